@@ -1,0 +1,43 @@
+"""``python -m sync.simulators <vendor> --port N --data DIR [--webhook-url URL] [--webhook-secret S]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from sync.simulators._frame import Vendor
+from sync.simulators._http import PortTaken, Simulator
+
+VENDORS = ("stripe", "salesforce", "netsuite", "gainsight")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 could not start."""
+    parser = argparse.ArgumentParser(prog="python -m sync.simulators", description="Run one vendor simulator.")
+    parser.add_argument("vendor", choices=VENDORS)
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the SQLite file")
+    parser.add_argument("--webhook-url", default="", help="where webhooks or hints go")
+    parser.add_argument("--webhook-secret", default="", help="signs them; default: the vendor's demo secret")
+    given = parser.parse_args(arguments)
+    vendor: type[Vendor] = importlib.import_module(f"sync.simulators.{given.vendor}").Vendor
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        simulator = Simulator(vendor, given.port, given.data, given.webhook_url, given.webhook_secret)
+    except PortTaken as wrong:
+        print(f"{given.vendor} simulator: {wrong}", file=sys.stderr)
+        return 1
+    with simulator:
+        print(f"{given.vendor} simulator ready on {simulator.url}", flush=True)
+        stopped.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
