@@ -1,0 +1,62 @@
+"""Accounts and their links to each system's customer record."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
+
+from revops.people.models import LegalEntity
+
+
+class Account(models.Model):
+    """One customer of ours. Anchored on the CRM's account id (18 characters) when there is one."""
+
+    name = models.CharField(max_length=300)
+    crm_account = models.CharField(max_length=18, unique=True, null=True)
+    legal_entity = models.ForeignKey(LegalEntity, null=True, on_delete=models.PROTECT, related_name="accounts")
+    currency = models.CharField(max_length=3, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["name", "id"]
+        indexes = [models.Index(fields=["name", "id"], name="account_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def code(self) -> str:
+        """The number people quote: `AC-00042`."""
+        return f"AC-{self.pk:05d}"
+
+
+class AccountLink(models.Model):
+    """This customer record in that system is this account. `basis` says how we know."""
+
+    class Basis(models.TextChoices):
+        REFERENCE = "reference", "by the id that the system itself carries"
+        CONFIRMED = "confirmed", "confirmed by a person"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="links")
+    system = models.CharField(max_length=60)
+    customer_id = models.CharField(max_length=200)
+    basis = models.CharField(max_length=20, choices=Basis.choices)
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(blank=True)
+    linked_at = models.DateTimeField(db_default=Now())
+    history = HistoricalRecords()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["system", "customer_id"], name="one_account_per_customer"),
+            models.CheckConstraint(
+                name="confirmed_has_person",
+                condition=~models.Q(basis="confirmed") | models.Q(confirmed_by__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.customer_id} is {self.account}"

@@ -1,0 +1,76 @@
+"""Checkpoints and decisions."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from revops.people.models import Role
+from revops.postings.models import ChangePlan
+
+
+class Checkpoint(models.Model):
+    """One signature that a plan needs: from which role, in which order, and why."""
+
+    plan = models.ForeignKey(ChangePlan, on_delete=models.CASCADE, related_name="checkpoints")
+    code = models.CharField(max_length=40)
+    label = models.CharField(max_length=120)
+    role = models.CharField(max_length=30, choices=Role.choices)
+    sequence = models.PositiveSmallIntegerField(default=1)
+    why = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["plan_id", "sequence"]
+        constraints = [models.UniqueConstraint(fields=["plan", "code"], name="one_checkpoint_per_code")]
+
+    def __str__(self) -> str:
+        return f"{self.label} on {self.plan_id}"
+
+
+class Verdict(models.TextChoices):
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Rejected"
+
+
+class Decision(models.Model):
+    """One person's signature on one checkpoint. Append-only.
+
+    `maker` repeats the plan's maker so that the database itself can refuse a decision by the maker; a trigger refuses a
+    `maker` that is not the plan's. `digest` is what was signed: it must equal the plan's digest at that moment.
+    """
+
+    plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="decisions")
+    checkpoint = models.OneToOneField(Checkpoint, on_delete=models.PROTECT, related_name="decision")
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions")
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    meaning = models.CharField(max_length=200)
+    reason = models.TextField(blank=True)
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField(db_default=Now())
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(name="maker_is_not_checker", condition=~models.Q(decided_by=models.F("maker"))),
+            models.UniqueConstraint(fields=["plan", "decided_by"], name="one_decision_per_person"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="maker_is_the_plans_maker",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func=(
+                    "IF NOT EXISTS (SELECT 1 FROM postings_changeplan p WHERE p.id = NEW.plan_id AND p.maker_id = NEW.maker_id "
+                    "AND p.digest = NEW.digest AND p.state = 'submitted') THEN "
+                    "RAISE EXCEPTION 'decision does not fit its plan' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Protect(name="signatures_stay", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} by {self.decided_by}"

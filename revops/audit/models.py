@@ -1,0 +1,40 @@
+"""The action log."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+
+class ActionRecord(models.Model):
+    """One action: who did what to which thing, when, why, from which request and trace. Append-only in the database.
+
+    `verb` is stable and dotted (`case.assign`, `plan.submit`, `posting.confirm`); `subject` is `<type>:<id>`; `before` and
+    `after` hold the changed fields only, secrets never. `account_id` and `case_id` are plain numbers for the timelines.
+    """
+
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_label = models.CharField(max_length=160)
+    verb = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, db_index=True)
+    account_id = models.BigIntegerField(null=True, db_index=True)
+    case_id = models.BigIntegerField(null=True, db_index=True)
+    summary = models.CharField(max_length=400)
+    reason = models.TextField(blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+    trace_id = models.CharField(max_length=32, blank=True, db_index=True)
+
+    class Meta:
+        ordering = ["-id"]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Protect(name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label} {self.verb} {self.subject}"

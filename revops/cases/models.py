@@ -1,0 +1,166 @@
+"""Exception cases, what is not yet due, notes, watchers and saved views."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
+
+from revops.accounts.models import Account
+
+
+class Severity(models.IntegerChoices):
+    """How bad; smaller is worse, so that a plain sort puts the worst first."""
+
+    CRITICAL = 1, "Critical"
+    HIGH = 2, "High"
+    MEDIUM = 3, "Medium"
+    LOW = 4, "Low"
+
+
+class CaseStatus(models.TextChoices):
+    OPEN = "open", "Open"
+    AWAITING_EVIDENCE = "awaiting_evidence", "Fix posted, awaiting evidence"
+    SNOOZED = "snoozed", "Snoozed"
+    CLOSED = "closed", "Closed"
+
+
+LIVE_STATUSES = (CaseStatus.OPEN, CaseStatus.AWAITING_EVIDENCE, CaseStatus.SNOOZED)
+
+
+class Team(models.TextChoices):
+    FINANCE = "finance", "Finance"
+    CUSTOMER_SUCCESS = "customer_success", "Customer success"
+
+
+class ExceptionCase(models.Model):
+    """One exception (people say: an exception; the code says: a case).
+
+    `fingerprint` is the identity of the contradiction: the same contradiction is the same row for ever, also when it comes
+    back. `evidence` is the finding as shown: {"differences": [{"field", "label", "owner", "values": [{"system", "record",
+    "value"}]}], "records": [{"system", "object_type", "external_id", "version"}]}. `amount_minor` with `currency` is the
+    money at risk (0 with the account's currency when none). `facts_digest` changes whenever the evidence changes.
+    `row_version` guards forms against stale edits.
+    """
+
+    rule = models.CharField(max_length=60)
+    fingerprint = models.CharField(max_length=64, unique=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="cases")
+    legal_entity_code = models.CharField(max_length=20, blank=True)
+    title = models.CharField(max_length=200)
+    sentence = models.TextField()
+    severity = models.PositiveSmallIntegerField(choices=Severity.choices)
+    status = models.CharField(max_length=30, choices=CaseStatus.choices, default=CaseStatus.OPEN)
+    team = models.CharField(max_length=30, choices=Team.choices)
+    routing_reason = models.CharField(max_length=200, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="owned_cases"
+    )
+    systems = ArrayField(models.CharField(max_length=60), default=list)
+    amount_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    evidence = models.JSONField(default=dict)
+    facts_digest = models.CharField(max_length=64)
+    due_at = models.DateTimeField()
+    opened_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.TextField(blank=True)
+    close_evidence = models.JSONField(default=dict)
+    reopened_count = models.PositiveIntegerField(default=0)
+    snoozed_until = models.DateTimeField(null=True)
+    row_version = models.PositiveIntegerField(default=1)
+    trace_id = models.CharField(max_length=32, blank=True)
+    history = HistoricalRecords(excluded_fields=["evidence", "close_evidence"])
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status", "due_at", "id"], name="case_queue"),
+            models.Index(fields=["status", "severity", "id"], name="case_by_severity"),
+            models.Index(fields=["account", "status"], name="case_by_account"),
+            models.Index(fields=["owner", "status"], name="case_by_owner"),
+            GinIndex(fields=["systems"], name="case_by_system"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="closed_has_time",
+                condition=models.Q(status="closed", closed_at__isnull=False)
+                | (~models.Q(status="closed") & models.Q(closed_at__isnull=True)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.title}"
+
+    @property
+    def code(self) -> str:
+        """The number people quote: `EX-00042`."""
+        return f"EX-{self.pk:05d}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE_STATUSES
+
+
+class Expectation(models.Model):
+    """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late."""
+
+    fingerprint = models.CharField(max_length=64, unique=True)
+    rule = models.CharField(max_length=60)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="expectations")
+    sentence = models.TextField()
+    amount_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    due_at = models.DateTimeField(db_index=True)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.rule} due {self.due_at:%Y-%m-%d %H:%M}"
+
+
+class CaseNote(models.Model):
+    """A comment on a case. Never edited: a correction is another note."""
+
+    case = models.ForeignKey(ExceptionCase, on_delete=models.CASCADE, related_name="notes")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField()
+    mentions = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"note {self.pk} on {self.case_id}"
+
+
+class CaseWatch(models.Model):
+    """This person wants to hear about this case."""
+
+    case = models.ForeignKey(ExceptionCase, on_delete=models.CASCADE, related_name="watches")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "user"], name="watch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} watches {self.case_id}"
+
+
+class SavedView(models.Model):
+    """A named filter of the queue: the query string as the page itself would write it."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000, blank=True)
+    shared = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="one_view_per_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,146 @@
+"""Source systems, records, entries, freshness and the list of accounts that are due for detection."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+from django.db.models.functions import Now
+
+from revops.accounts.models import Account
+from revops.ledger.facts import SHAPES
+
+
+class SystemRole(models.TextChoices):
+    """What part a system plays; policies speak of roles, not of vendors."""
+
+    CRM = "crm", "CRM"
+    CUSTOMER_SUCCESS = "customer_success", "Customer success"
+    BILLING = "billing", "Billing"
+    ERP = "erp", "ERP"
+
+
+class SourceSystem(models.Model):
+    """One connected system as the business sees it: a slug that names it everywhere, a label, and its role."""
+
+    slug = models.CharField(max_length=60, primary_key=True)
+    label = models.CharField(max_length=80)
+    role = models.CharField(max_length=30, choices=SystemRole.choices)
+    vendor = models.CharField(max_length=40)
+
+    class Meta:
+        ordering = ["role", "slug"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class SourceRecord(models.Model):
+    """One object in one system, in its latest version.
+
+    `fields` and `refs` are the content of `current` (JSON form of `facts`); `customer_ref` is the id of the customer it
+    belongs to in the same system; `account` is null while nobody knows whose it is. `seen_at` is the last time the system
+    confirmed this content, whether or not anything had changed.
+    """
+
+    system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="records")
+    object_type = models.CharField(max_length=30, choices=[(name, shape.label) for name, shape in SHAPES.items()])
+    external_id = models.CharField(max_length=200)
+    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records")
+    customer_ref = models.CharField(max_length=200, blank=True)
+    current = models.ForeignKey("LedgerEntry", null=True, on_delete=models.PROTECT, related_name="+")
+    version = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64)
+    fields = models.JSONField(default=dict)
+    refs = models.JSONField(default=dict)
+    deleted = models.BooleanField(default=False)
+    effective_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["system", "object_type", "external_id"], name="one_record_per_object"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "object_type"], name="record_by_account"),
+            models.Index(fields=["system", "customer_ref"], name="record_by_customer"),
+            models.Index(
+                fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system_id} {self.object_type} {self.external_id}"
+
+
+class LedgerEntry(models.Model):
+    """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
+
+    `arrival` says how it came: `first` and `newer` became the record's content; `late` is older than what we already had and
+    is kept as evidence; `conflict` says something else under a version that we already had.
+    """
+
+    class Arrival(models.TextChoices):
+        FIRST = "first", "first seen"
+        NEWER = "newer", "newer than before"
+        LATE = "late", "late evidence"
+        CONFLICT = "conflict", "other content for a known version"
+
+    record = models.ForeignKey(SourceRecord, on_delete=models.PROTECT, related_name="entries")
+    version = models.CharField(max_length=100)
+    effective_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    fields = models.JSONField(default=dict)
+    refs = models.JSONField(default=dict)
+    deleted = models.BooleanField(default=False)
+    digest = models.CharField(max_length=64)
+    arrival = models.CharField(max_length=10, choices=Arrival.choices)
+    delivery_id = models.BigIntegerField(null=True)
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        ordering = ["record_id", "effective_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["record", "version", "digest"], name="one_entry_per_version"),
+        ]
+        indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Protect(name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record} @ {self.version}"
+
+
+class Freshness(models.Model):
+    """How far we have read one object type of one system. `read_through_at`: a complete read covered everything up to then;
+    `last_change_at`: the newest statement received, by push or read."""
+
+    system = models.ForeignKey(SourceSystem, on_delete=models.CASCADE, related_name="freshness")
+    object_type = models.CharField(max_length=30)
+    read_through_at = models.DateTimeField(null=True)
+    last_change_at = models.DateTimeField(null=True)
+    stale_after_seconds = models.PositiveIntegerField(default=900)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["system", "object_type"], name="one_freshness")]
+
+    def __str__(self) -> str:
+        return f"{self.system_id} {self.object_type}"
+
+
+class DueAccount(models.Model):
+    """An account that detection must look at. A row here is the work; `generation` moves whenever it is marked again, so
+    that a mark made while detection runs is not lost."""
+
+    account = models.OneToOneField(Account, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    due_at = models.DateTimeField(db_index=True)
+    generation = models.BigIntegerField(default=1)
+    attempts = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    def __str__(self) -> str:
+        return f"due: {self.account}"

@@ -1,0 +1,5 @@
+"""Change plans and their postings: what would be written to a vendor, exactly, and what became of it.
+
+A plan is composed once; the preview and the posting are the same stored bytes. A released posting row is the outbox. Never:
+postings talks to no vendor itself (`sync.outbox` sends), and nobody else moves a plan or a posting.
+"""

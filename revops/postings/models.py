@@ -1,0 +1,178 @@
+"""Change plans and postings."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
+
+from revops.accounts.models import Account
+from revops.cases.models import ExceptionCase
+from revops.ledger.models import SourceSystem
+
+
+class PlanState(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Awaiting approval"
+    RELEASED = "released", "Released for posting"
+    POSTED = "posted", "Posted, awaiting evidence"
+    CONFIRMED = "confirmed", "Confirmed by the system's own record"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    VOID = "void", "Void: the facts changed"
+    FAILED = "failed", "Refused by the system"
+
+
+class PostingState(models.TextChoices):
+    PLANNED = "planned", "Planned"
+    RELEASED = "released", "Waiting to be sent"
+    SENDING = "sending", "Being sent"
+    UNKNOWN = "unknown", "Outcome unknown, being looked up"
+    POSTED = "posted", "Posted, awaiting evidence"
+    CONFIRMED = "confirmed", "Confirmed by read-back"
+    REFUSED = "refused", "Refused by the system"
+    VOID = "void", "Not to be sent"
+
+
+class ChangePlan(models.Model):
+    """A proposed change in other systems, with the reason and the money it moves.
+
+    `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, every posting's bytes and the facts
+    that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it moves.
+    """
+
+    kind = models.CharField(max_length=40)
+    case = models.ForeignKey(ExceptionCase, null=True, on_delete=models.PROTECT, related_name="plans")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="plans")
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=20, choices=PlanState.choices, default=PlanState.DRAFT)
+    reason = models.TextField()
+    inputs = models.JSONField(default=dict)
+    amount_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    digest = models.CharField(max_length=64)
+    facts_digest = models.CharField(max_length=64)
+    facts = models.JSONField(default=list)
+    reverses = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="reversals")
+    created_at = models.DateTimeField(db_default=Now())
+    submitted_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.TextField(blank=True)
+    row_version = models.PositiveIntegerField(default=1)
+    trace_id = models.CharField(max_length=32, blank=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["state", "id"], name="plan_by_state")]
+        triggers = [
+            pgtrigger.Protect(
+                name="bound_once_submitted",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__state__df="draft")
+                & (
+                    pgtrigger.Q(old__digest__df=pgtrigger.F("new__digest"))
+                    | pgtrigger.Q(old__maker_id__df=pgtrigger.F("new__maker_id"))
+                    | pgtrigger.Q(old__amount_minor__df=pgtrigger.F("new__amount_minor"))
+                    | pgtrigger.Q(old__currency__df=pgtrigger.F("new__currency"))
+                    | pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind"))
+                    | pgtrigger.Q(old__inputs__df=pgtrigger.F("new__inputs"))
+                ),
+            ),
+            pgtrigger.Protect(
+                name="end_is_final",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__state__in=["confirmed", "rejected", "withdrawn", "void"])
+                & pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+            ),
+            pgtrigger.Protect(name="kept_for_ever", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.kind}"
+
+    @property
+    def code(self) -> str:
+        """The number people quote: `CP-00042`."""
+        return f"CP-{self.pk:05d}"
+
+
+class Posting(models.Model):
+    """One exact call of a plan, stored before the first byte leaves.
+
+    `key` is the idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every
+    attempt. `fence` moves with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds
+    resends; `absent_seen_at` is when a look-up first showed nothing.
+    """
+
+    plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="postings")
+    sequence = models.PositiveSmallIntegerField(default=1)
+    system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="postings")
+    operation = models.CharField(max_length=60)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=500)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    body_digest = models.CharField(max_length=64)
+    key = models.CharField(max_length=100, unique=True)
+    params = models.JSONField(default=dict)
+    summary = models.CharField(max_length=300)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reverse = models.TextField(blank=True)
+    target_type = models.CharField(max_length=30)
+    target_id = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
+    attempts = models.PositiveIntegerField(default=0)
+    fence = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    first_sent_at = models.DateTimeField(null=True)
+    absent_seen_at = models.DateTimeField(null=True)
+    needs_person = models.BooleanField(default=False)
+    vendor_id = models.CharField(max_length=200, blank=True)
+    last_error = models.TextField(blank=True)
+    posted_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    confirming_entry_id = models.BigIntegerField(null=True)
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        ordering = ["plan_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "sequence"], name="one_posting_per_step"),
+            models.CheckConstraint(
+                name="posted_has_vendor_id",
+                condition=~models.Q(state__in=["posted", "confirmed"]) | ~models.Q(vendor_id=""),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="posting_due",
+                condition=models.Q(state__in=["released", "sending", "unknown"]),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="bytes_are_frozen",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
+                | pgtrigger.Q(old__key__df=pgtrigger.F("new__key"))
+                | pgtrigger.Q(old__path__df=pgtrigger.F("new__path"))
+                | pgtrigger.Q(old__method__df=pgtrigger.F("new__method"))
+                | pgtrigger.Q(old__system_id__df=pgtrigger.F("new__system_id")),
+            ),
+            pgtrigger.Protect(
+                name="posting_end_is_final",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__state__in=["confirmed", "void"])
+                & pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.operation}"

@@ -1,0 +1,114 @@
+"""Connections, deliveries (the inbox) and watermarks."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
+
+from revops.ledger.models import SourceSystem
+
+
+class Connection(models.Model):
+    """One configured vendor instance. Its slug is the slug of the ledger's source system and stands in the intake address.
+
+    `settings` holds the plain settings, `secrets` the sensitive ones: an AES-GCM envelope bound to this row (see
+    `sync.connections`). `loopback_allowed` lets it point at this machine (simulators); never set it in production.
+    `posting_enabled` is the stop switch.
+    """
+
+    system = models.OneToOneField(SourceSystem, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    vendor = models.CharField(max_length=40)
+    base_url = models.CharField(max_length=300)
+    settings = models.JSONField(default=dict)
+    secrets = models.BinaryField(default=b"")
+    loopback_allowed = models.BooleanField(default=False)
+    active = models.BooleanField(default=True)
+    posting_enabled = models.BooleanField(default=True)
+    last_problem = models.TextField(blank=True)
+    last_problem_at = models.DateTimeField(null=True)
+    history = HistoricalRecords(excluded_fields=["secrets", "last_problem", "last_problem_at"])
+
+    def __str__(self) -> str:
+        return str(self.system_id)
+
+
+class DeliveryState(models.TextChoices):
+    PENDING = "pending", "Waiting"
+    APPLIED = "applied", "Applied"
+    SUPERSEDED = "superseded", "Older than what we had; kept as evidence"
+    IGNORED = "ignored", "Of no interest"
+    QUARANTINED = "quarantined", "Dead letter"
+
+
+class Delivery(models.Model):
+    """One thing that came in, exactly as it came. The row is the queue entry as well.
+
+    `body` is untouched raw bytes, `digest` its SHA-256 (hex). (`connection`, `dedup_key`) is unique: a copy adds to
+    `copies`; a second body under the same key is kept as its own row with `conflicts_with` set and a dead letter's reason.
+    `attempts` is committed before work starts. `fence` moves with every claim.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
+    kind = models.CharField(max_length=10)
+    object_type = models.CharField(max_length=30, blank=True)
+    dedup_key = models.CharField(max_length=200)
+    body = models.BinaryField()
+    digest = models.CharField(max_length=64)
+    headers = models.JSONField(default=dict)
+    received_at = models.DateTimeField(db_default=Now())
+    copies = models.PositiveIntegerField(default=1)
+    conflicts_with = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="conflicts")
+    state = models.CharField(max_length=20, choices=DeliveryState.choices, default=DeliveryState.PENDING)
+    reason = models.TextField(blank=True)
+    reason_code = models.CharField(max_length=60, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    fence = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    done_at = models.DateTimeField(null=True)
+    replays = models.PositiveIntegerField(default=0)
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["connection", "dedup_key"], name="one_delivery_per_key")]
+        indexes = [
+            models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
+            models.Index(fields=["state", "id"], name="delivery_by_state"),
+            models.Index(fields=["trace_id"], name="delivery_by_trace"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="raw_is_frozen",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
+                | pgtrigger.Q(old__digest__df=pgtrigger.F("new__digest"))
+                | pgtrigger.Q(old__dedup_key__df=pgtrigger.F("new__dedup_key")),
+            ),
+            pgtrigger.Protect(name="never_lost", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.dedup_key}"
+
+
+class Watermark(models.Model):
+    """Where the next pull of one stream starts. Moves only after everything before it is stored."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="watermarks")
+    stream = models.CharField(max_length=40)
+    value = models.CharField(max_length=300, blank=True)
+    moved_at = models.DateTimeField(null=True)
+    next_pull_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="one_watermark_per_stream")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.stream}"
