@@ -59,6 +59,8 @@ class Deliveries:
         self._stop.set()
         self._bell.set()
         self._thread.join(timeout=self.TIMEOUT_SECONDS)
+        if self._connection:
+            self._connection.close()
 
     def queue(self, type: str, body: bytes, id: str | None = None) -> str:
         """Store one delivery, inside the caller's transaction. Returns its id."""

@@ -330,7 +330,8 @@ class Vendor:
     def _log(self, request: Request, status: int | None) -> None:
         path, _, query = request.target.partition("?")
         self.store.run(
-            "INSERT INTO requests (at, method, path, query, status, reset, key, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO requests (at, method, path, query, status, reset, key, seconds)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [request.at, request.method, path, query, status, int(status is None), self.effect_key(request),
              round(self.store.clock() - request.at, 6)],
         )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,7 +31,7 @@ class PortTaken(Exception):
 class Simulator:
     """One vendor, one port, one SQLite file. Port 0 takes a free one; `url` says which."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         vendor: type[Vendor],
         port: int = 0,
@@ -58,6 +60,7 @@ class Simulator:
         """Close the port, finish the delivery in hand, fold the database."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self.vendor.deliveries.stop()
         self.store.close()
 
@@ -74,10 +77,28 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     vendor: Vendor
 
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One more open connection."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """One less."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End every connection that is still kept alive."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is daily business; anything else prints its traceback as usual."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 

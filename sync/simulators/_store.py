@@ -271,6 +271,11 @@ class Store:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writer.close()
 
+    def note_effect(self, collection: str, id: str, kind: str, body: Json) -> None:
+        """Count a change made by plain SQL as an effect; `kind` is created, changed or deleted. Inside a transaction."""
+        self._must_write()
+        self._note(self.collection(collection), id, kind, body)
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _must_write(self) -> None:
