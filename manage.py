@@ -1,0 +1,31 @@
+#!/usr/bin/env python
+"""The command line. `manage.py up` starts everything; every other command runs inside Django.
+
+`up` is answered before Django loads, because it makes the database that the settings ask for. Any other command finds a running
+`make up` through the file `env` in its data folder, so that `manage.py token USER` works in a second terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run one command and exit with its status."""
+    if sys.argv[1:2] == ["up"]:
+        from revops.supervisor import main as up
+
+        sys.exit(up())
+    from revops.embedded import adopt_running_environment
+
+    adopt_running_environment()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "revops.settings")
+    os.environ.setdefault("REVOPS_STATEMENT_TIMEOUT_SECONDS", "600")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

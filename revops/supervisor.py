@@ -1,0 +1,4 @@
+"""Placeholder removed in the next commit."""
+
+def main() -> int:
+    raise NotImplementedError

@@ -1,0 +1,47 @@
+"""Real servers for every test: PostgreSQL and Redis from wheels, in a temporary folder, started once a session.
+
+They start while this file is read, before Django's settings; pytest-xdist's workers inherit the environment and start nothing. They
+listen on a socket and a free port of their own, so a running `make up` is not disturbed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from revops.embedded import start_throwaway
+
+if "REVOPS_TEST_SERVERS" not in os.environ:
+    _servers = start_throwaway()
+    atexit.register(_servers.stop)
+    os.environ.update(_servers.environment)
+    os.environ["REVOPS_TEST_SERVERS"] = str(_servers.folder)
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # one Redis database each
+    os.environ["REDIS_URL"] = re.sub(r"/0$", f"/{int(worker[2:]) % 15 + 1}", os.environ["REDIS_URL"])
+os.environ["DJANGO_SETTINGS_MODULE"] = "revops.settings"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load Django with the servers' addresses in place."""
+    import django
+
+    django.setup()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis() -> Iterator[None]:
+    """No test sees another one's doorbell or cache."""
+    import redis
+
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        client.flushdb()
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Each worker's test database is named by pytest-django's own fixture; nothing to change."""
