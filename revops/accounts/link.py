@@ -6,7 +6,7 @@ otherwise it stays unlinked, as a queue item for a person. Nothing is linked by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.db import transaction
 from revops.accounts.models import Account, AccountLink
 from revops.audit.log import record as audit
 from revops.errors import Conflict, Rejected
-from revops.people.actors import System, actor_user
+from revops.people.actors import System
 from revops.people.models import LegalEntity, User
 
 
@@ -36,7 +36,7 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
     """Make accounts and links for what the systems say; returns (system, customer id) -> account id for all that are linked.
 
     Runs inside the caller's transaction. Links confirmed by a person are never moved by a reference. Order does not matter:
-    a customer that refers to an account not yet known stays unlinked until the account comes (see `waiting_for`).
+    a customer that refers to an account not yet known stays unlinked until the account comes.
     """
     statements = {(c.system, c.customer_id): c for c in customers}
     if not statements:
@@ -51,7 +51,7 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
     for key, customer in sorted(statements.items()):
         account_id = by_crm.get(customer.crm_account)
         link = known.get(key)
-        if account_id is None or (link is not None and link.basis == AccountLink.Basis.CONFIRMED):
+        if account_id is None or (link is not None and link.basis != AccountLink.Basis.REFERENCE):
             continue
         if link is None:
             link = AccountLink.objects.create(
@@ -67,7 +67,11 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
                 summary=f"{customer.system} {customer.customer_id} now refers to another account",
                 before={"account": before}, after={"account": account_id},
             )
-    return {key: link.account_id for key, link in known.items() if key in statements}
+    return {
+        key: link.account_id
+        for key, link in known.items()
+        if key in statements and link.basis != AccountLink.Basis.REFUSED
+    }
 
 
 def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | System) -> None:
@@ -108,27 +112,30 @@ def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | S
 def linked(customers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """(system, customer id) -> account id for those that are linked."""
     wanted = set(customers)
-    rows = AccountLink.objects.filter(customer_id__in={customer for _, customer in wanted})
+    rows = AccountLink.objects.filter(customer_id__in={customer for _, customer in wanted}).exclude(
+        basis=AccountLink.Basis.REFUSED
+    )
     found = {(row.system, row.customer_id): row.account_id for row in rows}
     return {key: account for key, account in found.items() if key in wanted}
 
 
-@transaction.atomic(durable=False)
+@transaction.atomic
 def link_customer(
     *, system: str, customer_id: str, account: Account, reason: str, acting_user: User
 ) -> AccountLink:
     """A person says: this customer record is that account. Raises `Rejected` without a reason, `Conflict` when linked elsewhere.
 
-    The caller (`ledger.relink`) moves the records; use `ledger.relink.link_customer` from pages and the API.
+    Pages and the API call `ledger.relink`, which moves the records too.
     """
     if not reason.strip():
         raise Rejected("reason_missing", "Say how you know that this is the same customer.", field="reason")
     link = AccountLink.objects.select_for_update().filter(system=system, customer_id=customer_id).first()
-    if link is not None and link.account_id != account.pk:
+    if link is not None and link.account_id != account.pk and link.basis != AccountLink.Basis.REFUSED:
         raise Conflict("already_linked", f"This customer is linked to {link.account.name}. Unlink it there first.")
-    link = link or AccountLink(system=system, customer_id=customer_id, account=account)
+    link = link or AccountLink(system=system, customer_id=customer_id)
+    link.account = account
     link.basis = AccountLink.Basis.CONFIRMED
-    link.confirmed_by = actor_user(acting_user)
+    link.confirmed_by = acting_user
     link.reason = reason.strip()
     link.save()
     audit(
@@ -138,21 +145,20 @@ def link_customer(
     return link
 
 
-@transaction.atomic(durable=False)
+@transaction.atomic
 def unlink_customer(*, system: str, customer_id: str, reason: str, acting_user: User) -> None:
     """A person says: this is not that account. Raises `Rejected` without a reason or when there is no such link."""
     if not reason.strip():
         raise Rejected("reason_missing", "Say why this is not the same customer.", field="reason")
     link = AccountLink.objects.select_for_update().filter(system=system, customer_id=customer_id).first()
-    if link is None:
+    if link is None or link.basis == AccountLink.Basis.REFUSED:
         raise Rejected("not_linked", "This customer record is not linked to any account.")
     audit(
         "account.unlink", link, acting_user=acting_user, account_id=link.account_id, reason=reason,
         summary=f"{system} {customer_id} is not {link.account.name}", before={"account": link.account_id, "basis": link.basis},
     )
-    link.delete()
+    link.basis = AccountLink.Basis.REFUSED
+    link.confirmed_by = acting_user
+    link.reason = reason.strip()
+    link.save()
 
-
-def describe(links: Iterable[AccountLink]) -> Mapping[str, str]:
-    """system -> how we know, for the account page."""
-    return {link.system: link.get_basis_display() for link in links}

@@ -34,11 +34,13 @@ class Account(models.Model):
 
 
 class AccountLink(models.Model):
-    """This customer record in that system is this account. `basis` says how we know."""
+    """This customer record in that system is this account. `basis` says how we know; a refused link is kept, so that the
+    reference which a person overruled does not come back with the next delivery."""
 
     class Basis(models.TextChoices):
         REFERENCE = "reference", "by the id that the system itself carries"
         CONFIRMED = "confirmed", "confirmed by a person"
+        REFUSED = "refused", "refused by a person: not this account"
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="links")
     system = models.CharField(max_length=60)
@@ -53,8 +55,8 @@ class AccountLink(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["system", "customer_id"], name="one_account_per_customer"),
             models.CheckConstraint(
-                name="confirmed_has_person",
-                condition=~models.Q(basis="confirmed") | models.Q(confirmed_by__isnull=False),
+                name="person_stands_behind_link",
+                condition=models.Q(basis="reference") | models.Q(confirmed_by__isnull=False),
             ),
         ]
 

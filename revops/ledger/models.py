@@ -76,13 +76,15 @@ class SourceRecord(models.Model):
 class LedgerEntry(models.Model):
     """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
 
-    `arrival` says how it came: `first` and `newer` became the record's content; `late` is older than what we already had and
+    `arrival` says how it came: `first` and `newer` became the record's content; `restated` said the same again under a newer
+    version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than what we already had and
     is kept as evidence; `conflict` says something else under a version that we already had.
     """
 
     class Arrival(models.TextChoices):
         FIRST = "first", "first seen"
         NEWER = "newer", "newer than before"
+        RESTATED = "restated", "same content, newer version"
         LATE = "late", "late evidence"
         CONFLICT = "conflict", "other content for a known version"
 

@@ -1,0 +1,101 @@
+"""What each role may do. One table, read by pages, API and navigation alike.
+
+A row outside a person's view is `Missing`: not allowed and not there look the same. Deny by default: a verb that no line
+grants is granted to nobody, and an unknown verb is an error of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from revops.errors import Missing
+from revops.people.models import Role, User
+
+_ANALYSTS = frozenset({Role.CS_ANALYST, Role.FINANCE_ANALYST})
+_SIGNERS = frozenset({Role.APPROVER, Role.CONTROLLER})
+_READERS = frozenset({Role.AUDITOR})
+
+GRANTS: dict[str, frozenset[Role]] = {
+    "see_queue": _ANALYSTS | _SIGNERS | _READERS,
+    "see_case": _ANALYSTS | _SIGNERS | _READERS,
+    "work_case": _ANALYSTS | {Role.CONTROLLER},
+    "see_account": _ANALYSTS | _SIGNERS | _READERS,
+    "see_ledger": _ANALYSTS | _SIGNERS | _READERS,
+    "link_account": _ANALYSTS | {Role.CONTROLLER},
+    "see_plan": _ANALYSTS | _SIGNERS | _READERS,
+    "compose_plan": _ANALYSTS,
+    "decide_plan": _SIGNERS,
+    "see_approvals": _SIGNERS | _READERS,
+    "see_postings": frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER, Role.AUDITOR}),
+    "see_deliveries": frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER, Role.ADMIN, Role.AUDITOR}),
+    "see_dead_letters": frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER, Role.ADMIN, Role.AUDITOR}),
+    "replay_delivery": frozenset({Role.FINANCE_ANALYST, Role.ADMIN}),
+    "see_audit": frozenset({Role.CONTROLLER, Role.AUDITOR}),
+    "see_connections": frozenset({Role.ADMIN, Role.AUDITOR}),
+    "manage_connections": frozenset({Role.ADMIN}),
+    "see_people": frozenset({Role.ADMIN, Role.AUDITOR}),
+    "manage_people": frozenset({Role.ADMIN}),
+}
+
+PLAN_KINDS: dict[str, frozenset[Role]] = {
+    "hold_renewal": _ANALYSTS,
+    "release_renewal": _ANALYSTS,
+    "credit_memo": frozenset({Role.FINANCE_ANALYST}),
+}
+"""Who may compose which kind of change: money is finance's."""
+
+VISIBLE: dict[str, str] = {
+    "exceptioncase": "see_case",
+    "expectation": "see_queue",
+    "account": "see_account",
+    "accountlink": "see_account",
+    "sourcerecord": "see_ledger",
+    "ledgerentry": "see_ledger",
+    "changeplan": "see_plan",
+    "posting": "see_postings",
+    "decision": "see_plan",
+    "delivery": "see_deliveries",
+    "actionrecord": "see_audit",
+    "connection": "see_connections",
+    "user": "see_people",
+}
+"""Model name -> the verb that lets a person see its rows."""
+
+M = TypeVar("M", bound=Model)
+
+
+def may(user: User, verb: str, row: Model | None = None) -> bool:
+    """May this person do this (to this row)? Raises `LookupError` for a verb that does not exist."""
+    if verb not in GRANTS:
+        raise LookupError(f"no such verb: {verb}")
+    if not user.is_active or not (user.role_codes() & GRANTS[verb]):
+        return False
+    if verb == "work_case" and row is not None:
+        return _works_team(user, str(getattr(row, "team", "")))
+    return True
+
+
+def _works_team(user: User, team: str) -> bool:
+    """Customer-success analysts work customer-success cases; finance analysts and controllers work all."""
+    roles = user.role_codes()
+    return bool(roles & {Role.FINANCE_ANALYST, Role.CONTROLLER}) or team in ("", "customer_success")
+
+
+def may_compose(user: User, kind: str) -> bool:
+    """May this person compose this kind of change?"""
+    return user.is_active and bool(user.role_codes() & PLAN_KINDS.get(kind, frozenset()))
+
+
+def require(user: User, verb: str, row: Model | None = None) -> None:
+    """Raises `Missing` when the person may not: what is forbidden looks like what is not there."""
+    if not may(user, verb, row):
+        raise Missing()
+
+
+def visible_to(user: User, rows: QuerySet[M] | type[M]) -> QuerySet[M]:
+    """The rows of a queryset or model that this person may see; none when the role sees none of them."""
+    queryset: QuerySet[M] = rows if isinstance(rows, QuerySet) else rows._default_manager.all()
+    verb = VISIBLE[str(queryset.model._meta.model_name)]
+    return queryset if may(user, verb) else queryset.none()

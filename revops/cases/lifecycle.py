@@ -1,0 +1,205 @@
+"""How cases open, are refreshed, close and come back: by what the systems say. The only module that does so.
+
+`settle` takes what detection found on one account and makes the account's cases agree with it. A click alone closes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from revops.accounts.models import Account
+from revops.audit.log import record as audit
+from revops.audit.trace import trace_id
+from revops.cases.models import LIVE_STATUSES, CaseStatus, Expectation, ExceptionCase, Severity
+from revops.cases.routing import route
+from revops.ledger.facts import content_digest
+from revops.money import Money
+from revops.people.actors import System
+
+ACTOR = System("detection")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One finding as cases need it: identity, words, money, evidence (JSON), and whether it is due."""
+
+    fingerprint: str
+    rule: str
+    title: str
+    sentence: str
+    severity: int
+    team: str
+    amount: Money | None
+    due_at: dt.datetime
+    systems: tuple[str, ...]
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    close_evidence: Mapping[str, object] = field(default_factory=dict)
+
+    def facts_digest(self) -> str:
+        """SHA-256 (hex) of the evidence: it moves whenever what the systems say about this moves."""
+        return content_digest(self.evidence)
+
+
+def settle(
+    account: Account, sightings: Sequence[Sighting], rules: Iterable[str], *, now: dt.datetime,
+    close_evidence: Mapping[str, object] | None = None,
+) -> dict[str, int]:
+    """Make the account's cases of `rules` agree with the sightings. Runs inside the caller's transaction.
+
+    Due sightings open, refresh or reopen their case; sightings not yet due become expectations; live cases that are no longer
+    seen close with the evidence. Returns counts `opened refreshed reopened closed waiting`.
+    """
+    counts = dict.fromkeys(("opened", "refreshed", "reopened", "closed", "waiting"), 0)
+    due = {s.fingerprint: s for s in sightings if now >= s.due_at}
+    waiting = {s.fingerprint: s for s in sightings if now < s.due_at}
+    cases = {
+        case.fingerprint: case
+        for case in ExceptionCase.objects.select_for_update().filter(account=account, rule__in=list(rules)).order_by("pk")
+    }
+    for fingerprint in sorted(due):
+        sighting, case = due[fingerprint], cases.get(fingerprint)
+        if case is None:
+            _open(account, sighting, now)
+            counts["opened"] += 1
+        elif case.status == CaseStatus.CLOSED:
+            _reopen(case, sighting, now)
+            counts["reopened"] += 1
+        elif case.facts_digest != sighting.facts_digest():
+            _refresh(case, sighting, now)
+            counts["refreshed"] += 1
+    for fingerprint, case in cases.items():
+        if fingerprint not in due and case.status in LIVE_STATUSES:
+            _close(case, now, close_evidence or {}, not_due=fingerprint in waiting)
+            counts["closed"] += 1
+    counts["waiting"] = _expect(account, waiting, rules, now)
+    return counts
+
+
+def _fill(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
+    amount = sighting.amount
+    case.title, case.sentence = sighting.title, sighting.sentence
+    case.severity, case.systems = sighting.severity, list(sighting.systems)
+    case.amount_minor = amount.minor if amount is not None else 0
+    case.currency = amount.currency if amount is not None else (case.account.currency or "USD")
+    case.evidence = dict(sighting.evidence)
+    case.facts_digest = sighting.facts_digest()
+    case.refreshed_at = now
+
+
+def _open(account: Account, sighting: Sighting, now: dt.datetime) -> None:
+    routing = route(rule_team=sighting.team, severity=sighting.severity, since=now)
+    case = ExceptionCase(
+        rule=sighting.rule, fingerprint=sighting.fingerprint, account=account, team=routing.team, due_at=routing.due_at,
+        routing_reason=routing.reason, opened_at=now, trace_id=trace_id(),
+        legal_entity_code=account.legal_entity.code if account.legal_entity else "",
+    )
+    _fill(case, sighting, now)
+    case.save()
+    _audit(case, "case.open", f"Opened: {sighting.sentence}")
+
+
+def _refresh(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
+    before = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
+    _fill(case, sighting, now)
+    case.row_version += 1
+    case.save()
+    after = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
+    _audit(case, "case.refresh", f"The systems now say: {sighting.sentence}", before, after)
+
+
+def _reopen(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
+    routing = route(rule_team=sighting.team, severity=sighting.severity, since=now)
+    case.status, case.closed_at, case.close_reason, case.close_evidence = CaseStatus.OPEN, None, "", {}
+    case.due_at, case.reopened_count = routing.due_at, case.reopened_count + 1
+    case.row_version += 1
+    _fill(case, sighting, now)
+    case.save()
+    _audit(case, "case.reopen", f"Came back: {sighting.sentence}", {"status": "closed"}, {"status": "open"})
+
+
+def _close(case: ExceptionCase, now: dt.datetime, evidence: Mapping[str, object], *, not_due: bool) -> None:
+    before = case.status
+    case.status, case.closed_at, case.snoozed_until = CaseStatus.CLOSED, now, None
+    case.close_reason = (
+        "The systems changed and it is not yet due again." if not_due else "The systems no longer contradict each other."
+    )
+    case.close_evidence = dict(evidence)
+    case.row_version += 1
+    case.save()
+    _audit(case, "case.close", f"Closed by evidence: {case.close_reason}", {"status": before}, {"status": "closed"})
+
+
+def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[str], now: dt.datetime) -> int:
+    existing = {
+        row.fingerprint: row for row in Expectation.objects.select_for_update().filter(account=account, rule__in=list(rules))
+    }
+    Expectation.objects.filter(pk__in=[row.pk for key, row in existing.items() if key not in waiting]).delete()
+    for fingerprint, sighting in sorted(waiting.items()):
+        amount = sighting.amount
+        Expectation.objects.update_or_create(
+            fingerprint=fingerprint,
+            defaults={
+                "rule": sighting.rule, "account": account, "sentence": sighting.sentence, "due_at": sighting.due_at,
+                "amount_minor": amount.minor if amount is not None else 0,
+                "currency": amount.currency if amount is not None else (account.currency or "USD"),
+                "since": existing[fingerprint].since if fingerprint in existing else now,
+            },
+        )
+    return len(waiting)
+
+
+def _audit(
+    case: ExceptionCase, verb: str, summary: str, before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    audit(
+        verb, case, acting_user=ACTOR, account_id=case.account_id, case_id=case.pk, summary=summary, before=before, after=after
+    )
+
+
+@transaction.atomic
+def await_evidence(case_id: int, *, acting_user: System, summary: str) -> None:
+    """A fix was posted: the case waits for the vendor's own record. Closed cases stay closed."""
+    case = ExceptionCase.objects.select_for_update().get(pk=case_id)
+    if case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED):
+        before = case.status
+        case.status, case.snoozed_until, case.row_version = CaseStatus.AWAITING_EVIDENCE, None, case.row_version + 1
+        case.save()
+        audit(
+            "case.await_evidence", case, acting_user=acting_user, account_id=case.account_id, case_id=case.pk,
+            summary=summary, before={"status": before}, after={"status": case.status},
+        )
+
+
+@transaction.atomic
+def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
+    """The fix did not happen: the case needs somebody again."""
+    case = ExceptionCase.objects.select_for_update().get(pk=case_id)
+    if case.status == CaseStatus.AWAITING_EVIDENCE:
+        case.status, case.row_version = CaseStatus.OPEN, case.row_version + 1
+        case.save()
+        audit(
+            "case.back_to_open", case, acting_user=acting_user, account_id=case.account_id, case_id=case.pk, summary=summary,
+            before={"status": CaseStatus.AWAITING_EVIDENCE}, after={"status": case.status},
+        )
+
+
+@transaction.atomic
+def wake_snoozed(*, now: dt.datetime, limit: int = 500) -> int:
+    """Snoozed cases whose time has come are open again. Returns how many."""
+    rows = list(
+        ExceptionCase.objects.select_for_update(skip_locked=True).filter(
+            status=CaseStatus.SNOOZED, snoozed_until__lte=now
+        )[:limit]
+    )
+    for case in rows:
+        case.status, case.snoozed_until, case.row_version = CaseStatus.OPEN, None, case.row_version + 1
+        case.save()
+        _audit(case, "case.wake", "The snooze is over", {"status": "snoozed"}, {"status": "open"})
+    return len(rows)
+
+

@@ -1,0 +1,124 @@
+"""Running the rules: take the accounts that are due, read each ledger once, let every rule look, settle the cases.
+
+The table of due accounts is the queue; tasks only ring. One account is one transaction: its cases, the confirmation of its
+postings and the end of its mark stand or fall together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django.db import transaction
+
+from revops.accounts.models import Account
+from revops.audit.trace import tracing
+from revops.cases.lifecycle import Sighting, settle
+from revops.cases.models import Expectation, Severity
+from revops.detection.registry import RULES
+from revops.detection.rule import Difference, Finding, Rule
+from revops.ledger.due import claim_due, fail, finish, mark_due
+from revops.ledger.facts import encode
+from revops.ledger.reading import account_ledger
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.postings.confirm import confirm_from_ledger
+
+log = logging.getLogger(__name__)
+
+SEVERITIES = {
+    "critical": Severity.CRITICAL, "high": Severity.HIGH, "medium": Severity.MEDIUM, "low": Severity.LOW,
+}
+
+
+def detect_due(*, limit: int, now: dt.datetime) -> int:
+    """Look at up to `limit` due accounts; returns how many were taken. A failing account keeps its mark and its error."""
+    claims = claim_due(limit=limit, now=now)
+    for claim in claims:
+        try:
+            with tracing(claim.trace_id), transaction.atomic():
+                detect_account(claim.account_id, now=now)
+                finish(claim)
+        except Exception as error:
+            log.exception("detection failed on account %s", claim.account_id)
+            with transaction.atomic():
+                fail(claim, f"{type(error).__name__}: {error}", now=now)
+    return len(claims)
+
+
+def detect_account(account_id: int, *, now: dt.datetime) -> dict[str, int]:
+    """Look at one account now, inside the caller's transaction. Returns the counts of `cases.lifecycle.settle`."""
+    account = Account.objects.select_for_update(of=("self",)).select_related("legal_entity").get(pk=account_id)
+    ledger = account_ledger(account)
+    sightings = [
+        sighting(rule, finding, ledger) for rule in RULES.values() for finding in rule.find(ledger, now)
+    ]
+    counts = settle(account, sightings, RULES.keys(), now=now, close_evidence=evidence_now(ledger))
+    confirm_from_ledger(account_id, now=now)
+    return counts
+
+
+def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
+    """Accounts with an expectation whose time has come are due for a look. Returns how many."""
+    ids = set(Expectation.objects.filter(due_at__lte=now).values_list("account_id", flat=True)[:limit])
+    mark_due(ids, now=now)
+    return len(ids)
+
+
+def sighting(rule: Rule, finding: Finding, ledger: AccountLedger) -> Sighting:
+    """A finding in the form that cases keep."""
+    records = (*finding.subjects, *finding.context)
+    return Sighting(
+        fingerprint=finding.fingerprint(rule.code),
+        rule=rule.code,
+        title=rule.title,
+        sentence=finding.sentence,
+        severity=SEVERITIES[rule.severity],
+        team=rule.team,
+        amount=finding.amount,
+        due_at=finding.due_at,
+        systems=tuple(sorted({record.system for record in records})),
+        evidence={
+            "differences": [_difference(difference) for difference in finding.differences],
+            "records": [_reference(record) for record in records],
+            "inputs": dict(finding.inputs),
+            "rule": rule.code,
+        },
+    )
+
+
+def _reference(record: LedgerRecord) -> dict[str, object]:
+    return {
+        "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
+        "version": record.version, "label": record.label, "record_id": record.id,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, object]:
+    return {
+        "field": difference.field,
+        "label": difference.label,
+        "owner": difference.owner,
+        "values": [
+            {
+                "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
+                "value": encode(value),
+            }
+            for record, value in difference.values
+        ],
+    }
+
+
+def evidence_now(ledger: AccountLedger) -> dict[str, object]:
+    """What the ledger says at the moment of closing: every record's version, so that the closing can be checked later."""
+    return {
+        "records": [
+            {
+                "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
+                "version": record.version, "entry_id": record.entry_id,
+            }
+            for record in ledger.records
+            if record.object_type not in ("exchange_rate", "legal_entity")
+        ]
+    }
+
+

@@ -1,0 +1,97 @@
+"""Which accounts detection must look at: marking, claiming, finishing. The table is the queue."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+LEASE_SECONDS = 60
+ATTEMPTS_MAX = 8
+"""After this many failed looks an account waits an hour between tries; its error is shown, it is never dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One account taken for a look; `generation` is the mark that the look answers."""
+
+    account_id: int
+    generation: int
+    attempts: int
+    trace_id: str
+
+
+def mark_due(account_ids: Iterable[int], *, now: dt.datetime, trace_id: str = "") -> None:
+    """Mark accounts due now. A mark made while a look is running is kept for the next look."""
+    ids = sorted(set(account_ids))
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO ledger_dueaccount AS due (account_id, due_at, generation, attempts, last_error, trace_id)
+            SELECT unnest(%s::bigint[]), %s, 1, 0, '', %s
+            ON CONFLICT (account_id) DO UPDATE
+               SET generation = due.generation + 1, due_at = LEAST(due.due_at, EXCLUDED.due_at), attempts = 0,
+                   trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END
+            """,
+            [ids, now, trace_id],
+        )
+
+
+def mark_due_everywhere(system: str, *, now: dt.datetime) -> None:
+    """Mark every account that has a record in `system`: a change there that concerns no single account."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT account_id FROM ledger_sourcerecord WHERE system_id = %s AND account_id IS NOT NULL", [system]
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    mark_due(ids, now=now)
+
+
+@transaction.atomic
+def claim_due(*, limit: int, now: dt.datetime) -> list[Claim]:
+    """Take up to `limit` due accounts under a lease by the database clock; attempts are committed before the work starts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE ledger_dueaccount SET lease_until = clock_timestamp() + make_interval(secs => %s), attempts = attempts + 1
+             WHERE account_id IN (
+                   SELECT account_id FROM ledger_dueaccount
+                    WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                    ORDER BY due_at, account_id LIMIT %s FOR UPDATE SKIP LOCKED)
+            RETURNING account_id, generation, attempts, trace_id
+            """,
+            [LEASE_SECONDS, now, limit],
+        )
+        return [Claim(*row) for row in sorted(cursor.fetchall())]
+
+
+def finish(claim: Claim) -> None:
+    """The look is done: drop the mark, unless it was made again meanwhile. Runs in the transaction of the look's results."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM ledger_dueaccount WHERE account_id = %s AND generation = %s", [claim.account_id, claim.generation]
+        )
+        if cursor.rowcount == 0:
+            cursor.execute("UPDATE ledger_dueaccount SET lease_until = NULL WHERE account_id = %s", [claim.account_id])
+
+
+def fail(claim: Claim, error: str, *, now: dt.datetime) -> None:
+    """The look failed: keep the mark with the error, and try again later (2 s, 4 s ... one hour)."""
+    wait = min(3600, 2 ** min(claim.attempts, 12))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_dueaccount SET lease_until = NULL, due_at = %s, last_error = %s WHERE account_id = %s",
+            [now + dt.timedelta(seconds=wait), error[:2000], claim.account_id],
+        )
+
+
+def count_due() -> int:
+    """Accounts still to look at, claimed ones included."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ledger_dueaccount")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,70 @@
+"""How fresh what we show is, per system and object type."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from revops.ledger.facts import SHAPES
+from revops.ledger.models import Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessLine:
+    """One system and object type as a page shows it. `lag_seconds` counts since the last complete read; None = never read."""
+
+    system: str
+    label: str
+    role: str
+    object_type: str
+    object_label: str
+    read_through_at: dt.datetime | None
+    last_change_at: dt.datetime | None
+    lag_seconds: int | None
+    stale: bool
+
+
+def note_changes(system: str, object_types: Iterable[str], *, at: dt.datetime) -> None:
+    """Something of these types changed. Called by `ledger.record` in its transaction."""
+    _upsert(system, object_types, "last_change_at", at)
+
+
+def read_through(system: str, object_types: Iterable[str], at: dt.datetime) -> None:
+    """A complete read has covered everything of these types up to `at` (aware UTC)."""
+    _upsert(system, object_types, "read_through_at", at)
+
+
+def _upsert(system: str, object_types: Iterable[str], column: str, at: dt.datetime) -> None:
+    types = sorted(set(object_types))
+    if not types:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO ledger_freshness AS f (system_id, object_type, {column}, stale_after_seconds)
+            SELECT %s, unnest(%s::text[]), %s, 900
+            ON CONFLICT (system_id, object_type) DO UPDATE SET {column} = GREATEST(f.{column}, EXCLUDED.{column})
+            """,
+            [system, types, at],
+        )
+
+
+def freshness_of(systems: Iterable[str] | None = None, *, now: dt.datetime) -> list[FreshnessLine]:
+    """Freshness lines, by system and object type. Stale: no complete read within the type's limit (15 minutes by default)."""
+    rows = Freshness.objects.select_related("system").order_by("system__role", "system_id", "object_type")
+    if systems is not None:
+        rows = rows.filter(system__in=list(systems))
+    lines = []
+    for row in rows:
+        lag = int((now - row.read_through_at).total_seconds()) if row.read_through_at else None
+        lines.append(
+            FreshnessLine(
+                system=row.system_id, label=row.system.label, role=row.system.role, object_type=row.object_type,
+                object_label=SHAPES[row.object_type].label, read_through_at=row.read_through_at,
+                last_change_at=row.last_change_at, lag_seconds=lag, stale=lag is None or lag > row.stale_after_seconds,
+            )
+        )
+    return lines
