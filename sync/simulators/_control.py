@@ -107,9 +107,10 @@ def _load(vendor: Vendor, lines: Iterable[bytes], emit: bool) -> Json:
                     vendor.change(document["collection"], None, document["object"])
                 else:
                     about = vendor.store.collection(document["collection"])
-                    if about.key not in document["object"]:
+                    complete = vendor.loading(about.name, document["object"])
+                    if about.key not in complete:
                         raise Wrong(f"object {loaded + 1}: no {about.key}")
-                    vendor.store.put(about.name, document["object"])
+                    vendor.store.put(about.name, complete)
                 loaded += 1
     return {"loaded": loaded}
 

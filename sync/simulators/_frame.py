@@ -45,7 +45,7 @@ A whole vendor, to copy from::
 
 Other hooks have defaults: `release` (always runs after an admitted request), `around` (wrap the handler inside the
 transaction, for idempotency), `effect_key` (what names the caller's command), `trouble` (the vendor's error body for
-a bare status), `delivered` (an attempt was answered).
+a bare status), `loading` (complete a document of loaded history), `delivered` (an attempt was answered).
 
 `Simulator(Vendor, port, data)` runs one; `start()`/`stop()` serve tests inside a process.
 Inside a transaction `store.select` sees the truth; outside it sees what the vendor's reads would show.
@@ -222,6 +222,10 @@ class Vendor:
             self.store.remove(collection, str(before[about.key]))
             return before
         return self.store.put(collection, after)
+
+    def loading(self, collection: str, document: Json) -> Json:
+        """A document that `/_sim/load` is about to store as history, without any event: complete or normalise it."""
+        return document
 
     def sign(self, body: bytes, secret: str, at: int) -> Mapping[str, str]:
         """Headers of one delivery attempt."""

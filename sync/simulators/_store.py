@@ -235,6 +235,20 @@ class Store:
             sql += f" LIMIT {int(limit)}"
         return [loads(row["body"]) for row in self.rows(sql, params)]
 
+    def ids(self, collection: str, where: str, params: Sequence[object], order: str = "seq") -> list[str]:
+        """Only the ids, in order; rows that a read lag hides are left out."""
+        condition = where if self.writing else f"({where}) AND (visible_at <= sim_now() OR shadow IS NOT NULL)"
+        sql = f"SELECT id FROM {self.collection(collection).table} WHERE {condition} ORDER BY {order}"
+        return [str(row["id"]) for row in self.rows(sql, params)]
+
+    def many(self, collection: str, ids: Sequence[str]) -> list[Json]:
+        """Documents by id, in any order."""
+        found: list[Json] = []
+        for start in range(0, len(ids), 500):
+            part = list(ids[start : start + 500])
+            found += self.select(collection, f"id IN ({', '.join('?' * len(part))})", part)
+        return found
+
     def count(self, collection: str, where: str = "1", params: Sequence[object] = ()) -> int:
         """How many documents match, read lag or not."""
         table = self.collection(collection).table
@@ -272,7 +286,7 @@ class Store:
             self._writer.close()
 
     def note_effect(self, collection: str, id: str, kind: str, body: Json) -> None:
-        """Count a change made by plain SQL as an effect; `kind` is created, changed or deleted. Inside a transaction."""
+        """Count a change made by plain SQL as an effect: created, changed or deleted. Inside a transaction."""
         self._must_write()
         self._note(self.collection(collection), id, kind, body)
 

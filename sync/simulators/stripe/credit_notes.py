@@ -114,9 +114,7 @@ class CreditNotes(Invoices):
         issued = self.store.select("credit_notes", "invoice = ? AND status = 'issued'", [invoice["id"]])
         creditable = invoice["total"] - sum(note["total"] for note in issued)
         if amount > creditable:
-            raise Refused(
-                f"The credit note amount {amount} is more than can be credited ({creditable}).", None, "amount"
-            )
+            raise Refused(f"The credit note amount {amount} is more than can be credited ({creditable}).", None, "amount")
         pre = min(amount, invoice["amount_remaining"]) if invoice["status"] != "paid" else 0
         post = amount - pre
         given = sum(params.integer(name) or 0 for name in ("refund_amount", "credit_amount", "out_of_band_amount"))

@@ -73,9 +73,7 @@ class InvoiceItems(Payments):
 
     # -- for invoices and subscriptions ---------------------------------------------------------------------------
 
-    def item(
-        self, customer: str, amount: int, currency: str, text: str | None, period: tuple[int, int], **values: Any
-    ) -> Json:
+    def item(self, customer: str, amount: int, currency: str, text: str | None, period: tuple[int, int], **values: Any) -> Json:
         """A new pending item, not stored yet."""
         base = self.new(
             "ii", "invoiceitem", customer=customer, amount=amount, net_amount=amount, currency=currency,

@@ -170,9 +170,7 @@ class Invoices(InvoiceItems):
             raise Refused(f"You can't do this to an invoice with status {invoice['status']}.", code)
         return invoice
 
-    def draft(
-        self, customer: Json, currency: str, reason: str, *, subscription: Json | None = None, **values: Any
-    ) -> Json:
+    def draft(self, customer: Json, currency: str, reason: str, *, subscription: Json | None = None, **values: Any) -> Json:
         """An empty draft, not stored yet. `values` may set collection_method, due dates, description, metadata."""
         days = values.pop("days_until_due", None)
         if days is None and subscription:

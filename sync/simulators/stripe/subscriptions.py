@@ -103,7 +103,7 @@ class Subscriptions(Invoices):
 
     @route("DELETE", "/v1/subscriptions/{id}")
     def cancel_subscription(self, request: Request, id: str) -> Response:
-        """At once, without credit by default; pending prorations go, and the customer's open invoices stop collecting."""
+        """At once, by default without credit; pending prorations go, open invoices of the customer stop collecting."""
         params = self.params(request).only("prorate", "invoice_now", "cancellation_details")
         before = self.find("subscriptions", id)
         if before["status"] == "canceled":
@@ -260,17 +260,16 @@ class Subscriptions(Invoices):
                 start = end - (period_end(end, new["price"]) - end)
             self._proration(subscription, new, 1, (at, end), (start, end))
 
-    def _proration(
-        self, subscription: Json, item: Json, sign: int, rest: tuple[int, int], whole: tuple[int, int]
-    ) -> None:
+    def _proration(self, subscription: Json, item: Json, sign: int, rest: tuple[int, int], whole: tuple[int, int]) -> None:
         price, quantity = item["price"], item.get("quantity")
         if quantity is None or rest[1] <= rest[0]:
             return
         amount = sign * share(price["unit_amount"] * quantity, rest[1] - rest[0], whole[1] - whole[0])
         day = datetime.fromtimestamp(rest[0], UTC).strftime("%d %b %Y")
+        words = f"{'Remaining' if sign > 0 else 'Unused'} time on {quantity} x"
         fresh = self.item(
             subscription["customer"], amount, price["currency"],
-            f"{'Remaining' if sign > 0 else 'Unused'} time on {quantity} x {price.get('nickname') or price['product']} after {day}", rest,
+            f"{words} {price.get('nickname') or price['product']} after {day}", rest,
             discountable=False, proration=True, quantity=quantity,
             metadata=dict(subscription.get("metadata") or {}),
             parent=subscription_parent(subscription["id"], item["id"]),
@@ -284,9 +283,7 @@ class Subscriptions(Invoices):
 
     def _credited(self, subscription: Json, item: Json) -> Json | None:
         """The invoice lines that charged what is now credited."""
-        for invoice in self.store.select(
-            "invoices", "subscription = ?", [subscription["id"]], "created DESC, seq DESC"
-        ):
+        for invoice in self.store.select("invoices", "subscription = ?", [subscription["id"]], "created DESC, seq DESC"):
             found = []
             for line in lines_of(invoice):
                 details = (line.get("parent") or {}).get("subscription_item_details") or {}
