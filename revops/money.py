@@ -63,7 +63,9 @@ class Money:
             quantized = self.amount.quantize(Decimal(1).scaleb(-places))
             if quantized != self.amount:
                 raise Rejected(
-                    "amount_decimals", f"{self.currency} amounts have {places} decimals; {self.amount} has more.", field="amount"
+                    "amount_decimals",
+                    f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
+                    field="amount",
                 )
             if abs(quantized.scaleb(places)) > MINOR_LIMIT:
                 raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")

@@ -24,6 +24,9 @@ from typing import Literal, Protocol
 
 from revops.ledger.facts import Fact
 
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+"""The `received_at` of something that did not come in from outside."""
+
 
 class ConnectorAnswer(Exception):
     """Root of a connector's answers. `reason` is safe to show and to store: no secret, no payload."""
@@ -119,7 +122,7 @@ class Incoming:
     kind: Literal["event", "hint", "read"]
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    received_at: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
+    received_at: dt.datetime = NEVER
     object_type: str = ""
 
 
@@ -206,7 +209,8 @@ class Client(Protocol):
         content: bytes | None = None,
         safe: bool | None = None,
     ) -> Response:
-        """`safe=True`: a POST that changes nothing (query, token). Any status is returned; judging it is the connector's."""
+        """`safe=True`: a POST that changes nothing (query, token). Any status below 500 is returned, except 429 and redirects;
+        judging it is the connector's. A 5xx is `RetryLater` after a safe request and `Unknown` after any other."""
         ...
 
     def remembered(self, name: str) -> str | None:
@@ -236,6 +240,11 @@ class Connector(Protocol):
 
     def dedup_key(self, incoming: Incoming) -> str:
         """The key under which copies of one push are one. Raises `Unreadable` when the body has none."""
+        ...
+
+    def same_content(self, one: bytes, other: bytes) -> bool:
+        """Whether two bodies under one dedup key say the same. Equal bytes for most vendors; Stripe renders an event anew for
+        each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
         ...
 
     def translate(self, incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:

@@ -95,7 +95,11 @@ class Delivery(models.Model):
 
 
 class Watermark(models.Model):
-    """Where the next pull of one stream starts. Moves only after everything before it is stored."""
+    """Where the next pull of one stream starts. Moves only after everything before it is stored.
+
+    `asked_at` is set when a window was read to its end and not yet announced to the ledger as read: that waits until every
+    delivery up to `asked_delivery_id` is past `pending`, so that nothing reads as missing while it lies in the inbox.
+    """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="watermarks")
     stream = models.CharField(max_length=40)
@@ -106,9 +110,37 @@ class Watermark(models.Model):
     fence = models.PositiveBigIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
+    asked_at = models.DateTimeField(null=True)
+    asked_delivery_id = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="one_watermark_per_stream")]
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.stream}"
+
+
+class IntakeTally(models.Model):
+    """How many deliveries were refused at the door in one hour (UTC), by answer. Refused deliveries leave no other trace."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="tallies")
+    hour = models.DateTimeField()
+    status = models.PositiveSmallIntegerField()
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "hour", "status"], name="one_tally_per_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.hour:%Y-%m-%d %H}h {self.status}: {self.count}"
+
+
+class Heartbeat(models.Model):
+    """When a kind of worker last finished a round (database clock). `name`: `sweep`, `intake`, `apply`, `posting`."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    beat_at = models.DateTimeField(db_default=Now())
+    detail = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.beat_at:%Y-%m-%d %H:%M:%S}"

@@ -55,7 +55,10 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
             continue
         if link is None:
             link = AccountLink.objects.create(
-                account_id=account_id, system=customer.system, customer_id=customer.customer_id, basis=AccountLink.Basis.REFERENCE
+                account_id=account_id,
+                system=customer.system,
+                customer_id=customer.customer_id,
+                basis=AccountLink.Basis.REFERENCE,
             )
             known[key] = link
         elif link.account_id != account_id:
@@ -63,15 +66,15 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
             link.account_id = account_id
             link.save()
             audit(
-                "account.relink", link, acting_user=acting_user, account_id=account_id,
+                "account.relink",
+                link,
+                acting_user=acting_user,
+                account_id=account_id,
                 summary=f"{customer.system} {customer.customer_id} now refers to another account",
-                before={"account": before}, after={"account": account_id},
+                before={"account": before},
+                after={"account": account_id},
             )
-    return {
-        key: link.account_id
-        for key, link in known.items()
-        if key in statements and link.basis != AccountLink.Basis.REFUSED
-    }
+    return {key: link.account_id for key, link in known.items() if key in statements and link.basis != AccountLink.Basis.REFUSED}
 
 
 def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | System) -> None:
@@ -84,11 +87,16 @@ def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | S
         account = existing.get(master.crm_account)
         if account is None:
             account = Account.objects.create(
-                name=master.name or master.crm_account, crm_account=master.crm_account, legal_entity_id=entity_id,
+                name=master.name or master.crm_account,
+                crm_account=master.crm_account,
+                legal_entity_id=entity_id,
                 currency=master.currency,
             )
             audit(
-                "account.create", account, acting_user=acting_user, account_id=account.pk,
+                "account.create",
+                account,
+                acting_user=acting_user,
+                account_id=account.pk,
                 summary=f"Account {account.name} from {master.system}",
             )
             continue
@@ -103,8 +111,12 @@ def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | S
                 setattr(account, name, new[name])
             account.save()
             audit(
-                "account.refresh", account, acting_user=acting_user, account_id=account.pk,
-                summary=f"{master.system} changed {', '.join(sorted(before))}", before=before,
+                "account.refresh",
+                account,
+                acting_user=acting_user,
+                account_id=account.pk,
+                summary=f"{master.system} changed {', '.join(sorted(before))}",
+                before=before,
                 after={name: new[name] for name in before},
             )
 
@@ -120,9 +132,7 @@ def linked(customers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
 
 
 @transaction.atomic
-def link_customer(
-    *, system: str, customer_id: str, account: Account, reason: str, acting_user: User
-) -> AccountLink:
+def link_customer(*, system: str, customer_id: str, account: Account, reason: str, acting_user: User) -> AccountLink:
     """A person says: this customer record is that account. Raises `Rejected` without a reason, `Conflict` when linked elsewhere.
 
     Pages and the API call `ledger.relink`, which moves the records too.
@@ -139,8 +149,13 @@ def link_customer(
     link.reason = reason.strip()
     link.save()
     audit(
-        "account.link", link, acting_user=acting_user, account_id=account.pk, reason=reason,
-        summary=f"{system} {customer_id} is {account.name}", after={"account": account.pk, "basis": "confirmed"},
+        "account.link",
+        link,
+        acting_user=acting_user,
+        account_id=account.pk,
+        reason=reason,
+        summary=f"{system} {customer_id} is {account.name}",
+        after={"account": account.pk, "basis": "confirmed"},
     )
     return link
 
@@ -154,11 +169,15 @@ def unlink_customer(*, system: str, customer_id: str, reason: str, acting_user: 
     if link is None or link.basis == AccountLink.Basis.REFUSED:
         raise Rejected("not_linked", "This customer record is not linked to any account.")
     audit(
-        "account.unlink", link, acting_user=acting_user, account_id=link.account_id, reason=reason,
-        summary=f"{system} {customer_id} is not {link.account.name}", before={"account": link.account_id, "basis": link.basis},
+        "account.unlink",
+        link,
+        acting_user=acting_user,
+        account_id=link.account_id,
+        reason=reason,
+        summary=f"{system} {customer_id} is not {link.account.name}",
+        before={"account": link.account_id, "basis": link.basis},
     )
     link.basis = AccountLink.Basis.REFUSED
     link.confirmed_by = acting_user
     link.reason = reason.strip()
     link.save()
-

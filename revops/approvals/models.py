@@ -12,7 +12,8 @@ from revops.postings.models import ChangePlan
 
 
 class Checkpoint(models.Model):
-    """One signature that a plan needs: from which role, in which order, and why."""
+    """One signature that a plan needs: from which role, in which order, and why. Added at submission, and once more when the
+    amount's tier has risen by the time of release; never changed, never taken away."""
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.CASCADE, related_name="checkpoints")
     code = models.CharField(max_length=40)
@@ -24,6 +25,7 @@ class Checkpoint(models.Model):
     class Meta:
         ordering = ["plan_id", "sequence"]
         constraints = [models.UniqueConstraint(fields=["plan", "code"], name="one_checkpoint_per_code")]
+        triggers = [pgtrigger.Protect(name="checkpoints_stay", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.label} on {self.plan_id}"
@@ -38,7 +40,8 @@ class Decision(models.Model):
     """One person's signature on one checkpoint. Append-only.
 
     `maker` repeats the plan's maker so that the database itself can refuse a decision by the maker; a trigger refuses a
-    `maker` that is not the plan's. `digest` is what was signed: it must equal the plan's digest at that moment.
+    `maker` that is not the plan's, a checkpoint of another plan, and a person who does not hold the checkpoint's role at that
+    moment (a controller also stands in for an approver). `digest` is what was signed: it must equal the plan's digest.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="decisions")
@@ -60,12 +63,16 @@ class Decision(models.Model):
         ]
         triggers = [
             pgtrigger.Trigger(
-                name="maker_is_the_plans_maker",
+                name="fits_its_plan",
                 operation=pgtrigger.Insert,
                 when=pgtrigger.Before,
                 func=(
-                    "IF NOT EXISTS (SELECT 1 FROM postings_changeplan p WHERE p.id = NEW.plan_id AND p.maker_id = NEW.maker_id "
-                    "AND p.digest = NEW.digest AND p.state = 'submitted') THEN "
+                    "IF NOT EXISTS (SELECT 1 FROM postings_changeplan p JOIN approvals_checkpoint c ON c.plan_id = p.id "
+                    "WHERE p.id = NEW.plan_id AND p.maker_id = NEW.maker_id AND p.digest = NEW.digest "
+                    "AND p.state = 'submitted' AND c.id = NEW.checkpoint_id AND EXISTS "
+                    "(SELECT 1 FROM people_rolegrant g JOIN people_user u ON u.id = g.user_id "
+                    "WHERE u.id = NEW.decided_by_id AND u.is_active "
+                    "AND (g.role = c.role OR (c.role = 'approver' AND g.role = 'controller')))) THEN "
                     "RAISE EXCEPTION 'decision does not fit its plan' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
                 ),
             ),

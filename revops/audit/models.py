@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from revops.audit.triggers import no_truncate
+
 
 class ActionRecord(models.Model):
     """One action: who did what to which thing, when, why, from which request and trace. Append-only in the database.
@@ -33,7 +35,7 @@ class ActionRecord(models.Model):
         ordering = ["-id"]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Protect(name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.db import transaction
 from revops.accounts.models import Account
 from revops.audit.log import record as audit
 from revops.audit.trace import trace_id
-from revops.cases.models import LIVE_STATUSES, CaseStatus, Expectation, ExceptionCase, Severity
+from revops.cases.models import LIVE_STATUSES, CaseStatus, ExceptionCase, Expectation
 from revops.cases.routing import route
 from revops.ledger.facts import content_digest
 from revops.money import Money
@@ -45,7 +45,11 @@ class Sighting:
 
 
 def settle(
-    account: Account, sightings: Sequence[Sighting], rules: Iterable[str], *, now: dt.datetime,
+    account: Account,
+    sightings: Sequence[Sighting],
+    rules: Iterable[str],
+    *,
+    now: dt.datetime,
     close_evidence: Mapping[str, object] | None = None,
 ) -> dict[str, int]:
     """Make the account's cases of `rules` agree with the sightings. Runs inside the caller's transaction.
@@ -93,8 +97,14 @@ def _fill(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
 def _open(account: Account, sighting: Sighting, now: dt.datetime) -> None:
     routing = route(rule_team=sighting.team, severity=sighting.severity, since=now)
     case = ExceptionCase(
-        rule=sighting.rule, fingerprint=sighting.fingerprint, account=account, team=routing.team, due_at=routing.due_at,
-        routing_reason=routing.reason, opened_at=now, trace_id=trace_id(),
+        rule=sighting.rule,
+        fingerprint=sighting.fingerprint,
+        account=account,
+        team=routing.team,
+        due_at=routing.due_at,
+        routing_reason=routing.reason,
+        opened_at=now,
+        trace_id=trace_id(),
         legal_entity_code=account.legal_entity.code if account.legal_entity else "",
     )
     _fill(case, sighting, now)
@@ -143,7 +153,10 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
         Expectation.objects.update_or_create(
             fingerprint=fingerprint,
             defaults={
-                "rule": sighting.rule, "account": account, "sentence": sighting.sentence, "due_at": sighting.due_at,
+                "rule": sighting.rule,
+                "account": account,
+                "sentence": sighting.sentence,
+                "due_at": sighting.due_at,
                 "amount_minor": amount.minor if amount is not None else 0,
                 "currency": amount.currency if amount is not None else (account.currency or "USD"),
                 "since": existing[fingerprint].since if fingerprint in existing else now,
@@ -153,11 +166,21 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
 
 
 def _audit(
-    case: ExceptionCase, verb: str, summary: str, before: Mapping[str, object] | None = None,
+    case: ExceptionCase,
+    verb: str,
+    summary: str,
+    before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
     audit(
-        verb, case, acting_user=ACTOR, account_id=case.account_id, case_id=case.pk, summary=summary, before=before, after=after
+        verb,
+        case,
+        acting_user=ACTOR,
+        account_id=case.account_id,
+        case_id=case.pk,
+        summary=summary,
+        before=before,
+        after=after,
     )
 
 
@@ -170,8 +193,14 @@ def await_evidence(case_id: int, *, acting_user: System, summary: str) -> None:
         case.status, case.snoozed_until, case.row_version = CaseStatus.AWAITING_EVIDENCE, None, case.row_version + 1
         case.save()
         audit(
-            "case.await_evidence", case, acting_user=acting_user, account_id=case.account_id, case_id=case.pk,
-            summary=summary, before={"status": before}, after={"status": case.status},
+            "case.await_evidence",
+            case,
+            acting_user=acting_user,
+            account_id=case.account_id,
+            case_id=case.pk,
+            summary=summary,
+            before={"status": before},
+            after={"status": case.status},
         )
 
 
@@ -183,8 +212,14 @@ def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
         case.status, case.row_version = CaseStatus.OPEN, case.row_version + 1
         case.save()
         audit(
-            "case.back_to_open", case, acting_user=acting_user, account_id=case.account_id, case_id=case.pk, summary=summary,
-            before={"status": CaseStatus.AWAITING_EVIDENCE}, after={"status": case.status},
+            "case.back_to_open",
+            case,
+            acting_user=acting_user,
+            account_id=case.account_id,
+            case_id=case.pk,
+            summary=summary,
+            before={"status": CaseStatus.AWAITING_EVIDENCE},
+            after={"status": case.status},
         )
 
 
@@ -192,14 +227,12 @@ def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
 def wake_snoozed(*, now: dt.datetime, limit: int = 500) -> int:
     """Snoozed cases whose time has come are open again. Returns how many."""
     rows = list(
-        ExceptionCase.objects.select_for_update(skip_locked=True).filter(
-            status=CaseStatus.SNOOZED, snoozed_until__lte=now
-        )[:limit]
+        ExceptionCase.objects.select_for_update(skip_locked=True).filter(status=CaseStatus.SNOOZED, snoozed_until__lte=now)[
+            :limit
+        ]
     )
     for case in rows:
         case.status, case.snoozed_until, case.row_version = CaseStatus.OPEN, None, case.row_version + 1
         case.save()
         _audit(case, "case.wake", "The snooze is over", {"status": "snoozed"}, {"status": "open"})
     return len(rows)
-
-

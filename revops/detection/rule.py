@@ -126,8 +126,15 @@ def ledger_of(example: Example) -> AccountLedger:
         legal_entity_code="US",
         records=tuple(
             LedgerRecord(
-                system=role, role=role, object_type=fact.object_type, external_id=fact.external_id, fields=fact.fields,
-                refs=fact.refs, effective_at=fact.effective_at, recorded_at=fact.effective_at, version=fact.version,
+                system=role,
+                role=role,
+                object_type=fact.object_type,
+                external_id=fact.external_id,
+                fields=fact.fields,
+                refs=fact.refs,
+                effective_at=fact.effective_at,
+                recorded_at=fact.effective_at,
+                version=fact.version,
                 deleted=fact.deleted,
             )
             for role, fact in latest.values()
@@ -136,7 +143,12 @@ def ledger_of(example: Example) -> AccountLedger:
 
 
 def fact(
-    object_type: str, external_id: str, at: dt.datetime, *, refs: Mapping[str, str] | None = None, deleted: bool = False,
+    object_type: str,
+    external_id: str,
+    at: dt.datetime,
+    *,
+    refs: Mapping[str, str] | None = None,
+    deleted: bool = False,
     **fields: Value,
 ) -> Fact:
     """A fact for an example; its version is its time."""

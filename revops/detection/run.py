@@ -26,7 +26,10 @@ from revops.postings.confirm import confirm_from_ledger
 log = logging.getLogger(__name__)
 
 SEVERITIES = {
-    "critical": Severity.CRITICAL, "high": Severity.HIGH, "medium": Severity.MEDIUM, "low": Severity.LOW,
+    "critical": Severity.CRITICAL,
+    "high": Severity.HIGH,
+    "medium": Severity.MEDIUM,
+    "low": Severity.LOW,
 }
 
 
@@ -49,9 +52,7 @@ def detect_account(account_id: int, *, now: dt.datetime) -> dict[str, int]:
     """Look at one account now, inside the caller's transaction. Returns the counts of `cases.lifecycle.settle`."""
     account = Account.objects.select_for_update(of=("self",)).select_related("legal_entity").get(pk=account_id)
     ledger = account_ledger(account)
-    sightings = [
-        sighting(rule, finding, ledger) for rule in RULES.values() for finding in rule.find(ledger, now)
-    ]
+    sightings = [sighting(rule, finding) for rule in RULES.values() for finding in rule.find(ledger, now)]
     counts = settle(account, sightings, RULES.keys(), now=now, close_evidence=evidence_now(ledger))
     confirm_from_ledger(account_id, now=now)
     return counts
@@ -64,7 +65,7 @@ def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
     return len(ids)
 
 
-def sighting(rule: Rule, finding: Finding, ledger: AccountLedger) -> Sighting:
+def sighting(rule: Rule, finding: Finding) -> Sighting:
     """A finding in the form that cases keep."""
     records = (*finding.subjects, *finding.context)
     return Sighting(
@@ -88,8 +89,12 @@ def sighting(rule: Rule, finding: Finding, ledger: AccountLedger) -> Sighting:
 
 def _reference(record: LedgerRecord) -> dict[str, object]:
     return {
-        "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
-        "version": record.version, "label": record.label, "record_id": record.id,
+        "system": record.system,
+        "object_type": record.object_type,
+        "external_id": record.external_id,
+        "version": record.version,
+        "label": record.label,
+        "record_id": record.id,
     }
 
 
@@ -100,7 +105,9 @@ def _difference(difference: Difference) -> dict[str, object]:
         "owner": difference.owner,
         "values": [
             {
-                "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
+                "system": record.system,
+                "object_type": record.object_type,
+                "external_id": record.external_id,
                 "value": encode(value),
             }
             for record, value in difference.values
@@ -113,12 +120,13 @@ def evidence_now(ledger: AccountLedger) -> dict[str, object]:
     return {
         "records": [
             {
-                "system": record.system, "object_type": record.object_type, "external_id": record.external_id,
-                "version": record.version, "entry_id": record.entry_id,
+                "system": record.system,
+                "object_type": record.object_type,
+                "external_id": record.external_id,
+                "version": record.version,
+                "entry_id": record.entry_id,
             }
             for record in ledger.records
             if record.object_type not in ("exchange_rate", "legal_entity")
         ]
     }
-
-

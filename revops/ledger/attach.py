@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from django.db import connection
+
 from revops.accounts.link import CustomerStatement, accounts_for, linked
 from revops.accounts.models import Account
 from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
@@ -26,15 +28,39 @@ def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
     touched = _link_customers(system, customers) if customers else set()
     others = [row for row in moved if row.object_type != "customer" and row.customer_ref]
     accounts = linked((system, row.customer_ref) for row in others)
-    for row in others:
-        _assign(row, accounts.get((system, row.customer_ref)))
+    changed = [row for row in others if row.account_id != accounts.get((system, row.customer_ref))]
+    for row in changed:
+        row.account_id = accounts.get((system, row.customer_ref))
+    _store_accounts(changed)
     return touched
 
 
-def _assign(row: SourceRecord, account_id: int | None) -> None:
-    if row.account_id != account_id:
-        row.account_id = account_id
-        SourceRecord.objects.filter(pk=row.pk).update(account=account_id)
+def _store_accounts(rows: Sequence[SourceRecord]) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_sourcerecord r SET account_id = v.account_id "
+            "FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, account_id) WHERE r.id = v.id",
+            [[row.pk for row in rows], [row.account_id for row in rows]],
+        )
+
+
+def _follow_links(customers: Iterable[tuple[str, str]]) -> set[int]:
+    """Every record of these customers belongs to the account that the customer is linked to. Returns accounts that gained."""
+    pairs = sorted(set(customers))
+    if not pairs:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_sourcerecord r SET account_id = l.account_id "
+            "FROM accounts_accountlink l JOIN unnest(%s::text[], %s::text[]) AS v(system, customer_id) "
+            "ON l.system = v.system AND l.customer_id = v.customer_id "
+            "WHERE r.system_id = l.system AND r.customer_ref = l.customer_id AND l.basis <> 'refused' "
+            "AND r.account_id IS DISTINCT FROM l.account_id RETURNING l.account_id",
+            [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _link_customers(system: str, customers: Sequence[SourceRecord]) -> set[int]:
@@ -49,15 +75,7 @@ def _link_customers(system: str, customers: Sequence[SourceRecord]) -> set[int]:
             .order_by("pk")
         )
         found |= accounts_for([_statement(row, row.system) for row in waiting], acting_user=ACTOR)
-    touched: set[int] = set()
-    for (owner_system, customer_id), account_id in sorted(found.items()):
-        changed = (
-            SourceRecord.objects.filter(system=owner_system, customer_ref=customer_id)
-            .exclude(account=account_id)
-            .update(account=account_id)
-        )
-        if changed:
-            touched.add(account_id)
+    touched = _follow_links(found)
     for row in customers:
         row.account_id = found.get((system, row.external_id), row.account_id)
     return touched
@@ -113,7 +131,10 @@ def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
             continue
         entity, _ = LegalEntity.objects.update_or_create(
             code=str(row.fields["code"]),
-            defaults={"name": str(row.fields.get("name") or ""), "base_currency": str(row.fields.get("currency") or "")},
+            defaults={
+                "name": str(row.fields.get("name") or ""),
+                "base_currency": str(row.fields.get("currency") or ""),
+            },
         )
         crm_ids = SourceRecord.objects.filter(
             object_type="customer", system__role=SystemRole.CRM, fields__legal_entity=entity.code

@@ -45,7 +45,8 @@ def mark_due_everywhere(system: str, *, now: dt.datetime) -> None:
     """Mark every account that has a record in `system`: a change there that concerns no single account."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT account_id FROM ledger_sourcerecord WHERE system_id = %s AND account_id IS NOT NULL", [system]
+            "SELECT DISTINCT account_id FROM ledger_sourcerecord WHERE system_id = %s AND account_id IS NOT NULL",
+            [system],
         )
         ids = [row[0] for row in cursor.fetchall()]
     mark_due(ids, now=now)
@@ -73,7 +74,8 @@ def finish(claim: Claim) -> None:
     """The look is done: drop the mark, unless it was made again meanwhile. Runs in the transaction of the look's results."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM ledger_dueaccount WHERE account_id = %s AND generation = %s", [claim.account_id, claim.generation]
+            "DELETE FROM ledger_dueaccount WHERE account_id = %s AND generation = %s",
+            [claim.account_id, claim.generation],
         )
         if cursor.rowcount == 0:
             cursor.execute("UPDATE ledger_dueaccount SET lease_until = NULL WHERE account_id = %s", [claim.account_id])

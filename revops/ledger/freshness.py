@@ -62,9 +62,15 @@ def freshness_of(systems: Iterable[str] | None = None, *, now: dt.datetime) -> l
         lag = int((now - row.read_through_at).total_seconds()) if row.read_through_at else None
         lines.append(
             FreshnessLine(
-                system=row.system_id, label=row.system.label, role=row.system.role, object_type=row.object_type,
-                object_label=SHAPES[row.object_type].label, read_through_at=row.read_through_at,
-                last_change_at=row.last_change_at, lag_seconds=lag, stale=lag is None or lag > row.stale_after_seconds,
+                system=row.system_id,
+                label=row.system.label,
+                role=row.system.role,
+                object_type=row.object_type,
+                object_label=SHAPES[row.object_type].label,
+                read_through_at=row.read_through_at,
+                last_change_at=row.last_change_at,
+                lag_seconds=lag,
+                stale=lag is None or lag > row.stale_after_seconds,
             )
         )
     return lines

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from revops.accounts.models import Account
+from revops.audit.triggers import no_truncate
 from revops.ledger.facts import SHAPES
 
 
@@ -77,8 +78,8 @@ class LedgerEntry(models.Model):
     """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
 
     `arrival` says how it came: `first` and `newer` became the record's content; `restated` said the same again under a newer
-    version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than what we already had and
-    is kept as evidence; `conflict` says something else under a version that we already had.
+    version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than what we
+    already had and is kept as evidence; `conflict` says something else under a version that we already had.
     """
 
     class Arrival(models.TextChoices):
@@ -108,7 +109,7 @@ class LedgerEntry(models.Model):
         indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Protect(name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

@@ -21,9 +21,7 @@ WORLD_TYPES = ("accounting_period", "exchange_rate", "legal_entity")
 """Types that belong to every account's view."""
 
 
-def account_ledger(
-    account: Account, *, as_of: dt.datetime | None = None, known_at: dt.datetime | None = None
-) -> AccountLedger:
+def account_ledger(account: Account, *, as_of: dt.datetime | None = None, known_at: dt.datetime | None = None) -> AccountLedger:
     """The account's records, and those of every account (periods, rates, entities), now or as of a moment."""
     return account_ledgers([account], as_of=as_of, known_at=known_at)[account.pk]
 
@@ -50,8 +48,11 @@ def account_ledgers(
     entities = dict(Account.objects.filter(pk__in=list(mine)).values_list("pk", "legal_entity__code"))
     return {
         account.pk: AccountLedger(
-            account_id=account.pk, currency=account.currency, legal_entity_code=entities.get(account.pk) or "",
-            records=tuple(mine[account.pk] + world), name=account.name,
+            account_id=account.pk,
+            currency=account.currency,
+            legal_entity_code=entities.get(account.pk) or "",
+            records=tuple(mine[account.pk] + world),
+            name=account.name,
         )
         for account in accounts
     }
@@ -63,9 +64,18 @@ def _values(object_type: str, stored: Mapping[str, object]) -> dict[str, Value]:
 
 def _current(row: SourceRecord, roles: Mapping[str, str]) -> LedgerRecord:
     return LedgerRecord(
-        system=row.system_id, role=roles[row.system_id], object_type=row.object_type, external_id=row.external_id,
-        fields=_values(row.object_type, row.fields), refs=row.refs, effective_at=row.effective_at,
-        recorded_at=row.changed_at, version=row.version, deleted=row.deleted, id=row.pk, entry_id=row.current_id,
+        system=row.system_id,
+        role=roles[row.system_id],
+        object_type=row.object_type,
+        external_id=row.external_id,
+        fields=_values(row.object_type, row.fields),
+        refs=row.refs,
+        effective_at=row.effective_at,
+        recorded_at=row.changed_at,
+        version=row.version,
+        deleted=row.deleted,
+        id=row.pk,
+        entry_id=row.current_id,
         seen_at=row.seen_at,
     )
 
@@ -78,10 +88,7 @@ def _at(
         entries = entries.filter(effective_at__lte=as_of)
     if known_at is not None:
         entries = entries.filter(recorded_at__lte=known_at)
-    latest = {
-        entry.record_id: entry
-        for entry in entries.order_by("record_id", "-version", "-digest").distinct("record_id")
-    }
+    latest = {entry.record_id: entry for entry in entries.order_by("record_id", "-version", "-digest").distinct("record_id")}
     for row in rows:
         entry = latest.get(row.pk)
         if entry is not None:
@@ -91,9 +98,18 @@ def _at(
 def entry_record(row: SourceRecord, entry: LedgerEntry, role: str) -> LedgerRecord:
     """One entry of a record, decoded: the record as that version stated it."""
     return LedgerRecord(
-        system=row.system_id, role=role, object_type=row.object_type, external_id=row.external_id,
-        fields=_values(row.object_type, entry.fields), refs=entry.refs, effective_at=entry.effective_at,
-        recorded_at=entry.recorded_at, version=entry.version, deleted=entry.deleted, id=row.pk, entry_id=entry.pk,
+        system=row.system_id,
+        role=role,
+        object_type=row.object_type,
+        external_id=row.external_id,
+        fields=_values(row.object_type, entry.fields),
+        refs=entry.refs,
+        effective_at=entry.effective_at,
+        recorded_at=entry.recorded_at,
+        version=entry.version,
+        deleted=entry.deleted,
+        id=row.pk,
+        entry_id=entry.pk,
     )
 
 

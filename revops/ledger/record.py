@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from revops.ledger.facts import Fact, content_digest
 from revops.ledger.attach import attach_accounts
 from revops.ledger.due import mark_due, mark_due_everywhere
+from revops.ledger.facts import Fact, content_digest
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 
@@ -73,7 +73,8 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     traces = {row.pk: statement.trace_id for statement, row in _with_rows(work, statements) if row.account_id}
     mark_due(
         {row.account_id for row in moved if row.account_id} | touched,
-        now=now, trace_id=next(iter(traces.values()), ""),
+        now=now,
+        trace_id=next(iter(traces.values()), ""),
     )
     if any(row.object_type == "accounting_period" for row in moved):
         mark_due_everywhere(system, now=now)
@@ -92,8 +93,14 @@ def _lock(system: str, statements: Sequence[Statement], now: dt.datetime) -> _Wo
     SourceRecord.objects.bulk_create(
         [
             SourceRecord(
-                system_id=system, object_type=key[0], external_id=key[1], version="", digest="",
-                effective_at=facts[key].effective_at, changed_at=now, seen_at=now,
+                system_id=system,
+                object_type=key[0],
+                external_id=key[1],
+                version="",
+                digest="",
+                effective_at=facts[key].effective_at,
+                changed_at=now,
+                seen_at=now,
             )
             for key in sorted(facts)
         ],
@@ -132,8 +139,16 @@ def _apply(work: _Work, statement: Statement, now: dt.datetime) -> str:
     else:
         how = arrival.CONFLICT
     entry = LedgerEntry(
-        record=row, version=fact.version, effective_at=fact.effective_at, recorded_at=now, fields=content["fields"],
-        refs=content["refs"], deleted=fact.deleted, digest=digest, arrival=how, delivery_id=statement.delivery_id,
+        record=row,
+        version=fact.version,
+        effective_at=fact.effective_at,
+        recorded_at=now,
+        fields=content["fields"],
+        refs=content["refs"],
+        deleted=fact.deleted,
+        digest=digest,
+        arrival=how,
+        delivery_id=statement.delivery_id,
         trace_id=statement.trace_id,
     )
     work.entries.append(entry)
@@ -149,14 +164,25 @@ def _apply(work: _Work, statement: Statement, now: dt.datetime) -> str:
 
 
 _WRITTEN = [
-    "current", "version", "digest", "fields", "refs", "deleted", "effective_at", "changed_at", "seen_at", "customer_ref",
+    "current",
+    "version",
+    "digest",
+    "fields",
+    "refs",
+    "deleted",
+    "effective_at",
+    "changed_at",
+    "seen_at",
+    "customer_ref",
 ]
 
 
 def _store(work: _Work) -> None:
     if work.moved:
         SourceRecord.objects.bulk_create(
-            list(work.moved.values()), update_conflicts=True, unique_fields=["system", "object_type", "external_id"],
+            list(work.moved.values()),
+            update_conflicts=True,
+            unique_fields=["system", "object_type", "external_id"],
             update_fields=_WRITTEN,
         )
     only_seen = [pk for pk in work.seen if pk not in work.moved]

@@ -18,9 +18,7 @@ def link_customer(
     *, system: str, customer_id: str, account: Account, reason: str, acting_user: User, now: dt.datetime
 ) -> AccountLink:
     """Tie the customer record to the account. Raises `Rejected` or `Conflict` as `accounts.link.link_customer` does."""
-    link = links.link_customer(
-        system=system, customer_id=customer_id, account=account, reason=reason, acting_user=acting_user
-    )
+    link = links.link_customer(system=system, customer_id=customer_id, account=account, reason=reason, acting_user=acting_user)
     SourceRecord.objects.filter(system=system, customer_ref=customer_id).update(account=account)
     mark_due([account.pk], now=now)
     return link

@@ -50,8 +50,16 @@ def statement_lines(ledger: AccountLedger) -> list[StatementLine]:
             balance = balances[slot] = balances.get(slot, Money.zero(moves.currency)) + change
         lines.append(
             StatementLine(
-                on=_date(record), document=record.label, kind=record.object_type, system=record.system, role=record.role,
-                status=status, debit=debit, credit=credit, balance=balance, record=record,
+                on=_date(record),
+                document=record.label,
+                kind=record.object_type,
+                system=record.system,
+                role=record.role,
+                status=status,
+                debit=debit,
+                credit=credit,
+                balance=balance,
+                record=record,
             )
         )
     return lines

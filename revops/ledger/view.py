@@ -60,9 +60,7 @@ class AccountLedger:
         return [
             record
             for record in self.records
-            if record.object_type == object_type
-            and (role is None or record.role == role)
-            and (deleted or not record.deleted)
+            if record.object_type == object_type and (role is None or record.role == role) and (deleted or not record.deleted)
         ]
 
     def find(self, key: tuple[str, str, str]) -> LedgerRecord | None:

@@ -24,8 +24,6 @@ class System:
         return f"system:{self.name}"
 
 
-
-
 def actor_label(actor: User | System) -> str:
     """The name written beside a change: the user's e-mail or `system:<name>`."""
     return actor.label if isinstance(actor, System) else actor.get_username()

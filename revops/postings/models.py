@@ -25,6 +25,27 @@ class PlanState(models.TextChoices):
     FAILED = "failed", "Refused by the system"
 
 
+UNDER_WAY = ("submitted", "released", "posted")
+"""States in which a plan may still have an effect that the ledger does not show yet."""
+
+PLAN_MOVES = [
+    ("draft", "submitted"), ("draft", "withdrawn"),
+    ("submitted", "released"), ("submitted", "rejected"), ("submitted", "withdrawn"), ("submitted", "void"),
+    ("released", "posted"), ("released", "confirmed"), ("released", "failed"),
+    ("posted", "confirmed"),
+]  # fmt: skip
+"""Every move of a plan that exists; the database refuses all others."""
+
+POSTING_MOVES = [
+    ("planned", "released"), ("planned", "void"),
+    ("released", "sending"), ("released", "confirmed"), ("released", "refused"), ("released", "void"),
+    ("sending", "released"), ("sending", "posted"), ("sending", "unknown"), ("sending", "refused"), ("sending", "confirmed"),
+    ("unknown", "sending"), ("unknown", "posted"), ("unknown", "refused"), ("unknown", "confirmed"),
+    ("posted", "confirmed"),
+]  # fmt: skip
+"""Every move of a posting that exists. Evidence may overtake the answer, so `confirmed` follows any state after release."""
+
+
 class PostingState(models.TextChoices):
     PLANNED = "planned", "Planned"
     RELEASED = "released", "Waiting to be sent"
@@ -41,6 +62,8 @@ class ChangePlan(models.Model):
 
     `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, every posting's bytes and the facts
     that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it moves.
+    `subject` names the one thing it changes (`invoice:<system>:<id>`): only one plan may be under way on it at a time, so
+    that a second one is never decided on facts that the first is about to move.
     """
 
     kind = models.CharField(max_length=40)
@@ -48,6 +71,7 @@ class ChangePlan(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="plans")
     maker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=20, choices=PlanState.choices, default=PlanState.DRAFT)
+    subject = models.CharField(max_length=300)
     reason = models.TextField()
     inputs = models.JSONField(default=dict)
     amount_minor = models.BigIntegerField(default=0)
@@ -67,26 +91,50 @@ class ChangePlan(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["state", "id"], name="plan_by_state")]
+        indexes = [
+            models.Index(fields=["state", "id"], name="plan_by_state"),
+            models.Index(fields=["account", "kind", "state"], name="plan_by_account"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["subject"], name="one_plan_under_way", condition=models.Q(state__in=UNDER_WAY)),
+        ]
         triggers = [
+            pgtrigger.Protect(name="born_a_draft", operation=pgtrigger.Insert, condition=~pgtrigger.Q(new__state="draft")),
             pgtrigger.Protect(
                 name="bound_once_submitted",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__state__df="draft")
                 & (
                     pgtrigger.Q(old__digest__df=pgtrigger.F("new__digest"))
+                    | pgtrigger.Q(old__facts_digest__df=pgtrigger.F("new__facts_digest"))
+                    | pgtrigger.Q(old__facts__df=pgtrigger.F("new__facts"))
                     | pgtrigger.Q(old__maker_id__df=pgtrigger.F("new__maker_id"))
+                    | pgtrigger.Q(old__account_id__df=pgtrigger.F("new__account_id"))
+                    | pgtrigger.Q(old__case_id__df=pgtrigger.F("new__case_id"))
                     | pgtrigger.Q(old__amount_minor__df=pgtrigger.F("new__amount_minor"))
                     | pgtrigger.Q(old__currency__df=pgtrigger.F("new__currency"))
                     | pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind"))
+                    | pgtrigger.Q(old__subject__df=pgtrigger.F("new__subject"))
+                    | pgtrigger.Q(old__reason__df=pgtrigger.F("new__reason"))
                     | pgtrigger.Q(old__inputs__df=pgtrigger.F("new__inputs"))
                 ),
             ),
-            pgtrigger.Protect(
-                name="end_is_final",
+            pgtrigger.FSM(name="listed_moves_only", field="state", transitions=PLAN_MOVES),
+            pgtrigger.Trigger(
+                name="released_only_when_signed",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__state__in=["confirmed", "rejected", "withdrawn", "void"])
-                & pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state"), new__state="released"),
+                # Names the tables of approvals: the last guard must not depend on which code path asks.
+                func=(
+                    "IF (NEW.amount_minor <> 0 AND NOT EXISTS "
+                    "(SELECT 1 FROM approvals_checkpoint c WHERE c.plan_id = NEW.id)) "
+                    "OR EXISTS (SELECT 1 FROM approvals_checkpoint c WHERE c.plan_id = NEW.id AND NOT EXISTS "
+                    "(SELECT 1 FROM approvals_decision d WHERE d.checkpoint_id = c.id AND d.plan_id = NEW.id "
+                    "AND d.verdict = 'approved' AND d.digest = NEW.digest AND d.decided_by_id <> NEW.maker_id)) THEN "
+                    "RAISE EXCEPTION 'a plan is released only when every checkpoint is signed' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
             ),
             pgtrigger.Protect(name="kept_for_ever", operation=pgtrigger.Delete),
         ]
@@ -157,20 +205,40 @@ class Posting(models.Model):
             ),
         ]
         triggers = [
+            pgtrigger.Protect(name="born_planned", operation=pgtrigger.Insert, condition=~pgtrigger.Q(new__state="planned")),
             pgtrigger.Protect(
                 name="bytes_are_frozen",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
+                | pgtrigger.Q(old__body_digest__df=pgtrigger.F("new__body_digest"))
+                | pgtrigger.Q(old__headers__df=pgtrigger.F("new__headers"))
+                | pgtrigger.Q(old__params__df=pgtrigger.F("new__params"))
                 | pgtrigger.Q(old__key__df=pgtrigger.F("new__key"))
                 | pgtrigger.Q(old__path__df=pgtrigger.F("new__path"))
                 | pgtrigger.Q(old__method__df=pgtrigger.F("new__method"))
+                | pgtrigger.Q(old__operation__df=pgtrigger.F("new__operation"))
+                | pgtrigger.Q(old__plan_id__df=pgtrigger.F("new__plan_id"))
                 | pgtrigger.Q(old__system_id__df=pgtrigger.F("new__system_id")),
             ),
             pgtrigger.Protect(
-                name="posting_end_is_final",
+                name="fence_never_falls",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__state__in=["confirmed", "void"])
-                & pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+                condition=pgtrigger.Q(new__fence__lt=pgtrigger.F("old__fence")),
+            ),
+            pgtrigger.FSM(name="listed_moves_only", field="state", transitions=POSTING_MOVES),
+            pgtrigger.Trigger(
+                name="leaves_after_release",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__state="planned", new__state="released"),
+                func=(
+                    "IF NOT EXISTS (SELECT 1 FROM postings_changeplan p WHERE p.id = NEW.plan_id AND p.state = 'released') "
+                    "THEN RAISE EXCEPTION 'a posting leaves only after its plan is released' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Protect(
+                name="kept_once_released", operation=pgtrigger.Delete, condition=~pgtrigger.Q(old__state="planned")
             ),
         ]
 

@@ -6,7 +6,16 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.rule import (
-    Difference, Example, Finding, Playbook, Rule, beyond_tolerance, fact, money, text, usd,
+    Difference,
+    Example,
+    Finding,
+    Playbook,
+    Rule,
+    beyond_tolerance,
+    fact,
+    money,
+    text,
+    usd,
 )
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.ownership.owners import owner_of
@@ -35,7 +44,7 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
         locked, due_at = _lock(ledger, since, now)
         if due_at is None:
             continue
-        yield _finding(subscription, copy, current, stale, since, locked, due_at)
+        yield _finding(subscription, copy, since, locked, due_at)
 
 
 def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime:
@@ -67,26 +76,30 @@ def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[
 
 
 def _finding(
-    subscription: LedgerRecord, copy: LedgerRecord, current: object, stale: object, since: dt.datetime,
-    locked: LedgerRecord | None, due_at: dt.datetime,
+    subscription: LedgerRecord, copy: LedgerRecord, since: dt.datetime, locked: LedgerRecord | None, due_at: dt.datetime
 ) -> Finding:
-    current_amount, stale_amount = money(subscription, "annual_amount"), money(copy, "annual_amount")
-    assert current_amount is not None and stale_amount is not None
-    same = current_amount.currency == stale_amount.currency
+    current, stale = money(subscription, "annual_amount"), money(copy, "annual_amount")
+    assert current is not None
+    assert stale is not None
+    same = current.currency == stale.currency
     where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
     return Finding(
         subjects=(subscription, copy),
         sentence=f"Billing changed subscription {subscription.label} to {current} a year on {since:%Y-%m-%d}; the ERP still "
         f"carries {stale} a year, and {where}.",
         due_at=due_at,
-        amount=abs(current_amount - stale_amount) if same else current_amount,
+        amount=abs(current - stale) if same else current,
         differences=(
             Difference(
-                "annual_amount", "Recurring amount a year", owner_of("subscription", "annual_amount"),
-                ((subscription, current_amount), (copy, stale_amount)),
+                "annual_amount",
+                "Recurring amount a year",
+                owner_of("subscription", "annual_amount"),
+                ((subscription, current), (copy, stale)),
             ),
             Difference(
-                "changed_at", "Last changed", owner_of("subscription", "changed_at"),
+                "changed_at",
+                "Last changed",
+                owner_of("subscription", "changed_at"),
                 ((subscription, since), (copy, copy.effective_at)),
             ),
         ),
@@ -110,7 +123,10 @@ def _copy(annual: str) -> tuple[str, object]:
 
 def _proration(at: dt.datetime) -> tuple[str, object]:
     refs = {"subscription": "sub_1"}
-    return ("billing", fact("proration", "ii_1", at, refs=refs, is_proration=True, period_start_at=at, amount=usd("900.00")))
+    return (
+        "billing",
+        fact("proration", "ii_1", at, refs=refs, is_proration=True, period_start_at=at, amount=usd("900.00")),
+    )
 
 
 def _period(month: int, locked: bool) -> tuple[str, object]:
@@ -120,8 +136,15 @@ def _period(month: int, locked: bool) -> tuple[str, object]:
     return (
         "erp",
         fact(
-            "accounting_period", str(200 + month), at, name=f"2026-{month:02}", start_on=start, end_on=end, ar_locked=locked,
-            all_locked=False, closed=False,
+            "accounting_period",
+            str(200 + month),
+            at,
+            name=f"2026-{month:02}",
+            start_on=start,
+            end_on=end,
+            ar_locked=locked,
+            all_locked=False,
+            closed=False,
         ),
     )
 
@@ -148,14 +171,28 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example("changed in October, October is locked", _subscription("60000.00"), _copy("48000.00"), _period(10, True), finds=1),
         _example(
-            "the proration tells when it changed", _subscription("60000.00", _NOW), _proration(_OCTOBER), _copy("48000.00"),
-            _period(10, True), finds=1,
+            "changed in October, October is locked",
+            _subscription("60000.00"),
+            _copy("48000.00"),
+            _period(10, True),
+            finds=1,
         ),
         _example(
-            "changed in September, October is locked", _subscription("60000.00", _OCTOBER - dt.timedelta(days=30)),
-            _copy("48000.00"), _period(9, False), _period(10, True), finds=1,
+            "the proration tells when it changed",
+            _subscription("60000.00", _NOW),
+            _proration(_OCTOBER),
+            _copy("48000.00"),
+            _period(10, True),
+            finds=1,
+        ),
+        _example(
+            "changed in September, October is locked",
+            _subscription("60000.00", _OCTOBER - dt.timedelta(days=30)),
+            _copy("48000.00"),
+            _period(9, False),
+            _period(10, True),
+            finds=1,
         ),
     ),
     silent_on=(

@@ -6,7 +6,16 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.rule import (
-    Difference, Example, Finding, Playbook, Rule, beyond_tolerance, fact, money, text, usd,
+    Difference,
+    Example,
+    Finding,
+    Playbook,
+    Rule,
+    beyond_tolerance,
+    fact,
+    money,
+    text,
+    usd,
 )
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
@@ -43,9 +52,8 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
 def _finding(billed: LedgerRecord, entered: LedgerRecord, expected: Money, actual: Money) -> Finding:
     same = expected.currency == actual.currency
     direction = "above" if same and actual.amount > expected.amount else "below"
-    sentence = (
-        f"The ERP carries invoice {entered.label} at {actual}, billing issued {billed.label} for {expected}"
-        + (f": the ERP is {abs(actual - expected)} {direction} billing." if same else ": the currencies differ.")
+    sentence = f"The ERP carries invoice {entered.label} at {actual}, billing issued {billed.label} for {expected}" + (
+        f": the ERP is {abs(actual - expected)} {direction} billing." if same else ": the currencies differ."
     )
     fields = [("total", "Invoice total"), ("credited", "Credited"), ("amount_remaining", "Still to pay")]
     return Finding(
@@ -55,7 +63,9 @@ def _finding(billed: LedgerRecord, entered: LedgerRecord, expected: Money, actua
         amount=abs(actual - expected) if same else actual,
         differences=tuple(
             Difference(
-                name, label, owner_of("invoice", name),
+                name,
+                label,
+                owner_of("invoice", name),
                 tuple((record, record.fields[name]) for record in (billed, entered) if name in record.fields),
             )
             for name, label in fields
@@ -69,16 +79,31 @@ _OLD = _NOW - dt.timedelta(days=3)
 
 
 def _pair(
-    billed: str, entered: str, *, billed_credit: str = "0.00", entered_credit: str = "0.00", at: dt.datetime = _OLD,
-    erp_status: str = "open", status: str = "open",
+    billed: str,
+    entered: str,
+    *,
+    billed_credit: str = "0.00",
+    entered_credit: str = "0.00",
+    at: dt.datetime = _OLD,
+    erp_status: str = "open",
+    status: str = "open",
 ) -> tuple[tuple[str, object], ...]:
     return (
-        ("billing", fact("invoice", "in_1", at, number="A-1", status=status, total=usd(billed), credited=usd(billed_credit))),
+        (
+            "billing",
+            fact("invoice", "in_1", at, number="A-1", status=status, total=usd(billed), credited=usd(billed_credit)),
+        ),
         (
             "erp",
             fact(
-                "invoice", "501", at, refs={"billing_invoice": "in_1"}, number="INV-501", status=erp_status,
-                total=usd(entered), credited=usd(entered_credit),
+                "invoice",
+                "501",
+                at,
+                refs={"billing_invoice": "in_1"},
+                number="INV-501",
+                status=erp_status,
+                total=usd(entered),
+                credited=usd(entered_credit),
             ),
         ),
     )

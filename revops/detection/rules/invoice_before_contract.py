@@ -31,11 +31,15 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
             amount=money(invoice, "total"),
             differences=(
                 Difference(
-                    "status", "Contract status", owner_of("contract", "status"),
+                    "status",
+                    "Contract status",
+                    owner_of("contract", "status"),
                     ((contract, contract.fields.get("status")),) if contract is not None else (),
                 ),
                 Difference(
-                    "contract", "Contract named", owner_of("contract", "number"),
+                    "contract",
+                    "Contract named",
+                    owner_of("contract", "number"),
                     ((invoice, number), *(((contract, text(contract, "number")),) if contract is not None else ())),
                 ),
                 Difference("total", "Invoice total", owner_of("invoice", "total"), ((invoice, invoice.fields.get("total")),)),

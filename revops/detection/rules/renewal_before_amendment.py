@@ -18,12 +18,7 @@ ORDER = RENEWAL_TO_REVENUE.prerequisite("renewal", "amendment")
 def unfinished_amendment(ledger: AccountLedger) -> list[LedgerRecord]:
     """What billing still has to finish: prorations on no finalised invoice, and drafts made by a subscription change."""
     invoices = ledger.of("invoice", "billing")
-    billed = {
-        item
-        for invoice in invoices
-        if text(invoice, "status") in FINAL
-        for item in _items(invoice)
-    }
+    billed = {item for invoice in invoices if text(invoice, "status") in FINAL for item in _items(invoice)}
     pending = [
         proration
         for proration in ledger.of("proration", "billing")
@@ -60,7 +55,9 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
             differences=(
                 Difference("stage", "Renewal stage", owner_of("renewal", "stage"), ((renewal, renewal.fields["stage"]),)),
                 Difference(
-                    "status", "Amendment", owner_of("proration", "amount"),
+                    "status",
+                    "Amendment",
+                    owner_of("proration", "amount"),
                     tuple((part, text(part, "status") or "not yet invoiced") for part in open_parts),
                 ),
             ),
@@ -87,14 +84,31 @@ _OLD = _NOW - dt.timedelta(days=2)
 def _renewal(stage: str = "in_progress", held: bool = False) -> tuple[str, object]:
     return (
         "customer_success",
-        fact("renewal", "1R01", _OLD, name="Renewal 2027", stage=stage, held=held, is_closed=False, target_amount=usd("90000.00")),
+        fact(
+            "renewal",
+            "1R01",
+            _OLD,
+            name="Renewal 2027",
+            stage=stage,
+            held=held,
+            is_closed=False,
+            target_amount=usd("90000.00"),
+        ),
     )
 
 
 def _proration(deleted: bool = False) -> tuple[str, object]:
     return (
         "billing",
-        fact("proration", "ii_1", _OLD, refs={"subscription": "sub_1"}, amount=usd("1200.00"), is_proration=True, deleted=deleted),
+        fact(
+            "proration",
+            "ii_1",
+            _OLD,
+            refs={"subscription": "sub_1"},
+            amount=usd("1200.00"),
+            is_proration=True,
+            deleted=deleted,
+        ),
     )
 
 
