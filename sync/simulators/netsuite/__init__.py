@@ -394,7 +394,7 @@ class Vendor(_frame.Vendor):
     def _write_customer(self, row: Json, body: Json) -> Json:
         now = self.booking.stamp()
         self.booking.claim_external_id(TYPES["customer"], body.get("externalId"), row["id"])
-        out = {"datecreated": now, "isinactive": "F", "isperson": "F", "entityid": str(row["id"])} | row
+        out: Json = {"datecreated": now, "isinactive": "F", "isperson": "F", "entityid": str(row["id"])} | row
         for field, table in (("subsidiary", "subsidiary"), ("currency", "currency"), ("terms", "term"),
                              ("parent", "customer"), ("receivablesAccount", "account")):  # fmt: skip
             if body.get(field) is not None:

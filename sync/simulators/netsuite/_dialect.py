@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from sync.simulators.netsuite import tables
 
@@ -271,14 +272,14 @@ class ExactSum:
     def __init__(self) -> None:
         self.total: Decimal | None = None
 
-    def step(self, value: object) -> None:
+    def step(self, value: Any, /) -> None:
         """Add one value; nulls are skipped."""
         if value is not None:
             self.total = (self.total or Decimal(0)) + exact(value)
 
-    def finalize(self) -> str | None:
-        """The total as text, or null."""
-        return None if self.total is None else f"{self.total:f}"
+    def finalize(self) -> int | float | str | None:
+        """The total, or null."""
+        return None if self.total is None else comparable(self.total)
 
 
 def exact(value: object) -> Decimal:
@@ -286,15 +287,21 @@ def exact(value: object) -> Decimal:
     return Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(str(value))
 
 
-def _number(value: object) -> int | float | None:
+def comparable(number: Decimal) -> int | float | str:
+    """A computed number as SQLite compares it. Up to 15 digits survive a binary fraction unharmed; longer ones go as text."""
+    if number == number.to_integral_value():
+        return int(number)
+    return float(number) if len(number.normalize().as_tuple().digits) <= 15 else f"{number:f}"
+
+
+def _number(value: object) -> int | float | str | None:
     try:
-        number = exact(value)
+        return None if value is None else comparable(exact(value))
     except InvalidOperation:
         return None
-    return int(number) if number == number.to_integral_value() else float(number)
 
 
-def _nvl(value: object, default: object) -> object:
+def _nvl(value: Any, default: Any) -> Any:
     if value is None:
         return default
     if isinstance(default, int | float) and isinstance(value, str):
@@ -325,7 +332,7 @@ def _to_date(offset: timedelta, moment_wanted: bool) -> Callable[..., str | None
     return to_date
 
 
-def _trunc(value: object, *_: object) -> object:
+def _trunc(value: Any, *_: object) -> Any:
     if isinstance(value, str) and tables.is_stored_date(value):
         return tables.stored_date(tables.from_stored(value).replace(hour=0, minute=0, second=0))
     return None if value is None else math.trunc(exact(value))
@@ -346,5 +353,5 @@ def teach(connection: sqlite3.Connection, clock: Callable[[], float], offset: ti
     connection.create_function("TO_DATE", -1, _to_date(offset, moment_wanted=False), deterministic=True)
     connection.create_function("TO_TIMESTAMP", -1, _to_date(offset, moment_wanted=True), deterministic=True)
     connection.create_function("TO_NUMBER", 1, _number, deterministic=True)
-    connection.create_function("ABS", 1, lambda value: None if value is None else f"{abs(exact(value)):f}")
-    connection.create_aggregate("SUM", 1, ExactSum)
+    connection.create_function("ABS", 1, lambda value: None if value is None else comparable(abs(exact(value))))
+    connection.create_aggregate("SUM", 1, ExactSum)  # type: ignore[arg-type]  # it may be text

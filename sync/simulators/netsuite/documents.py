@@ -86,13 +86,10 @@ class Reader:
     def locate(self, kind: RecordType, address: str) -> Json | None:
         """The row behind an internal id or `eid:<external id>`, if it is of this kind."""
         if address.startswith("eid:"):
-            if kind.code:
-                found = self.store.select(kind.table, "externalid = ? AND type = ?", [address[4:], kind.code], limit=1)
-            elif kind.table == "customer":
-                found = self.store.select(kind.table, "externalid = ?", [address[4:]], limit=1)
-            else:
-                found = []
-            return found[0] if found else None
+            if kind.table not in ("transaction", "customer"):
+                return None
+            found = self.store.select(kind.table, "externalid = ?", [address[4:]])
+            return next((row for row in found if row.get("type", "") == kind.code), None)
         row = self.store.get(kind.table, address)
         return row if row is not None and row.get("type", "") == kind.code else None
 
