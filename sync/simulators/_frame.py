@@ -55,6 +55,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
@@ -319,6 +320,9 @@ class Vendor:
                 return response
         except Halt as halt:
             return halt.response
+        except Exception:
+            traceback.print_exc()  # a mistake in the simulator: nothing was stored
+            return self.trouble(request, 500, "The simulator failed; its error output says why.")
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], list[str]]:
         methods: list[str] = []

@@ -190,7 +190,8 @@ class Org(frame.Vendor):
             raise _oauth("invalid_grant", "invalid assertion") from None
         if claims["iss"] != self.consumer_key:
             raise _oauth("invalid_client_id", "client identifier invalid")
-        if not self.now() <= claims["exp"] <= self.now() + JWT_SECONDS_MAX:
+        expires = str(claims["exp"])  # some libraries write it as text
+        if not expires.isdigit() or not self.now() <= int(expires) <= self.now() + JWT_SECONDS_MAX:
             raise _oauth("invalid_grant", "expired authorization code")
         if claims["sub"] != self.username:
             raise _oauth("invalid_grant", "user hasn't approved this consumer")

@@ -16,33 +16,15 @@ from typing import Any, ClassVar
 from sync.simulators import _frame as frame
 from sync.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response, loads
 from sync.simulators.stripe.parameters import Invalid, Params, Refused, decode, error
+from sync.simulators.stripe.shapes import EVENT_NAMES, event_type, present, previous_attributes
 
 API_VERSION = "2026-10-28.endive"
 DAY_SECONDS = 86_400
-EMBEDDED_LINES = 10
-"""How many lines, items or credit note lines an object carries inside itself; the rest is on its own list."""
-
 _ALPHABET = string.ascii_letters + string.digits
 _BY_PREFIX = {
     "cus": "customers", "sub": "subscriptions", "in": "invoices", "ii": "invoiceitems", "inpay": "invoice_payments",
     "pi": "payment_intents", "cn": "credit_notes", "price": "prices", "prod": "products", "evt": "events",
 }  # fmt: skip
-_EVENT_NAMES = {
-    "customers": "customer", "subscriptions": "customer.subscription", "invoices": "invoice",
-    "invoiceitems": "invoiceitem", "invoice_payments": "invoice_payment", "payment_intents": "payment_intent",
-    "credit_notes": "credit_note", "prices": "price", "products": "product", "meters": "billing.meter",
-}  # fmt: skip
-_STATUS_EVENTS = {
-    ("invoices", "open"): "invoice.finalized",
-    ("invoices", "paid"): "invoice.paid",
-    ("invoices", "void"): "invoice.voided",
-    ("invoices", "uncollectible"): "invoice.marked_uncollectible",
-    ("subscriptions", "canceled"): "customer.subscription.deleted",
-    ("credit_notes", "void"): "credit_note.voided",
-    ("invoice_payments", "paid"): "invoice_payment.paid",
-    ("payment_intents", "succeeded"): "payment_intent.succeeded",
-    ("payment_intents", "canceled"): "payment_intent.canceled",
-}
 
 
 def _columns(*names: str, **paths: str) -> dict[str, str]:
@@ -205,7 +187,7 @@ class Account(frame.Vendor):
         """The object, or Stripe's `resource_missing` (404 for the object itself, 400 when a parameter names it)."""
         found = self.store.get(collection, id)
         if found is None:
-            noun = _EVENT_NAMES.get(collection, collection).rpartition(".")[2]
+            noun = EVENT_NAMES.get(collection, collection).rpartition(".")[2]
             raise Invalid(f"No such {noun}: '{id}'", param, "resource_missing", 404 if param == "id" else 400)
         return found
 
@@ -289,16 +271,19 @@ class Account(frame.Vendor):
             self.store.remove(collection, str(before["id"]))
             stored = before
         else:
-            stored = self.store.put(collection, self._completed(collection, after) if before is None else after)
+            stored = self.store.put(collection, self.loading(collection, after) if before is None else after)
         kind = event_type(collection, before, after) if event == DEFAULT else event
-        if kind and collection in _EVENT_NAMES and before != after:
+        if kind and collection in EVENT_NAMES and before != after:
             self.emit(kind, stored, before)
         return stored
 
-    def _completed(self, collection: str, fresh: Json) -> Json:
+    def loading(self, collection: str, fresh: Json) -> Json:
+        """An object from outside gets what every object has."""
+        if collection == "meter_events":
+            return fresh
         prefix = {name: prefix for prefix, name in _BY_PREFIX.items()}.get(collection, "obj")
         noun = {"subscriptions": "subscription", "meters": "billing.meter"}.get(
-            collection, _EVENT_NAMES.get(collection, collection)
+            collection, EVENT_NAMES.get(collection, collection)
         )
         return {"id": new_id(prefix), "object": noun, "created": self.now(), "livemode": False, "metadata": {}} | fresh
 
@@ -357,60 +342,6 @@ def _digest(request: Request) -> str:
     return hashlib.sha256(f"{request.method} {request.path} {sorted(request.form())}".encode()).hexdigest()
 
 
-def event_type(collection: str, before: Json | None, after: Json | None) -> str | None:
-    """The event Stripe makes for this change; None for changes that have none (an invoice item update)."""
-    noun = _EVENT_NAMES.get(collection)
-    if noun is None:
-        return None
-    if after is None:
-        return f"{noun}.deleted"
-    if collection == "invoice_payments":
-        paid = after.get("status") == "paid" and (before or {}).get("status") != "paid"
-        return "invoice_payment.paid" if paid else None
-    if before is None:
-        return f"{noun}.created"
-    if after.get("deleted"):
-        return f"{noun}.deleted"
-    if before.get("status") != after.get("status") and (collection, after.get("status")) in _STATUS_EVENTS:
-        return _STATUS_EVENTS[collection, after["status"]]
-    return None if collection in ("invoiceitems", "payment_intents") else f"{noun}.updated"
-
-
-def present(value: Json) -> Json:
-    """The object as an answer shows it: embedded lists are list objects, cut after a handful."""
-    shown = dict(value)
-    for name, path in (("lines", "lines"), ("items", "subscription_items")):
-        inner = shown.get(name)
-        if inner is None or shown.get("object") not in ("invoice", "credit_note", "subscription"):
-            continue
-        data = inner["data"] if isinstance(inner, dict) else inner
-        url = f"/v1/{path}?subscription={shown['id']}"
-        if name == "lines":
-            url = f"/v1/{shown['object']}s/{shown['id']}/lines"
-        shown[name] = {
-            "object": "list",
-            "url": url,
-            "has_more": len(data) > EMBEDDED_LINES,
-            "total_count": len(data),
-            "data": data[:EMBEDDED_LINES],
-        }
-    return shown
-
-
-def previous_attributes(before: Json, after: Json) -> Json:
-    """Old values of what changed: nested objects hold only their changed keys, a changed array is given whole."""
-    old: Json = {}
-    for name in before.keys() | after.keys():
-        was, now = before.get(name), after.get(name)
-        if was == now:
-            continue
-        if isinstance(was, dict) and isinstance(now, dict):
-            old[name] = previous_attributes(was, now)
-        else:
-            old[name] = was
-    return old
-
-
 def _range(params: Params, name: str, conditions: list[str], arguments: list[object]) -> None:
     """`created=5` or `created[gte]=5&created[lt]=9`."""
     signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -429,4 +360,4 @@ def _range(params: Params, name: str, conditions: list[str], arguments: list[obj
 PAGING = ("limit", "starting_after", "ending_before", "created")
 """Parameters that every list takes."""
 
-__all__ = ["PAGING", "Account", "Invalid", "Params", "Refused", "loads", "new_id", "present"]
+__all__ = ["DAY_SECONDS", "PAGING", "Account", "new_id"]

@@ -294,4 +294,4 @@ def subscription_line(subscription: Json, item: Json, invoice: str, start: int, 
     }  # fmt: skip
 
 
-__all__ = ["COLLECTION_METHODS", "Invalid", "Invoices", "Params", "lines_of", "subscription_line"]
+__all__ = ["COLLECTION_METHODS", "Invoices", "lines_of", "subscription_line"]
