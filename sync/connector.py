@@ -242,9 +242,9 @@ class Connector(Protocol):
         """The key under which copies of one push are one. Raises `Unreadable` when the body has none."""
         ...
 
-    def same_content(self, one: bytes, other: bytes) -> bool:
-        """Whether two bodies under one dedup key say the same. Equal bytes for most vendors; Stripe renders an event anew for
-        each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
+    def content_digest(self, body: bytes) -> str:
+        """SHA-256 (hex) by which copies of one message are equal; for most vendors that of the bytes. Stripe renders an event
+        anew for each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
         ...
 
     def translate(self, incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:

@@ -340,9 +340,7 @@ class HttpClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -385,9 +383,7 @@ class HttpClient:
         url = self._url(path)
         client = self._reading if is_safe else self._writing
         try:
-            request = client.build_request(
-                method, url, headers=dict(headers or {}), params=_params(params), content=content
-            )
+            request = client.build_request(method, url, headers=dict(headers or {}), params=_params(params), content=content)
         except (httpx2.InvalidURL, UnicodeError, TypeError, ValueError):
             raise Refused(f"{method} {urlsplit(url).path}: cannot be formed.", "request_unsendable") from None
         try:
@@ -469,8 +465,7 @@ class HttpClient:
 
 
 def retry_after(header: str | None, now: dt.datetime) -> int:
-    """Seconds to wait, from a count or an HTTP date, clamped to 1 s .. 1 h; 30 s when it is absent or makes no sense.
-    """
+    """Seconds to wait, from a count or an HTTP date, clamped to 1 s .. 1 h; 30 s when it is absent or makes no sense."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return _clamp(int(text[:12]))

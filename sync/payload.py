@@ -96,6 +96,14 @@ def money(amount: Decimal, currency: str, where: str) -> Money:
         raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
 
 
+def rounded_money(amount: Decimal, currency: str, where: str) -> Money:
+    """`Money` of a computed amount, rounded half to even."""
+    try:
+        return Money.rounded(amount, currency)
+    except Rejected as error:
+        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
+
+
 def instant(text: str, where: str) -> dt.datetime:
     """ISO 8601 with a zone, as aware UTC."""
     try:

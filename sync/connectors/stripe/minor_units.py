@@ -1,0 +1,38 @@
+"""Stripe's own way of counting money. Pure.
+
+Stripe sends whole numbers in a minor unit that is not always ISO 4217's: MGA has none there, ISK and UGX are sent
+with two decimals although they have none (always a multiple of 100), IQD, LYD and other three-decimal currencies
+outside its short list have two. Source: Stripe's page on currencies; where it lists UGX under both headings we follow
+the special case and refuse any amount that it would not allow.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from revops.money import Money
+from sync import payload
+from sync.payload import Payload
+
+_ZERO = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+_THREE = frozenset("BHD JOD KWD OMR TND".split())
+
+
+def exponent(currency: str) -> int:
+    """Decimals that Stripe uses for an upper-case currency code."""
+    return 0 if currency in _ZERO else 3 if currency in _THREE else 2
+
+
+def currency_of(body: Payload, field: str = "currency") -> str:
+    """The upper-case code of an object; Stripe writes it in lower case."""
+    return body.text(field).upper()
+
+
+def to_money(minor: int | Decimal, currency: str, where: str) -> Money:
+    """Exact. Raises `Misunderstood` for a currency we do not keep or a fraction that the currency does not have."""
+    return payload.money(Decimal(minor).scaleb(-exponent(currency)), currency, where)
+
+
+def amount(body: Payload, field: str, currency: str) -> Money:
+    """The amount in `field`, which must be there."""
+    return to_money(body.whole(field), currency, body.where(field))

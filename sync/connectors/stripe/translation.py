@@ -1,0 +1,301 @@
+"""Stripe objects as facts. Pure. Field names are those after basil (2025-03-31).
+
+Versions: objects carry no stamp, so an event's version is its second, then how far the object has come in its life (two
+events of one second), then 0; what we read ourselves is the second of the vendor's clock, the same rank, then 1.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from revops.ledger.facts import Fact, Value
+from revops.money import Money
+from sync import payload
+from sync.connector import Reread
+from sync.connectors.stripe.minor_units import amount, currency_of, exponent, to_money
+from sync.payload import Payload
+
+SUBSCRIPTION_STATUS = {
+    "incomplete": "incomplete",
+    "incomplete_expired": "ended",
+    "trialing": "trialing",
+    "active": "active",
+    "past_due": "past_due",
+    "unpaid": "unpaid",
+    "paused": "paused",
+    "canceled": "canceled",
+}
+INVOICE_STATUS = {status: status for status in ("draft", "open", "paid", "void", "uncollectible")}
+PAYMENT_STATUS = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+CREDIT_NOTE_STATUS = {"issued": "applied", "void": "void"}
+BILLING_REASONS = frozenset(
+    "subscription_create subscription_cycle subscription_update subscription_threshold manual quote_accept "
+    "automatic_pending_invoice_item_invoice upcoming subscription".split()
+)
+_PERIODS_A_YEAR = {"day": Decimal(365), "week": Decimal(52), "month": Decimal(12), "year": Decimal(1)}
+_RANK = {
+    "subscription": "incomplete trialing active paused past_due unpaid ended canceled".split(),
+    "invoice": "draft open uncollectible paid void".split(),
+    "payment": "pending paid canceled".split(),
+    "credit_memo": "applied void".split(),
+}
+_GONE = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """When and how an object was said: the vendor's second, by an event or by our own read; `changed` are the names
+    of the
+    keys that an update event says it changed (None when it does not say)."""
+
+    at: dt.datetime
+    is_read: bool
+    deleted: bool = False
+    changed: frozenset[str] | None = None
+    is_creation: bool = False
+
+
+def version(said: Said, object_type: str, status: str = "") -> str:
+    """`<second, 11 digits>.<rank>.<0 event, 1 read>`."""
+    ranks = _RANK.get(object_type, [])
+    rank = _GONE if said.deleted else ranks.index(status) if status in ranks else 0
+    return f"{int(said.at.timestamp()):011d}.{rank}.{int(said.is_read)}"
+
+
+def reference(body: Payload, field: str) -> str | None:
+    """An id, whether Stripe sent it plain or expanded into the object."""
+    value = body.data.get(field)
+    if isinstance(value, Mapping):
+        return body.child(field).text("id")
+    return body.maybe_text(field)
+
+
+def _refs(**found: str | None) -> dict[str, str]:
+    return {role: target for role, target in found.items() if target}
+
+
+def _fact(
+    object_type: str, external_id: str, said: Said, fields: Mapping[str, Value], refs: Mapping[str, str], status: str = ""
+) -> Fact:
+    return Fact(
+        object_type=object_type,
+        external_id=external_id,
+        version=version(said, object_type, status),
+        effective_at=said.at,
+        fields=fields,
+        refs=refs,
+        deleted=said.deleted,
+    )
+
+
+def customer(body: Payload, said: Said) -> Fact:
+    if body.data.get("deleted") is True:  # what a read of an erased customer answers: nothing but its id
+        gone = Said(said.at, said.is_read, deleted=True)
+        return _fact("customer", body.text("id"), gone, {}, {})
+    metadata = body.maybe_child("metadata")
+    account = metadata.maybe_text("salesforce_account_id")
+    balance, currency = body.whole("balance"), body.maybe_text("currency")
+    code = currency.upper() if currency else None
+    fields: dict[str, Value] = {
+        "name": body.maybe_text("name"),
+        "currency": code,
+        "legal_entity": metadata.maybe_text("legal_entity"),
+        "status": "deleted" if said.deleted else "active",
+        "delinquent": body.flag("delinquent") if body.has("delinquent") else None,
+        "balance": to_money(balance, code, body.where("balance")) if code else None,
+    }
+    where = metadata.where("salesforce_account_id")
+    refs = _refs(crm_account=payload.salesforce_id(account, where) if account else None)
+    return _fact("customer", body.text("id"), said, fields, refs)
+
+
+def subscription(body: Payload, said: Said) -> Fact | Reread:
+    items = body.child("items")
+    if items.data.get("has_more") is True:
+        return Reread("subscription", body.text("id"))
+    parts = list(items.children("data"))
+    status = body.choice("status", SUBSCRIPTION_STATUS)
+    currency = currency_of(body)
+    starts = [start for part in parts if (start := part.maybe_epoch("current_period_start"))]
+    ends = [end for part in parts if (end := part.maybe_epoch("current_period_end"))]
+    licensed = [part for part in parts if not _is_metered(part)]
+    fields: dict[str, Value] = {
+        "status": status,
+        "started_on": body.epoch("start_date").date(),
+        "period_start_at": min(starts) if starts else None,
+        "period_end_at": min(ends) if ends else None,
+        "cancel_at_period_end": body.flag("cancel_at_period_end"),
+        "quantity": sum((_quantity(part) for part in licensed), Decimal(0)),
+        "usage_based": len(licensed) < len(parts),
+        "items": tuple(sorted(_item_label(part) for part in parts)),
+    }
+    annual = _annual(licensed, currency, body.where("items"))
+    if annual is not None:
+        fields["annual_amount"] = annual
+    changed_at = _changed_at(body, parts, said)
+    if changed_at is not None:
+        fields["changed_at"] = changed_at
+    refs = _refs(customer=reference(body, "customer"), contract_number=body.maybe_child("metadata").maybe_text("contract_number"))
+    # A cancelled subscription is ended, not erased: it still stands in the ledger.
+    kept = Said(said.at, said.is_read)
+    return _fact("subscription", body.text("id"), kept, fields, refs, status)
+
+
+def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime | None:
+    """When the terms last changed. Only an event that changed items or quantity tells; a read knows the items' own
+    age.
+    """
+    if said.is_creation or (said.changed is not None and said.changed & {"items", "quantity", "plan"}):
+        return said.at
+    if not said.is_read:
+        return None
+    made = [created for part in parts if (created := part.maybe_epoch("created"))]
+    return max([body.epoch("created"), *made])
+
+
+def _is_metered(item: Payload) -> bool:
+    recurring = item.child("price").maybe_child("recurring")
+    usage = recurring.choice("usage_type", {"licensed": False, "metered": True}) if recurring.data else False
+    return bool(usage)
+
+
+def _quantity(item: Payload) -> Decimal:
+    return Decimal(item.whole("quantity")) if item.has("quantity") else Decimal(0)
+
+
+def _item_label(item: Payload) -> str:
+    price = item.child("price").text("id")
+    return f"{price} by usage" if _is_metered(item) else f"{price} x {_quantity(item):f}"
+
+
+def _annual(items: list[Payload], currency: str, where: str) -> Money | None:
+    """What the licensed items cost in a year; None when a price cannot be known from here (tiers, packages)."""
+    total = Decimal(0)
+    for item in items:
+        price = item.child("price")
+        recurring = price.child("recurring")
+        unit = price.maybe_text("unit_amount_decimal")
+        number = payload.decimal_text(unit) if unit else price.maybe_number("unit_amount")
+        if number is None or price.has("transform_quantity") or price.data.get("billing_scheme") == "tiered":
+            return None
+        periods = recurring.choice("interval", _PERIODS_A_YEAR) / recurring.whole("interval_count")
+        total += number.scaleb(-exponent(currency)) * _quantity(item) * periods
+    return payload.rounded_money(total, currency, where)
+
+
+def invoice(body: Payload, said: Said) -> Fact | Reread:
+    lines = body.child("lines")
+    if lines.data.get("has_more") is True and not said.deleted:
+        return Reread("invoice", body.text("id"))
+    currency = currency_of(body)
+    status = body.choice("status", INVOICE_STATUS)
+    moved = body.child("status_transitions")
+    finalized_at = moved.maybe_epoch("finalized_at")
+    issued_at = body.maybe_epoch("effective_at") or finalized_at
+    due_at = body.maybe_epoch("due_date")
+    reason = body.maybe_text("billing_reason")
+    if reason is not None and reason not in BILLING_REASONS:
+        body.choice("billing_reason", {})
+    parent = body.maybe_child("parent").maybe_child("subscription_details")
+    credited = body.whole("pre_payment_credit_notes_amount") + body.whole("post_payment_credit_notes_amount")
+    fields: dict[str, Value] = {
+        "number": body.maybe_text("number"),
+        "status": status,
+        "total": amount(body, "total", currency),
+        "amount_due": amount(body, "amount_due", currency),
+        "amount_paid": amount(body, "amount_paid", currency),
+        "amount_remaining": amount(body, "amount_remaining", currency),
+        "credited": to_money(credited, currency, body.where("credit notes")),
+        "issued_on": issued_at.date() if issued_at and status != "draft" else None,
+        "due_on": due_at.date() if due_at else None,
+        "finalized_at": finalized_at,
+        "billing_reason": reason,
+        "proration_items": tuple(sorted({item for line in lines.children("data") if (item := _invoice_item(line))})),
+        "memo": body.maybe_text("description"),
+    }
+    number = parent.maybe_child("metadata").maybe_text("contract_number")
+    refs = _refs(
+        customer=reference(body, "customer"),
+        subscription=reference(parent, "subscription"),
+        contract_number=number or body.maybe_child("metadata").maybe_text("contract_number"),
+    )
+    return _fact("invoice", body.text("id"), said, fields, refs, status)
+
+
+def _invoice_item(line: Payload) -> str | None:
+    parent = line.maybe_child("parent")
+    for details in ("invoice_item_details", "subscription_item_details"):
+        item = reference(parent.maybe_child(details), "invoice_item")
+        if item:
+            return item
+    return None
+
+
+def proration(body: Payload, said: Said) -> Fact:
+    currency = currency_of(body)
+    period = body.child("period")
+    fields: dict[str, Value] = {
+        "amount": amount(body, "amount", currency),
+        "description": body.maybe_text("description"),
+        "period_start_at": period.epoch("start"),
+        "period_end_at": period.epoch("end"),
+        "is_proration": body.flag("proration"),
+    }
+    refs = _refs(
+        customer=reference(body, "customer"),
+        subscription=reference(body.maybe_child("parent").maybe_child("subscription_details"), "subscription"),
+        invoice=reference(body, "invoice"),
+    )
+    return _fact("proration", body.text("id"), said, fields, refs)
+
+
+def payment(body: Payload, said: Said) -> Fact:
+    """An invoice payment, known by the payment intent (or charge, or record) that the other systems name."""
+    currency = currency_of(body)
+    made_by = body.child("payment")
+    kind = made_by.choice("type", {name: name for name in ("payment_intent", "charge", "payment_record")})
+    status = body.choice("status", PAYMENT_STATUS)
+    paid_at = body.child("status_transitions").maybe_epoch("paid_at")
+    external_id = reference(made_by, kind)
+    if external_id is None:
+        raise made_by.misunderstood(kind, "an id")
+    fields: dict[str, Value] = {
+        "status": status,
+        "amount": amount(body, "amount_paid" if body.has("amount_paid") else "amount_requested", currency),
+        "paid_on": paid_at.date() if paid_at else None,
+    }
+    refs = _refs(invoice=reference(body, "invoice"), billing_payment=external_id)
+    return _fact("payment", external_id, said, fields, refs, status)
+
+
+def credit_note(body: Payload, said: Said) -> Fact:
+    currency = currency_of(body)
+    status = body.choice("status", CREDIT_NOTE_STATUS)
+    total = amount(body, "total", currency)
+    issued_at = body.maybe_epoch("effective_at") or body.epoch("created")
+    fields: dict[str, Value] = {
+        "number": body.maybe_text("number"),
+        "status": status,
+        "total": total,
+        "applied": total if status == "applied" else Money.zero(currency),
+        "unapplied": Money.zero(currency),
+        "issued_on": issued_at.date(),
+        "reason": body.maybe_text("reason"),
+        "memo": body.maybe_text("memo"),
+    }
+    refs = _refs(customer=reference(body, "customer"), invoice=reference(body, "invoice"))
+    return _fact("credit_memo", body.text("id"), said, fields, refs, status)
+
+
+TRANSLATORS: Mapping[str, Callable[[Payload, Said], Fact | Reread]] = {
+    "customer": customer,
+    "subscription": subscription,
+    "invoice": invoice,
+    "invoiceitem": proration,
+    "invoice_payment": payment,
+    "credit_note": credit_note,
+}
+"""By Stripe's own name of the object."""
