@@ -146,13 +146,11 @@ class Parser:
                 raise QueryError("INVALID_OPERATOR", "null compares with = and != only")
             return f"{column} IS {'NOT ' if sign == '!=' else ''}NULL"
         if isinstance(value, tuple):  # a relative period: [first, last)
-            first, after = self._bind(value[0]), self._bind(value[1])
-            return {
-                "=": f"({column} >= {first} AND {column} < {after})",
-                "!=": f"({column} < {first} OR {column} >= {after})",
-                "<": f"{column} < {first}", "<=": f"{column} < {after}",
-                ">": f"{column} >= {after}", ">=": f"{column} >= {first}",
-            }[sign]  # fmt: skip
+            if sign in ("=", "!="):
+                inside = f"({column} >= {self._bind(value[0])} AND {column} < {self._bind(value[1])})"
+                return inside if sign == "=" else f"NOT {inside}"
+            edge = value[0] if sign in ("<", ">=") else value[1]
+            return f"{column} {'<' if sign.startswith('<') else '>='} {self._bind(edge)}"
         bound = self._bind(value)
         return f"({column} IS NULL OR {column} != {bound})" if sign == "!=" else f"{column} {sign} {bound}"
 

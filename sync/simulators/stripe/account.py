@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from sync.simulators import _frame as frame
-from sync.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response, loads
-from sync.simulators.stripe.parameters import Invalid, Params, Refused, decode, error
+from sync.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response
+from sync.simulators.stripe.parameters import Invalid, Params, decode, error
 from sync.simulators.stripe.shapes import EVENT_NAMES, event_type, present, previous_attributes
 
 API_VERSION = "2026-10-28.endive"

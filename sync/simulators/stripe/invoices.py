@@ -7,7 +7,7 @@ from typing import Any
 from sync.simulators._frame import Json, Request, Response, route
 from sync.simulators.stripe.account import DAY_SECONDS, PAGING, new_id
 from sync.simulators.stripe.invoiceitems import InvoiceItems, item_line
-from sync.simulators.stripe.parameters import Invalid, Params, Refused
+from sync.simulators.stripe.parameters import Refused
 
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 _EDITABLE = ("metadata", "description", "due_date", "days_until_due", "auto_advance")
