@@ -1,0 +1,269 @@
+"""The inbox: what came in is kept, exactly as it came, before anybody is told that we have it.
+
+One statement stores a delivery, and the same statement recognises a copy. Three ways in: `accept` for one delivery at the
+door, `store_page` for a page of a pull, `store_read` for one object read again. What happens next is `sync.apply`.
+
+Never: a 2xx before the commit; a second body that replaces the first; a parser between the wire and the row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from revops.audit.trace import new_trace_id
+from sync import doorbell, kept
+from sync.connections import Door
+from sync.connector import Item
+from sync.models import Delivery, DeliveryState
+
+KEY_LENGTH_MAX = 180
+"""Leaves room for the suffix of a conflicting body."""
+
+CONFLICT_REASON = "The same key came before with another body. Both are kept; compare them and replay the right one."
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A stored delivery. `copy`: it was there already; `conflict`: its key was there with another body."""
+
+    id: int
+    copy: bool = False
+    conflict: bool = False
+
+
+_STORE = """
+    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                                    copies, state, reason, reason_code, attempts, fence, replays)
+    VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, 1, 'pending', '', '', 0, 0, 0)
+    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest
+    RETURNING id, copies > 1
+"""
+_STORE_CONFLICTS = """
+    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                                    copies, state, reason, reason_code, attempts, fence, replays, done_at, conflicts_with_id)
+    SELECT o.connection_id, u.kind, u.type, o.dedup_key || u.suffix, u.body, u.digest, u.headers::jsonb, u.trace,
+           1, 'quarantined', %s, 'key_conflict', 0, 0, 0, clock_timestamp(), o.id
+      FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
+           AS u(kind, type, key, suffix, body, digest, headers, trace)
+      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key
+    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + %s
+    RETURNING d.id, d.copies > 1
+"""
+
+
+def accept(
+    door: Door,
+    *,
+    kind: str,
+    dedup_key: str,
+    body: bytes,
+    object_type: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Accepted:
+    """Commit one delivery, then ring. A copy counts as one more receipt of the same row.
+
+    Outside a transaction this is one statement on the thread's kept connection, durable when it returns. Inside one, the row
+    stands or falls with it. Raises `psycopg.Error` or `django.db.Error` when it cannot be made durable.
+    """
+    arrived = _Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
+    row = _run(_STORE, [door.slug, *arrived.columns()])
+    accepted = Accepted(row[0], copy=row[1]) if row is not None else _other_bytes(door, arrived)
+    if not accepted.copy and not accepted.conflict:
+        if connection.in_atomic_block:
+            transaction.on_commit(lambda: doorbell.ring("apply_deliveries"), robust=True)
+        else:
+            doorbell.ring("apply_deliveries")
+    return accepted
+
+
+class _Arrived:
+    """One thing on its way into the table."""
+
+    __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "trace")
+
+    def __init__(self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}") -> None:
+        self.kind, self.object_type, self.body, self.headers = kind, object_type, body, headers
+        self.digest = hashlib.sha256(body).hexdigest()
+        self.key = storable_key(dedup_key, self.digest)
+        self.trace = new_trace_id()
+
+    def columns(self) -> list[Any]:
+        return [self.kind, self.object_type, self.key, self.body, self.digest, self.headers, self.trace]
+
+
+def _other_bytes(door: Door, arrived: _Arrived) -> Accepted:
+    """The key is there with other bytes. The same message written anew is a copy; another message is kept beside it."""
+    row = _run("SELECT id, body FROM sync_delivery WHERE connection_id = %s AND dedup_key = %s", [door.slug, arrived.key])
+    assert row is not None, "rows are never removed"
+    digest = door.connector.content_digest(arrived.body)
+    if door.connector.content_digest(bytes(row[1])) == digest:
+        _run("UPDATE sync_delivery SET copies = copies + 1 WHERE id = %s RETURNING id", [row[0]])
+        return Accepted(row[0], copy=True)
+    row = _run(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns([(arrived, digest)]), door.slug, 1])
+    assert row is not None, "it joins the row it conflicts with"
+    return Accepted(row[0], copy=row[1], conflict=True)
+
+
+def _conflict_columns(found: Sequence[tuple[_Arrived, str]]) -> list[list[Any]]:
+    return [
+        [arrived.kind for arrived, _ in found],
+        [arrived.object_type for arrived, _ in found],
+        [arrived.key for arrived, _ in found],
+        [f"#{digest[:12]}" for _, digest in found],
+        [arrived.body for arrived, _ in found],
+        [arrived.digest for arrived, _ in found],
+        [arrived.headers for arrived, _ in found],
+        [arrived.trace for arrived, _ in found],
+    ]
+
+
+def storable_key(dedup_key: str, digest: str) -> str:
+    """The key as a text column can hold it; one that it cannot hold is replaced by the body's digest, so nothing is lost."""
+    fits = 0 < len(dedup_key) <= KEY_LENGTH_MAX and dedup_key.isprintable() and not dedup_key.isspace()
+    return dedup_key if fits else f"sha256:{digest}"
+
+
+def _run(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    if not connection.in_atomic_block:
+        return kept.fetch_one(statement.encode(), values)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(values))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+# --- what our own reads bring -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """How many of a page's items were new, already there, and there with another body."""
+
+    new: int
+    known: int
+    conflicts: int
+
+
+_STORE_PAGE = """
+    INSERT INTO sync_delivery (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                               copies, state, reason, reason_code, attempts, fence, replays)
+    SELECT %s, u.kind, u.type, u.key, u.body, u.digest, '{}'::jsonb, u.trace, 1, 'pending', '', '', 0, 0, 0
+      FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[])
+           AS u(kind, type, key, body, digest, trace)
+     WHERE NOT EXISTS (SELECT 1 FROM sync_delivery o WHERE o.connection_id = %s AND o.dedup_key = u.key)
+    ON CONFLICT (connection_id, dedup_key) DO NOTHING
+"""
+_OTHER_BYTES = """
+    SELECT u.number, o.body
+      FROM unnest(%s::int[], %s::text[], %s::text[]) AS u(number, key, digest)
+      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key AND o.digest <> u.digest
+     ORDER BY u.number
+"""
+
+
+def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
+    """Store what a read returned, in the caller's transaction and one statement. What we have already is left untouched."""
+    unique: dict[tuple[str, str], _Arrived] = {}
+    for item in items:
+        arrived = _Arrived(item.kind, item.object_type, item.dedup_key, item.body)
+        unique.setdefault((arrived.key, arrived.digest), arrived)
+    rows = list(unique.values())
+    if not rows:
+        return StoredPage(0, 0, 0)
+    columns: list[list[Any]] = [
+        [row.kind for row in rows],
+        [row.object_type for row in rows],
+        [row.key for row in rows],
+        [row.body for row in rows],
+        [row.digest for row in rows],
+        [row.trace for row in rows],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE_PAGE, [door.slug, *columns, door.slug])
+        new, conflicts = int(cursor.rowcount), 0
+        if new < len(rows):
+            cursor.execute(_OTHER_BYTES, [list(range(len(rows))), columns[2], columns[4], door.slug])
+            digest_of = door.connector.content_digest
+            differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
+            found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]
+            if found:
+                cursor.execute(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns(found), door.slug, 0])
+                conflicts = len(found)
+    return StoredPage(new, len(items) - new - conflicts, conflicts)
+
+
+def store_read(door: Door, item: Item) -> int:
+    """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed."""
+    with transaction.atomic():
+        store_page(door, [item])
+        key = storable_key(item.dedup_key, hashlib.sha256(item.body).hexdigest())
+        return Delivery.objects.filter(connection=door.slug, dedup_key=key).values_list("pk", flat=True).get()
+
+
+# --- what became of it ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """Every delivery received is in exactly one of these states; at rest `pending` is 0. `copies` counts receipts beyond the
+    first; `oldest_pending_at` is when the longest waiting one arrived (aware UTC)."""
+
+    received: int
+    applied: int
+    superseded: int
+    ignored: int
+    quarantined: int
+    pending: int
+    copies: int
+    oldest_pending_at: dt.datetime | None
+
+    @property
+    def holds(self) -> bool:
+        """Nothing has vanished, and nothing is in a state that nobody knows."""
+        return self.received == self.applied + self.superseded + self.ignored + self.quarantined + self.pending
+
+
+def conservation() -> Conservation:
+    """Count the inbox, in one statement and so at one instant."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT state, count(*), sum(copies - 1), min(received_at), grouping(state)
+              FROM sync_delivery GROUP BY GROUPING SETS ((state), ())
+            """
+        )
+        rows = cursor.fetchall()
+    counts: Counter[str] = Counter()
+    received = copies = 0
+    oldest: dt.datetime | None = None
+    for state, count, extra, first, is_total in rows:
+        if is_total:
+            received, copies = int(count), int(extra or 0)
+        else:
+            counts[state] = int(count)
+            oldest = first if state == DeliveryState.PENDING else oldest
+    return Conservation(
+        received=received,
+        applied=counts[DeliveryState.APPLIED],
+        superseded=counts[DeliveryState.SUPERSEDED],
+        ignored=counts[DeliveryState.IGNORED],
+        quarantined=counts[DeliveryState.QUARANTINED],
+        pending=counts[DeliveryState.PENDING],
+        copies=copies,
+        oldest_pending_at=oldest,
+    )
+
+
+def process_all(now: dt.datetime) -> Counter[str]:
+    """Apply everything that is due, in this process. `now` (aware UTC) is written as the time we learned it."""
+    from sync.apply import process_all as run
+
+    return run(now)

@@ -1,0 +1,76 @@
+"""`manage.py replay`: put dead letters (or any deliveries) back to the start; `--dry-run` shows first what would happen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+
+from revops.people.actors import System
+from sync import doorbell
+from sync.models import Delivery, DeliveryState
+from sync.progress import Meter
+from sync.replay import Impact, impact_of, replay_many
+
+
+class Command(BaseCommand):
+    """Replay deliveries."""
+
+    help = "Put deliveries back to the start: by id, or all dead letters of a reason code, or all of a connection."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("ids", nargs="*", type=int, help="delivery ids")
+        parser.add_argument("--reason-code", help="all dead letters with this reason code, such as body_unsafe")
+        parser.add_argument("--connection", help="only of this connection")
+        parser.add_argument("--all-dead-letters", action="store_true", help="every dead letter")
+        parser.add_argument("--everything", action="store_true", help="whatever its state; needs --connection")
+        parser.add_argument("--why", default="", help="the reason for the audit log")
+        parser.add_argument("--dry-run", action="store_true", help="show what would happen and change nothing")
+
+    def handle(self, *_args: object, **options: object) -> None:
+        """Raises `CommandError` when nothing was chosen or found."""
+        found = self._chosen(options)
+        total = found.count()
+        if total == 0:
+            raise CommandError("No delivery matches. Dead letters and their reason codes are on the deliveries page.")
+        if options["dry_run"]:
+            with Meter("looking", sys.stderr, total, "deliveries") as meter:
+                impact = impact_of(found, now=dt.datetime.now(dt.UTC), progress=meter.add)
+            self._show(impact)
+            return
+        with Meter("replaying", sys.stderr, total, "deliveries") as meter:
+            moved = replay_many(found, reason=str(options["why"]), acting_user=System("replay"), progress=meter.add)
+        doorbell.wait_until_rung()
+        self.stdout.write(f"{moved:,} deliveries are waiting again. The workers apply them.")
+
+    def _chosen(self, options: dict[str, object]) -> QuerySet[Delivery]:
+        found = Delivery.objects.exclude(state=DeliveryState.PENDING)
+        if options["connection"]:
+            found = found.filter(connection=str(options["connection"]))
+        ids = options["ids"]
+        if isinstance(ids, list) and ids:
+            return found.filter(pk__in=ids)
+        if options["everything"] and options["connection"]:
+            return found
+        found = found.filter(state=DeliveryState.QUARANTINED)
+        if options["reason_code"]:
+            return found.filter(reason_code=str(options["reason_code"]))
+        if options["all_dead_letters"]:
+            return found
+        raise CommandError("Say which: ids, --reason-code CODE, --all-dead-letters, or --everything with --connection.")
+
+    def _show(self, impact: Impact) -> None:
+        out = self.stdout
+        out.write(f"{impact.deliveries:,} deliveries, nothing changed. Replaying them now would do this:")
+        for (object_type, how), count in sorted(impact.arrivals.items()):
+            out.write(f"  {count:>7,}  {object_type}: {how}")
+        if impact.to_read_again:
+            out.write(f"  {impact.to_read_again:>7,}  read again at the vendor")
+        for reason, count in impact.ignored.most_common():
+            out.write(f"  {count:>7,}  ignored: {reason}")
+        for reason, count in impact.refused.most_common():
+            out.write(f"  {count:>7,}  dead letters again: {reason}")
+        out.write(f"  {impact.accounts:>7,}  accounts concerned")

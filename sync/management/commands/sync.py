@@ -1,0 +1,71 @@
+"""`manage.py sync [connection ...]`: pull now, then bring what came into the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sync import doorbell, poll
+from sync.apply import process_round
+from sync.inbox import conservation
+from sync.models import Connection
+from sync.poll import Pulled
+from sync.progress import Meter
+from sync.reread import process_rereads
+
+
+class Command(BaseCommand):
+    """Pull now."""
+
+    help = "Read every stream of the given connections (default: all active ones) now, and apply what came."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("connections", nargs="*", help="names of connections")
+        parser.add_argument("--stream", action="append", default=[], help="only this stream (repeatable)")
+        parser.add_argument("--no-apply", action="store_true", help="only store what is read; the workers apply it")
+
+    def handle(self, *_args: object, connections: list[str], stream: list[str], no_apply: bool, **_options: object) -> None:
+        """Ends with status 1 when a stream could not be read to its end."""
+        known = sorted(Connection.objects.filter(active=True).values_list("pk", flat=True))
+        missing = sorted(set(connections) - set(known))
+        if missing:
+            raise CommandError(f"No active connection named {', '.join(missing)}. There are: {', '.join(known) or 'none'}.")
+        results = [
+            self._pull(slug, name)
+            for slug in connections or known
+            for name in poll.streams_of(slug)
+            if not stream or name in stream
+        ]
+        if not no_apply:
+            self._apply()
+        problems = [f"{result.connection} {result.stream}: {result.problem}" for result in results if result.problem]
+        stored = sum(result.stored for result in results)
+        seen = sum(result.seen for result in results)
+        self.stdout.write(f"{len(results)} streams read: {seen:,} objects seen, {stored:,} new.")
+        if problems:
+            raise CommandError("\n".join(problems))
+
+    def _pull(self, slug: str, stream: str) -> Pulled:
+        counted = 0
+        with Meter(f"{slug} {stream}", sys.stderr, unit="objects") as meter:
+
+            def progress(so_far: Pulled) -> None:
+                nonlocal counted
+                meter.add(so_far.seen - counted, f"{so_far.stored:,} new")
+                counted = so_far.seen
+
+            return poll.pull_now(slug, stream, progress)
+
+    def _apply(self) -> None:
+        with Meter("applying", sys.stderr, total=conservation().pending, unit="deliveries") as meter:
+            while True:
+                now = dt.datetime.now(dt.UTC)
+                done = process_round(now) + process_rereads(now)
+                if not done:
+                    break
+                meter.add(sum(done.values()))
+        doorbell.ring("detect_accounts")
+        doorbell.wait_until_rung()

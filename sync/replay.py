@@ -1,0 +1,178 @@
+"""Replay: put deliveries back to the start, after whatever kept them from the ledger has been mended.
+
+Replaying is always safe: the ledger knows what it knows, and the same content under the same version writes nothing. The
+preview does the real work in a transaction and takes it back, so what it promises is what will happen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from revops.audit import log as audit
+from revops.errors import Missing, Rejected
+from revops.ledger.models import SourceRecord
+from revops.ledger.record import Statement, record
+from revops.people.actors import System
+from sync import doorbell
+from sync.apply import understand
+from sync.claims import Claimed
+from sync.models import Connection, Delivery, DeliveryState
+
+if TYPE_CHECKING:
+    from revops.people.models import User
+
+BATCH = 400
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Impact:
+    """What a replay would do. `arrivals` counts the ledger's answers (`first`, `newer`, `same`, `late`, `conflict` ...) with
+    the object type, `refused` the reasons of those that would not get in, `accounts` how many accounts would be looked at."""
+
+    deliveries: int = 0
+    arrivals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    to_read_again: int = 0
+    account_ids: set[int] = field(default_factory=set)
+
+    @property
+    def accounts(self) -> int:
+        return len(self.account_ids)
+
+
+def replay(delivery_id: int, *, reason: str, acting_user: User | System) -> Delivery:
+    """Put one delivery back to the start. Raises `Missing`, or `Rejected("delivery_pending")` when it is waiting anyway."""
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
+        if delivery is None:
+            raise Missing("delivery")
+        if delivery.state == DeliveryState.PENDING:
+            raise Rejected("delivery_pending", "This delivery is still waiting for its turn; there is nothing to replay.")
+        before = {"state": delivery.state, "reason": delivery.reason}
+        _put_back([delivery_id])
+        audit.record(
+            "delivery.replay",
+            delivery,
+            acting_user=acting_user,
+            summary=f"Replayed delivery {delivery_id} of {delivery.connection_id}",
+            reason=reason,
+            before=before,
+            after={"state": DeliveryState.PENDING},
+        )
+    doorbell.ring("apply_deliveries")
+    delivery.refresh_from_db()
+    return delivery
+
+
+def replay_many(
+    deliveries: QuerySet[Delivery], *, reason: str, acting_user: User | System, progress: Progress | None = None
+) -> int:
+    """Put many back, batch by batch, each batch with one audit row that names its deliveries. Returns how many."""
+    total = 0
+    for ids in _batches(deliveries):
+        with transaction.atomic():
+            first = Delivery.objects.filter(pk=ids[0]).get()
+            moved = _put_back(ids)
+            if moved:
+                audit.record(
+                    "delivery.replay",
+                    first,
+                    acting_user=acting_user,
+                    summary=f"Replayed {len(moved)} deliveries, from {moved[0]} to {moved[-1]}",
+                    reason=reason,
+                    after={"deliveries": moved},
+                )
+        total += len(moved)
+        doorbell.ring("apply_deliveries")
+        if progress is not None:
+            progress(len(ids))
+    return total
+
+
+def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: Progress | None = None) -> Impact:
+    """What replaying these would do, at this moment. Changes nothing."""
+    impact = Impact()
+    for ids in _batches(deliveries):
+        rows = list(Delivery.objects.filter(pk__in=ids).order_by("pk"))
+        for slug in sorted({row.connection_id for row in rows}):
+            _add_impact(impact, slug, [_as_claimed(row) for row in rows if row.connection_id == slug], now)
+        if progress is not None:
+            progress(len(ids))
+    return impact
+
+
+def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.datetime) -> None:
+    understood, verdicts = understand(rows, Connection.objects.get(pk=slug))
+    impact.deliveries += len(rows)
+    for verdict in verdicts:
+        counts = impact.ignored if verdict.state == DeliveryState.IGNORED else impact.refused
+        counts[verdict.reason] += 1
+    impact.to_read_again += sum(1 for item in understood if item.rereads)
+    items = [item for item in understood if item.facts and not item.rereads]
+    statements = [Statement(fact, item.row.id, item.row.trace_id) for item in items for fact in item.facts]
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                arrivals = record(slug, statements, now=now)
+        except Rejected as rejected:
+            impact.refused[rejected.message] += len(items)
+        else:
+            impact.arrivals.update((s.fact.object_type, how) for s, how in zip(statements, arrivals, strict=True))
+            touched = {(s.fact.object_type, s.fact.external_id) for s in statements}
+            rows_touched = SourceRecord.objects.filter(
+                system=slug, object_type__in={key[0] for key in touched}, external_id__in={key[1] for key in touched}
+            )
+            impact.account_ids |= set(rows_touched.exclude(account=None).values_list("account_id", flat=True))
+        transaction.set_rollback(True)
+
+
+def _as_claimed(row: Delivery) -> Claimed:
+    return Claimed(
+        id=row.pk,
+        slug=row.connection_id,
+        kind=row.kind,
+        object_type=row.object_type,
+        body=bytes(row.body),
+        headers=row.headers,
+        received_at=row.received_at,
+        attempts=0,
+        fence=row.fence,
+        trace_id=row.trace_id,
+        reason=row.reason,
+    )
+
+
+def _put_back(ids: Sequence[int]) -> list[int]:
+    """Pending again, as if it had just come; the fence moves, so that a worker that still holds it changes nothing."""
+    found = Delivery.objects.filter(pk__in=ids).exclude(state=DeliveryState.PENDING)
+    moved = sorted(found.select_for_update().values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=moved).update(
+        state=DeliveryState.PENDING,
+        reason="",
+        reason_code="",
+        attempts=0,
+        replays=F("replays") + 1,
+        fence=F("fence") + 1,
+        lease_until=None,
+        next_attempt_at=Now(),
+        done_at=None,
+    )
+    return moved
+
+
+def _batches(deliveries: QuerySet[Delivery]) -> Iterator[list[int]]:
+    """Ids in order, in batches; rows that come to match meanwhile with a higher id are taken as well, none is taken twice."""
+    last = 0
+    while ids := list(deliveries.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        yield ids
+        last = ids[-1]

@@ -1,0 +1,121 @@
+"""Deliveries that only say "look": the object is read again at the vendor, and what the read returns is a delivery of its own.
+
+The read happens outside any transaction. Many hints about one object in one batch cost one read, because every one of them
+was here before it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from revops.errors import RevOpsError
+from sync import connections, doorbell, inbox
+from sync.apply import Understood, record_all, understand
+from sync.claims import REREAD, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
+from sync.connector import Client, ConnectorAnswer, Refused, Reread, RetryLater
+from sync.models import Connection, DeliveryState
+
+BATCH = 25
+ABSENT_ATTEMPTS = 3
+"""How often a vendor may not have the object yet before we believe it."""
+
+
+def drain_rereads(seconds: float) -> Counter[str]:
+    """Batch after batch until nothing is due or the time is over. For workers."""
+    total: Counter[str] = Counter()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done = process_rereads(dt.datetime.now(dt.UTC))
+        if not done:
+            break
+        total += done
+    return total
+
+
+def process_rereads(now: dt.datetime) -> Counter[str]:
+    """One batch, oldest first. Returns how many deliveries ended in each state; empty when nothing was due."""
+    rows = claim(limit=BATCH, reread=True) or claim(limit=1, reread=True, tried=True)
+    done: Counter[str] = Counter()
+    stop_at = time.monotonic() + _working_seconds()
+    found = Connection.objects.in_bulk({row.slug for row in rows}) if rows else {}
+    for slug in sorted(found):
+        done += _reread_at(found[slug], [row for row in rows if row.slug == slug], now, stop_at)
+    if done:
+        doorbell.ring("apply_deliveries")
+    return done
+
+
+def _working_seconds() -> float:
+    """Half the lease: what is left of it must be enough for the read in hand."""
+    from django.conf import settings
+
+    return float(settings.REVOPS_DELIVERY_LEASE_SECONDS) / 2
+
+
+def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, stop_at: float) -> Counter[str]:
+    understood, verdicts = understand(rows, source)
+    finish(verdicts)
+    done = Counter(str(verdict.state) for verdict in verdicts)
+    if not understood:
+        return done
+    try:
+        with connections.client_for(source) as client:
+            done += _read_each(source, client, understood, now, stop_at)
+    except (Refused, RevOpsError) as refused:  # the connection itself cannot be used as it is configured
+        reason = refused.reason if isinstance(refused, Refused) else refused.message
+        verdicts = [failed(item.row, REREAD, reason) for item in understood]
+        finish(verdicts)
+        done.update(str(verdict.state) for verdict in verdicts)
+    return done
+
+
+def _read_each(
+    source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float
+) -> Counter[str]:
+    door = connections.door_of(source)
+    answers: dict[Reread, int | Exception | None] = {}
+    done: Counter[str] = Counter()
+    for item in items:
+        for wanted in item.rereads:
+            if wanted in answers:
+                continue
+            if time.monotonic() > stop_at:
+                answers[wanted] = RetryLater("The other reads took too long.", 1, REREAD)
+                continue
+            try:
+                read = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
+                answers[wanted] = None if read is None else inbox.store_read(door, read)
+            except (ConnectorAnswer, RevOpsError) as answer:
+                answers[wanted] = answer
+        done += _settle(source, item, [answers[wanted] for wanted in item.rereads], now)
+    return done
+
+
+def _settle(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
+    verdict = _verdict(item, answers, now)
+    if item.facts and verdict.state == DeliveryState.IGNORED:
+        return record_all(str(source.pk), [Understood(item.row, item.facts)], now)
+    finish([verdict])
+    return Counter([str(verdict.state)])
+
+
+def _verdict(item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Verdict:
+    row = item.row
+    for answer in answers:
+        if isinstance(answer, RetryLater):
+            return later(row, REREAD, answer.reason, answer.after_seconds, now)
+    for answer in answers:
+        if isinstance(answer, Refused):
+            return quarantined(row, answer.code, answer.reason)
+        if isinstance(answer, ConnectorAnswer | RevOpsError):
+            reason = answer.reason if isinstance(answer, ConnectorAnswer) else answer.message
+            return failed(row, REREAD, reason)
+    if None in answers:
+        if row.attempts < ABSENT_ATTEMPTS:
+            return failed(row, REREAD, "The vendor does not show the object yet.")
+        return ignored(row, "reread_absent", "The vendor does not have the object. That is no proof that it was deleted.")
+    ids = ", ".join(str(answer) for answer in answers)
+    return ignored(row, REREAD, f"Read again as delivery {ids}.")
