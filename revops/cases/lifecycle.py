@@ -115,6 +115,8 @@ def _open(account: Account, sighting: Sighting, now: dt.datetime) -> None:
 def _refresh(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
     before = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
     _fill(case, sighting, now)
+    if case.status == CaseStatus.SNOOZED:  # what it was put aside for is no longer what it is
+        case.status, case.snoozed_until = CaseStatus.OPEN, None
     case.row_version += 1
     case.save()
     after = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
@@ -221,18 +223,3 @@ def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
             before={"status": CaseStatus.AWAITING_EVIDENCE},
             after={"status": case.status},
         )
-
-
-@transaction.atomic
-def wake_snoozed(*, now: dt.datetime, limit: int = 500) -> int:
-    """Snoozed cases whose time has come are open again. Returns how many."""
-    rows = list(
-        ExceptionCase.objects.select_for_update(skip_locked=True).filter(status=CaseStatus.SNOOZED, snoozed_until__lte=now)[
-            :limit
-        ]
-    )
-    for case in rows:
-        case.status, case.snoozed_until, case.row_version = CaseStatus.OPEN, None, case.row_version + 1
-        case.save()
-        _audit(case, "case.wake", "The snooze is over", {"status": "snoozed"}, {"status": "open"})
-    return len(rows)

@@ -78,8 +78,8 @@ class LedgerEntry(models.Model):
     """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
 
     `arrival` says how it came: `first` and `newer` became the record's content; `restated` said the same again under a newer
-    version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than what we
-    already had and is kept as evidence; `conflict` says something else under a version that we already had.
+    version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than
+    what we already had and is kept as evidence; `conflict` says something else under a version that we already had.
     """
 
     class Arrival(models.TextChoices):
