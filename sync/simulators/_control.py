@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from sync.simulators._frame import DEFAULT, Json, Response, Vendor, loads
 
-LOAD_BATCH = 500
+LOAD_BATCH = 100
 
 
 class Wrong(Exception):

@@ -52,7 +52,8 @@ class Collection:
     """One kind of vendor object.
 
     `key` names the id inside the document. `columns` maps a column name to a JSON path (`{"customer": "$.customer"}`);
-    the column can be used in `Store.select` and is indexed. Set `internal` for bookkeeping (event logs, idempotency
+    the column can be used in `Store.select` and is indexed, together with the column `sorted_by` when there is one (so a
+    filtered list comes sorted without a sort). Set `internal` for bookkeeping (event logs, idempotency
     keys): it is not counted as an effect of an API call.
     """
 
@@ -60,6 +61,7 @@ class Collection:
     key: str = "id"
     columns: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
+    sorted_by: str = ""
 
     @property
     def table(self) -> str:
@@ -128,7 +130,10 @@ class Store:
                 raise ValueError(f"{collection.name}: the column name {column} is taken")
             if column not in have:
                 run(f"ALTER TABLE {table} ADD COLUMN \"{column}\" AS (json_extract(body, '{path}')) VIRTUAL")
-            run(f'CREATE INDEX IF NOT EXISTS "i_{collection.name}_{column}" ON {table} ("{column}")')
+        for column in collection.columns:
+            also = collection.sorted_by if collection.sorted_by != column else ""
+            name, tail = (f"{column}_{also}", f', "{also}"') if also else (column, "")
+            run(f'CREATE INDEX IF NOT EXISTS "i_{collection.name}_{name}" ON {table} ("{column}"{tail})')
 
     # -- transactions ---------------------------------------------------------------------------------------------
 

@@ -31,43 +31,48 @@ def _columns(*names: str, **paths: str) -> dict[str, str]:
     return {name: f"$.{name}" for name in ("created", *names)} | paths
 
 
+def _kind(name: str, key: str = "id", internal: bool = False, columns: Mapping[str, str] | None = None) -> Collection:
+    """Every list is sorted by creation, whatever its filter."""
+    return Collection(name, key, columns or {}, internal, sorted_by="created")
+
+
 class Account(frame.Vendor):
     """A Stripe account in test mode."""
 
     name = "stripe"
     default_secret = "whsec_rehearsal"
     collections = (
-        Collection("customers", columns=_columns("email", "deleted")),
-        Collection("products", columns=_columns("active")),
-        Collection("prices", columns=_columns("active", "product", "currency", "lookup_key")),
-        Collection("subscriptions", columns=_columns("customer", "status", "collection_method")),
-        Collection(
+        _kind("customers", columns=_columns("email", "deleted")),
+        _kind("products", columns=_columns("active")),
+        _kind("prices", columns=_columns("active", "product", "currency", "lookup_key")),
+        _kind("subscriptions", columns=_columns("customer", "status", "collection_method")),
+        _kind(
             "invoices",
             columns=_columns(
                 "customer", "status", "due_date", "collection_method",
                 subscription="$.parent.subscription_details.subscription",
             ),
         ),
-        Collection(
+        _kind(
             "invoiceitems",
             columns=_columns("customer", "invoice", subscription="$.parent.subscription_details.subscription"),
         ),
-        Collection(
+        _kind(
             "invoice_payments",
             columns=_columns(
                 "invoice", "status", payment_type="$.payment.type", payment_intent="$.payment.payment_intent"
             ),
         ),
-        Collection("payment_intents", columns=_columns("customer", "status")),
-        Collection("credit_notes", columns=_columns("customer", "invoice", "status")),
-        Collection("meters", columns=_columns("status", "event_name")),
-        Collection(
+        _kind("payment_intents", columns=_columns("customer", "status")),
+        _kind("credit_notes", columns=_columns("customer", "invoice", "status")),
+        _kind("meters", columns=_columns("status", "event_name")),
+        _kind(
             "meter_events",
             key="identifier",
             columns=_columns("event_name", "timestamp", customer="$.payload.stripe_customer_id"),
         ),
-        Collection("events", columns=_columns("type", "pending_webhooks"), internal=True),
-        Collection("idempotency_keys", columns=_columns(), internal=True),
+        _kind("events", columns=_columns("type", "pending_webhooks"), internal=True),
+        _kind("idempotency_keys", columns=_columns(), internal=True),
     )  # fmt: skip
     secret_key: ClassVar[str] = os.environ.get("STRIPE_SIM_KEY", "sk_test_rehearsal")
     requests_per_second: int = int(os.environ.get("STRIPE_SIM_REQUESTS_PER_SECOND", "1000"))
