@@ -90,7 +90,7 @@ class Stripe:
     slug = "stripe"
     label = "Stripe Billing"
     role = "billing"
-    settings = (
+    settings: tuple[Setting, ...] = (
         Setting("api_key", "Restricted API key", sensitive=True, help="Starts with rk_; read access is enough."),
         Setting(
             "webhook_secret",
@@ -101,10 +101,10 @@ class Stripe:
         Setting("mode", "Mode", default="test", help="test or live. Events of the other mode are refused."),
         Setting("account", "Account id", required=False, help="acct_..., when events of connected accounts may come in."),
     )
-    streams = (Stream("events", tuple(_COLLECTIONS), overlap_seconds=300, every_seconds=60),)
+    streams: tuple[Stream, ...] = (Stream("events", tuple(_COLLECTIONS), overlap_seconds=300, every_seconds=60),)
     operations: tuple[Operation, ...] = ()
     pushes = True
-    content_types = ("application/json",)
+    content_types: tuple[str, ...] = ("application/json",)
 
     # -- what comes in -----------------------------------------------------------------------------------------
     def verify(self, incoming: Incoming, config: Config, now: dt.datetime) -> None:

@@ -32,15 +32,24 @@ INVOICE_STATUS = {status: status for status in ("draft", "open", "paid", "void",
 PAYMENT_STATUS = {"open": "pending", "paid": "paid", "canceled": "canceled"}
 CREDIT_NOTE_STATUS = {"issued": "applied", "void": "void"}
 BILLING_REASONS = frozenset(
-    "subscription_create subscription_cycle subscription_update subscription_threshold manual quote_accept "
-    "automatic_pending_invoice_item_invoice upcoming subscription".split()
+    {
+        "automatic_pending_invoice_item_invoice",
+        "manual",
+        "quote_accept",
+        "subscription",
+        "subscription_create",
+        "subscription_cycle",
+        "subscription_threshold",
+        "subscription_update",
+        "upcoming",
+    }
 )
 _PERIODS_A_YEAR = {"day": Decimal(365), "week": Decimal(52), "month": Decimal(12), "year": Decimal(1)}
 _RANK = {
-    "subscription": "incomplete trialing active paused past_due unpaid ended canceled".split(),
-    "invoice": "draft open uncollectible paid void".split(),
-    "payment": "pending paid canceled".split(),
-    "credit_memo": "applied void".split(),
+    "subscription": ["incomplete", "trialing", "active", "paused", "past_due", "unpaid", "ended", "canceled"],
+    "invoice": ["draft", "open", "uncollectible", "paid", "void"],
+    "payment": ["pending", "paid", "canceled"],
+    "credit_memo": ["applied", "void"],
 }
 _GONE = 9
 
@@ -78,7 +87,7 @@ def _refs(**found: str | None) -> dict[str, str]:
 
 
 def _fact(
-    object_type: str, external_id: str, said: Said, fields: Mapping[str, Value], refs: Mapping[str, str], status: str = ""
+    object_type: str, external_id: str, said: Said, fields: Mapping[str, Value], refs: Mapping[str, str], *, status: str = ""
 ) -> Fact:
     return Fact(
         object_type=object_type,
@@ -141,7 +150,7 @@ def subscription(body: Payload, said: Said) -> Fact | Reread:
     refs = _refs(customer=reference(body, "customer"), contract_number=body.maybe_child("metadata").maybe_text("contract_number"))
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
     kept = Said(said.at, said.is_read)
-    return _fact("subscription", body.text("id"), kept, fields, refs, status)
+    return _fact("subscription", body.text("id"), kept, fields, refs, status=status)
 
 
 def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime | None:
@@ -222,7 +231,7 @@ def invoice(body: Payload, said: Said) -> Fact | Reread:
         subscription=reference(parent, "subscription"),
         contract_number=number or body.maybe_child("metadata").maybe_text("contract_number"),
     )
-    return _fact("invoice", body.text("id"), said, fields, refs, status)
+    return _fact("invoice", body.text("id"), said, fields, refs, status=status)
 
 
 def _invoice_item(line: Payload) -> str | None:
@@ -268,7 +277,7 @@ def payment(body: Payload, said: Said) -> Fact:
         "paid_on": paid_at.date() if paid_at else None,
     }
     refs = _refs(invoice=reference(body, "invoice"), billing_payment=external_id)
-    return _fact("payment", external_id, said, fields, refs, status)
+    return _fact("payment", external_id, said, fields, refs, status=status)
 
 
 def credit_note(body: Payload, said: Said) -> Fact:
@@ -287,7 +296,7 @@ def credit_note(body: Payload, said: Said) -> Fact:
         "memo": body.maybe_text("memo"),
     }
     refs = _refs(customer=reference(body, "customer"), invoice=reference(body, "invoice"))
-    return _fact("credit_memo", body.text("id"), said, fields, refs, status)
+    return _fact("credit_memo", body.text("id"), said, fields, refs, status=status)
 
 
 TRANSLATORS: Mapping[str, Callable[[Payload, Said], Fact | Reread]] = {

@@ -1,0 +1,16 @@
+"""The connectors of this version, by slug. A connector is handed its configuration and the HTTP client and keeps no state.
+
+Never: a connector that imports a model, Django, or another connector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sync.connector import Connector
+from sync.connectors.netsuite import NetSuite
+from sync.connectors.stripe import Stripe
+
+_ALL: tuple[Connector, ...] = (Stripe(), NetSuite())
+CONNECTORS: Mapping[str, Connector] = MappingProxyType({connector.slug: connector for connector in _ALL})

@@ -1,0 +1,185 @@
+"""Posting credit memos: composed once, sent once, found again by their external id. The vendor keeps external ids unique.
+
+The order of things: look for our key, check the period, send, read back, compare. A receipt is given only for a record that
+bears our key with the amount, currency and customer that were approved. Once the request may have left, every doubt is
+`Unknown`, never `RetryLater`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from revops.errors import Rejected
+from revops.money import Money
+from sync import payload, strict_json
+from sync.connector import Call, Config, Misunderstood, Receipt, Refused, Response, RetryLater, Unknown
+from sync.connectors.netsuite.queries import PERIODS
+from sync.connectors.netsuite.session import RECORD_PATH, Session, error_codes, error_text
+from sync.payload import Payload
+
+CREATE_CREDIT_MEMO = "create_credit_memo"
+CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_LOCATION = re.compile(r"(?:.*/)?creditMemo/([0-9]{1,18})/?(?:[?#].*)?", re.ASCII | re.IGNORECASE)
+_DUPLICATE = re.compile(r"already exists|DUP_RCRD|duplicate|IDEMPOTENCY", re.IGNORECASE)
+
+
+def pairs(text: str) -> dict[str, str]:
+    """A setting such as `USD=1, EUR=2` as a mapping."""
+    parts = [part.partition("=") for part in re.split(r"[,;\s]+", text) if "=" in part]
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def compose_credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call:
+    """`params`: invoice_id, customer_id, amount {amount, currency}, on, memo, and optionally posting_period."""
+    if not _KEY.fullmatch(key):
+        raise Refused("A NetSuite external id has letters, digits, _ and - only.", "key_invalid")
+    invoice, customer = _identity(params, "invoice_id"), _identity(params, "customer_id")
+    try:
+        money = Money.from_json(params.get("amount"))
+    except Rejected as error:
+        raise Refused(f"The amount cannot be sent: {error.message}", error.code) from None
+    if money.amount <= 0:
+        raise Refused("A credit memo needs an amount above zero.", "amount_invalid")
+    currency = pairs(config.get("currency_ids")).get(money.currency)
+    if not currency or not _ID.fullmatch(currency):
+        raise Refused(f"The connection does not say which NetSuite currency {money.currency} is.", "currency_unknown")
+    on = _day(params)
+    memo = params.get("memo") or ""
+    if not isinstance(memo, str) or len(memo) > 999 or not memo.isprintable():
+        raise Refused("The memo must be one line of at most 999 characters.", "memo_invalid")
+    line = {"item": {"id": config.get("credit_item_id")}, "quantity": 1, "rate": money.amount, "amount": money.amount}
+    body: dict[str, object] = {
+        "externalId": key,
+        "entity": {"id": customer},
+        "currency": {"id": currency},
+        "tranDate": on.isoformat(),
+        "memo": memo,
+        "autoApply": False,
+        "item": {"items": [line]},
+        "apply": {"items": [{"doc": {"id": invoice}, "apply": True, "amount": money.amount}]},
+    }
+    after = {"total": str(money), "applied to invoice": invoice, "date": on.isoformat(), "memo": memo}
+    if params.get("posting_period") is not None:
+        period = _identity(params, "posting_period")
+        body["postingPeriod"] = {"id": period}
+        after["posting period"] = period
+    return Call(
+        operation=CREATE_CREDIT_MEMO,
+        method="POST",
+        path=CREDIT_MEMO_PATH,
+        headers={"Content-Type": "application/json", "X-NetSuite-PropertyNameValidation": "Error"},
+        body=strict_json.dump(body),
+        key=key,
+        summary=f"Create a credit memo of {money} for customer {customer} on invoice {invoice}, dated {on.isoformat()}.",
+        after=after,
+        reverse="Void the credit memo in NetSuite: the invoice is open again by the same amount.",
+        params=dict(params),
+    )
+
+
+def _identity(params: Mapping[str, object], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise Refused(f"{name} must be a NetSuite internal id.", "parameter_invalid")
+    return value
+
+
+def _day(params: Mapping[str, object]) -> dt.date:
+    value = params.get("on")
+    try:
+        return payload.day(value if isinstance(value, str) else "", "on")
+    except Misunderstood:
+        raise Refused("`on` must be a day such as 2026-11-30.", "parameter_invalid") from None
+
+
+def post_credit_memo(session: Session, call: Call) -> Receipt:
+    """Raises `RetryLater` before anything was sent, `Refused` for a no, `Unknown` for every doubt after sending."""
+    found = find_credit_memo(session, call)
+    if found is not None:
+        return found
+    _check_period(session, call)
+    answer = session.call(call.method, call.path, headers=call.headers, content=call.body)
+    if answer.status not in {200, 201, 204}:
+        return _not_created(session, call, answer)
+    match = _LOCATION.fullmatch(answer.headers.get("location", ""))
+    try:
+        receipt = _read(session, call, match.group(1) if match else f"eid:{call.key}")
+    except RetryLater as error:
+        raise Unknown(f"Sent, and not yet read back: {error.reason}", error.code) from None
+    if receipt is None:
+        raise Unknown("NetSuite accepted the credit memo and does not show it yet.", "not_visible_yet")
+    return receipt
+
+
+def _not_created(session: Session, call: Call, answer: Response) -> Receipt:
+    text = error_text(answer)
+    if answer.status in {400, 409} and (_DUPLICATE.search(text) or "IDEMPOTENCY_ERROR" in error_codes(answer)):
+        try:
+            found = find_credit_memo(session, call)
+        except RetryLater as error:
+            raise Unknown(f"NetSuite knows our key; looking it up failed: {error.reason}", error.code) from None
+        if found is None:
+            raise Unknown("NetSuite says that our key is taken and does not show the record yet.", "not_visible_yet")
+        return found
+    if 400 <= answer.status < 500 and answer.status != 408:
+        raise Refused(f"NetSuite refused the credit memo: {text}", "vendor_refused")
+    raise Unknown(f"NetSuite's answer does not tell whether the credit memo exists: {text}", "answer_unclear")
+
+
+def find_credit_memo(session: Session, call: Call) -> Receipt | None:
+    """The credit memo that bears our key, compared with what was approved."""
+    return _read(session, call, f"eid:{call.key}")
+
+
+def _read(session: Session, call: Call, address: str) -> Receipt | None:
+    answer = session.call("GET", f"{CREDIT_MEMO_PATH}/{address}")
+    if answer.status == 404:
+        return None
+    if answer.status != 200:
+        raise RetryLater(f"The credit memo cannot be read: {error_text(answer)}", 60, "lookup_failed")
+    body = answer.json()
+    try:
+        record = Payload("creditMemo", body if isinstance(body, dict) else {})
+        _compare(record, strict_json.parse(call.body))
+        return Receipt(record.text("id"), "credit_memo", strict_json.dump(record.data))
+    except Misunderstood as error:
+        raise Refused(f"The credit memo under our key cannot be compared: {error.reason}", "posted_differs") from None
+
+
+def _compare(record: Payload, approved: object) -> None:
+    """Equal key, customer, currency and amount, or `Refused("posted_differs")` naming what differs."""
+    sent = Payload("call", approved if isinstance(approved, dict) else {})
+    line = next(sent.child("item").children("items"))
+    pairs_to_compare: list[tuple[str, object, object]] = [
+        ("external id", record.text("externalId"), sent.text("externalId")),
+        ("customer", record.child("entity").text("id"), sent.child("entity").text("id")),
+        ("currency", record.child("currency").text("id"), sent.child("currency").text("id")),
+        ("amount", abs(record.number("total")), Decimal(line.number("amount"))),
+    ]
+    different = [name for name, there, ours in pairs_to_compare if there != ours]
+    if different:
+        reason = f"NetSuite has a credit memo under our key with another {', '.join(different)}."
+        raise Refused(reason, "posted_differs")
+
+
+def _check_period(session: Session, call: Call) -> None:
+    """Refuse before sending what a locked period would refuse: cheaper to read for the person who looks at it."""
+    period, on = call.params.get("posting_period"), str(call.params.get("on"))
+    if period is not None:
+        rows = session.all_rows((f"{PERIODS} AND t.id = ?", [period]))
+    else:
+        day = "TO_DATE(?, 'YYYY-MM-DD')"
+        rows = session.all_rows((f"{PERIODS} AND t.startdate <= {day} AND t.enddate >= {day}", [on, on]))
+    if not rows:
+        raise Refused("NetSuite has no accounting period for this date.", "period_missing")
+    for row in rows:
+        locked = [name for name in ("closed", "alllocked", "arlocked") if row.get(name) != "F"]
+        if locked:
+            name = payload.word(str(row.get("periodname", "")).replace(" ", "-")).replace("-", " ")
+            raise Refused(f"The accounting period {name} is not open for receivables.", "period_closed")

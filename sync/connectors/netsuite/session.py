@@ -1,0 +1,147 @@
+"""Talking to NetSuite: the machine token, SuiteQL, the record service, and what its errors mean."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sync import payload, strict_json
+from sync.connector import Client, Config, Misunderstood, Refused, Response, RetryLater
+from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
+from sync.payload import Payload
+
+TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - an address
+SUITEQL_PATH = "/services/rest/query/v1/suiteql"
+RECORD_PATH = "/services/rest/record/v1"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TOKEN_SECONDS = 50 * 60  # of the hour that a token lives
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection's calls. Raises `RetryLater`, `Refused`, `Unknown` as `sync.http` and the vendor's codes say."""
+
+    client: Client
+    config: Config
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: list[tuple[str, str]] | None = None,
+        content: bytes | None = None,
+        safe: bool | None = None,
+    ) -> Response:
+        """A call with the token; a 401 renews it once. A 401 comes before any effect, so the call may be sent again."""
+        for attempt in ("first", "renewed"):
+            head = {"Authorization": f"Bearer {self._token()}", **(headers or {})}
+            answer = self.client.request(method, path, headers=head, params=params, content=content, safe=safe)
+            if answer.status != 401:
+                break
+            self.client.forget("token")
+            if attempt == "renewed":
+                raise Refused("NetSuite does not accept the token: check role and certificate.", "credentials_refused")
+        if answer.status == 403:
+            raise Refused("The role may not do this in NetSuite.", "permission_missing")
+        return answer
+
+    def _token(self) -> str:
+        token = self.client.remembered("token")
+        if token is not None:
+            return token
+        import jwt  # with its cryptography a large package: only where a token is made
+
+        now = int(time.time())
+        claims = {
+            "iss": self.config.get("client_id"),
+            "scope": ["rest_webservices"],
+            "aud": self.config.base_url.rstrip("/") + TOKEN_PATH,
+            "iat": now,
+            "exp": now + 300,
+            "jti": uuid.uuid4().hex,
+        }
+        try:
+            key = self.config.get("private_key").replace("\\n", "\n")
+            assertion = jwt.encode(claims, key, "PS256", {"typ": "JWT", "kid": self.config.get("certificate_id")})
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise Refused("The private key of this connection is not a readable RSA key.", "credentials_refused") from None
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        head = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self.client.request("POST", TOKEN_PATH, headers=head, content=urlencode(form).encode(), safe=True)
+        if answer.status != 200:
+            raise Refused(f"NetSuite gives no token (HTTP {answer.status}).", "credentials_refused")
+        made = answer.json()
+        token = made.get("access_token") if isinstance(made, dict) else None
+        if not isinstance(token, str) or not token:
+            raise RetryLater("NetSuite's token answer holds no token.", 60, "unreadable_answer")
+        self.client.remember("token", token, TOKEN_SECONDS)
+        return token
+
+    def rows(self, query: Query, limit: int = ROWS, offset: int = 0) -> tuple[list[dict[str, object]], bool]:
+        """`limit` rows of a SuiteQL query from `offset` (a multiple of it), and whether there are more. All values are text,
+        nulls are absent."""
+        text, values = query
+        answer = self.call(
+            "POST",
+            SUITEQL_PATH,
+            headers={"Content-Type": "application/json", "Prefer": "transient"},
+            params=[("limit", str(limit)), ("offset", str(offset))],
+            content=strict_json.dump({"q": " ".join(text.split()), "params": [str(value) for value in values]}),
+            safe=True,
+        )
+        if answer.status != 200:
+            raise Refused(f"NetSuite refuses a query: {error_text(answer)}", "query_refused")
+        body = answer.json()
+        try:
+            page = Payload("SuiteQL answer", body if isinstance(body, dict) else {})
+            found = [{name: value for name, value in row.data.items() if name != "links"} for row in page.children("items")]
+            return found, page.flag("hasMore")
+        except Misunderstood as error:
+            raise RetryLater(error.reason, 60, "unreadable_answer") from None
+
+    def all_rows(self, query: Query) -> list[dict[str, object]]:
+        """All rows of an ordered query that is known to be small: periods, rates, applications of a page."""
+        found: list[dict[str, object]] = []
+        more = True
+        while more:
+            page, more = self.rows(query, ROWS_MAX, len(found))
+            found += page
+            more = more and len(page) == ROWS_MAX
+        return found
+
+    def rows_for(self, ask: Callable[[list[int]], Query], ids: Iterable[int]) -> list[dict[str, object]]:
+        """All rows for many ids, a few hundred at a time: an IN list takes no more than a thousand."""
+        ordered = sorted(ids)
+        return [row for start in range(0, len(ordered), ROWS) for row in self.all_rows(ask(ordered[start : start + ROWS]))]
+
+
+def error_codes(answer: Response) -> set[str]:
+    """The `o:errorCode`s of an error answer."""
+    return {code for code, _detail in _details(answer)}
+
+
+def error_text(answer: Response) -> str:
+    """Status, codes and the first detail, cut, for a person."""
+    details = _details(answer)
+    codes = ", ".join(sorted({payload.word(code) for code, _detail in details})) or "no code"
+    detail = "".join(c for c in details[0][1] if c.isprintable())[:200] if details else ""
+    return f"HTTP {answer.status} ({codes}) {detail}".strip()
+
+
+def _details(answer: Response) -> list[tuple[str, str]]:
+    try:
+        body = strict_json.parse(answer.body)
+    except strict_json.StrictJsonError:
+        return []
+    found = body.get("o:errorDetails") if isinstance(body, dict) else None
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    return [(str(row.get("o:errorCode", "")), str(row.get("detail", ""))) for row in rows]
