@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
 
-# --- what kind of installation ---------------------------------------------------------------------------------------------------
+# --- what kind of installation --------------------------------------------------------------------------------------
 REVOPS_DEMO: bool = env.bool("REVOPS_DEMO", default=False)
 DEBUG: bool = False
 SECRET_KEY: str = env.str("DJANGO_SECRET_KEY")
@@ -30,16 +30,19 @@ def _encryption_keys() -> list[bytes]:
     """The keys for secrets at rest, newest first; older ones only decrypt."""
     keys = [base64.b64decode(text, validate=True) for text in env.list("REVOPS_ENCRYPTION_KEY")]
     if not keys or any(len(key) != 32 for key in keys):
-        raise ImproperlyConfigured("REVOPS_ENCRYPTION_KEY must be base64 of exactly 32 bytes (several, newest first, with commas).")
+        raise ImproperlyConfigured(
+            "REVOPS_ENCRYPTION_KEY must be base64 of exactly 32 bytes (several, newest first, with commas)."
+        )
     return keys
 
 
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = Path(env.str("REVOPS_DATA_DIR", default=str(BASE_DIR / ".data")))
+REVOPS_DELIVERY_LEASE_SECONDS: int = env.int("REVOPS_DELIVERY_LEASE_SECONDS", default=60)
 REVOPS_PUBLIC_URL: str = env.str("REVOPS_PUBLIC_URL", default="http://127.0.0.1:8000")
 
-# --- who may talk to us ----------------------------------------------------------------------------------------------------------
+# --- who may talk to us ---------------------------------------------------------------------------------------------
 ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 # On in production. Off on plain HTTP at loopback, where a browser would never send a secure cookie back.
@@ -85,7 +88,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# --- what is installed -----------------------------------------------------------------------------------------------------------
+# --- what is installed ----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -100,7 +103,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "drf_standardized_errors",
     "heroicons",
     "pgtrigger",
     "rest_framework",
@@ -125,8 +127,7 @@ _PURE = {"revops.access": "apps.py"}
 INSTALLED_APPS = [
     app
     for app in INSTALLED_APPS
-    if not app.startswith(("revops.", "sync"))
-    or (BASE_DIR / app.replace(".", "/") / _PURE.get(app, "__init__.py")).exists()
+    if not app.startswith(("revops.", "sync")) or (BASE_DIR / app.replace(".", "/") / _PURE.get(app, "__init__.py")).exists()
 ]
 if not (BASE_DIR / "revops/people/models.py").exists():
     AUTH_USER_MODEL = "auth.User"
@@ -182,7 +183,7 @@ TEMPLATES = [
 ]
 COTTON_DIR = "components"
 
-# --- the database: the only memory -------------------------------------------------------------------------------------------------
+# --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
@@ -203,7 +204,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis and Celery: only the doorbell -------------------------------------------------------------------------------------------
+# --- Redis and Celery: only the doorbell ----------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "revops"}}
 _VISIBILITY_TIMEOUT_SECONDS = 600
@@ -239,9 +240,11 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "apply"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in ("intake", "apply", "posting")]
 CELERY_TASK_ROUTES = {
-    "sync.tasks.intake*": {"queue": "intake"},
-    "sync.tasks.apply*": {"queue": "apply"},
-    "sync.tasks.post*": {"queue": "posting"},
+    "sync.tasks.pull_streams": {"queue": "intake"},
+    "sync.tasks.reread": {"queue": "intake"},
+    "sync.tasks.apply_deliveries": {"queue": "apply"},
+    "sync.tasks.detect_accounts": {"queue": "apply"},
+    "sync.tasks.send_postings": {"queue": "posting"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
@@ -251,14 +254,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 
-# --- API ---------------------------------------------------------------------------------------------------------------------------
+# --- API ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["revops.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "revops.api.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -273,7 +276,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# --- files, language, time, logs -----------------------------------------------------------------------------------------------------
+# --- files, language, time, logs ------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("REVOPS_STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]

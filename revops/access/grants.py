@@ -1,0 +1,88 @@
+"""Giving and taking roles, with the conflicts that segregation of duties forbids, and API tokens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+
+from django.db import transaction
+
+from revops.audit.log import record as audit
+from revops.errors import NotAllowed, Rejected
+from revops.people.actors import System, actor_user
+from revops.people.models import ApiToken, Role, RoleGrant, User
+
+CONFLICTS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({Role.FINANCE_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.CS_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.CS_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.ADMIN, Role.APPROVER}), "Whoever configures the controls does not pass them."),
+    (frozenset({Role.ADMIN, Role.CONTROLLER}), "Whoever configures the controls does not pass them."),
+    (frozenset({Role.ADMIN, Role.FINANCE_ANALYST}), "Whoever configures the controls does not work under them."),
+    (frozenset({Role.AUDITOR, Role.FINANCE_ANALYST}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.CS_ANALYST}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.APPROVER}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.CONTROLLER}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.ADMIN}), "An auditor changes nothing."),
+)
+"""Pairs of roles that one person never holds together."""
+
+
+@transaction.atomic
+def grant_role(user: User, role: str, *, acting_user: User | System) -> RoleGrant:
+    """Give a role. Raises `NotAllowed` for a grant to oneself, `Rejected("roles_conflict")` for a forbidden pair."""
+    if actor_user(acting_user) == user:
+        raise NotAllowed("self_grant", "Nobody grants a role to themselves; ask another administrator.")
+    User.objects.select_for_update().get(pk=user.pk)
+    held = set(RoleGrant.objects.filter(user=user).values_list("role", flat=True))
+    for pair, why in CONFLICTS:
+        if role in pair and pair - {role} <= held:
+            other = Role(next(iter(pair - {role}))).label
+            raise Rejected("roles_conflict", f"{user} already holds {other}. {why}", field="role")
+    grant, created = RoleGrant.objects.get_or_create(user=user, role=Role(role), defaults={"granted_by": actor_user(acting_user)})
+    if created:
+        audit(
+            "role.grant", user, acting_user=acting_user, summary=f"{user} is now {grant.get_role_display()}", after={"role": role}
+        )
+    return grant
+
+
+@transaction.atomic
+def revoke_role(user: User, role: str, *, acting_user: User | System) -> None:
+    """Take a role. Raises `Rejected` when it is not held, or when it is the last administrator's."""
+    grant = RoleGrant.objects.select_for_update().filter(user=user, role=role).first()
+    if grant is None:
+        raise Rejected("role_not_held", f"{user} does not hold that role.", field="role")
+    others = RoleGrant.objects.filter(role=Role.ADMIN, user__is_active=True).exclude(user=user)
+    if role == Role.ADMIN and not others.exists():
+        raise Rejected("last_admin", "This is the last administrator; make another one first.", field="role")
+    grant.delete()
+    audit("role.revoke", user, acting_user=acting_user, summary=f"{user} is no longer {Role(role).label}", before={"role": role})
+
+
+@transaction.atomic
+def issue_token(user: User, *, name: str, days: int, now: dt.datetime, acting_user: User | System) -> str:
+    """A new bearer token for the user, shown this once. `days` is 1 to 365. Raises `Rejected`."""
+    if not 1 <= days <= 365:
+        raise Rejected("days_invalid", "A token lives 1 to 365 days.", field="days")
+    if not user.is_active:
+        raise Rejected("user_inactive", "This person is not active.", field="user")
+    token = "rvo_" + secrets.token_urlsafe(32)
+    ApiToken.objects.create(user=user, name=name[:80], digest=token_digest(token), expires_at=now + dt.timedelta(days=days))
+    audit("token.issue", user, acting_user=acting_user, summary=f"API token {name!r} for {user}, {days} days")
+    return token
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 (hex) of a token: all that is kept of it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def user_of_token(token: str, *, now: dt.datetime) -> User | None:
+    """The active user whose live token this is; None for anything else."""
+    row = ApiToken.objects.select_related("user").filter(digest=token_digest(token), revoked_at__isnull=True).first()
+    if row is None or not row.user.is_active or (row.expires_at is not None and row.expires_at <= now):
+        return None
+    return row.user

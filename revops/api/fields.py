@@ -1,0 +1,51 @@
+"""Fields that the serializers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from revops.errors import Rejected
+from revops.money import Money
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {"amount": {"type": "string", "examples": ["12.30"]}, "currency": {"type": "string", "examples": ["EUR"]}},
+        "required": ["amount", "currency"],
+    }
+)
+class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
+    """`{"amount": "12.30", "currency": "EUR"}`; a JSON number is refused, for it may have been a float on the way."""
+
+    def to_representation(self, value: Money) -> dict[str, str]:
+        return value.as_json()
+
+    def to_internal_value(self, data: Any) -> Money:
+        try:
+            return Money.from_json(data)
+        except Rejected as refused:
+            raise serializers.ValidationError(refused.message, code=refused.code) from None
+
+
+class MinorMoney(MoneyField):
+    """Money from a row's `amount_minor` and `currency` columns; read only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(source="*", read_only=True, **options)
+
+    def to_representation(self, value: Any) -> dict[str, str]:
+        return Money.from_minor(value.amount_minor, value.currency).as_json()
+
+
+class PlainText(serializers.CharField):
+    """Text without control characters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = str(super().to_internal_value(data))
+        if any(ord(character) < 32 and character not in "\n\t" for character in text):
+            raise serializers.ValidationError("Control characters are not allowed.", code="control_characters")
+        return text

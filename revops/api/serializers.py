@@ -1,0 +1,288 @@
+"""What the API shows and accepts. Reads never reveal more than the pages do; writes only carry what a person may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from revops.accounts.models import Account, AccountLink
+from revops.api.fields import MinorMoney, PlainText
+from revops.approvals.models import Checkpoint, Decision
+from revops.audit.models import ActionRecord
+from revops.cases.models import ExceptionCase
+from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.postings.models import ChangePlan, Posting
+
+COMPOSABLE = ("hold_renewal", "release_renewal", "credit_memo")
+
+
+class LinkSerializer(serializers.ModelSerializer[AccountLink]):
+    class Meta:
+        model = AccountLink
+        fields = ["system", "customer_id", "basis", "linked_at"]
+
+
+class AccountSerializer(serializers.ModelSerializer[Account]):
+    legal_entity = serializers.CharField(source="legal_entity.code", read_only=True, default=None)
+    links = LinkSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Account
+        fields = ["id", "code", "name", "crm_account", "legal_entity", "currency", "links"]
+
+
+class RecordSerializer(serializers.ModelSerializer[SourceRecord]):
+    system = serializers.CharField(source="system_id")
+
+    class Meta:
+        model = SourceRecord
+        fields = [
+            "id",
+            "system",
+            "object_type",
+            "external_id",
+            "account",
+            "version",
+            "fields",
+            "refs",
+            "deleted",
+            "effective_at",
+            "changed_at",
+            "seen_at",
+        ]
+
+
+class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
+    class Meta:
+        model = LedgerEntry
+        fields = [
+            "id",
+            "version",
+            "effective_at",
+            "recorded_at",
+            "fields",
+            "refs",
+            "deleted",
+            "arrival",
+            "delivery_id",
+            "trace_id",
+        ]
+
+
+class LedgerRecordSerializer(serializers.Serializer[Any]):
+    """One record at one moment, as `ledger.view.LedgerRecord`."""
+
+    system = serializers.CharField()
+    role = serializers.CharField()
+    object_type = serializers.CharField()
+    external_id = serializers.CharField()
+    version = serializers.CharField()
+    effective_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    deleted = serializers.BooleanField()
+    fields_ = serializers.DictField(source="json_fields")
+    refs = serializers.DictField()
+
+    def get_fields(self) -> dict[str, Any]:
+        declared = super().get_fields()
+        declared["fields"] = declared.pop("fields_")
+        return declared
+
+
+class StatementLineSerializer(serializers.Serializer[Any]):
+    on = serializers.DateField(allow_null=True)
+    document = serializers.CharField()
+    kind = serializers.CharField()
+    system = serializers.CharField()
+    status = serializers.CharField()
+    debit = serializers.DictField(allow_null=True)
+    credit = serializers.DictField(allow_null=True)
+    balance = serializers.DictField(allow_null=True)
+
+
+class LedgerSerializer(serializers.Serializer[Any]):
+    account = AccountSerializer()
+    as_of = serializers.DateTimeField(allow_null=True)
+    known_at = serializers.DateTimeField(allow_null=True)
+    records = LedgerRecordSerializer(many=True)
+    statement = StatementLineSerializer(many=True)
+
+
+class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
+    money_at_risk = MinorMoney()
+    owner = serializers.CharField(source="owner.username", read_only=True, default=None)
+    account_name = serializers.CharField(source="account.name", read_only=True)
+    severity = serializers.CharField(source="get_severity_display", read_only=True)
+
+    class Meta:
+        model = ExceptionCase
+        fields = [
+            "id",
+            "code",
+            "rule",
+            "title",
+            "sentence",
+            "account",
+            "account_name",
+            "severity",
+            "status",
+            "team",
+            "owner",
+            "systems",
+            "money_at_risk",
+            "due_at",
+            "opened_at",
+            "refreshed_at",
+            "closed_at",
+            "close_reason",
+            "snoozed_until",
+            "evidence",
+            "reopened_count",
+            "trace_id",
+            "row_version",
+        ]
+
+
+class CaseChangeSerializer(serializers.Serializer[Any]):
+    """What a PATCH of a case may say: its owner, or that it is put aside until then."""
+
+    owner = serializers.EmailField(required=False, allow_null=True)
+    snoozed_until = serializers.DateTimeField(required=False, allow_null=True)
+    reason = PlainText(required=False, allow_blank=True, max_length=2000, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(self.initial_data) - set(self.fields)
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "This cannot be changed."))
+        if ("owner" in attrs) == ("snoozed_until" in attrs):
+            raise serializers.ValidationError("Change either the owner or snoozed_until.")
+        return attrs
+
+
+class NoteSerializer(serializers.Serializer[Any]):
+    text = PlainText(max_length=10_000)
+
+
+class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
+    class Meta:
+        model = Checkpoint
+        fields = ["code", "label", "role", "sequence", "why"]
+
+
+class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    decided_by = serializers.CharField(source="decided_by.username")
+    checkpoint = serializers.CharField(source="checkpoint.code")
+
+    class Meta:
+        model = Decision
+        fields = ["checkpoint", "decided_by", "verdict", "meaning", "reason", "digest", "at"]
+
+
+class PostingSerializer(serializers.ModelSerializer[Posting]):
+    system = serializers.CharField(source="system_id")
+
+    class Meta:
+        model = Posting
+        fields = [
+            "id",
+            "plan",
+            "sequence",
+            "system",
+            "operation",
+            "method",
+            "path",
+            "key",
+            "body_digest",
+            "summary",
+            "before",
+            "after",
+            "reverse",
+            "state",
+            "attempts",
+            "vendor_id",
+            "needs_person",
+            "last_error",
+            "posted_at",
+            "confirmed_at",
+            "trace_id",
+        ]
+
+
+class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
+    moves = MinorMoney()
+    maker = serializers.CharField(source="maker.username")
+    postings = PostingSerializer(many=True)
+    checkpoints = CheckpointSerializer(many=True)
+    decisions = DecisionSerializer(many=True)
+
+    class Meta:
+        model = ChangePlan
+        fields = [
+            "id",
+            "code",
+            "kind",
+            "case",
+            "account",
+            "maker",
+            "state",
+            "reason",
+            "inputs",
+            "moves",
+            "digest",
+            "facts_digest",
+            "created_at",
+            "submitted_at",
+            "released_at",
+            "ended_at",
+            "outcome",
+            "postings",
+            "checkpoints",
+            "decisions",
+            "row_version",
+            "trace_id",
+        ]
+
+
+class PlanProposalSerializer(serializers.Serializer[Any]):
+    """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field."""
+
+    kind = serializers.ChoiceField(choices=COMPOSABLE)
+    case = serializers.IntegerField(min_value=1)
+    inputs = serializers.DictField()
+    reason = PlainText(max_length=4000)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(self.initial_data) - set(self.fields)
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "This is not yours to say."))
+        return attrs
+
+
+class ApprovalSerializer(serializers.Serializer[Any]):
+    digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The plan's digest as you read it: what you sign.")
+    meaning = PlainText(max_length=200)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = PlainText(max_length=4000)
+
+
+class ActionSerializer(serializers.ModelSerializer[ActionRecord]):
+    class Meta:
+        model = ActionRecord
+        fields = [
+            "id",
+            "at",
+            "actor_label",
+            "verb",
+            "subject",
+            "account_id",
+            "case_id",
+            "summary",
+            "reason",
+            "before",
+            "after",
+            "request_id",
+            "trace_id",
+        ]

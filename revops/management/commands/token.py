@@ -1,0 +1,35 @@
+"""`manage.py token USER`: issue a bearer token for the API and print it once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from revops.access.grants import issue_token
+from revops.errors import Rejected
+from revops.people.actors import System
+from revops.people.models import User
+
+
+class Command(BaseCommand):
+    help = "Issue a bearer token for a user's API access. It is printed once and cannot be read again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="the user's e-mail address")
+        parser.add_argument("--name", default="command line", help="what the token is for")
+        parser.add_argument("--days", type=int, default=90, help="how long it lives, 1 to 365 (default 90)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['user']}. The user name is the e-mail address.")
+        try:
+            token = issue_token(
+                user, name=options["name"], days=options["days"], now=timezone.now(), acting_user=System("command line")
+            )
+        except Rejected as refused:
+            raise CommandError(refused.message) from None
+        self.stdout.write(token)

@@ -1,0 +1,117 @@
+"""The API of deliveries and connections: what came in, what became of it, and replay. Secrets and raw bodies stay here."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from revops.access.rules import require
+from revops.api.base import View, choice
+from revops.api.idempotency import once
+from revops.api.schema import IDEMPOTENCY_KEY
+from revops.api.serializers import ReasonSerializer
+from sync.models import Connection, Delivery, DeliveryState
+from sync.replay import replay
+
+DELIVERIES = Delivery.objects.defer("body")
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    connection = serializers.CharField(source="connection_id")
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "id",
+            "connection",
+            "kind",
+            "object_type",
+            "dedup_key",
+            "digest",
+            "received_at",
+            "copies",
+            "conflicts_with",
+            "state",
+            "reason",
+            "reason_code",
+            "attempts",
+            "next_attempt_at",
+            "done_at",
+            "replays",
+            "trace_id",
+        ]
+
+
+class ConnectionSerializer(serializers.ModelSerializer[Connection]):
+    slug = serializers.CharField(source="system_id")
+    name = serializers.CharField(source="system.label")
+    role = serializers.CharField(source="system.role")
+
+    class Meta:
+        model = Connection
+        fields = ["slug", "name", "role", "vendor", "base_url", "active", "posting_enabled", "last_problem", "last_problem_at"]
+
+
+class Deliveries(View):
+    @extend_schema(
+        responses=DeliverySerializer(many=True),
+        parameters=[
+            OpenApiParameter("state", str, many=True, enum=DeliveryState.values),
+            OpenApiParameter("connection", str),
+            OpenApiParameter("trace_id", str),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """What the systems sent or we read, newest first. `state=quarantined` lists the dead letters."""
+        rows = DELIVERIES.order_by()
+        if states := choice(request, "state", DeliveryState.values):
+            rows = rows.filter(state__in=states)
+        for name, column in (("connection", "connection_id"), ("trace_id", "trace_id")):
+            if value := request.query_params.get(name):
+                rows = rows.filter(**{column: value.replace("\x00", "")})
+        return self.page(rows, DeliverySerializer)
+
+
+class OneDelivery(View):
+    @extend_schema(responses=DeliverySerializer)
+    def get(self, request: Request, key: int) -> Response:
+        """One delivery and what became of it."""
+        return Response(DeliverySerializer(self.row(DELIVERIES, key)).data)
+
+
+class ReplayDelivery(View):
+    @extend_schema(request=ReasonSerializer, responses={202: DeliverySerializer}, parameters=[IDEMPOTENCY_KEY])
+    def post(self, request: Request, key: int) -> Response:
+        """Put it back to the start. 202: it waits for its turn; ask again for the outcome."""
+        delivery = self.row(DELIVERIES, key)
+        require(self.user, "replay_delivery")
+        reason = self.valid(ReasonSerializer)["reason"]
+
+        def perform() -> Response:
+            row = replay(delivery.pk, reason=reason, acting_user=self.user)
+            return Response(DeliverySerializer(row).data, status=status.HTTP_202_ACCEPTED)
+
+        return once(request, self.user, perform)
+
+
+class Connections(View):
+    @extend_schema(responses=ConnectionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The configured vendor instances, without any secret."""
+        require(self.user, "see_connections")
+        rows = Connection.objects.select_related("system").order_by("system_id")
+        return Response({"results": ConnectionSerializer(rows, many=True).data})
+
+
+_view = login_not_required
+
+urlpatterns = [
+    path("v1/deliveries/", _view(Deliveries.as_view())),
+    path("v1/deliveries/<int:key>/", _view(OneDelivery.as_view())),
+    path("v1/deliveries/<int:key>/replay/", _view(ReplayDelivery.as_view())),
+    path("v1/connections/", _view(Connections.as_view())),
+]
