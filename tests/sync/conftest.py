@@ -1,0 +1,48 @@
+"""A Stripe connection, and the web server that takes its deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sync import stripe_sender
+from tests.sync.processes import web_server
+
+if TYPE_CHECKING:  # this file is read before Django is set up
+    from sync.models import Connection
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    """No test inherits a connection list or an open database connection from another."""
+    from sync import connections, kept, refusals
+
+    connections.forget_doors()
+    yield
+    kept.close_all()
+    refusals.write()
+
+
+@pytest.fixture
+def stripe(transactional_db: None) -> Connection:
+    """A Stripe connection named `stripe`. Its address answers nothing."""
+    from revops.people.actors import System
+    from sync import connections
+
+    return connections.connect(
+        slug="stripe",
+        vendor="stripe",
+        base_url="http://127.0.0.1:1099",
+        values={"api_key": stripe_sender.API_KEY, "webhook_secret": stripe_sender.SECRET},
+        loopback_allowed=True,
+        acting_user=System("tests"),
+    )
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None) -> Iterator[str]:
+    """The address of the product's web server on this test run's database."""
+    with web_server() as url:
+        yield url
