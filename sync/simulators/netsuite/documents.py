@@ -74,6 +74,12 @@ def amount(value: object) -> Decimal:
     return Decimal(str(value)) if value is not None else Decimal(0)
 
 
+def item_amount(row: Json, line: Json) -> Decimal:
+    """What an item or tax line adds to its document's total, in the document's currency."""
+    value = amount(line.get("foreignamount"))
+    return value if row.get("type") == "CustCred" else -value
+
+
 class Reader:
     """Builds documents. Outside a transaction it sees what readers see, inside it the truth."""
 
@@ -190,7 +196,9 @@ class Reader:
         if row.get("approvalstatus") is not None:
             body["approvalStatus"] = {"id": str(row["approvalstatus"])}
         if code != "CustPymt":
-            body |= {"subtotal": total, "taxTotal": Decimal(0), "startDate": row.get("startdate"),
+            taxed = [item_amount(row, line) for line in self.lines(row["id"]) if line.get("taxline") == "T"]
+            tax = sum(taxed, Decimal(0))
+            body |= {"subtotal": total - tax, "taxTotal": tax, "startDate": row.get("startdate"),
                      "endDate": row.get("enddate"),
                      "createdFrom": self.reference("transaction", main.get("createdfrom"), "tranid", "transaction"),
                      "item": self._sublist(kind, row, "item", self._item_lines(row), expand)}  # fmt: skip
@@ -220,7 +228,7 @@ class Reader:
                 continue
             item = {"line": line["id"], "item": self.reference("item", line.get("item"), "itemid"),
                     "quantity": _absolute(line.get("quantity")), "rate": _absolute(line.get("rate")),
-                    "amount": _absolute(line.get("foreignamount")), "description": line.get("memo")}  # fmt: skip
+                    "amount": item_amount(row, line), "description": line.get("memo")}  # fmt: skip
             out.append({name: value for name, value in item.items() if value is not None})
         return out
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +403,30 @@ def test_transform_without_replace_appends_lines(account: Account) -> None:
     assert account.read("creditMemo/eid:rvo-2")["total"] == Decimal("1195.50")
 
 
+def test_transform_keeps_taxes_credits_and_their_accounts(account: Account) -> None:
+    lines = [("700.00", None, "400", "F"), ("-200.00", "9001", "400", "F"), ("95.00", None, "2200", "T")]
+    account.load(
+        ("transaction", {"id": 710, "type": "CustInvc", "status": "A", "entity": 50, "currency": 1, "exchangerate": "1",
+                         "trandate": "2026-03-02", "postingperiod": 215, "foreigntotal": "595.00"}),
+        ("transactionline", {"transaction": 710, "id": 0, "mainline": "T", "subsidiary": 2, "foreignamount": "595.00"}),
+        *[("transactionline", {"transaction": 710, "id": n, "mainline": "F", "taxline": tax, "item": item,
+                               "foreignamount": str(-Decimal(value)), "expenseaccount": ledger})
+          for n, (value, item, ledger, tax) in enumerate(lines, 1)],
+    )  # fmt: skip
+    body = {"externalId": "rvo-5", "tranDate": "2026-03-15"}
+    assert account.record("POST", "invoice/710/!transform/creditMemo", body).status_code == 204
+    memo = account.read("creditMemo/eid:rvo-5")
+    assert (memo["total"], memo["taxTotal"], memo["subtotal"]) == (Decimal("595.00"), Decimal("95.00"), Decimal("500.00"))
+    booked = account.rows(
+        "SELECT a.account, a.amount FROM transactionaccountingline a WHERE a.transaction = ? ORDER BY a.transactionline",
+        memo["id"],
+    )
+    assert [(row["account"], row["amount"]) for row in booked] == [
+        ("119", "-595.00"), ("400", "700.00"), ("400", "-200.00"), ("2200", "95.00"),
+    ]  # fmt: skip
+    assert account.read("invoice/710")["amountRemaining"] == 0
+
+
 def test_external_id_is_unique_within_its_type(account: Account) -> None:
     assert account.credit("10.00").status_code == 204
     status, _, detail = reason(account.credit("10.00"))
@@ -471,7 +498,10 @@ def test_customer_and_collection(account: Account) -> None:
     body = {"companyName": "Beta", "externalId": "001000000000002AAA", "subsidiary": {"id": "2"}, "currency": {"id": "1"}}
     answer = account.record("POST", "customer", body)
     assert answer.status_code == 204
-    assert account.read("customer/eid:001000000000002AAA")["companyName"] == "Beta"
+    beta = account.read("customer/eid:001000000000002AAA")
+    assert (beta["companyName"], beta["subsidiary"]["id"]) == ("Beta", "2")
+    relation = "SELECT subsidiary FROM customersubsidiaryrelationship WHERE entity = ? AND isprimarysub = 'T'"
+    assert account.rows(relation, beta["id"]) == [{"subsidiary": "2"}]
     listed = account.read('customer?q=companyName IS "Beta"')
     assert [set(item) for item in listed["items"]] == [{"links", "id"}]
     assert listed["totalResults"] == 1
@@ -549,6 +579,39 @@ def test_change_from_inside_the_account_is_stamped_and_settles(account: Account)
     assert after[0]["lm"] > before[0]["lm"]
     deliveries = requests.get(account.url + "/_sim/deliveries", timeout=5).json()
     assert [d["type"] for d in deliveries] == ["customerPayment", "customerPayment"]
+
+
+def test_hint_is_signed_and_names_the_record(account: Account) -> None:
+    heard: list[tuple[Json, bytes]] = []
+    arrived = threading.Event()
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        target = {"url": f"http://127.0.0.1:{server.server_address[1]}/intake"}
+        requests.put(account.url + "/_sim/deliveries", json=target, timeout=5).raise_for_status()
+        assert account.credit("10.00").status_code == 204
+        assert arrived.wait(10)
+    finally:
+        server.shutdown()
+        server.server_close()
+    headers, raw = heard[0]
+    signed = f"{headers['X-Netsuite-Timestamp']}.".encode() + raw
+    assert headers["X-Netsuite-Signature"] == hmac.new(netsuite.HINT_SECRET.encode(), signed, "sha256").hexdigest()
+    hint = json.loads(raw)
+    assert (hint["type"], hint["id"], hint["event"]) == ("creditMemo", "701", "create")
+    assert set(hint) == {"type", "id", "event", "at", "nonce"}
 
 
 def test_money_is_never_a_binary_float_on_disk(account: Account, simulator: Simulator) -> None:
