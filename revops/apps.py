@@ -13,5 +13,8 @@ class RevopsConfig(AppConfig):
     verbose_name = "Revenue operations"
 
     def ready(self) -> None:
-        """Bind shared tasks to our Celery application, and register the checks."""
+        """Bind shared tasks to our Celery application, register the checks, and bind the port to the vendors' side."""
         from revops import celery, checks  # noqa: F401  (importing them is the effect)
+        from revops.wiring import bind_ports
+
+        bind_ports()

@@ -68,7 +68,7 @@ def send_postings() -> None:
 
     beat("posting")
     deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline and send_due(limit=POST_BATCH, now=dt.datetime.now(dt.UTC)):
+    while time.monotonic() < deadline and send_due(limit=POST_BATCH):
         pass
     _ring_again("send_postings")
 

@@ -1,0 +1,197 @@
+"""Submitting, approving, rejecting and withdrawing change plans. The one write path of checkpoints and decisions.
+
+Every action locks the account and the plan, looks at everything again under that lock, and writes the action log in the same
+transaction: of people who act at the same moment, each acts on what the one before has left. What the code refuses here, the
+database refuses as well.
+"""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from revops.approvals.checkpoints import Open, may_sign, signable
+from revops.approvals.models import Checkpoint, Decision, Verdict
+from revops.approvals.requirements import needs_of, roles_now, unsigned
+from revops.audit.log import record as audit
+from revops.audit.trace import request_id
+from revops.errors import Conflict, NotAllowed, Rejected
+from revops.ledger.reading import account_ledger
+from revops.ledger.view import AccountLedger
+from revops.people.actors import System, actor_user
+from revops.people.models import User
+from revops.postings.draft import end_plan, holds_role, withdraw_plan
+from revops.postings.kinds import kind_of
+from revops.postings.locks import locked_plan
+from revops.postings.models import UNDER_WAY, ChangePlan, PlanState
+from revops.postings.release import Moved, release_plan, reopen_case, void_plan, what_moved
+
+MEANING_LENGTH_MAX = 200
+REASON_LENGTH_MAX = 2000
+
+
+def submit_plan(plan: ChangePlan, *, acting_user: User | System) -> ChangePlan:
+    """Hand a draft in. Lists its checkpoints; a plan that needs none is released at once, and the audit says so.
+
+    Only the maker. Raises `NotAllowed`, `Conflict("not_a_draft")`, `Conflict("facts_moved")` (edit it, so that it is composed on
+    what the systems say now), `Conflict("already_under_way")` (another plan on the same thing has not ended).
+    """
+    try:
+        return _submit(plan, acting_user)
+    except IntegrityError as refused:
+        if "one_plan_under_way" not in str(refused):
+            raise
+        raise _under_way(plan.subject) from None
+
+
+@transaction.atomic
+def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
+    row = locked_plan(plan.pk)
+    maker = actor_user(acting_user)
+    if maker is None or maker.pk != row.maker_id or not holds_role(maker.pk, kind_of(row.kind).maker_roles):
+        raise NotAllowed("not_the_maker", "Only the person who composed a plan submits it.")
+    if row.state != PlanState.DRAFT:
+        raise Conflict("not_a_draft", f"{row.code} is {row.get_state_display().lower()}. Reload to see it as it is now.")
+    ledger = account_ledger(row.account)
+    moved = what_moved(row, ledger)
+    if moved is not None:
+        raise Conflict("facts_moved", f"{moved.sentence} Open the draft and save it again to compose it on the new facts.")
+    if ChangePlan.objects.filter(subject=row.subject, state__in=UNDER_WAY).exclude(pk=row.pk).exists():
+        raise _under_way(row.subject)
+    needs = needs_of(row, ledger)
+    Checkpoint.objects.bulk_create([
+        Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in needs
+    ])  # fmt: skip
+    row.state, row.submitted_at = PlanState.SUBMITTED, timezone.now()
+    row.row_version += 1
+    row.save()
+    audit(
+        "plan.submit", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=row.reason,
+        summary=f"submitted {row.code} for {len(needs)} approvals" if needs else f"submitted {row.code}; it needs no approval",
+        after={"state": row.state, "digest": row.digest, "checkpoints": [{"role": n.role, "why": n.why} for n in needs]},
+    )  # fmt: skip
+    if not needs:
+        release_plan(row, acting_user=acting_user, why="It moves no money and can be undone: no checkpoint applies.")
+    return row
+
+
+def _under_way(subject: str) -> Conflict:
+    other = ChangePlan.objects.filter(subject=subject, state__in=UNDER_WAY).first()
+    name = other.code if other is not None else "Another plan"
+    return Conflict("already_under_way", f"{name} already changes the same thing and has not ended. Wait for it, or withdraw it.")
+
+
+@transaction.atomic
+def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | System) -> ChangePlan:
+    """Sign the next checkpoint of a submitted plan; the last signature releases it.
+
+    `digest` is what the person was shown, `meaning` what the signature says. Returns the plan as it is then: submitted (more
+    signatures to come, also when the tier has risen since), released, or void because the facts or a signer's role moved.
+    Raises `Conflict` (`not_submitted`, `digest_stale`, `already_decided`, `not_your_turn`), `NotAllowed`, `Rejected`.
+    """
+    words = meaning.strip()
+    if not words or len(words) > MEANING_LENGTH_MAX:
+        raise Rejected("meaning_missing", "Say what your signature means, in at most 200 characters.", field="meaning")
+    row, user, checkpoint = _deciding(plan, acting_user)
+    if digest != row.digest:
+        raise Conflict("digest_stale", f"{row.code} is not what you were shown. Reload it, look again, and decide then.")
+    ledger = account_ledger(row.account)
+    moved = what_moved(row, ledger)
+    if moved is not None:
+        void_plan(row, moved, acting_user=acting_user)
+        return row
+    _decide(row, checkpoint, user, Verdict.APPROVED, meaning=words)
+    audit(
+        "plan.approve", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
+        summary=f"approved {row.code}", after={"checkpoint": checkpoint.id, "role": checkpoint.role, "digest": row.digest},
+    )  # fmt: skip
+    _release_if_complete(row, ledger, acting_user=acting_user)
+    return row
+
+
+def _release_if_complete(row: ChangePlan, ledger: AccountLedger, *, acting_user: User | System) -> None:
+    """Nothing is left to sign: judge the tier again, see that every signer may still sign, and let it go."""
+    if unsigned(row):
+        return
+    if _tier_rose(row, ledger, acting_user=acting_user):
+        return
+    for decision in Decision.objects.filter(plan=row, verdict=Verdict.APPROVED).select_related("checkpoint", "decided_by"):
+        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):
+            who = decision.decided_by.get_username()
+            void_plan(row, Moved(f"{who}, who approved it, may not approve any more."), acting_user=acting_user)
+            return
+    if not holds_role(row.maker_id, kind_of(row.kind).maker_roles):
+        void_plan(row, Moved(f"{row.maker.get_username()}, who composed it, may not any more."), acting_user=acting_user)
+        return
+    release_plan(row, acting_user=acting_user, why="Every checkpoint is signed; facts, roles, tier and period hold.")
+
+
+def _tier_rose(row: ChangePlan, ledger: AccountLedger, *, acting_user: User | System) -> bool:
+    """Add the checkpoints that the plan needs by now and did not at submission. Returns whether there were any."""
+    known = set(Checkpoint.objects.filter(plan=row).values_list("code", flat=True))
+    added = [need for need in needs_of(row, ledger) if need.code not in known]
+    Checkpoint.objects.bulk_create([
+        Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in added
+    ])  # fmt: skip
+    if added:
+        audit(
+            "plan.tier_rose", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id,
+            summary=f"{row.code} needs {len(added)} more approval now: {added[0].why}"[:400],
+            after={"checkpoints": [{"role": n.role, "why": n.why} for n in added]},
+        )  # fmt: skip
+    return bool(added)
+
+
+@transaction.atomic
+def reject(plan: ChangePlan, *, reason: str, acting_user: User | System) -> ChangePlan:
+    """Refuse a submitted plan, with the reason that its maker reads. Raises as `approve` does."""
+    words = reason.strip()
+    if not words or len(words) > REASON_LENGTH_MAX:
+        raise Rejected(
+            "reason_missing", "Say why you reject it, in at most 2,000 characters. Its maker reads this.", field="reason"
+        )
+    row, user, checkpoint = _deciding(plan, acting_user)
+    _decide(row, checkpoint, user, Verdict.REJECTED, meaning="Rejected", reason=words)
+    end_plan(row, PlanState.REJECTED, outcome=f"Rejected by {user.get_username()}: {words}")
+    audit(
+        "plan.reject", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
+        summary=f"rejected {row.code}", after={"state": row.state, "role": checkpoint.role},
+    )  # fmt: skip
+    reopen_case(row, f"{row.code} was rejected")
+    return row
+
+
+@transaction.atomic
+def withdraw(plan: ChangePlan, *, reason: str, acting_user: User | System) -> ChangePlan:
+    """Take a draft or submitted plan back. Only its maker, before its release. Raises `Rejected`, `NotAllowed`, `Conflict`."""
+    row = withdraw_plan(plan, reason=reason, acting_user=acting_user)
+    reopen_case(row, f"{row.code} was withdrawn")
+    return row
+
+
+def _deciding(plan: ChangePlan, acting_user: User | System) -> tuple[ChangePlan, User, Open]:
+    """The locked plan, the person, and the checkpoint that this person signs next."""
+    row = locked_plan(plan.pk)
+    user = actor_user(acting_user)
+    if user is None:
+        raise NotAllowed("not_a_person", "Only people decide about change plans.")
+    if user.pk == row.maker_id:
+        raise NotAllowed("maker_is_checker", "You composed this plan: somebody else decides about it.")
+    if row.state != PlanState.SUBMITTED:
+        raise Conflict("not_submitted", f"{row.code} is {row.get_state_display().lower()}. Reload to see it as it is now.")
+    if Decision.objects.filter(plan=row, decided_by=user).exists():
+        raise Conflict("already_decided", "You have signed this plan already. The next signature is somebody else's.")
+    roles, waiting = roles_now(user.pk), unsigned(row)
+    checkpoint = signable(waiting, roles)
+    if checkpoint is not None:
+        return row, user, checkpoint
+    if any(may_sign(item.role, roles) for item in waiting):
+        raise Conflict("not_your_turn", "Another signature comes first. You can sign once it is given.")
+    raise NotAllowed("not_a_checker", "Your roles do not let you decide about this plan.")
+
+
+def _decide(row: ChangePlan, checkpoint: Open, user: User, verdict: Verdict, *, meaning: str, reason: str = "") -> None:
+    Decision.objects.create(
+        plan=row, checkpoint_id=checkpoint.id, decided_by=user, maker_id=row.maker_id, verdict=verdict, meaning=meaning,
+        reason=reason, digest=row.digest, request_id=request_id(),
+    )  # fmt: skip

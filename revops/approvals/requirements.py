@@ -1,0 +1,60 @@
+"""What a plan needs now: gathers the data that `checkpoints` decides on. Reads only."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from revops.approvals.checkpoints import BASE_CURRENCY, SPLIT_WINDOW, Need, Open, Related, checkpoints_for
+from revops.approvals.models import Checkpoint
+from revops.ledger.rates import to_base
+from revops.ledger.reading import account_ledger
+from revops.ledger.view import AccountLedger
+from revops.money import Money
+from revops.people.models import RoleGrant
+from revops.postings.draft import amount_of
+from revops.postings.kinds import kind_of
+from revops.postings.models import ChangePlan, PlanState
+
+COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.CONFIRMED)
+"""Plans that count towards the sum of a window: all that had or may still have an effect, finished ones too. A draft counts
+when it is submitted itself, and the others are judged again at their release."""
+
+
+def needs_of(plan: ChangePlan, ledger: AccountLedger | None = None) -> list[Need]:
+    """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release."""
+    ledger = ledger or account_ledger(plan.account)
+    kind = kind_of(plan.kind)
+    materiality = kind.materiality(plan.inputs, ledger)
+    amount = amount_of(plan)
+    return checkpoints_for(
+        moves_money=materiality.moves_money or plan.amount_minor != 0,
+        amount=amount,
+        base_amount=in_base(amount),
+        related=related_plans(plan),
+        period_lock=kind.period_lock(plan.inputs, ledger),
+    )
+
+
+def in_base(amount: Money) -> Money | None:
+    """The amount in the group's base currency by the newest rate; None when none is known."""
+    return to_base(amount, BASE_CURRENCY, on=timezone.now().date())
+
+
+def related_plans(plan: ChangePlan) -> list[Related]:
+    """Other plans of the same kind on the same account within the window, by number."""
+    since = timezone.now() - SPLIT_WINDOW
+    others = ChangePlan.objects.filter(
+        account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
+    ).exclude(pk=plan.pk)
+    return [Related(other.code, in_base(amount_of(other))) for other in others.order_by("pk")]
+
+
+def roles_now(user_id: int) -> frozenset[str]:
+    """The roles that an active person holds at this moment; none for an inactive one. Never from a cached user."""
+    return frozenset(RoleGrant.objects.filter(user_id=user_id, user__is_active=True).values_list("role", flat=True))
+
+
+def unsigned(plan: ChangePlan) -> list[Open]:
+    """The plan's checkpoints that nobody has signed yet, in order."""
+    rows = Checkpoint.objects.filter(plan=plan, decision__isnull=True).order_by("sequence", "id")
+    return [Open(row.pk, row.role, row.sequence) for row in rows]

@@ -1,0 +1,232 @@
+"""Building a plan: clean inputs, the exact calls, the facts shown, and the digests that bind them. Pure.
+
+What comes out is what the preview shows, what people sign and what is sent: there is no second way to make a call.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from revops.ledger.facts import content_digest, encode
+from revops.ledger.view import LedgerRecord
+from revops.money import Money
+from revops.postings.kind import CallRequest, ChangeKind, Situation
+from revops.postings.port import Compose, ComposedCall
+
+FactRow = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltCall:
+    """One exact call with the object it is about. `body_digest` is the SHA-256 (hex) of the body."""
+
+    sequence: int
+    request: CallRequest
+    call: ComposedCall
+    body_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A plan's content. `digest` binds everything; `facts_digest` the facts alone (their content, not their versions)."""
+
+    inputs: dict[str, object]
+    subject: str
+    amount: Money
+    moves_money: bool
+    calls: tuple[BuiltCall, ...]
+    facts: list[FactRow]
+    facts_digest: str
+    digest: str
+
+
+def build(
+    kind: ChangeKind,
+    raw: Mapping[str, object],
+    situation: Situation,
+    *,
+    reason: str,
+    compose: Compose,
+    new_key: Callable[[], str],
+) -> Built:
+    """Make a plan's content. `new_key` gives each call the key that it keeps for ever. Raises `Rejected`."""
+    ledger = situation.ledger
+    inputs = kind.clean(raw, situation)
+    materiality = kind.materiality(inputs, ledger)
+    calls = tuple(
+        _call(sequence, request, compose, new_key()) for sequence, request in enumerate(kind.compose(inputs, ledger), start=1)
+    )
+    facts = fact_rows(kind.facts(inputs, ledger))
+    return Built(
+        inputs=inputs,
+        subject=kind.subject(inputs, ledger),
+        amount=materiality.amount,
+        moves_money=materiality.moves_money,
+        calls=calls,
+        facts=facts,
+        facts_digest=facts_digest(facts),
+        digest=plan_digest(
+            kind=kind.code,
+            account_id=ledger.account_id,
+            inputs=inputs,
+            amount=materiality.amount,
+            reason=reason,
+            postings=[_bound(c.sequence, c.request.system, c.call) for c in calls],
+            facts=facts,
+        ),
+    )
+
+
+def _call(sequence: int, request: CallRequest, compose: Compose, key: str) -> BuiltCall:
+    call = compose(request.system, request.operation, key, request.params)
+    if call.key != key or call.operation != request.operation:
+        raise RuntimeError(f"{request.system} composed {call.operation} under another key or name than asked")
+    return BuiltCall(sequence, request, call, hashlib.sha256(call.body).hexdigest())
+
+
+def _bound(sequence: int, system: str, call: ComposedCall) -> dict[str, object]:
+    return bound_posting(
+        sequence=sequence, system=system, operation=call.operation, method=call.method, path=call.path,
+        headers=call.headers, body=call.body, key=call.key,
+    )  # fmt: skip
+
+
+def bound_posting(
+    *, sequence: int, system: str, operation: str, method: str, path: str, headers: Mapping[str, str], body: bytes, key: str
+) -> dict[str, object]:
+    """What the plan's digest binds of one posting. The body enters by its own SHA-256, computed here from the bytes."""
+    return {
+        "sequence": sequence,
+        "system": system,
+        "operation": operation,
+        "method": method,
+        "path": path,
+        "headers": dict(headers),
+        "body": hashlib.sha256(body).hexdigest(),
+        "key": key,
+    }
+
+
+def plan_digest(
+    *,
+    kind: str,
+    account_id: int,
+    inputs: Mapping[str, object],
+    amount: Money,
+    reason: str,
+    postings: Sequence[Mapping[str, object]],
+    facts: Sequence[Mapping[str, object]],
+) -> str:
+    """SHA-256 (hex) over canonical JSON of all that was shown."""
+    return content_digest({
+        "kind": kind, "account": account_id, "inputs": dict(inputs), "amount": amount.as_json(), "reason": reason,
+        "postings": [dict(posting) for posting in postings], "facts": [dict(fact) for fact in facts],
+    })  # fmt: skip
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+
+def fact_rows(records: Iterable[LedgerRecord]) -> list[FactRow]:
+    """The records as a plan keeps and shows them, in one order: who says it, its version, its digest and its fields."""
+    unique = {record.key: record for record in records}
+    return [_fact(unique[key]) for key in sorted(unique)]
+
+
+def _fact(record: LedgerRecord) -> FactRow:
+    content: dict[str, object] = {
+        "fields": {name: encode(value) for name, value in sorted(record.fields.items())},
+        "refs": dict(sorted(record.refs.items())),
+        "deleted": record.deleted,
+    }
+    return {
+        "system": record.system,
+        "object_type": record.object_type,
+        "external_id": record.external_id,
+        "label": record.label,
+        "version": record.version,
+        "effective_at": encode(record.effective_at),
+        "digest": content_digest(content),
+        **content,
+    }
+
+
+def facts_digest(facts: Sequence[Mapping[str, object]]) -> str:
+    """SHA-256 (hex) over which records they are and what they say. A version that says the same does not move it."""
+    return content_digest({"facts": sorted("\x1f".join((*_key(fact), str(fact["digest"]))) for fact in facts)})
+
+
+def _key(fact: Mapping[str, object]) -> tuple[str, str, str]:
+    return (str(fact["system"]), str(fact["object_type"]), str(fact["external_id"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FactMove:
+    """One thing that differs between the facts shown and the facts now. `field` is empty when a whole record came or went."""
+
+    system: str
+    object_type: str
+    external_id: str
+    label: str
+    field: str
+    before: object
+    after: object
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "system": self.system, "object_type": self.object_type, "external_id": self.external_id, "label": self.label,
+            "field": self.field, "before": self.before, "after": self.after,
+        }  # fmt: skip
+
+    def sentence(self) -> str:
+        """What moved, in words."""
+        what = f"{self.object_type.replace('_', ' ')} {self.label} in {self.system}"
+        if not self.field:
+            return f"{what} {'is new' if self.before is None else 'is gone'}"
+        return f"{self.field.replace('_', ' ')} of {what}: {_words(self.before)} is now {_words(self.after)}"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict) and set(value) == {"amount", "currency"}:
+        return f"{value['amount']} {value['currency']}"
+    return "empty" if value is None else str(value)
+
+
+def moves(before: Sequence[Mapping[str, object]], after: Sequence[Mapping[str, object]]) -> list[FactMove]:
+    """Every difference of content between two lists of facts; empty exactly when their digests are equal."""
+    old, new = {_key(f): f for f in before}, {_key(f): f for f in after}
+    found: list[FactMove] = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        either = now or was
+        assert either is not None, "the key comes from one of the two"
+        label = str(either["label"])
+        if was is None or now is None:
+            found.append(FactMove(*key, label, "", None if was is None else "shown", None if now is None else "there"))
+            continue
+        for part in ("fields", "refs"):
+            left, right = _mapping(was[part]), _mapping(now[part])
+            found += [
+                FactMove(*key, label, name, left.get(name), right.get(name))
+                for name in sorted(left.keys() | right.keys())
+                if left.get(name) != right.get(name) or (name in left) != (name in right)
+            ]
+        if was["deleted"] != now["deleted"]:
+            found.append(FactMove(*key, label, "deleted", was["deleted"], now["deleted"]))
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    assert isinstance(value, Mapping), "facts are stored as objects"
+    return value
+
+
+def body_text(body: bytes) -> str:
+    """A body for people: its text, or base64 when it is no text."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode()

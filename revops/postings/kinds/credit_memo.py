@@ -1,0 +1,305 @@
+"""A credit memo in the ERP on an invoice that stands above what billing issued.
+
+The amount is what the ERP carries (net of credits) minus what billing issued (net of credits), and never more than what is
+still open on the ERP's invoice: a credit beyond that would be a refund, which this change does not make. When the ERP stands
+below billing there is nothing to credit. Source: the receivable in the ERP follows the invoice that billing issued.
+"""
+
+# ruff: noqa: ARG002 - a kind fulfils the whole contract
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from revops.errors import Rejected
+from revops.ledger.facts import Value
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.money import Money
+from revops.postings.kind import (
+    CallRequest,
+    FormField,
+    Materiality,
+    Option,
+    Reversal,
+    Situation,
+    Suggestion,
+    chosen,
+    date_input,
+    money_input,
+    money_of,
+    text_input,
+    text_of,
+)
+
+INVOICE = FormField("invoice_id", "ERP invoice", "choice", "The invoice in the ERP that the credit is applied to.")
+AMOUNT = FormField("amount", "Amount", "money", "In the invoice's currency, such as 120.00.")
+ON = FormField("on", "Date of the credit memo", "date", "Decides the accounting period. Not in the future.")
+MEMO = FormField("memo", "Memo", "text", "Shown on the credit memo in the ERP.", length_max=200)
+
+DEAD = frozenset({"void", "rejected", "draft", "pending_approval"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one ERP invoice stands against billing. `above` is ERP net minus billing net, None without a comparable twin."""
+
+    net: Money
+    open: Money
+    billed: LedgerRecord | None
+    above: Money | None
+
+    @property
+    def most(self) -> Money:
+        """The largest credit that may be composed."""
+        return self.open if self.above is None or self.open <= self.above else self.above
+
+
+def standing(invoice: LedgerRecord, ledger: AccountLedger) -> Standing | None:
+    """Read an ERP invoice against its billing twin; None when the ERP states no total.
+
+    Credits are the larger of what the invoice says was credited and what live credit memos say they applied to it: after a
+    posting of ours the memo can be read before the invoice is.
+    """
+    total = money_of(invoice, "total")
+    if total is None:
+        return None
+    zero = Money.zero(total.currency)
+    stated = money_of(invoice, "credited")
+    credited = stated if stated is not None and stated.currency == total.currency else zero
+    by_memos = zero
+    for memo in credits_on(invoice, ledger):
+        applied = money_of(memo, "applied")
+        if applied is not None and applied.currency == total.currency:
+            by_memos = by_memos + applied
+    unseen = by_memos - credited if credited < by_memos else zero
+    credited = credited + unseen
+    remaining = money_of(invoice, "amount_remaining")
+    still_open = (remaining if remaining is not None and remaining.currency == total.currency else total - credited) - unseen
+    still_open = still_open if zero < still_open else zero
+    billed = _billed(invoice, ledger)
+    above = None
+    if billed is not None and (issued := _net(billed)) is not None and issued.currency == total.currency:
+        above = total - credited - issued
+    return Standing(total - credited, still_open, billed, above)
+
+
+def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
+    """Live credit memos of the same ERP on that invoice."""
+    return [
+        memo
+        for memo in ledger.of("credit_memo", "erp")
+        if memo.system == invoice.system and memo.refs.get("invoice") == invoice.external_id and text_of(memo, "status") != "void"
+    ]
+
+
+def _billed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
+    wanted = invoice.refs.get("billing_invoice")
+    return next((r for r in ledger.of("invoice", "billing") if wanted and r.external_id == wanted), None)
+
+
+def _net(billed: LedgerRecord) -> Money | None:
+    total, credited = money_of(billed, "total"), money_of(billed, "credited")
+    if total is None or text_of(billed, "status") == "draft":
+        return None
+    if text_of(billed, "status") == "void":
+        return Money.zero(total.currency)
+    return total - credited if credited is not None and credited.currency == total.currency else total
+
+
+def period_of(day: dt.date, system: str, ledger: AccountLedger) -> LedgerRecord | None:
+    """The accounting period of that ERP that contains the day; the shortest when quarters and years are kept too."""
+    found: list[tuple[dt.timedelta, str, LedgerRecord]] = []
+    for period in ledger.of("accounting_period", "erp"):
+        start, end = period.fields.get("start_on"), period.fields.get("end_on")
+        if period.system == system and isinstance(start, dt.date) and isinstance(end, dt.date) and start <= day <= end:
+            found.append((end - start, period.external_id, period))
+    return min(found, key=lambda line: line[:2])[2] if found else None
+
+
+def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> Rejected | None:
+    """Why no credit memo is composed on this invoice, with what to do instead; None when one may be."""
+
+    def no(code: str, message: str) -> Rejected:
+        return Rejected(code, message, field=INVOICE.name)
+
+    state = standing(invoice, ledger)
+    if invoice.deleted or state is None or text_of(invoice, "status") in DEAD:
+        return no("invoice_not_open", f"{invoice.label} is not a posted invoice of the ERP. Choose another one.")
+    if not invoice.refs.get("customer"):
+        return no("customer_unknown", f"The ERP's invoice {invoice.label} names no customer. Read it again, then compose.")
+    if state.billed is not None and state.above is None:
+        return no("currency_mixed", f"{invoice.label} is in another currency than in billing. Correct the invoice in the ERP.")
+    if state.above is not None and state.above.amount <= 0:
+        how = f"{-state.above} below billing" if state.above else "equal to billing"
+        return no(
+            "erp_not_above_billing",
+            f"{invoice.label} in the ERP is {how}: a credit memo would not help. Correct the invoice in the ERP.",
+        )
+    if state.open.amount <= 0:
+        return no(
+            "nothing_open",
+            f"Nothing is open on {invoice.label} in the ERP: a credit would be a refund. Decide about the refund in the ERP.",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditMemo:
+    """The kind. `code` and the other plain attributes are those of the contract."""
+
+    code: str = "credit_memo"
+    label: str = "Credit memo in the ERP"
+    explains: str = (
+        "Creates one credit memo in the ERP and applies it to the invoice, so that the receivable is what billing issued."
+    )
+    role: str = "erp"
+    rules: tuple[str, ...] = ("invoice_amount_mismatch",)
+    maker_roles: frozenset[str] = frozenset({"finance_analyst"})
+    fields: tuple[FormField, ...] = (INVOICE, AMOUNT, ON, MEMO)
+    undone_by: str = (
+        "Void the credit memo in the ERP: the invoice is open again by its amount. This product composes no void yet; a person "
+        "with the right to do so does it in the ERP, and the ledger shows it."
+    )
+
+    def options(self, situation: Situation) -> Mapping[str, list[Option]]:
+        invoices = situation.concerned("invoice", "erp")
+        return {INVOICE.name: [Option(record.external_id, _option(record, situation.ledger)) for record in invoices]}
+
+    def suggest(self, situation: Situation) -> Suggestion:
+        refusal: Rejected | None = None
+        for invoice in situation.concerned("invoice", "erp"):
+            state = standing(invoice, situation.ledger)
+            if state is None or (state.above is None and not situation.concerns):
+                continue
+            refusal = _refusal(invoice, situation.ledger)
+            if refusal is None:
+                return _suggestion(invoice, state, situation)
+        return Suggestion(why_not=refusal.message if refusal else "No invoice of the ERP stands above what billing issued.")
+
+    def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
+        ledger = situation.ledger
+        invoice = chosen(raw, INVOICE, ledger.of("invoice", "erp"))
+        refusal = _refusal(invoice, ledger)
+        if refusal is not None:
+            raise refusal
+        state = standing(invoice, ledger)
+        assert state is not None, "an invoice without a total was refused above"
+        amount = money_input(raw, AMOUNT, state.net.currency)
+        if state.open < amount:
+            raise Rejected(
+                "above_open", f"Only {state.open} is open on {invoice.label}. Enter at most {state.most}.", field=AMOUNT.name
+            )
+        if state.above is not None and state.above < amount:
+            raise Rejected(
+                "above_difference", f"The ERP is {state.above} above billing; a larger credit would put it below. Enter at most "
+                f"{state.most}.", field=AMOUNT.name,
+            )  # fmt: skip
+        day = date_input(raw, ON)
+        period = _open_period(day, invoice, situation)
+        return {
+            INVOICE.name: invoice.external_id,
+            "system": invoice.system,
+            "customer_id": invoice.refs["customer"],
+            AMOUNT.name: amount.as_json(),
+            ON.name: day.isoformat(),
+            "posting_period": period.external_id,
+            "period_name": period.label,
+            MEMO.name: text_input(raw, MEMO),
+        }
+
+    def compose(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[CallRequest]:
+        names = (INVOICE.name, "customer_id", AMOUNT.name, ON.name, MEMO.name, "posting_period")
+        params = {name: inputs[name] for name in names}
+        return [CallRequest(str(inputs["system"]), "create_credit_memo", params, "credit_memo")]
+
+    def subject(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
+        return f"invoice:{inputs['system']}:{inputs[INVOICE.name]}"
+
+    def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
+        """The invoice on both sides, every live credit memo on it, and the accounting period of the date."""
+        invoice = ledger.find((str(inputs["system"]), "invoice", str(inputs[INVOICE.name])))
+        found: list[LedgerRecord] = []
+        if invoice is not None:
+            billed = _billed(invoice, ledger)
+            found = [invoice, *([billed] if billed is not None else []), *credits_on(invoice, ledger)]
+        period = period_of(dt.date.fromisoformat(str(inputs[ON.name])), str(inputs["system"]), ledger)
+        return found if period is None else [*found, period]
+
+    def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality:
+        amount = Money.from_json(inputs[AMOUNT.name])
+        return Materiality(True, amount, f"Lowers the receivable in the ERP by {amount}.")
+
+    def period_lock(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
+        period = period_of(dt.date.fromisoformat(str(inputs[ON.name])), str(inputs["system"]), ledger)
+        if period is None or not any(period.fields.get(flag) is True for flag in ("ar_locked", "all_locked", "closed")):
+            return ""
+        return f"{period.label} is locked for receivables"
+
+    def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
+        return None
+
+    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Mapping[str, str]) -> str:
+        wanted, found = Money.from_json(params[AMOUNT.name]), fields.get("total")
+        if fields.get("status") == "void":
+            return "the credit memo under our reference is void"
+        if not isinstance(found, Money) or found != wanted:
+            return f"the credit memo under our reference is for {found}, not {wanted}"
+        if refs.get("customer") != params["customer_id"]:
+            return "the credit memo under our reference belongs to another customer"
+        return ""
+
+
+def _option(invoice: LedgerRecord, ledger: AccountLedger) -> str:
+    state = standing(invoice, ledger)
+    if state is None:
+        return invoice.label
+    above = f", {state.above} above billing" if state.above is not None and state.above.amount > 0 else ""
+    return f"{invoice.label}: {state.net} net, {state.open} open{above}"
+
+
+def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) -> Suggestion:
+    notes = []
+    if state.above is not None:
+        notes.append(f"The ERP carries {invoice.label} at {state.net} net, {state.above} above billing.")
+        if state.open < state.above:
+            rest = state.above - state.open
+            notes.append(f"Only {state.open} is still open on it: {rest} would remain and need a refund decision in the ERP.")
+    period = period_of(situation.today, invoice.system, situation.ledger)
+    if period is not None and _shut(period):
+        notes.append(f"{period.label} is closed in the ERP: choose a day in an open period.")
+    reference = state.billed.label if state.billed is not None else invoice.label
+    return Suggestion(
+        inputs={
+            INVOICE.name: invoice.external_id,
+            AMOUNT.name: f"{state.most.amount:f}",
+            ON.name: situation.today.isoformat(),
+            MEMO.name: f"Correction to billing invoice {reference}"[: MEMO.length_max],
+        },
+        notes=tuple(notes),
+    )
+
+
+def _shut(period: LedgerRecord) -> bool:
+    return period.fields.get("closed") is True or period.fields.get("all_locked") is True
+
+
+def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> LedgerRecord:
+    """The period to post into. A period locked for receivables only is let through: it adds the controller's signature."""
+    if day > situation.today:
+        raise Rejected("date_in_future", f"Choose a day not after {situation.today}.", field=ON.name)
+    issued = invoice.fields.get("issued_on")
+    if isinstance(issued, dt.date) and day < issued:
+        raise Rejected("date_before_invoice", f"The invoice is of {issued}; choose that day or a later one.", field=ON.name)
+    period = period_of(day, invoice.system, situation.ledger)
+    if period is None:
+        raise Rejected(
+            "period_unknown", f"The ERP has stated no accounting period for {day}. Choose another day or read the periods again.",
+            field=ON.name,
+        )  # fmt: skip
+    if _shut(period):
+        raise Rejected("period_closed", f"{period.label} is closed in the ERP. Choose a day in an open period.", field=ON.name)
+    return period
+
+
+KIND = CreditMemo()

@@ -1,0 +1,65 @@
+"""The one port to the vendors' side: how an exact call is made, and how the sender is told that there is work.
+
+`revops` knows no vendor, so the wiring binds both functions at start-up. `ComposedCall` carries what a connector composed, word
+for word; nothing here can send it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedCall:
+    """One exact write as a connector composed it: method, path, headers without secrets, and the body byte for byte.
+
+    `key` is the idempotency or external id under which the vendor will know it; `before` / `after` list field -> text of the
+    object touched; `reverse` says how it would be undone.
+    """
+
+    operation: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    key: str
+    summary: str
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    reverse: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+class Compose(Protocol):
+    """Makes the exact call of an operation at a connection. Deterministic. Raises `Rejected` for what cannot be sent."""
+
+    def __call__(self, system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall: ...
+
+
+@dataclass(slots=True)
+class _Bound:
+    compose: Compose | None = None
+    ring: Callable[[], None] | None = None
+
+
+_bound = _Bound()
+
+
+def bind(*, compose: Compose, ring: Callable[[], None] | None = None) -> None:
+    """Bind the port. `ring` tells the sender that a posting was released; losing a ring costs seconds, never work."""
+    _bound.compose, _bound.ring = compose, ring
+
+
+def compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
+    """The exact call. Raises `Rejected`; `RuntimeError` when nothing is bound, which is a defect of the wiring."""
+    if _bound.compose is None:
+        raise RuntimeError("postings.port is not bound: revops.wiring.bind_ports() must run at start-up")
+    return _bound.compose(system, operation, key, params)
+
+
+def ring() -> None:
+    """Tell the sender that there may be work. Does nothing when no bell is bound."""
+    if _bound.ring is not None:
+        _bound.ring()

@@ -1,0 +1,272 @@
+"""What becomes of released postings: claims, attempts and answers. The only code that moves a posting after its release,
+besides the ledger's evidence (`confirm`) and a person's decision (`recover`).
+
+Every attempt is claimed first, in a transaction of its own: the attempt is counted, the fence moves, and the row is lent until
+a time of the database's clock. An answer is written down only under the fence of its claim; one that comes too late is kept as
+an observation and changes nothing. All times here are the database's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db import connection, transaction
+
+from revops.audit.log import record as audit
+from revops.audit.trace import tracing
+from revops.cases.lifecycle import await_evidence
+from revops.people.actors import System
+from revops.postings.locks import locked_plan, locked_postings
+from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.release import reopen_case
+
+ACTOR = System("posting")
+LEASE_SECONDS = 120
+"""Longer than any attempt may take: the HTTP client gives up after 60 seconds, and an attempt may first sign in."""
+BACK_OFF_SECONDS_MAX = 3600
+ERROR_LENGTH_MAX = 1000
+
+Task = Literal["send", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One posting in hand. `task`: send it for the first time, or look up what became of it. `attempts` includes this one."""
+
+    posting_id: int
+    plan_id: int
+    system: str
+    fence: int
+    task: Task
+    attempts: int
+    trace_id: str
+
+
+_CLAIM = """
+    WITH due AS (
+        SELECT p.id FROM postings_posting p
+         WHERE p.state IN ('released', 'sending', 'unknown') AND NOT p.needs_person
+           AND p.next_attempt_at <= clock_timestamp()
+           AND (p.lease_until IS NULL OR p.lease_until < clock_timestamp())
+           AND p.system_id = ANY(CASE WHEN p.first_sent_at IS NULL OR p.state = 'released' THEN %s::text[] ELSE %s::text[] END)
+           AND NOT EXISTS (SELECT 1 FROM postings_posting e WHERE e.plan_id = p.plan_id AND e.sequence < p.sequence
+                            AND e.state NOT IN ('posted', 'confirmed'))
+         ORDER BY p.next_attempt_at, p.id LIMIT 1 FOR UPDATE OF p SKIP LOCKED)
+    UPDATE postings_posting p
+       SET state = CASE WHEN p.state = 'unknown' OR (p.state = 'sending' AND p.first_sent_at IS NOT NULL)
+                        THEN 'unknown' ELSE 'sending' END,
+           attempts = p.attempts + 1, fence = p.fence + 1,
+           lease_until = clock_timestamp() + make_interval(secs => %s)
+      FROM due WHERE p.id = due.id
+    RETURNING p.id, p.plan_id, p.system_id, p.fence, CASE WHEN p.state = 'unknown' THEN 'look' ELSE 'send' END, p.attempts,
+              p.trace_id
+"""
+
+
+def claim(*, may_send: Sequence[str], may_look: Sequence[str]) -> Claim | None:
+    """Take the posting that has been due longest, and commit the claim. None when nothing is due.
+
+    `may_send` are the systems whose stop switch is off; at `may_look` what is already under way may be looked up. A row whose
+    worker died is taken again after its lease: if its first byte may have left it is unknown, else it is sent as new.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [list(may_send), list(may_look), LEASE_SECONDS])
+        row = cursor.fetchone()
+    return None if row is None else Claim(*row)
+
+
+def begin_send(claimed: Claim) -> Posting | None:
+    """Note that the first byte may leave from now on; commit before sending. None when the claim is no longer ours."""
+    posting = Posting.objects.select_for_update().get(pk=claimed.posting_id)
+    if posting.fence != claimed.fence or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
+        return None
+    posting.state, posting.absent_seen_at = PostingState.SENDING, None
+    now = database_now()
+    posting.first_sent_at = posting.first_sent_at or now
+    posting.lease_until = now + dt.timedelta(seconds=LEASE_SECONDS)
+    posting.save(update_fields=["state", "absent_seen_at", "first_sent_at", "lease_until"])
+    return posting
+
+
+def database_now() -> dt.datetime:
+    """The database's clock, aware UTC. Leases and waits never use ours."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: dt.datetime = cursor.fetchone()[0]
+    return now
+
+
+def back_off_seconds(attempts: int) -> int:
+    """5, 10, 20 ... seconds, an hour at most."""
+    doublings = min(max(attempts, 1) - 1, 12)
+    return min(BACK_OFF_SECONDS_MAX, 5 << doublings)
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def note_posted(claimed: Claim, vendor_id: str) -> bool:
+    """Proof of the effect: the vendor's id. Returns whether the claim was still ours."""
+    with _finishing(claimed, f"the vendor answered with {vendor_id}") as held:
+        if held is None:
+            return False
+        plan, posting = held
+        now = database_now()
+        posting.state, posting.vendor_id, posting.posted_at = PostingState.POSTED, vendor_id, now
+        posting.last_error, posting.next_attempt_at, posting.absent_seen_at = "", None, None
+        posting.save()
+        _audit(plan, posting, "posting.post", f"{plan.code}: posted as {vendor_id}", {"vendor_id": vendor_id})
+        settle_plan(plan, acting_user=ACTOR, now=now)
+    return True
+
+
+def note_unknown(claimed: Claim, reason: str) -> bool:
+    """The answer does not tell. It is looked up before anything else happens."""
+    with _finishing(claimed, reason) as held:
+        if held is None:
+            return False
+        plan, posting = held
+        first_time = posting.state != PostingState.UNKNOWN
+        posting.state, posting.last_error = PostingState.UNKNOWN, reason[:ERROR_LENGTH_MAX]
+        posting.next_attempt_at = database_now() + dt.timedelta(seconds=1 if first_time else back_off_seconds(claimed.attempts))
+        if first_time:
+            posting.absent_seen_at = None
+        posting.save()
+        if first_time:
+            _audit(plan, posting, "posting.unknown", f"{plan.code}: outcome unknown, will be looked up", {"reason": reason[:300]})
+    return True
+
+
+def note_not_sent(claimed: Claim, reason: str, after_seconds: float, *, was_sent_before: bool) -> bool:
+    """Surely nothing happened in this attempt: wait 1 s to 1 h. What was sent before stays unknown."""
+    with _finishing(claimed, reason) as held:
+        if held is None:
+            return False
+        _, posting = held
+        wait = max(1.0, min(float(BACK_OFF_SECONDS_MAX), after_seconds))
+        if was_sent_before:
+            posting.state = PostingState.UNKNOWN
+        else:
+            posting.state, posting.first_sent_at = PostingState.RELEASED, None
+        posting.last_error = reason[:ERROR_LENGTH_MAX]
+        posting.next_attempt_at = database_now() + dt.timedelta(seconds=wait)
+        posting.save()
+    return True
+
+
+def note_refused(claimed: Claim, reason: str, *, alarm: bool) -> bool:
+    """The vendor said no, for good. `alarm`: something else stands under our key there, which must never be."""
+    with _finishing(claimed, reason) as held:
+        if held is None:
+            return False
+        plan, posting = held
+        posting.state, posting.last_error, posting.next_attempt_at = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX], None
+        posting.needs_person = alarm
+        posting.save()
+        verb = "posting.alarm" if alarm else "posting.refuse"
+        _audit(plan, posting, verb, f"{plan.code}: {reason[:300]}", {"reason": reason[:ERROR_LENGTH_MAX]})
+        fail_plan(plan, reason, acting_user=ACTOR, now=database_now())
+    return True
+
+
+def note_absent(claimed: Claim, *, read_lag_seconds: int, resend_seconds_max: int) -> Literal["lost", "wait", "resend", "person"]:
+    """The look-up shows nothing. Only a second look, further apart than the vendor's read lag, may be followed by a resend;
+    and none once the vendor may have forgotten our key, counted from the first sending."""
+    with _finishing(claimed, "looked up: not there", release=False) as held:
+        if held is None:
+            return "lost"
+        plan, posting = held
+        now = database_now()
+        lag = dt.timedelta(seconds=read_lag_seconds)
+        assert posting.first_sent_at is not None, "only what was sent is looked up"
+        if posting.absent_seen_at is None or now - posting.absent_seen_at <= lag:
+            posting.absent_seen_at = posting.absent_seen_at or now
+            posting.next_attempt_at = posting.absent_seen_at + lag + dt.timedelta(seconds=1)
+            posting.lease_until = None
+            posting.last_error = "Looked up: not there yet. Looked up again after the vendor's read lag."
+            posting.save()
+            return "wait"
+        if now - posting.first_sent_at > dt.timedelta(seconds=resend_seconds_max):
+            posting.needs_person, posting.lease_until = True, None
+            posting.last_error = (
+                "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
+            )
+            posting.save()
+            since = {"first_sent_at": posting.first_sent_at.isoformat()}
+            _audit(plan, posting, "posting.needs_person", f"{plan.code}: a person must decide", since)
+            return "person"
+        posting.last_error = "Looked up twice: not there. Sent again with the same key and bytes."
+        posting.save()
+        _audit(plan, posting, "posting.resend", f"{plan.code}: not there, sent again", {"attempts": claimed.attempts})
+        return "resend"
+
+
+@contextmanager
+def _finishing(claimed: Claim, observation: str, *, release: bool = True) -> Iterator[tuple[ChangePlan, Posting] | None]:
+    """The transaction that ends an attempt: locks in the one order, compares the fence, gives the lease back."""
+    with tracing(claimed.trace_id), transaction.atomic():
+        with connection.cursor() as cursor:  # an answer is worth waiting for: a detection run may hold the account
+            cursor.execute("SET LOCAL lock_timeout = '20s'")
+        plan = locked_plan(claimed.plan_id)
+        posting = Posting.objects.select_for_update().get(pk=claimed.posting_id)
+        if posting.fence != claimed.fence or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
+            _audit(
+                plan, posting, "posting.observation", f"{plan.code}: a late answer was kept and changed nothing",
+                {"observed": observation[:300], "fence": claimed.fence},
+            )  # fmt: skip
+            yield None
+            return
+        if release:
+            posting.lease_until = None
+        yield plan, posting
+
+
+# --- the plan follows its postings ----------------------------------------------------------------------------------
+
+
+def settle_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> None:
+    """Move a locked plan to what its postings have become: posted when all are at the vendor, confirmed when all are proven."""
+    states = {posting.state for posting in locked_postings(plan)}
+    before = plan.state
+    if states == {PostingState.CONFIRMED} and before in (PlanState.RELEASED, PlanState.POSTED):
+        plan.state, plan.ended_at, plan.outcome = PlanState.CONFIRMED, now, "Confirmed by the system's own record."
+    elif states <= {PostingState.POSTED, PostingState.CONFIRMED} and before == PlanState.RELEASED:
+        plan.state, plan.outcome = PlanState.POSTED, "Posted. Waiting for the system's own record."
+    if plan.state == before:
+        return
+    plan.row_version += 1
+    plan.save()
+    audit(
+        f"plan.{plan.state}", plan, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
+        summary=f"{plan.code}: {plan.get_state_display().lower()}", before={"state": before}, after={"state": plan.state},
+    )  # fmt: skip
+    if plan.case_id is not None and plan.state == PlanState.POSTED:
+        await_evidence(plan.case_id, acting_user=ACTOR, summary=f"{plan.code} is posted; waiting for the system's own record")
+
+
+def fail_plan(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.datetime) -> None:
+    """End a locked plan of which a posting was refused: what has not left stays here, the case needs somebody again."""
+    for posting in locked_postings(plan):
+        if posting.state == PostingState.RELEASED:
+            posting.state = PostingState.VOID
+            posting.save(update_fields=["state"])
+    if plan.state == PlanState.RELEASED:
+        plan.state, plan.ended_at, plan.outcome = PlanState.FAILED, now, f"Refused: {reason}"
+        plan.row_version += 1
+        plan.save()
+        audit(
+            "plan.fail", plan, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=reason,
+            summary=f"{plan.code} failed: {reason[:300]}", before={"state": PlanState.RELEASED}, after={"state": plan.state},
+        )  # fmt: skip
+    reopen_case(plan, f"{plan.code} failed: {reason[:300]}")
+
+
+def _audit(plan: ChangePlan, posting: Posting, verb: str, summary: str, after: Mapping[str, object]) -> None:
+    audit(
+        verb, posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id, summary=summary,
+        after={"state": posting.state, "key": posting.key, **after},
+    )  # fmt: skip

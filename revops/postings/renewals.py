@@ -1,0 +1,142 @@
+"""What holding and releasing a renewal have in common. Pure."""
+
+# ruff: noqa: ARG002 - a kind fulfils the whole contract
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from revops.errors import Rejected
+from revops.ledger.facts import Value
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.money import Money
+from revops.postings.kind import (
+    CallRequest,
+    FormField,
+    Materiality,
+    Option,
+    Reversal,
+    Situation,
+    Suggestion,
+    chosen,
+    money_of,
+    text_input,
+    text_of,
+)
+
+ROLE = "customer_success"
+STAGES = {
+    "not_started": "not started",
+    "in_progress": "in progress",
+    "on_hold": "on hold",
+    "won": "closed as won",
+    "lost": "closed as lost",
+}
+RENEWAL = FormField("renewal_id", "Renewal", "choice", "The renewal in customer success.")
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalChange:
+    """A change of a renewal's stage in customer success: it moves no money and its opposite undoes it."""
+
+    code: str
+    label: str
+    explains: str
+    from_stage: str
+    holds: bool
+    opposite: str
+    rules: tuple[str, ...]
+    reason_field: FormField
+    reason_suggested: str
+    undone_by: str
+    role: str = ROLE
+    maker_roles: frozenset[str] = frozenset({"cs_analyst", "finance_analyst"})
+
+    @property
+    def fields(self) -> tuple[FormField, ...]:
+        return (RENEWAL, self.reason_field)
+
+    def options(self, situation: Situation) -> Mapping[str, list[Option]]:
+        return {
+            RENEWAL.name: [
+                Option(record.external_id, f"{record.label}, {_stage_words(record)}")
+                for record in situation.concerned("renewal", ROLE)
+            ]
+        }
+
+    def suggest(self, situation: Situation) -> Suggestion:
+        fitting = [record for record in situation.concerned("renewal", ROLE) if self._refusal(record) is None]
+        if not fitting:
+            wanted = STAGES[self.from_stage]
+            return Suggestion(why_not=f"No renewal of this account is {wanted}. Look at the renewal's present stage first.")
+        return Suggestion(
+            inputs={RENEWAL.name: fitting[0].external_id, self.reason_field.name: self.reason_suggested},
+            notes=(f"{fitting[0].label} is {_stage_words(fitting[0])}. Nothing else is changed.",),
+        )
+
+    def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
+        renewal = chosen(raw, RENEWAL, situation.ledger.of("renewal", ROLE))
+        refusal = self._refusal(renewal)
+        if refusal is not None:
+            raise refusal
+        return {
+            RENEWAL.name: renewal.external_id,
+            "system": renewal.system,
+            "from_stage": self.from_stage,
+            self.reason_field.name: text_input(raw, self.reason_field),
+        }
+
+    def _refusal(self, renewal: LedgerRecord) -> Rejected | None:
+        held, closed = renewal.fields.get("held") is True, renewal.fields.get("is_closed") is True
+        if closed or held == self.holds or text_of(renewal, "stage") != self.from_stage:
+            return Rejected(
+                "renewal_stage",
+                f"{renewal.label} is {_stage_words(renewal)}; only one that is {STAGES[self.from_stage]} can be changed so. "
+                "Choose another one, or read customer success again if this looks old.",
+                field=RENEWAL.name,
+            )
+        return None
+
+    def compose(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[CallRequest]:
+        params = {
+            "renewal_id": inputs[RENEWAL.name],
+            "reason": inputs[self.reason_field.name],
+            "from_stage": inputs["from_stage"],
+        }
+        return [CallRequest(str(inputs["system"]), self.code, params, "renewal", str(inputs[RENEWAL.name]))]
+
+    def subject(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
+        return f"renewal:{inputs['system']}:{inputs[RENEWAL.name]}"
+
+    def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
+        """The renewal, and what billing has not finished on the account: the reason to hold or to let go."""
+        renewal = [record for record in ledger.of("renewal", ROLE) if record.external_id == inputs[RENEWAL.name]]
+        prorations = [record for record in ledger.of("proration", "billing") if record.fields.get("is_proration") is True]
+        drafts = [
+            record
+            for record in ledger.of("invoice", "billing")
+            if text_of(record, "status") == "draft" and text_of(record, "billing_reason") == "subscription_update"
+        ]
+        return [*renewal, *prorations, *drafts]
+
+    def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality:
+        record = next((r for r in ledger.of("renewal", ROLE) if r.external_id == inputs[RENEWAL.name]), None)
+        target = money_of(record, "target_amount") if record is not None else None
+        currency = target.currency if target is not None else ledger.currency or "USD"
+        return Materiality(False, Money.zero(currency), "Changes the stage of a renewal; no money moves, and it can be undone.")
+
+    def period_lock(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
+        return ""
+
+    def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
+        return Reversal(self.opposite, {RENEWAL.name: str(inputs[RENEWAL.name])})
+
+    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Mapping[str, str]) -> str:
+        held = fields.get("held") is True
+        if held != self.holds:
+            return f"customer success shows the renewal {'held' if held else 'not held'} under our reference"
+        return ""
+
+
+def _stage_words(record: LedgerRecord) -> str:
+    return STAGES.get(text_of(record, "stage"), text_of(record, "stage") or "without a stage")

@@ -1,0 +1,52 @@
+"""Binds the one port of `postings` to the vendors' side. One of the few files that name both packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from revops.errors import Rejected
+from revops.postings import port
+from revops.postings.port import ComposedCall
+
+
+def bind_ports() -> None:
+    """Called once at start-up, in every process. Imports nothing of the vendors' side before it is used."""
+    port.bind(compose=_compose, ring=_ring)
+
+
+def _compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
+    """Let the connection's connector make the exact call. Raises `Rejected` with the connector's reason."""
+    from sync import connections
+    from sync.connector import Refused
+    from sync.models import Connection
+
+    connection = Connection.objects.filter(pk=system, active=True).first()
+    if connection is None:
+        raise Rejected("no_connection", f"{system} is not connected at the moment, so no call to it can be made.")
+    connector = connections.connector_of(connection)
+    offered = next((offer for offer in connector.operations if offer.name == operation), None)
+    if offered is None or offered.guarantee == "none":
+        raise Rejected("not_offered", f"{connector.label} cannot do this in a way that is safe to repeat. Do it there by hand.")
+    try:
+        call = connector.compose(connections.config_of(connection), operation, key, params)
+    except Refused as refused:
+        raise Rejected(refused.code, f"{connector.label}: {refused.reason}") from None
+    return ComposedCall(
+        operation=call.operation,
+        method=call.method,
+        path=call.path,
+        headers=call.headers,
+        body=call.body,
+        key=call.key,
+        summary=call.summary,
+        before=call.before,
+        after=call.after,
+        reverse=call.reverse,
+        params=call.params,
+    )
+
+
+def _ring() -> None:
+    from sync import doorbell
+
+    doorbell.ring("send_postings")
