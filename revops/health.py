@@ -1,4 +1,4 @@
-"""`/healthz` (alive, no I/O), `/readyz` (may take traffic) and `/metrics` (for Prometheus, from this machine or with its token)."""
+"""`/healthz` (alive, no I/O), `/readyz` (may take traffic), `/metrics` (for Prometheus, from this machine or with a token)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 MASK = "***"
-_SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|authorization|api[_-]?key|cookie|signature|credential|private[_-]?key)")
+_SECRET_NAME = re.compile(
+    r"(?i)(password|passwd|secret|token|authorization|api[_-]?key|cookie|signature|credential|private[_-]?key)"
+)
 _SECRET_VALUE = re.compile(
     r"(?i)(bearer\s+|basic\s+)[A-Za-z0-9._~+/=-]{8,}|\b(sk|rk|whsec)_[A-Za-z0-9_]{8,}|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"
 )
@@ -50,7 +52,11 @@ _SHARED: list[Any] = [
 def logging_configuration(level: str) -> dict[str, Any]:
     """The `LOGGING` setting; also points structlog at it."""
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.PositionalArgumentsFormatter(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            *_SHARED,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

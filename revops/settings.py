@@ -1,6 +1,7 @@
 """Every setting, from the environment. A missing secret stops the start with its name.
 
-`.env.example` lists each variable; a test holds the two together. `make up` fills in secrets and addresses for the embedded default.
+`.env.example` lists each variable; a test holds the two together. `make up` fills in secrets and addresses for the embedded
+default.
 """
 
 from __future__ import annotations
@@ -132,6 +133,7 @@ INSTALLED_APPS = [
 if not (BASE_DIR / "revops/people/models.py").exists():
     AUTH_USER_MODEL = "auth.User"
 MIDDLEWARE = [
+    "sync.shortcut.IntakeShortcut",
     "revops.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

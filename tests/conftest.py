@@ -1,7 +1,7 @@
 """Real servers for every test: PostgreSQL and Redis from wheels, in a temporary folder, started once a session.
 
-They start while this file is read, before Django's settings; pytest-xdist's workers inherit the environment and start nothing. They
-listen on a socket and a free port of their own, so a running `make up` is not disturbed.
+They start while this file is read, before Django's settings; pytest-xdist's workers inherit the environment and start
+nothing. They listen on a socket and a free port of their own, so a running `make up` is not disturbed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _let_the_test_runner_truncate() -> None:
     def flush_without_triggers(self: DatabaseOperations, statements: list[str]) -> None:
         flush(self, ["SET session_replication_role = replica", *statements, "RESET session_replication_role"])
 
-    DatabaseOperations.execute_sql_flush = flush_without_triggers  # type: ignore[method-assign]
+    DatabaseOperations.execute_sql_flush = flush_without_triggers  # type: ignore[method-assign, assignment]
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +54,3 @@ def _fresh_redis() -> Iterator[None]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.flushdb()
         yield
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Each worker's test database is named by pytest-django's own fixture; nothing to change."""

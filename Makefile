@@ -1,0 +1,39 @@
+# Needs Python 3.11 and make. Everything else is installed from hashed requirement files into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help up test fix lock clean install install-test
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+up: install ## Start everything on this machine and say where it listens (Ctrl-C stops it)
+	@exec $(BIN)/python manage.py up
+
+test: install-test ## Every check, as CI runs it
+	@scripts/browser.sh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m revops.embedded scripts/django_checks.sh
+	$(BIN)/python -m pytest -n 2
+
+fix: install-test ## Format, and repair what can be repaired by machine
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix .
+
+lock: install-test ## Compile the requirement files again, with hashes and without addresses
+	cd requirements && for name in base test; do \
+	  ../$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --python-version 3.11 $$name.in -o $$name.txt; done
+	! grep -nE '://|^--(index|extra|find)' requirements/*.txt
+
+install:
+	@$(PYTHON) scripts/install.py base
+
+install-test:
+	@$(PYTHON) scripts/install.py test
+
+clean: ## Remove the environment and caches; the data folder stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
