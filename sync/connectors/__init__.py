@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sync.connector import Connector
+from sync.connectors.gainsight import Gainsight
 from sync.connectors.netsuite import NetSuite
+from sync.connectors.salesforce import Salesforce
 from sync.connectors.stripe import Stripe
 
-_ALL: tuple[Connector, ...] = (Stripe(), NetSuite())
+_ALL: tuple[Connector, ...] = (Salesforce(), Gainsight(), Stripe(), NetSuite())
 CONNECTORS: Mapping[str, Connector] = MappingProxyType({connector.slug: connector for connector in _ALL})

@@ -1,0 +1,131 @@
+"""Holding and releasing a renewal. Gainsight has no version to lock on and no key of its own, so we search first.
+
+The order of things: look for our reference, read the renewal and compare it with what was approved, check that the configured
+pick-list item is the one we mean, send, read back, compare. A lost-update window of one call remains between reading and
+sending. Once the request may have left, every doubt is `Unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sync import payload, strict_json
+from sync.connector import Call, Config, Misunderstood, Receipt, Refused, RetryLater, Unknown
+from sync.connectors.gainsight.session import Failed, Session
+from sync.connectors.gainsight.translation import RENEWAL_STAGE
+from sync.payload import Payload
+
+HOLD, RELEASE = "hold_renewal", "release_renewal"
+TARGETS = {HOLD: ("On Hold", "stage_on_hold_item"), RELEASE: ("In Progress", "stage_in_progress_item")}
+PATH = "/v1/data/objects/gs_opportunity?keys=Gsid"
+SELECT = ("Gsid", "RenewalStage", "HoldReason__gc", "HoldReference__gc", "ModifiedDate")
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
+_OURS = frozenset(RENEWAL_STAGE.values())
+
+
+def compose(config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
+    """`params`: renewal_id, reason, from_stage (our word for the stage it must still have)."""
+    if operation not in TARGETS:
+        raise Refused("This connector does not offer that operation.", "operation_unknown")
+    label, setting = TARGETS[operation]
+    renewal, reason, stage = (params.get(name) for name in ("renewal_id", "reason", "from_stage"))
+    if not _KEY.fullmatch(key):
+        raise Refused("A hold reference has letters, digits, _ and - only.", "key_invalid")
+    if not isinstance(renewal, str) or not _GSID.fullmatch(renewal):
+        raise Refused("renewal_id must be a Gainsight id.", "parameter_invalid")
+    if not isinstance(reason, str) or not 0 < len(reason) <= 250 or not reason.isprintable():
+        raise Refused("The reason must be one line of 1 to 250 characters.", "parameter_invalid")
+    if not isinstance(stage, str) or stage not in _OURS or stage == RENEWAL_STAGE[label]:
+        raise Refused("from_stage must be the present stage, and another than the new one.", "parameter_invalid")
+    item = config.get(setting)
+    if not _GSID.fullmatch(item):
+        raise Refused(f"The connection does not say which pick-list item is '{label}'.", "setting_missing")
+    record = {"Gsid": renewal, "RenewalStage": item, "HoldReason__gc": reason, "HoldReference__gc": key}
+    verb = "Put on hold" if operation == HOLD else "Release"
+    return Call(
+        operation=operation,
+        method="PUT",
+        path=PATH,
+        headers={"Content-Type": "application/json"},
+        body=strict_json.dump({"records": [record]}),
+        key=key,
+        summary=f"{verb} renewal {renewal}: {reason}",
+        before={"stage": stage},
+        after={"stage": RENEWAL_STAGE[label], "hold reason": reason, "hold reference": key},
+        reverse=f"Set the renewal stage back to {stage}.",
+        params=dict(params),
+    )
+
+
+def post(session: Session, call: Call) -> Receipt:
+    """Raises `RetryLater` before anything was sent, `Refused` for a no, `Unknown` for every doubt after sending."""
+    record = _read(session, call)
+    if record is None:
+        raise Refused("Gainsight does not have this renewal.", "object_missing")
+    if (done := _evidence(session, call, record)) is not None:
+        return done
+    present = _stage(session, record.text("RenewalStage"))
+    if present != call.params.get("from_stage"):
+        raise Refused("The renewal's stage was changed since this was approved.", "changed_meanwhile")
+    label, _setting = TARGETS[call.operation]
+    if _stage(session, _sent(call).text("RenewalStage")) != RENEWAL_STAGE[label]:
+        raise Refused(f"The configured pick-list item is not '{label}' in Gainsight.", "setting_invalid")
+    try:
+        _check_written(session.call(call.method, call.path, call.body, safe=False))
+    except Failed as failure:
+        reason = f"Gainsight refused the change: {payload.word(failure.code)}"
+        if failure.code == "GSOBJ_1003" or failure.status >= 500:
+            raise Unknown(reason, "answer_unclear") from None
+        raise Refused(reason, "vendor_refused") from None
+    try:
+        after = _read(session, call)
+        receipt = _evidence(session, call, after) if after is not None else None
+    except RetryLater as error:
+        raise Unknown(f"Sent, and not yet read back: {error.reason}", error.code) from None
+    if receipt is None:
+        raise Unknown("Gainsight accepted the change and does not show it yet.", "not_visible_yet")
+    return receipt
+
+
+def find(session: Session, call: Call) -> Receipt | None:
+    """The renewal when it bears our reference; `Refused` when it does and its stage is another."""
+    record = _read(session, call)
+    return _evidence(session, call, record) if record is not None else None
+
+
+def _read(session: Session, call: Call) -> Payload | None:
+    rows = session.query("gs_opportunity", SELECT, [("Gsid", "EQ", [_sent(call).text("Gsid")])], ["Gsid"])
+    return Payload("gs_opportunity", rows[0]) if rows else None
+
+
+def _sent(call: Call) -> Payload:
+    body = strict_json.parse(call.body)
+    return next(Payload("call", body if isinstance(body, dict) else {}).children("records"))
+
+
+def _stage(session: Session, item: str) -> str:
+    label = session.metadata("gs_opportunity").items.get("RenewalStage", {}).get(item, item)
+    return RENEWAL_STAGE.get(label, "")
+
+
+def _evidence(session: Session, call: Call, record: Payload) -> Receipt | None:
+    if record.maybe_text("HoldReference__gc") != call.key:
+        return None
+    wanted, found = _sent(call).text("RenewalStage"), record.maybe_text("RenewalStage") or ""
+    if found != wanted and _stage(session, found) != _stage(session, wanted):
+        raise Refused("The renewal bears our reference with another stage.", "posted_differs")
+    return Receipt(record.text("Gsid"), "renewal", strict_json.dump(record.data))
+
+
+def _check_written(data: object) -> None:
+    """`count` must be one and `errors` empty; anything else does not tell."""
+    written = Payload("answer", data if isinstance(data, dict) else {})
+    try:
+        fine = written.whole("count") == 1 and not written.data.get("errors")
+    except Misunderstood:
+        fine = False
+    if not fine:
+        raise Unknown("Gainsight does not say that exactly one record was changed.", "answer_unclear")
