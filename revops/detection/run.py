@@ -94,7 +94,6 @@ def _reference(record: LedgerRecord) -> dict[str, object]:
         "external_id": record.external_id,
         "version": record.version,
         "label": record.label,
-        "record_id": record.id,
     }
 
 
