@@ -108,7 +108,7 @@ def renewal(teller: Teller, subscription: Subscription, closes: dt.datetime, sta
     started = max(created, min(closes - teller.seconds(30 * DAY, 74 * DAY), teller.anchor - teller.seconds(2 * DAY, 9 * DAY)))
     touched = {"Closed Won": closes - teller.seconds(DAY, 12 * DAY), "Not Started": created}.get(stage, started)
     return Renewal(
-        gsid=gsid(rng, "1Z02"),
+        gsid=gsid(rng, "1P06"),
         opportunity=salesforce_id(rng, "006"),
         name=f"{customer.name} renewal {closes.year}",
         closes=closes.date(),

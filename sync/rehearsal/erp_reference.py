@@ -52,6 +52,7 @@ class Periods:
             changed = add_months(start, 1) + dt.timedelta(days=7) if closed else self.first
             if closing:
                 changed = self.current + min(dt.timedelta(days=3), (self.anchor - self.current) / 2)
+                changed = min(changed, self.anchor - dt.timedelta(hours=6))  # on the first of a month: the evening before
             row = self._row(
                 FIRST_PERIOD + place, f"{start:%b %Y}", start.date(), end, closed, closing, changed.replace(microsecond=0)
             )
