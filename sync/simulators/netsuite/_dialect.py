@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from sync.simulators.netsuite import tables
@@ -50,9 +51,13 @@ class Token:
 
 @dataclass
 class Statement:
-    """A statement ready for SQLite, its parameters, and the row cap the statement itself asks for."""
+    """A statement ready for SQLite, its parameters, and the row cap the statement itself asks for.
+
+    `unordered` is the same without its outer ORDER BY: what a count needs.
+    """
 
     sql: str
+    unordered: str
     parameters: list[object]
     cap: int | None
 
@@ -83,8 +88,17 @@ def translate(query: str, parameters: Iterable[object]) -> Statement:
     cap = _take_cap(tokens)
     _plain_dates(tokens, values)
     _plain_statuses(tokens, values)
-    sql = " ".join(_rewrite(tokens))
-    return Statement(sql, values, cap)
+    return Statement(" ".join(_rewrite(tokens)), " ".join(_rewrite(tokens[: _order_at(tokens)])), values, cap)
+
+
+def _order_at(tokens: list[Token]) -> int:
+    """Where the outer ORDER BY begins; the end of the statement when there is none or it takes a parameter."""
+    depth, at = 0, len(tokens)
+    for index, token in enumerate(tokens):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.kind == "word" and token.upper == "ORDER":
+            at = index
+    return len(tokens) if any(token.kind == "mark" for token in tokens[at:]) else at
 
 
 def _take_cap(tokens: list[Token]) -> int | None:
@@ -243,6 +257,7 @@ _FORMATS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def python_format(oracle: str) -> str:
     """An Oracle date format as strftime/strptime understand it; quoted text is kept. Raises BadQuery."""
     out, index = "", 0
@@ -323,6 +338,7 @@ def _to_char(offset: timedelta) -> Callable[..., str | None]:
 
 
 def _to_date(offset: timedelta, moment_wanted: bool) -> Callable[..., str | None]:
+    @lru_cache(maxsize=1024)
     def to_date(value: object, oracle: str = "MM/DD/YYYY") -> str | None:
         if value is None:
             return None

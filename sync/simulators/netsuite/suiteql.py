@@ -64,7 +64,7 @@ class SuiteQL:
         parameters = [_plain(value) for value in statement.parameters]
         connection.execute("BEGIN")
         try:
-            counted = connection.execute(f"SELECT COUNT(*) FROM ({statement.sql})", parameters).fetchone()
+            counted = connection.execute(f"SELECT COUNT(*) FROM ({statement.unordered})", parameters).fetchone()
             total = int(counted[0]) if statement.cap is None else min(int(counted[0]), statement.cap)
             wanted = max(0, min(limit, min(total, ROWS_MAX) - offset))
             cursor = connection.execute(f"{statement.sql} LIMIT {wanted} OFFSET {offset}", parameters)
