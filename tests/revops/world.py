@@ -1,0 +1,170 @@
+"""A small company for tests of plans and postings: one account in four systems, people of every role, facts as the ledger gets
+them. Facts enter through `ledger.record`, cases through detection; nothing is planted behind their backs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from decimal import Decimal
+
+from django.db import transaction
+
+from revops.accounts.models import Account
+from revops.cases.models import ExceptionCase
+from revops.detection.run import detect_due
+from revops.ledger.facts import Fact, Value
+from revops.ledger.models import SourceSystem
+from revops.ledger.record import Statement, record
+from revops.money import Money
+from revops.people.actors import System
+from revops.people.models import RoleGrant, User
+from revops.postings.draft import compose_plan
+from revops.postings.models import ChangePlan
+from sync import connections
+from sync.models import Connection
+
+CRM_ID = "0015e00000AbCd1AAF"
+CUSTOMER = "50"
+INVOICE = "700"
+BILLED = "in_700"
+RENEWAL = "1P01RENEWAL"
+MEMO = {"memo": "Discount missed"}
+
+_versions = itertools.count(1)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def today() -> dt.date:
+    return now().date()
+
+
+def days_ago(days: int) -> dt.datetime:
+    return now() - dt.timedelta(days=days)
+
+
+def usd(amount: str) -> Money:
+    return Money(Decimal(amount), "USD")
+
+
+def eur(amount: str) -> Money:
+    return Money(Decimal(amount), "EUR")
+
+
+def fact(kind: str, key: str, refs: dict[str, str] | None = None, *, deleted: bool = False, **fields: Value) -> Fact:
+    """A fact of three days ago; each one has a newer version than the one before."""
+    return Fact(kind, key, f"{next(_versions):012d}", days_ago(3), fields, refs or {}, deleted)
+
+
+def say(system: str, *facts: Fact) -> None:
+    with transaction.atomic():
+        record(system, [Statement(each) for each in facts], now=now())
+
+
+def look() -> None:
+    """Let detection look at every account that is due."""
+    while detect_due(limit=50, now=now()):
+        pass
+
+
+# --- systems ---------------------------------------------------------------------------------------------------------
+
+
+def systems(netsuite_url: str = "http://127.0.0.1:1099", private_key: str = "none") -> None:
+    """A CRM, billing and customer success that only speak; an ERP connection that also takes postings."""
+    for slug, role in (("salesforce", "crm"), ("stripe", "billing"), ("gainsight", "customer_success")):
+        SourceSystem.objects.get_or_create(slug=slug, defaults={"label": slug.title(), "role": role, "vendor": slug})
+    connections.connect(
+        slug="netsuite",
+        vendor="netsuite",
+        base_url=netsuite_url,
+        values={
+            "client_id": "demo-client-id",
+            "certificate_id": "demo-certificate",
+            "private_key": private_key,
+            "webhook_secret": "unused",
+            "currency_ids": "USD=1, EUR=2, JPY=3",
+        },
+        loopback_allowed=True,
+        acting_user=System("tests"),
+    )
+
+
+def erp() -> Connection:
+    return Connection.objects.get(pk="netsuite")
+
+
+# --- facts -----------------------------------------------------------------------------------------------------------
+
+
+def period(day: dt.date | None = None, **flags: bool) -> Fact:
+    """The month of `day`, open unless said otherwise."""
+    start = (day or today()).replace(day=1)
+    end = (start + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
+    locks = {"ar_locked": False, "all_locked": False, "closed": False, **flags}
+    return fact("accounting_period", f"{start:%Y%m}", name=f"{start:%b %Y}", start_on=start, end_on=end, **locks)
+
+
+def billed(total: Money, **fields: Value) -> Fact:
+    more: dict[str, Value] = {"status": "open", "finalized_at": days_ago(5), "credited": Money.zero(total.currency), **fields}
+    return fact("invoice", BILLED, {"customer": "cus_1"}, number="A-1", total=total, **more)
+
+
+def entered(total: Money, key: str = INVOICE, of: str = BILLED, **fields: Value) -> Fact:
+    more: dict[str, Value] = {
+        "status": "open", "amount_remaining": total, "credited": Money.zero(total.currency),
+        "issued_on": today() - dt.timedelta(days=40), **fields,
+    }  # fmt: skip
+    return fact("invoice", key, {"customer": CUSTOMER, "billing_invoice": of}, number=f"INV-{key}", total=total, **more)
+
+
+def rate(currency: str, value: str) -> Fact:
+    return fact(
+        "exchange_rate", f"{currency}-USD", currency=currency, base_currency="USD", rate=Decimal(value), kind="current",
+        on=today() - dt.timedelta(days=20),
+    )  # fmt: skip
+
+
+def customers() -> Account:
+    """The account and its customer in every system."""
+    say("salesforce", fact("customer", CRM_ID, name="Halden", currency="USD"))
+    for system, key in (("stripe", "cus_1"), ("netsuite", CUSTOMER), ("gainsight", "1P02")):
+        say(system, fact("customer", key, {"crm_account": CRM_ID}, name="Halden"))
+    return Account.objects.get(crm_account=CRM_ID)
+
+
+def mismatch(erp_total: Money, billing_total: Money) -> tuple[Account, ExceptionCase]:
+    """An account whose ERP invoice is not what billing issued, with the case that detection opened."""
+    account = customers()
+    say("stripe", billed(billing_total))
+    say("netsuite", period(), period(today() - dt.timedelta(days=31)), entered(erp_total))
+    look()
+    return account, ExceptionCase.objects.get(rule="invoice_amount_mismatch", account=account)
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def person(name: str, *roles: str) -> User:
+    user = User.objects.create(username=f"{name}@example.com", email=f"{name}@example.com")
+    for role in roles:
+        RoleGrant.objects.create(user=user, role=role)
+    return user
+
+
+def credit_inputs(amount: str = "120.00", **over: object) -> dict[str, object]:
+    return {"invoice_id": INVOICE, "amount": amount, "on": today().isoformat(), **MEMO, **over}
+
+
+def credit_plan(maker: User, case: ExceptionCase, amount: str = "120.00", **over: object) -> ChangePlan:
+    """A draft of a credit memo on the case's invoice."""
+    return compose_plan(
+        kind="credit_memo", case=case, account=case.account, inputs=credit_inputs(amount, **over), reason="A discount was missed",
+        acting_user=maker,
+    )  # fmt: skip
+
+
+def fresh(plan: ChangePlan) -> ChangePlan:
+    return ChangePlan.objects.get(pk=plan.pk)
