@@ -205,8 +205,7 @@ class NetSuite:
         if stream == "rates":
             book = session.config.get("accounting_book", "1")
             rows = [row for row in rows if row.get("accountingbook", book) == book]
-            return Page(tuple(_rate(row, now) for row in rows), now.date().isoformat(), done=True)
-        return Page(tuple(_item(object_type, row, {"row": row}) for row in rows), now.date().isoformat(), done=True)
+        return Page(tuple(_listed(object_type, row, now) for row in rows), now.date().isoformat(), done=True)
 
     def read(self, client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
         if not _ID.fullmatch(external_id):
@@ -249,11 +248,14 @@ def _item(object_type: str, row: Mapping[str, object], body: Mapping[str, object
     return Item(object_type, f"{object_type}:{row.get('id')}:{row.get('modified')}:{digest}", strict_json.dump(body))
 
 
-def _rate(row: Mapping[str, object], now: dt.datetime) -> Item:
-    """Rates have no stamp: each content is kept once a day, so that a rate that went and came back is seen again."""
+def _listed(object_type: str, row: Mapping[str, object], now: dt.datetime) -> Item:
+    """A row of a whole list. One without a stamp (rates never have any) is kept once a day for each content, so that a value
+    that went and came back is seen again."""
+    if row.get("modified"):
+        return _item(object_type, row, {"row": row})
     body = {"row": row, "read_on": now.astimezone(dt.UTC).date().isoformat()}
     digest = strict_json.content_digest(body)[:32]
-    return Item("exchange_rate", f"exchange_rate:{row.get('id')}:{body['read_on']}:{digest}", strict_json.dump(body))
+    return Item(object_type, f"{object_type}:{row.get('id')}:{body['read_on']}:{digest}", strict_json.dump(body))
 
 
 def _earlier(stamp: str, seconds: int) -> str:

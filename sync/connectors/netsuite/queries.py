@@ -49,7 +49,7 @@ CUSTOMERS = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.external
 PERIODS = f"""SELECT t.id, t.periodname, {_day("t.startdate", "startdate")}, {_day("t.enddate", "enddate")},
  t.closed, t.alllocked, t.arlocked, {_stamp("t.lastmodifieddate", "modified")}
  FROM accountingperiod t
- WHERE t.isquarter = 'F' AND t.isyear = 'F' AND t.isadjust = 'F'"""  # noqa: S608
+ WHERE NVL(t.isquarter, 'F') = 'F' AND NVL(t.isyear, 'F') = 'F' AND NVL(t.isadjust, 'F') = 'F'"""  # noqa: S608
 
 RATES = f"""SELECT t.id, t.postingperiod, f.symbol AS currency, b.symbol AS basecurrency, t.currentrate, t.accountingbook,
  {_day("p.startdate", "startdate")}, {_day("p.enddate", "enddate")}
@@ -62,7 +62,7 @@ RATES = f"""SELECT t.id, t.postingperiod, f.symbol AS currency, b.symbol AS base
 ENTITIES = f"""SELECT t.id, t.name, t.country, c.symbol AS currency, {_stamp("t.lastmodifieddate", "modified")}
  FROM subsidiary t
  JOIN currency c ON c.id = t.currency
- WHERE t.iselimination = 'F'"""  # noqa: S608
+ WHERE NVL(t.iselimination, 'F') = 'F'"""  # noqa: S608
 
 DELETIONS = f"""SELECT t.recordid AS id, t.recordtype, {_stamp("t.deleteddate", "modified")}
  FROM deletedrecord t

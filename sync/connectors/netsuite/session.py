@@ -6,12 +6,16 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from sync import payload, strict_json
 from sync.connector import Client, Config, Misunderstood, Refused, Response, RetryLater
 from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
 from sync.payload import Payload
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - an address
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
@@ -66,10 +70,10 @@ class Session:
             "jti": uuid.uuid4().hex,
         }
         try:
-            key = self.config.get("private_key").replace("\\n", "\n")
-            assertion = jwt.encode(claims, key, "PS256", {"typ": "JWT", "kid": self.config.get("certificate_id")})
+            key, algorithm = _signing_key(self.config.get("private_key"))
+            assertion = jwt.encode(claims, key, algorithm, {"typ": "JWT", "kid": self.config.get("certificate_id")})
         except (ValueError, TypeError, jwt.PyJWTError):
-            raise Refused("The private key of this connection is not a readable RSA key.", "credentials_refused") from None
+            raise Refused("The private key of this connection is not a readable PEM key.", "credentials_refused") from None
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
@@ -122,6 +126,19 @@ class Session:
         """All rows for many ids, a few hundred at a time: an IN list takes no more than a thousand."""
         ordered = sorted(ids)
         return [row for start in range(0, len(ordered), ROWS) for row in self.all_rows(ask(ordered[start : start + ROWS]))]
+
+
+def _signing_key(pem: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, str]:
+    """The key and the algorithm that NetSuite takes with it: PS256 for RSA (RS256 is refused), ES256 to ES512 for curves."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(pem.replace("\\n", "\n").encode(), password=None)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key, "PS256"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size in {256, 384, 521}:
+        return key, {256: "ES256", 384: "ES384", 521: "ES512"}[key.curve.key_size]
+    raise ValueError("NetSuite takes RSA and NIST curve keys only.")
 
 
 def error_codes(answer: Response) -> set[str]:

@@ -234,9 +234,14 @@ def _code(row: Payload, field: str, account: Account) -> str | None:
     return account.codes.get(subsidiary or "") or row.maybe_text("country")
 
 
+def _listed_at(row: Payload, account: Account) -> dt.datetime:
+    """The stamp of a row of a whole list; where the account gives none, when we read it."""
+    return stamp(row.text("modified"), account.zone, row.where("modified")) if row.has("modified") else account.read_at
+
+
 def accounting_period(body: Payload, account: Account) -> Fact:
     row = Payload("NetSuite accountingperiod", body.child("row").data)
-    at = stamp(row.text("modified"), account.zone, row.where("modified"))
+    at = _listed_at(row, account)
     fields: dict[str, Value] = {
         "name": row.text("periodname"),
         "start_on": payload.day(row.text("startdate"), row.where("startdate")),
@@ -250,7 +255,7 @@ def accounting_period(body: Payload, account: Account) -> Fact:
 
 def legal_entity(body: Payload, account: Account) -> Fact:
     row = Payload("NetSuite subsidiary", body.child("row").data)
-    at = stamp(row.text("modified"), account.zone, row.where("modified"))
+    at = _listed_at(row, account)
     fields: dict[str, Value] = {
         "name": row.text("name"),
         "currency": row.text("currency"),

@@ -1,0 +1,100 @@
+"""What the connector tests share: a vendor's simulator as its own process, and a connector that talks to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from revops.ledger.facts import Fact
+from sync.connector import Config, Connector, Incoming, Item, Page
+from sync.connectors import CONNECTORS
+from sync.http import HttpClient, Limits
+from tests.sync.simulators.control import Control, free_port, process
+
+NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "stripe": {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal", "mode": "test"},
+    "netsuite": {
+        "client_id": "demo-client-id",
+        "certificate_id": "demo-certificate",
+        "private_key": NETSUITE_KEY,
+        "webhook_secret": "demo-netsuite-hint-secret",
+        "currency_ids": "USD=1, EUR=2, JPY=3",
+        "legal_entities": "1=US, 2=DE, 3=JP",
+        "credit_item_id": "9001",
+    },
+    "gainsight": {
+        "client_id": "demo-client-id",
+        "client_secret": "demo-client-secret",
+        "hint_token": "demo-gainsight-hint-token",
+    },
+    "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
+}
+FAST = Limits(connect_seconds=2, read_seconds=3, total_seconds=6, attempts=2)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass
+class Talk:
+    """One connector with the client of one running simulator, and the simulator's control API."""
+
+    connector: Connector
+    config: Config
+    client: HttpClient
+    control: Control
+
+    def pull(self, stream: str, watermark: str = "") -> list[Page]:
+        return list(self.connector.pull(self.client, self.config, stream, watermark, now()))
+
+    def items(self, stream: str, watermark: str = "") -> list[Item]:
+        return [item for page in self.pull(stream, watermark) for item in page.items]
+
+    def facts(self, stream: str, watermark: str = "") -> dict[tuple[str, str], Fact]:
+        """Every fact of a pull, by (type, id)."""
+        return {(fact.object_type, fact.external_id): fact for item in self.items(stream, watermark) for fact in self.said(item)}
+
+    def said(self, item: Item) -> Sequence[Fact]:
+        incoming = Incoming(item.kind, item.body, received_at=now(), object_type=item.object_type)
+        return [fact for fact in self.connector.translate(incoming, self.config) if isinstance(fact, Fact)]
+
+    def read(self, object_type: str, external_id: str) -> Fact | None:
+        item = self.connector.read(self.client, self.config, object_type, external_id)
+        return next(iter(self.said(item))) if item is not None else None
+
+    def effects(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.control.get("effects")
+        return found
+
+    def calls(self, method: str, path: str) -> int:
+        """How many requests the simulator received whose path contains `path`."""
+        return sum(1 for call in self.control.get("requests") if call["method"] == method and path in call["path"])
+
+
+@contextmanager
+def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
+    """A simulator process, and the connector of that vendor pointed at it."""
+    port = free_port()
+    values = {**SETTINGS[vendor], **settings}
+    if values.get("private_key") == NETSUITE_KEY:
+        from sync.simulators.netsuite.tokens import demo_private_key_pem
+
+        key = demo_private_key_pem()
+        values["private_key"] = key.decode() if isinstance(key, bytes) else key
+    url = f"http://127.0.0.1:{port}"
+    connector = CONNECTORS[vendor]
+    defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
+    config = Config(f"{vendor}-{port}", url, {**defaults, **values})
+    with process(vendor, port, folder), HttpClient(config, allow_loopback=True, limits=FAST) as client:
+        yield Talk(connector, config, client, Control(url))
+
+
+def pretty(value: object) -> str:
+    return json.dumps(value, indent=2, default=str)
