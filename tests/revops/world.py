@@ -53,9 +53,9 @@ def eur(amount: str) -> Money:
     return Money(Decimal(amount), "EUR")
 
 
-def fact(kind: str, key: str, refs: dict[str, str] | None = None, *, deleted: bool = False, **fields: Value) -> Fact:
+def fact(object_type: str, key: str, refs: dict[str, str] | None = None, *, deleted: bool = False, **fields: Value) -> Fact:
     """A fact of three days ago; each one has a newer version than the one before."""
-    return Fact(kind, key, f"{next(_versions):012d}", days_ago(3), fields, refs or {}, deleted)
+    return Fact(object_type, key, f"{next(_versions):012d}", days_ago(3), fields, refs or {}, deleted)
 
 
 def say(system: str, *facts: Fact) -> None:
