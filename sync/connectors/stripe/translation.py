@@ -1,7 +1,8 @@
 """Stripe objects as facts. Pure. Field names are those after basil (2025-03-31).
 
-Versions: objects carry no stamp, so an event's version is its second, then how far the object has come in its life (two
-events of one second), then 0; what we read ourselves is the second of the vendor's clock, the same rank, then 1.
+Versions: objects carry no stamp, so an event's version is its second, then how far the object has come in its life (several
+events of one second), then 0; what we read ourselves is the second of the vendor's clock, the same rank, then 1. An invoice's
+rank also counts the lines of a draft, and later how much of it is settled.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ class Said:
     is_creation: bool = False
 
 
-def version(said: Said, object_type: str, status: str = "") -> str:
-    """`<second, 11 digits>.<rank>.<0 event, 1 read>`."""
+def version(said: Said, object_type: str, status: str = "", progress: int = 0) -> str:
+    """`<second, 11 digits>.<rank of the status, 1 digit, and progress within it, 3 digits>.<0 event, 1 read>`."""
     ranks = _RANK.get(object_type, [])
     rank = _GONE if said.deleted else ranks.index(status) if status in ranks else 0
-    return f"{int(said.at.timestamp()):011d}.{rank}.{int(said.is_read)}"
+    return f"{int(said.at.timestamp()):011d}.{rank}{max(0, min(progress, 999)):03d}.{int(said.is_read)}"
 
 
 def reference(body: Payload, field: str) -> str | None:
@@ -87,12 +88,19 @@ def _refs(**found: str | None) -> dict[str, str]:
 
 
 def _fact(
-    object_type: str, external_id: str, said: Said, fields: Mapping[str, Value], refs: Mapping[str, str], *, status: str = ""
+    body: Payload,
+    said: Said,
+    fields: Mapping[str, Value],
+    refs: Mapping[str, str],
+    *,
+    kind: str,
+    status: str = "",
+    progress: int = 0,
 ) -> Fact:
     return Fact(
-        object_type=object_type,
-        external_id=external_id,
-        version=version(said, object_type, status),
+        object_type=kind,
+        external_id=body.text("id"),
+        version=version(said, kind, status, progress),
         effective_at=said.at,
         fields=fields,
         refs=refs,
@@ -103,7 +111,7 @@ def _fact(
 def customer(body: Payload, said: Said) -> Fact:
     if body.data.get("deleted") is True:  # what a read of an erased customer answers: nothing but its id
         gone = Said(said.at, said.is_read, deleted=True)
-        return _fact("customer", body.text("id"), gone, {}, {})
+        return _fact(body, gone, {}, {}, kind="customer")
     metadata = body.maybe_child("metadata")
     account = metadata.maybe_text("salesforce_account_id")
     balance, currency = body.whole("balance"), body.maybe_text("currency")
@@ -118,7 +126,7 @@ def customer(body: Payload, said: Said) -> Fact:
     }
     where = metadata.where("salesforce_account_id")
     refs = _refs(crm_account=payload.salesforce_id(account, where) if account else None)
-    return _fact("customer", body.text("id"), said, fields, refs)
+    return _fact(body, said, fields, refs, kind="customer")
 
 
 def subscription(body: Payload, said: Said) -> Fact | Reread:
@@ -150,7 +158,7 @@ def subscription(body: Payload, said: Said) -> Fact | Reread:
     refs = _refs(customer=reference(body, "customer"), contract_number=body.maybe_child("metadata").maybe_text("contract_number"))
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
     kept = Said(said.at, said.is_read)
-    return _fact("subscription", body.text("id"), kept, fields, refs, status=status)
+    return _fact(body, kept, fields, refs, kind="subscription", status=status)
 
 
 def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime | None:
@@ -231,7 +239,10 @@ def invoice(body: Payload, said: Said) -> Fact | Reread:
         subscription=reference(parent, "subscription"),
         contract_number=number or body.maybe_child("metadata").maybe_text("contract_number"),
     )
-    return _fact("invoice", body.text("id"), said, fields, refs, status=status)
+    parts = list(lines.children("data"))
+    settled = body.whole("amount_paid") + credited
+    progress = len(parts) if status == "draft" else settled * 999 // max(1, abs(body.whole("total")))
+    return _fact(body, said, fields, refs, kind="invoice", status=status, progress=progress)
 
 
 def _invoice_item(line: Payload) -> str | None:
@@ -258,7 +269,7 @@ def proration(body: Payload, said: Said) -> Fact:
         subscription=reference(body.maybe_child("parent").maybe_child("subscription_details"), "subscription"),
         invoice=reference(body, "invoice"),
     )
-    return _fact("proration", body.text("id"), said, fields, refs)
+    return _fact(body, said, fields, refs, kind="proration")
 
 
 def payment(body: Payload, said: Said) -> Fact:
@@ -277,7 +288,8 @@ def payment(body: Payload, said: Said) -> Fact:
         "paid_on": paid_at.date() if paid_at else None,
     }
     refs = _refs(invoice=reference(body, "invoice"), billing_payment=external_id)
-    return _fact("payment", external_id, said, fields, refs, status=status)
+    known_as = Payload(body.name, {**body.data, "id": external_id})
+    return _fact(known_as, said, fields, refs, kind="payment", status=status)
 
 
 def credit_note(body: Payload, said: Said) -> Fact:
@@ -296,7 +308,7 @@ def credit_note(body: Payload, said: Said) -> Fact:
         "memo": body.maybe_text("memo"),
     }
     refs = _refs(customer=reference(body, "customer"), invoice=reference(body, "invoice"))
-    return _fact("credit_memo", body.text("id"), said, fields, refs, status=status)
+    return _fact(body, said, fields, refs, kind="credit_memo", status=status)
 
 
 TRANSLATORS: Mapping[str, Callable[[Payload, Said], Fact | Reread]] = {
