@@ -1,0 +1,110 @@
+"""The queue page with 100,000 cases, beside the bare keyset query of its 50 rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from time import perf_counter
+
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from bench.figure import Figure, p50_p95
+from revops.access.grants import grant_role
+from revops.accounts.models import Account
+from revops.cases.models import CaseStatus, ExceptionCase
+from revops.people.actors import System
+from revops.people.models import LegalEntity, User
+
+CASES = 100_000
+ACCOUNTS = 2_000
+REQUESTS = 60
+RULES = (
+    "invoice_amount_mismatch", "invoice_not_posted", "renewal_before_amendment", "invoice_before_contract",
+    "close_on_stale_subscription",
+)  # fmt: skip
+
+
+def run() -> Iterator[Figure]:
+    """p50 and p95 of the first page and of a page deep in the list, through URL, view, SQL and template in this process."""
+    _fill()
+    user, _ = User.objects.get_or_create(username="bench@rehearsal.example")
+    grant_role(user, "finance_analyst", acting_user=System("bench"))
+    client = Client()
+    client.force_login(user)
+    bare = p50_p95([_bare(None) for _ in range(REQUESTS)])
+    first = _samples(client, "/queue/")
+    after = _deep_cursor(client)
+    deep = _samples(client, after)
+    against = f"bare keyset SQL of 50 rows: p50 {bare[0]:.2f} ms, p95 {bare[1]:.2f} ms"
+    yield Figure("queue_page_p50", first[0], "ms", against, first[0] / bare[0])
+    yield Figure("queue_page_p95", first[1], "ms", against, first[1] / bare[1])
+    yield Figure("queue_page_deep_p95", deep[1], "ms", f"first page p95 {first[1]:.1f} ms", deep[1] / first[1])
+
+
+def _samples(client: Client, address: str) -> tuple[float, float]:
+    for _ in range(3):
+        client.get(address)
+    times = []
+    for _ in range(REQUESTS):
+        start = perf_counter()
+        response = client.get(address)
+        times.append((perf_counter() - start) * 1000)
+        assert response.status_code == 200, f"{address} answered {response.status_code}"
+    return p50_p95(times)
+
+
+def _deep_cursor(client: Client) -> str:
+    """The address of a page some 40 pages in, by following the page's own links."""
+    address = "/queue/"
+    for _ in range(40):
+        html = client.get(address).content.decode()
+        marker = html.find("after=")
+        if marker < 0:
+            break
+        start = html.rfind('"', 0, marker) + 1
+        address = html[start : html.find('"', marker)].replace("&amp;", "&")
+        address = address if address.startswith("/") else f"/queue/{address}"
+    return address
+
+
+def _bare(_: object) -> float:
+    start = perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.*, a.name FROM cases_exceptioncase c JOIN accounts_account a ON a.id = c.account_id "
+            "WHERE c.status = 'open' ORDER BY c.due_at, c.id LIMIT 50"
+        )
+        cursor.fetchall()
+    return (perf_counter() - start) * 1000
+
+
+def _fill() -> None:
+    if ExceptionCase.objects.count() >= CASES:
+        return
+    chance, now = random.Random(5), timezone.now()
+    entity, _ = LegalEntity.objects.get_or_create(code="US", defaults={"name": "Meridian Inc", "base_currency": "USD"})
+    accounts = Account.objects.bulk_create(
+        [Account(name=f"Customer {number:05}", currency="USD", legal_entity=entity) for number in range(ACCOUNTS)]
+    )
+    rows = []
+    for number in range(CASES):
+        status = chance.choice((CaseStatus.OPEN, CaseStatus.OPEN, CaseStatus.CLOSED, CaseStatus.SNOOZED, CaseStatus.CLOSED))
+        opened = now - dt.timedelta(minutes=chance.randrange(60 * 24 * 90))
+        rows.append(
+            ExceptionCase(
+                rule=chance.choice(RULES), fingerprint=f"{number:064}", account=chance.choice(accounts), legal_entity_code="US",
+                title="Invoice amount differs between billing and ERP", sentence="The ERP carries more than billing issued.",
+                severity=chance.randint(1, 4), status=status, team=chance.choice(("finance", "customer_success")),
+                systems=["netsuite", "stripe"], amount_minor=chance.randrange(10_000_000), currency="USD",
+                evidence={"differences": [], "records": [], "inputs": {}}, facts_digest="0" * 64,
+                due_at=opened + dt.timedelta(days=1), opened_at=opened, refreshed_at=opened,
+                closed_at=opened if status == CaseStatus.CLOSED else None,
+                snoozed_until=now + dt.timedelta(days=2) if status == CaseStatus.SNOOZED else None,
+            )
+        )
+    ExceptionCase.objects.bulk_create(rows, batch_size=2000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
