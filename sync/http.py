@@ -410,7 +410,7 @@ class HttpClient:
         if path.startswith(self._origin + "/"):
             path = path[len(self._origin) :]
         bad = not path.startswith("/") or path.startswith("//") or "\\" in path or ".." in path.split("?")[0].split("/")
-        if bad or not path.isascii() or not path.isprintable():
+        if bad or " " in path or not path.isascii() or not path.isprintable():
             raise Refused("A connector asked for an address outside its connection.", "address_refused")
         return self._origin + path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,15 +85,10 @@ def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
     if values.get("private_key") == NETSUITE_KEY:
         from sync.simulators.netsuite.tokens import demo_private_key_pem
 
-        key = demo_private_key_pem()
-        values["private_key"] = key.decode() if isinstance(key, bytes) else key
+        values["private_key"] = demo_private_key_pem()
     url = f"http://127.0.0.1:{port}"
     connector = CONNECTORS[vendor]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
     config = Config(f"{vendor}-{port}", url, {**defaults, **values})
     with process(vendor, port, folder), HttpClient(config, allow_loopback=True, limits=FAST) as client:
         yield Talk(connector, config, client, Control(url))
-
-
-def pretty(value: object) -> str:
-    return json.dumps(value, indent=2, default=str)
