@@ -68,7 +68,8 @@ def price_document(price: catalogue.Price, created: int = 1_700_000_000) -> Json
     """A price; usage is priced by decimal fractions of a minor unit."""
     whole = int(price.unit) if price.unit == price.unit.to_integral_value() else None
     return {
-        "id": price.id, "object": "price", "created": created, "livemode": False, "active": True, "currency": price.currency.lower(),
+        "id": price.id, "object": "price", "created": created, "livemode": False, "active": True,
+        "currency": price.currency.lower(),
         "product": price.product, "billing_scheme": "per_unit", "lookup_key": None, "metadata": {}, "nickname": price.nickname,
         "tiers_mode": None, "type": "recurring", "unit_amount": whole, "unit_amount_decimal": f"{price.unit.normalize():f}",
         "recurring": {
@@ -86,7 +87,7 @@ def customer_document(customer: Customer, at: dt.datetime) -> Json:
         "id": customer.stripe, "object": "customer", "created": unix(customer.joined - dt.timedelta(hours=2)), "livemode": False,
         "name": customer.name, "email": f"billing@c{customer.number:04d}.example", "balance": 0, "invoice_credit_balance": {},
         "currency": customer.entity.currency.lower(), "delinquent": overdue, "description": None, "discount": None,
-        "address": {"country": customer.entity.country, "city": None, "line1": None, "line2": None, "postal_code": None, "state": None},
+        "address": dict.fromkeys(("city", "line1", "line2", "postal_code", "state")) | {"country": customer.entity.country},
         "invoice_prefix": customer.prefix, "next_invoice_sequence": len(numbered) + 1, "tax_exempt": "none", "test_clock": None,
         "phone": None, "preferred_locales": [], "shipping": None, "business_name": customer.name, "individual_name": None,
         "metadata": {"salesforce_account_id": customer.crm, "legal_entity": customer.entity.code},
@@ -97,9 +98,10 @@ def subscription_document(customer: Customer, subscription: Subscription, at: dt
     """A subscription as it stood at a moment; its periods live on its items."""
     ended = subscription.ended is not None and subscription.ended <= at
     start, end = subscription.period(min(at, subscription.ended) if ended and subscription.ended else at)
-    items = [_item(subscription, subscription.item, subscription.price, start, end, subscription.seats(at))]
+    period = start, end
+    items = [_item(subscription, subscription.item, subscription.price, period, subscription.seats(at))]
     if subscription.usage_item and subscription.usage_price:
-        items.append(_item(subscription, subscription.usage_item, subscription.usage_price, start, end, None))
+        items.append(_item(subscription, subscription.usage_item, subscription.usage_price, period, None))
     bills = [b for b in customer.bills if b.subscription is subscription and b.created <= at]
     stamp = unix(subscription.ended) if ended else None
     return {
@@ -117,12 +119,13 @@ def subscription_document(customer: Customer, subscription: Subscription, at: dt
 
 
 def _item(
-    subscription: Subscription, id: str, price: catalogue.Price, start: dt.datetime, end: dt.datetime, quantity: int | None
+    subscription: Subscription, id: str, price: catalogue.Price, period: tuple[dt.datetime, dt.datetime], quantity: int | None
 ) -> Json:
     item: Json = {
         "id": id, "object": "subscription_item", "created": unix(subscription.started), "subscription": subscription.id,
-        "price": price_document(price), "metadata": {}, "current_period_start": unix(start), "current_period_end": unix(end),
-        "billed_until": unix(end), "discounts": [], "tax_rates": [],
+        "price": price_document(price), "metadata": {},
+        "current_period_start": unix(period[0]), "current_period_end": unix(period[1]),
+        "billed_until": unix(period[1]), "discounts": [], "tax_rates": [],
     }  # fmt: skip
     return item if quantity is None else item | {"quantity": quantity}
 
@@ -214,7 +217,8 @@ def item_document(customer: Customer, line: Line, bill: Bill | None, subscriptio
     made = line.made or line.start
     return {
         "id": line.invoice_item, "object": "invoiceitem", "created": unix(made), "date": unix(made), "livemode": False,
-        "amount": line.amount, "net_amount": line.amount, "currency": customer.entity.currency.lower(), "customer": customer.stripe,
+        "amount": line.amount, "net_amount": line.amount, "currency": customer.entity.currency.lower(),
+        "customer": customer.stripe,
         "description": line.text, "discountable": line.kind != "proration", "discounts": [], "invoice": bill.id if bill else None,
         "period": {"start": unix(line.start), "end": unix(line.end)}, "proration": line.kind == "proration",
         "proration_details": {"credited_items": credited} if line.kind == "proration" else None, "quantity": line.quantity,
@@ -225,8 +229,9 @@ def item_document(customer: Customer, line: Line, bill: Bill | None, subscriptio
 def intent_document(customer: Customer, payment: Payment) -> Json:
     """A payment intent that succeeded."""
     return {
-        "id": payment.intent, "object": "payment_intent", "created": unix(payment.at), "livemode": False, "amount": payment.amount,
-        "amount_capturable": 0, "amount_received": payment.amount, "currency": customer.entity.currency.lower(),
+        "id": payment.intent, "object": "payment_intent", "created": unix(payment.at), "livemode": False,
+        "amount": payment.amount, "amount_capturable": 0, "amount_received": payment.amount,
+        "currency": customer.entity.currency.lower(),
         "customer": customer.stripe, "status": "succeeded", "latest_charge": None, "last_payment_error": None,
         "cancellation_reason": None, "canceled_at": None, "capture_method": "automatic", "metadata": {},
     }  # fmt: skip
@@ -259,5 +264,3 @@ def credit_document(customer: Customer, bill: Bill, credit: Credit, place: int) 
         "customer_balance_transaction": None, "effective_at": unix(credit.at), "voided_at": None,
         "lines": {"object": "list", "data": [line]},
     }  # fmt: skip
-
-

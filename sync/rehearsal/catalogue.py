@@ -23,13 +23,12 @@ class Entity:
     """Rates that its customers may have, as fractions."""
     share: int
     """How many of ten customers are its own."""
-    tax_name: str
-    prefix: str
 
 
-US = Entity("US", 1, "Meridian Inc", "USD", 1, 2, "US", (Decimal(0), Decimal(0), Decimal("0.0625"), Decimal("0.08875")), 5, "Sales tax", "US")
-DE = Entity("DE", 2, "Meridian GmbH", "EUR", 2, 2, "DE", (Decimal("0.19"),), 3, "VAT", "DE")
-JP = Entity("JP", 3, "Meridian KK", "JPY", 3, 0, "JP", (Decimal("0.10"),), 2, "Consumption tax", "JP")
+_US_TAXES = (Decimal(0), Decimal(0), Decimal("0.0625"), Decimal("0.08875"))
+US = Entity("US", 1, "Meridian Inc", "USD", 1, 2, "US", _US_TAXES, share=5)
+DE = Entity("DE", 2, "Meridian GmbH", "EUR", 2, 2, "DE", (Decimal("0.19"),), share=3)
+JP = Entity("JP", 3, "Meridian KK", "JPY", 3, 0, "JP", (Decimal("0.10"),), share=2)
 ENTITIES = (US, DE, JP)
 
 

@@ -167,9 +167,7 @@ class Teller:
         subscription.order.touched = min(subscription.order.touched, self.anchor - MINUTE)
         return change
 
-    def _prorations(
-        self, subscription: Subscription, at: dt.datetime, before: int, after: int, end: dt.datetime
-    ) -> list[Line]:
+    def _prorations(self, subscription: Subscription, at: dt.datetime, before: int, after: int, end: dt.datetime) -> list[Line]:
         start, _ = subscription.period(at)
         left, whole = int((end - at).total_seconds()), int((end - start).total_seconds())
         unit = int(subscription.price.unit)

@@ -18,6 +18,14 @@ from sync.rehearsal.ids import seeded, stripe_id
 from sync.rehearsal.names import Names
 from sync.rehearsal.story import Bill, Company, Customer, Subscription, add_months
 
+CALLS = (
+    ("Adoption below plan", "Risk"),
+    ("Invoice overdue", "Risk"),
+    ("Prepare renewal talk", "Renewal"),
+    ("New sponsor", "Lifecycle"),
+)
+"""Calls to action: name and kind."""
+
 
 def imagine(seed: int, accounts: int, anchor: dt.datetime) -> Company:
     """The company as it stands at `anchor` (aware UTC, whole seconds). Raises ValueError below two accounts."""
@@ -46,13 +54,17 @@ def _ordinary(number: int, names: Names, anchor: dt.datetime, rng: random.Random
     entity = rng.choices(ENTITIES, weights=[one.share for one in ENTITIES])[0]
     steady = number % 5 in (1, 2)
     days = int(720 - 560 * rng.random()) if steady else int(730 - 640 * rng.random() ** 1.5)
-    joined = (anchor - dt.timedelta(days=days)).replace(hour=rng.randint(7, 17), minute=rng.randint(0, 59), second=rng.randint(0, 59))
+    joined = (anchor - dt.timedelta(days=days)).replace(
+        hour=rng.randint(7, 17), minute=rng.randint(0, 59), second=rng.randint(0, 59)
+    )
     customer = new_customer(number, entity, names.company(entity.code), joined, rng)
     teller = Teller(customer, anchor, rng, numbers)
     rhythm = YEARLY if steady else rng.choices((YEARLY, QUARTERLY, MONTHLY), weights=(50, 34, 16))[0]
     months = 24 if rhythm is not MONTHLY and rng.random() < 0.25 else 12
     seats = min(400, int(8 + 14 * rng.paretovariate(1.4)))
-    subscription = subscribe(teller, rhythm, rng.choices((0, 1, 2), weights=(4, 4, 2))[0], seats, months, joined)
+    subscription = subscribe(
+        teller, rhythm, rng.choices((0, 1, 2), weights=(4, 4, 2))[0], seats=seats, months=months, started=joined
+    )
     if rhythm is not YEARLY and rng.random() < 0.3:
         subscription.usage_item = stripe_id(rng, "si")
         subscription.usage_price = PRICES["usage", rhythm.name, entity.currency]
@@ -124,9 +136,7 @@ def _follow_up(teller: Teller, bill: Bill) -> None:
 def _call_to_action(teller: Teller) -> None:
     rng, anchor = teller.rng, teller.anchor
     for _ in range(rng.choices((0, 1, 2), weights=(5, 4, 1))[0]):
-        name, kind = rng.choice(
-            (("Adoption below plan", "Risk"), ("Invoice overdue", "Risk"), ("Prepare renewal talk", "Renewal"), ("New sponsor", "Lifecycle"))
-        )
+        name, kind = rng.choice(CALLS)
         due = (anchor + teller.seconds(-60 * DAY, 45 * DAY)).replace(hour=17, minute=0, second=0)
         teller.customer.calls.append((name, kind, due, due < anchor - 5 * DAY))
 

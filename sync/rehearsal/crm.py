@@ -71,18 +71,20 @@ def _of_customer(company: Company, customer: Customer) -> Iterator[Document]:
             yield "Contract", contract_document(customer, contract)
     for subscription in customer.subscriptions:
         contract = subscription.contract
-        amount = major(subscription.price.unit.__int__() * subscription.quantity * 12 // subscription.rhythm.months, places)
+        amount = major(int(subscription.price.unit) * subscription.quantity * 12 // subscription.rhythm.months, places)
         yield "Opportunity", _opportunity(
-            customer, salesforce_id(seeded(company.seed, "new", contract.id), "006"), f"{customer.name}: {subscription.plan.label}",
-            "New Business", "Closed Won", amount, contract.start, contract, contract.created - 30 * _DAY, contract.created,
+            customer, salesforce_id(seeded(company.seed, "new", contract.id), "006"),
+            f"{customer.name}: {subscription.plan.label}", kind="New Business", stage="Closed Won", amount=amount,
+            closes=contract.start, contract=contract, created=contract.created - 30 * _DAY, changed=contract.created,
         )  # fmt: skip
         for change in subscription.amendments:
             more = subscription.annual(change.at) * (change.after - change.before) // max(1, change.after)
             won = change.contract.status == "Activated"
             yield "Opportunity", _opportunity(
                 customer, salesforce_id(seeded(company.seed, "upgrade", change.contract.id), "006"),
-                f"{customer.name}: {change.after} seats", "Upgrade", "Closed Won" if won else "Negotiation/Review",
-                major(more, places), change.at.date(), change.contract, change.contract.created - 9 * _DAY, change.contract.created,
+                f"{customer.name}: {change.after} seats", kind="Upgrade", stage="Closed Won" if won else "Negotiation/Review",
+                amount=major(more, places), closes=change.at.date(), contract=change.contract,
+                created=change.contract.created - 9 * _DAY, changed=change.contract.created,
             )  # fmt: skip
     for renewal in customer.renewals:
         yield "Opportunity", renewal_opportunity(customer, renewal)
@@ -109,13 +111,14 @@ STAGES = {
 def renewal_opportunity(customer: Customer, renewal: Renewal) -> Json:
     """The opportunity behind a renewal."""
     return _opportunity(
-        customer, renewal.opportunity, renewal.name, "Renewal", STAGES[renewal.stage],
-        major(renewal.target, customer.entity.places), renewal.closes, None, renewal.created, renewal.touched,
+        customer, renewal.opportunity, renewal.name, kind="Renewal", stage=STAGES[renewal.stage],
+        amount=major(renewal.target, customer.entity.places), closes=renewal.closes, contract=None, created=renewal.created,
+        changed=renewal.touched,
     )  # fmt: skip
 
 
 def _opportunity(
-    customer: Customer, id: str, name: str, kind: str, stage: str, amount: Decimal, closes: dt.date,
+    customer: Customer, id: str, name: str, *, kind: str, stage: str, amount: Decimal, closes: dt.date,
     contract: Contract | None, created: dt.datetime, changed: dt.datetime,
 ) -> Json:  # fmt: skip
     return {

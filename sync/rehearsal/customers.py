@@ -32,7 +32,7 @@ def new_customer(number: int, entity: Entity, name: str, joined: dt.datetime, rn
     )
 
 
-def subscribe(teller: Teller, rhythm: Rhythm, plan_index: int, seats: int, months: int, started: dt.datetime) -> Subscription:
+def subscribe(teller: Teller, rhythm: Rhythm, plan_index: int, *, seats: int, months: int, started: dt.datetime) -> Subscription:
     """A subscription under a new contract, with the ERP's order."""
     customer, rng = teller.customer, teller.rng
     plan = PLANS[plan_index]
@@ -77,9 +77,7 @@ def cycle_bills(teller: Teller, subscription: Subscription, until: dt.datetime) 
     return found
 
 
-def _cycle_lines(
-    teller: Teller, subscription: Subscription, start: dt.datetime, end: dt.datetime, count: int
-) -> list[Line]:
+def _cycle_lines(teller: Teller, subscription: Subscription, start: dt.datetime, end: dt.datetime, count: int) -> list[Line]:
     rng = teller.rng
     lines = [line for change in subscription.amendments if change.bill is None and change.at < start for line in change.lines]
     seats = subscription.seats(start)

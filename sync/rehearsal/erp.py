@@ -73,9 +73,9 @@ _NAMES = {
 def documents(company: Company) -> Iterator[Document]:
     """Reference data first, then customers, then their transactions."""
     periods = Periods(company.anchor)
-    yield from reference_documents(company, periods)
+    yield from reference_documents(periods)
     for customer in company.customers:
-        yield from _customer(company, customer)
+        yield from _customer(customer)
     for customer in company.customers:
         for subscription in customer.subscriptions:
             yield from rows(_order(company, customer, subscription), periods)
@@ -123,7 +123,7 @@ def _ledger_state(booked: Booked) -> Json:
     return {name: booked.main[source] for name, source in pairs if source in booked.main}
 
 
-def _customer(company: Company, customer: Customer) -> Iterator[Document]:
+def _customer(customer: Customer) -> Iterator[Document]:
     created = customer.joined + dt.timedelta(minutes=40)
     yield "customer", {
         "id": customer.erp, "entityid": f"CUST{customer.erp:05d}", "companyname": customer.name, "altname": customer.name,
@@ -147,7 +147,9 @@ def _order(company: Company, customer: Customer, subscription: Subscription) -> 
         touched = max(touched, min(subscription.ended + 4 * _HOUR, company.anchor - _HOUR / 60))
     entries = [
         Entry(RECEIVABLES, annual),
-        Entry(income_account(subscription.plan.item), -annual, subscription.plan.item, seats, f"{subscription.plan.label}, a year"),
+        Entry(
+            income_account(subscription.plan.item), -annual, subscription.plan.item, seats, f"{subscription.plan.label}, a year"
+        ),
     ]
     end = subscription.period(company.anchor)[1]
     return Booked(
@@ -161,12 +163,13 @@ def _order(company: Company, customer: Customer, subscription: Subscription) -> 
 
 def _invoice_with_payments(customer: Customer, bill: Bill, periods: Periods) -> Iterator[Document]:
     copy, places = bill.copy, customer.entity.places
-    assert copy is not None and bill.finalized is not None
+    assert copy is not None
+    assert bill.finalized is not None
     entries = invoice_entries(bill)
     total = entries[0].amount
     remaining, modified = total, max(copy.at, copy.touched or copy.at)
     applied: list[tuple[Payment | Credit, int]] = []
-    incoming = [*bill.payments, *bill.credits]
+    incoming: list[Payment | Credit] = [*bill.payments, *bill.credits]
     for one in sorted((o for o in incoming if o.erp_at), key=lambda o: o.erp_at or o.at):
         used = min(one.amount, remaining)
         remaining -= used
@@ -179,7 +182,8 @@ def _invoice_with_payments(customer: Customer, bill: Bill, periods: Periods) -> 
         entries = [Entry(e.account, 0, e.item, None, e.memo, e.tax) for e in entries]
     state = {"foreignamountpaid": text(entries[0].amount - remaining, places), "foreignamountunpaid": text(remaining, places)}
     header = {
-        "otherrefnum": copy.contract_number, "duedate": bill.due.date().isoformat(), "terms": {14: 2, 45: 3}.get(bill.days_due, 1),
+        "otherrefnum": copy.contract_number, "duedate": bill.due.date().isoformat(),
+        "terms": {14: 2, 45: 3}.get(bill.days_due, 1),
         "approvalstatus": 2, "closedate": modified.date().isoformat() if status == "B" else None, "memo": bill.note or None,
         "void": "T" if voided else "F", "voided": "T" if voided else "F", **state,
     }  # fmt: skip
@@ -203,7 +207,7 @@ def invoice_entries(bill: Bill) -> list[Entry]:
     extra, why = bill.copy.extra, bill.copy.extra_text
     entries = []
     for line in bill.lines:
-        item = _item_of(bill, line.kind, line.price)
+        item = _item_of(line.kind, line.price)
         entries.append(Entry(income_account(item), -line.amount, item, line.quantity or 1, line.text))
     tax = bill.tax
     if why == "Rounding":
@@ -218,7 +222,7 @@ def invoice_entries(bill: Bill) -> list[Entry]:
     return [Entry(RECEIVABLES, total), *entries]
 
 
-def _item_of(bill: Bill, kind: str, price: catalogue.Price | None) -> int:
+def _item_of(kind: str, price: catalogue.Price | None) -> int:
     if kind == "metered":
         return catalogue.USAGE_ITEM
     if price is not None:
@@ -227,14 +231,21 @@ def _item_of(bill: Bill, kind: str, price: catalogue.Price | None) -> int:
 
 
 def _payer(customer: Customer, bill: Bill, one: Payment | Credit, used: int) -> Booked:
-    assert one.erp_id is not None and one.erp_at is not None and bill.copy is not None
+    assert one.erp_id is not None
+    assert one.erp_at is not None
+    assert bill.copy is not None
     places = customer.entity.places
     state = {"foreignpaymentamountused": text(used, places), "foreignpaymentamountunused": text(one.amount - used, places)}
     if isinstance(one, Payment):
         entries = [Entry(UNDEPOSITED, one.amount), Entry(RECEIVABLES, -one.amount)]
-        return Booked(one.erp_id, "CustPymt", customer, one.at, one.erp_at, one.erp_at, "C", one.intent, entries, dict(state), state)
+        return Booked(
+            one.erp_id, "CustPymt", customer, one.at, one.erp_at, one.erp_at, "C", one.intent, entries, dict(state), state
+        )
     item = catalogue.SERVICE_ITEM
-    entries = [Entry(RECEIVABLES, -one.amount, created_from=bill.copy.id), Entry(income_account(item), one.amount, item, 1, "Service credit")]
+    entries = [
+        Entry(RECEIVABLES, -one.amount, created_from=bill.copy.id),
+        Entry(income_account(item), one.amount, item, 1, "Service credit"),
+    ]
     status = "B" if used == one.amount else "A"
     header = {"otherrefnum": bill.copy.contract_number, **state}
     return Booked(one.erp_id, "CustCred", customer, one.at, one.erp_at, one.erp_at, status, one.id, entries, header, state)

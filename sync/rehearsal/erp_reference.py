@@ -10,7 +10,7 @@ from typing import Any
 from sync.rehearsal import catalogue
 from sync.rehearsal.ids import seeded
 from sync.rehearsal.names import people
-from sync.rehearsal.story import Company, add_months
+from sync.rehearsal.story import add_months
 
 Json = dict[str, Any]
 Document = tuple[str, Json]
@@ -43,9 +43,8 @@ class Periods:
         """Years, then months. Quarters are left out."""
         years = sorted({start.year for start in self.starts})
         for place, year in enumerate(years):
-            yield "accountingperiod", self._row(
-                FIRST_YEAR + place, f"FY {year}", dt.date(year, 1, 1), dt.date(year, 12, 31), False, False, self.first, year=True
-            )
+            row = self._row(FIRST_YEAR + place, f"FY {year}", (dt.date(year, 1, 1), dt.date(year, 12, 31)), self.first)
+            yield "accountingperiod", row | {"isyear": "T", "isposting": "F"}
         for place, start in enumerate(self.starts):
             end = (add_months(start, 1) - dt.timedelta(days=1)).date()
             closed, closing = start < add_months(self.current, -1), start == add_months(self.current, -1)
@@ -53,26 +52,23 @@ class Periods:
             if closing:
                 changed = self.current + min(dt.timedelta(days=3), (self.anchor - self.current) / 2)
                 changed = min(changed, self.anchor - dt.timedelta(hours=6))  # on the first of a month: the evening before
-            row = self._row(
-                FIRST_PERIOD + place, f"{start:%b %Y}", start.date(), end, closed, closing, changed.replace(microsecond=0)
-            )
-            yield "accountingperiod", row | {"parent": FIRST_YEAR + years.index(start.year)}
+            row = self._row(FIRST_PERIOD + place, f"{start:%b %Y}", (start.date(), end), changed)
+            locks = dict.fromkeys(("closed", "alllocked", "arlocked", "aplocked", "payrolllocked"), "T") if closed else {}
+            locks |= {"closedondate": changed.date().isoformat()} if closed else {}
+            locks |= {"arlocked": "T"} if closing else {}
+            yield "accountingperiod", row | {"parent": FIRST_YEAR + years.index(start.year)} | locks
 
     @staticmethod
-    def _row(
-        id: int, name: str, start: dt.date, end: dt.date, closed: bool, closing: bool, changed: dt.datetime, year: bool = False
-    ) -> Json:
-        lock = "T" if closed else "F"
+    def _row(id: int, name: str, span: tuple[dt.date, dt.date], changed: dt.datetime) -> Json:
         return {
-            "id": id, "periodname": name, "startdate": start.isoformat(), "enddate": end.isoformat(), "isadjust": "F",
-            "isquarter": "F", "isyear": "T" if year else "F", "isposting": "F" if year else "T", "isinactive": "F",
-            "closed": lock, "closedondate": changed.date().isoformat() if closed else None, "alllocked": lock,
-            "arlocked": "T" if closed or closing else "F", "aplocked": lock, "payrolllocked": lock, "allownonglchanges": "T",
+            "id": id, "periodname": name, "startdate": span[0].isoformat(), "enddate": span[1].isoformat(), "isadjust": "F",
+            "isquarter": "F", "isyear": "F", "isposting": "T", "isinactive": "F", "closed": "F", "closedondate": None,
+            "alllocked": "F", "arlocked": "F", "aplocked": "F", "payrolllocked": "F", "allownonglchanges": "T",
             "fiscalcalendar": 1, "lastmodifieddate": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }  # fmt: skip
 
 
-def reference_documents(company: Company, periods: Periods) -> Iterator[Document]:
+def reference_documents(periods: Periods) -> Iterator[Document]:
     """Everything that transactions refer to, in an order in which references resolve."""
     since = periods.first.strftime("%Y-%m-%dT%H:%M:%SZ")
     for entity in catalogue.ENTITIES:
@@ -87,18 +83,22 @@ def reference_documents(company: Company, periods: Periods) -> Iterator[Document
         yield "subsidiary", {
             "id": entity.subsidiary, "name": entity.name, "fullname": entity.name, "legalname": entity.name,
             "parent": None if entity.subsidiary == 1 else 1, "currency": entity.currency_id, "country": entity.country,
-            "iselimination": "F", "isinactive": "F", "externalid": entity.code, "fiscalcalendar": 1, "tranprefix": entity.prefix,
+            "iselimination": "F", "isinactive": "F", "externalid": entity.code, "fiscalcalendar": 1, "tranprefix": entity.code,
             "lastmodifieddate": since,
         }  # fmt: skip
-    accounts = ((catalogue.TAX_ITEM, "2200", "Sales Tax Payable", "OthCurrLiab"), (USAGE_REVENUE, "4010", "Usage Revenue", "Income"),
-                (SERVICE_REVENUE, "4020", "Service Revenue", "Income"))  # fmt: skip
-    for id, number, name, kind in accounts:
+    accounts = (
+        (catalogue.TAX_ITEM, "2200", "Sales Tax Payable", "OthCurrLiab"),
+        (USAGE_REVENUE, "4010", "Usage Revenue", "Income"),
+        (SERVICE_REVENUE, "4020", "Service Revenue", "Income"),
+    )
+    for id, code, name, kind in accounts:
         yield "account", {
-            "id": id, "acctnumber": number, "accountsearchdisplayname": f"{number} {name}", "fullname": name, "accttype": kind,
+            "id": id, "acctnumber": code, "accountsearchdisplayname": f"{code} {name}", "fullname": name, "accttype": kind,
             "isinactive": "F", "eliminate": "F", "lastmodifieddate": since,
         }  # fmt: skip
     items = [(plan.item, plan.label) for plan in catalogue.PLANS]
-    for id, name in [*items, (catalogue.USAGE_ITEM, "Meridian platform calls"), (catalogue.SERVICE_ITEM, "Professional services")]:
+    items += [(catalogue.USAGE_ITEM, "Meridian platform calls"), (catalogue.SERVICE_ITEM, "Professional services")]
+    for id, name in items:
         yield "item", {
             "id": id, "itemid": name, "fullname": name, "displayname": name, "itemtype": "Service",
             "incomeaccount": income_account(id), "isinactive": "F", "lastmodifieddate": since,
@@ -132,6 +132,7 @@ def _rates(periods: Periods) -> Iterator[Document]:
             yield "consolidatedexchangerate", {
                 "id": number, "postingperiod": FIRST_PERIOD + place, "fromcurrency": entity.currency_id, "tocurrency": 1,
                 "fromsubsidiary": entity.subsidiary, "tosubsidiary": 1, "accountingbook": 1, "currentrate": f"{rate:f}",
-                "averagerate": f"{rate:f}", "historicalrate": f"{rate:f}", "lastmodifieddate": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "averagerate": f"{rate:f}", "historicalrate": f"{rate:f}",
+                "lastmodifieddate": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             }  # fmt: skip
             number += 1

@@ -27,10 +27,10 @@ def tell(seed: int, anchor: dt.datetime, numbers: Numbers) -> Customer:
     customer = new_customer(0, DE, HERO_NAME, joined, rng)
     customer.industry, customer.tax_rate = "Manufacturing", Decimal("0.19")
     teller = Teller(customer, anchor, rng, numbers)
-    main = subscribe(teller, YEARLY, 1, 120, 12, joined)
+    main = subscribe(teller, YEARLY, 1, seats=120, months=12, started=joined)
     upgrade = teller.amend(main, anchor - 132 * DAY, 150, "now").bill
     (first,) = cycle_bills(teller, main, anchor)
-    fleet = subscribe(teller, YEARLY, 0, 40, 12, joined + 70 * DAY)
+    fleet = subscribe(teller, YEARLY, 0, seats=40, months=12, started=joined + 70 * DAY)
     enlarged = teller.amend(fleet, anchor - 70 * DAY, 64, "now").bill
     (second,) = cycle_bills(teller, fleet, anchor)
     workshop = teller.bill(
@@ -38,7 +38,9 @@ def tell(seed: int, anchor: dt.datetime, numbers: Numbers) -> Customer:
         finalized=anchor - 21 * DAY + HOUR,
     )  # fmt: skip
     workshop.days_due = 45
-    assert upgrade is not None and upgrade.finalized is not None and enlarged is not None
+    assert upgrade is not None
+    assert upgrade.finalized is not None
+    assert enlarged is not None
     for bill in (first, second, upgrade, enlarged, workshop):
         teller.post(bill, 3 * HOUR)
     for bill in (first, second, enlarged):

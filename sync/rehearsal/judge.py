@@ -122,9 +122,7 @@ def _early_renewals(account: Account, now: dt.datetime) -> Iterator[Standing]:
         subjects = frozenset({("gainsight", "renewal", str(renewal["Gsid"]))})
         since = min(moment(renewal["ModifiedDate"]), now - MARGIN)
         amount = Decimal(str(renewal.get("TargetAmount") or 0))
-        yield Standing(
-            "renewal_before_amendment", account.crm, subjects, since, since, amount, str(renewal["CurrencyIsoCode"])
-        )
+        yield Standing("renewal_before_amendment", account.crm, subjects, since, since, amount, str(renewal["CurrencyIsoCode"]))
 
 
 def _early_invoices(native: Native, account: Account) -> Iterator[Standing]:
@@ -164,22 +162,21 @@ def _stale_orders(native: Native, account: Account, now: dt.datetime) -> Iterato
         currency = subscription["currency"].upper()
         if abs(here - there) <= _tolerance(currency) and native.currencies.get(order["currency"]) == currency:
             continue
-        changes = [
-            moment(item["period"]["start"])
-            for item in account.items
-            if item["proration"] and ((item["parent"] or {}).get("subscription_details") or {}).get("subscription") == subscription["id"]
-        ]
+        mine = [item for item in account.items if item["proration"] and _subscription_of(item) == subscription["id"]]
+        changes = [moment(item["period"]["start"]) for item in mine]
         made = [moment(subscription["created"]), *(moment(item["created"]) for item in subscription["items"]["data"])]
         since = max(changes) if changes else max(made)
         locked = [moment(p["lastmodifieddate"]) for p in native.periods if _locked_after(p, since, now)]
         due = max(since, min(locked)) if locked else now + 24 * HOUR
-        subjects = frozenset(
-            {("stripe", "subscription", subscription["id"]), ("netsuite", "subscription", str(order["id"]))}
-        )
+        subjects = frozenset({("stripe", "subscription", subscription["id"]), ("netsuite", "subscription", str(order["id"]))})
         yield Standing(
             "close_on_stale_subscription", account.crm, subjects, due, max(due, moment(order["lastmodifieddate"])),
             abs(here - there), currency,
         )  # fmt: skip
+
+
+def _subscription_of(item: Json) -> object:
+    return ((item["parent"] or {}).get("subscription_details") or {}).get("subscription")
 
 
 def _locked_after(period: Json, since: dt.datetime, now: dt.datetime) -> bool:

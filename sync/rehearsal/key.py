@@ -21,7 +21,7 @@ PLAY = "rehearsal:play"
 
 
 def entry(
-    rule: str, account: str, subjects: Iterable[tuple[str, str, str]], amount: Decimal, currency: str, why: str,
+    rule: str, account: str, subjects: Iterable[tuple[str, str, str]], *, amount: Decimal, currency: str, why: str,
     planted_at: dt.datetime, settled_when: dict[str, str], ripens_at: dt.datetime | None = None,
 ) -> Json:  # fmt: skip
     """One entry; its id follows from the rule and the subjects."""
@@ -47,8 +47,8 @@ def of(planted: Planted, at: dt.datetime) -> Json:
     customer: Customer = planted.customer
     amount = Decimal(planted.amount).scaleb(-customer.entity.places)
     return entry(
-        planted.rule, customer.crm, planted.subjects, amount, customer.entity.currency, planted.why, at,
-        planted.settled_when, planted.ripens,
+        planted.rule, customer.crm, planted.subjects, amount=amount, currency=customer.entity.currency, why=planted.why,
+        planted_at=at, settled_when=planted.settled_when, ripens_at=planted.ripens,
     )  # fmt: skip
 
 

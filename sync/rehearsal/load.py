@@ -62,7 +62,7 @@ def load(wires: Mapping[str, Wire], seed: int, accounts: int, now: dt.datetime, 
         if there["state"] == "loaded":
             return Loaded(anchor, there["counts"], there["planted"], fresh=False)
     elif keeper.health()["objects"].get("customers"):
-        raise OtherCompany("The Stripe simulator already has customers of its own. Start the simulators with an empty data folder.")
+        raise OtherCompany("The Stripe simulator has customers of its own. Start the simulators with an empty data folder.")
     company = imagine(seed, accounts, anchor)
     mark = {"id": key.COMPANY, "seed": seed, "accounts": accounts, "anchor": anchor.isoformat(), "state": "loading"}
     keeper.store_key([mark])

@@ -90,7 +90,8 @@ def read(wires: Mapping[str, Wire]) -> Native:
             account(contract["AccountId"]).contracts.append(contract)
     _read_renewals(wires["gainsight"], account)
     currencies = {row["id"]: str(row["symbol"]) for row in netsuite.objects("currency")}
-    months = [p for p in netsuite.objects("accountingperiod") if "T" not in (p.get("isyear"), p.get("isquarter"), p.get("isadjust"))]
+    periods = netsuite.objects("accountingperiod")
+    months = [p for p in periods if "T" not in (p.get("isyear"), p.get("isquarter"), p.get("isadjust"))]
     return Native(accounts, sorted(months, key=lambda p: str(p["startdate"])), currencies, dict(credited), touched)
 
 

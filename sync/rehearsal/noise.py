@@ -164,7 +164,7 @@ def _credit_on_its_way(company: Company, teller: Teller) -> bool:
     return True
 
 
-def _pending_at_rest(company: Company, teller: Teller) -> bool:
+def _pending_at_rest(_: Company, teller: Teller) -> bool:
     if not changeable(teller.customer):
         return False
     upgrade(teller, 2, 12, "pending")
@@ -181,7 +181,7 @@ def _pending_held(company: Company, teller: Teller) -> bool:
     return True
 
 
-def _draft_at_rest(company: Company, teller: Teller) -> bool:
+def _draft_at_rest(_: Company, teller: Teller) -> bool:
     if not changeable(teller.customer):
         return False
     upgrade(teller, 2, 6, "draft")

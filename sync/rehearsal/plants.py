@@ -74,7 +74,7 @@ def note_what_ripens(company: Company) -> None:
 # -- the five kinds ----------------------------------------------------------------------------------------------------
 
 
-def _stale_order(company: Company, teller: Teller, number: int) -> Planted | None:
+def _stale_order(company: Company, teller: Teller, _: int) -> Planted | None:
     """The ERP's order never followed a change of a month whose receivables are locked."""
     customer, anchor = teller.customer, company.anchor
     if not changeable(customer):
@@ -139,7 +139,8 @@ def _renewal_too_early(company: Company, teller: Teller, number: int) -> Planted
     if at <= subscription.period(anchor)[0] + DAY:
         return None
     seats = subscription.quantity
-    teller.amend(subscription, at, seats + max(3, seats * teller.rng.randint(20, 60) // 100), "draft" if number % 3 == 2 else "pending")
+    after = seats + max(3, seats * teller.rng.randint(20, 60) // 100)
+    teller.amend(subscription, at, after, "draft" if number % 3 == 2 else "pending")
     renewal = start_renewal(teller, anchor - teller.seconds(20 * HOUR, 60 * HOUR))
     return Planted(
         "renewal_before_amendment",
@@ -197,7 +198,7 @@ def _named(company: Company, bill: Bill) -> bool:
     return any(subject[2] in ids for planted in company.planted for subject in planted.subjects)
 
 
-def _missing(company: Company, teller: Teller, number: int) -> Planted | None:
+def _missing(company: Company, teller: Teller, _: int) -> Planted | None:
     """Billing finalised it; the ERP never got it."""
     customer, anchor = teller.customer, company.anchor
     for bill in reversed(customer.bills):

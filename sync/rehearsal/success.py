@@ -47,8 +47,8 @@ def documents(company: Company) -> Iterator[Document]:
         yield "company", company_document(company, customer)
         for renewal in customer.renewals:
             yield "gs_opportunity", renewal_document(customer, renewal)
-        for place, (name, kind, due, closed) in enumerate(customer.calls):
-            yield "call_to_action", _call(company, customer, place, name, kind, due, closed)
+        for place in range(len(customer.calls)):
+            yield "call_to_action", _call(company, customer, place)
 
 
 def company_document(company: Company, customer: Customer) -> Json:
@@ -88,15 +88,14 @@ def renewal_document(customer: Customer, renewal: Renewal) -> Json:
     }  # fmt: skip
 
 
-def _call(
-    company: Company, customer: Customer, place: int, name: str, kind: str, due: dt.datetime, closed: bool
-) -> Json:
+def _call(company: Company, customer: Customer, place: int) -> Json:
+    name, kind, due, closed = customer.calls[place]
     created = min(due - dt.timedelta(days=14), company.anchor - dt.timedelta(hours=30))
     changed = due if closed and due < company.anchor else created
     return {
         "Gsid": gsid(seeded(company.seed, "call", customer.gsid, place), "1S01"), "Name": name, "CompanyId": customer.gsid,
         "EntityType": "COMPANY", "DueDate": millis(due), "IsClosed": closed, "IsImportant": kind == "Risk",
         "OwnerId": user_gsid(customer.owner), "PriorityId": "High" if kind == "Risk" else "Medium",
-        "StatusId": "Closed Success" if closed else "New", "TypeId": kind, "ReasonId": "Renewal" if kind == "Renewal" else "Other",
-        "CreatedDate": millis(created), "ModifiedDate": millis(changed),
+        "StatusId": "Closed Success" if closed else "New", "TypeId": kind,
+        "ReasonId": "Renewal" if kind == "Renewal" else "Other", "CreatedDate": millis(created), "ModifiedDate": millis(changed),
     }  # fmt: skip

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +14,7 @@ Json = dict[str, Any]
 VENDORS = ("stripe", "salesforce", "netsuite", "gainsight")
 BATCH_BYTES = 1_000_000
 PAGE = 1000
+_STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
 class Unreachable(Exception):
@@ -55,8 +54,9 @@ class Wire:
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 self._connection = None
-                if attempt == 2 or not isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)):
-                    raise Unreachable(f"The {self.vendor} simulator at {self.url} does not answer ({error}). Is it running?") from None
+                if attempt == 2 or not isinstance(error, _STALE):
+                    said = f"The {self.vendor} simulator at {self.url} does not answer ({error}). Is it running?"
+                    raise Unreachable(said) from None
         raise AssertionError("unreachable")
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -141,9 +141,8 @@ def connect(urls: Mapping[str, str]) -> dict[str, Wire]:
     wires: dict[str, Wire] = {}
     for vendor in VENDORS:
         if not urls.get(vendor):
-            raise Unreachable(
-                f"No address for the {vendor} simulator: give --urls {vendor}=http://127.0.0.1:PORT or set REVOPS_SIM_{vendor.upper()}_URL."
-            )
+            how = f"give --urls {vendor}=http://127.0.0.1:PORT or set REVOPS_SIM_{vendor.upper()}_URL"
+            raise Unreachable(f"No address for the {vendor} simulator: {how}.")
         wires[vendor] = Wire(vendor, urls[vendor])
         name = wires[vendor].health().get("vendor")
         if name != vendor:
@@ -161,8 +160,3 @@ def urls_from(arguments: Iterable[str] = (), environ: Mapping[str, str] | None =
             raise ValueError(f"{word!r}: write stripe=http://127.0.0.1:PORT; vendors are {', '.join(VENDORS)}.")
         urls[vendor] = url
     return urls
-
-
-def plain(value: Any) -> str:
-    """Readable JSON for messages."""
-    return json.dumps(value, default=lambda one: str(one) if isinstance(one, Decimal) else repr(one), ensure_ascii=False)

@@ -72,9 +72,8 @@ class Command(BaseCommand):
         if not loaded.fresh:
             self.stdout.write(f"already loaded, as of {loaded.anchor:%Y-%m-%d %H:%M} UTC; nothing to do")
             return
-        self.stdout.write(
-            f"loaded {loaded.total:,} objects as of {loaded.anchor:%Y-%m-%d %H:%M} UTC; {loaded.planted} contradictions are planted"
-        )
+        self.stdout.write(f"loaded {loaded.total:,} objects as of {loaded.anchor:%Y-%m-%d %H:%M} UTC")
+        self.stdout.write(f"{loaded.planted} contradictions are planted")
 
     @staticmethod
     def _close(meters: list[Meter]) -> None:
