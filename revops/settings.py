@@ -39,17 +39,16 @@ def _encryption_keys() -> list[bytes]:
 
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
-REVOPS_DATA_DIR = Path(env.str("REVOPS_DATA_DIR", default=str(BASE_DIR / ".data")))
+REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
 REVOPS_DELIVERY_LEASE_SECONDS: int = env.int("REVOPS_DELIVERY_LEASE_SECONDS", default=60)
-REVOPS_PUBLIC_URL: str = env.str("REVOPS_PUBLIC_URL", default="http://127.0.0.1:8000")
+REVOPS_PUBLIC_URL: str = env.str("REVOPS_PUBLIC_URL", default="") or "http://127.0.0.1:8000"
 
 # --- who may talk to us ---------------------------------------------------------------------------------------------
 ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 # On in production. Off on plain HTTP at loopback, where a browser would never send a secure cookie back.
-SECURE: bool = env.bool("REVOPS_HTTPS", default=not REVOPS_DEMO)
+SECURE: bool = env.bool("REVOPS_HTTPS") if env.str("REVOPS_HTTPS", default="") else not REVOPS_DEMO
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
@@ -68,6 +67,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "revops-csrf"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "revops.web.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
@@ -135,6 +135,7 @@ if not (BASE_DIR / "revops/people/models.py").exists():
 MIDDLEWARE = [
     "sync.shortcut.IntakeShortcut",
     "revops.logs.RequestLogMiddleware",
+    "revops.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -147,6 +148,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "revops.web.middleware.PageMiddleware",
 ]
 ROOT_URLCONF = "revops.urls"
 WSGI_APPLICATION = "revops.wsgi.application"
@@ -163,6 +165,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "revops.web.shell.shell",
             ],
             "loaders": [
                 (
@@ -187,6 +190,8 @@ COTTON_DIR = "components"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)
+if not env.str("DATABASE_URL"):
+    raise ImproperlyConfigured("DATABASE_URL is empty: name a PostgreSQL database, or start `make up`, which brings its own.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
     "ENGINE": "django.db.backends.postgresql",
@@ -208,7 +213,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis and Celery: only the doorbell ----------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "revops"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "revops",
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},  # whoever asks goes on without it
+    }
+}
 _VISIBILITY_TIMEOUT_SECONDS = 600
 _TRANSPORT_OPTIONS = {
     "visibility_timeout": _VISIBILITY_TIMEOUT_SECONDS,
@@ -273,6 +285,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -280,7 +293,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- files, language, time, logs ------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("REVOPS_STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = BASE_DIR / (env.str("REVOPS_STATIC_ROOT", default="") or "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _TESTING = "pytest" in sys.modules
 STORAGES = {

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from revops.access.rules import require
-from revops.api.base import View, choice
+from revops.api.base import View
 from revops.api.idempotency import once
-from revops.api.schema import IDEMPOTENCY_KEY
+from revops.api.pages import BySystem, NewestFirst
+from revops.api.schema import IDEMPOTENCY_KEY, query
 from revops.api.serializers import ReasonSerializer
 from sync.models import Connection, Delivery, DeliveryState
 from sync.replay import replay
@@ -57,22 +59,24 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
 
 class Deliveries(View):
+    pagination_class = NewestFirst
+
     @extend_schema(
         responses=DeliverySerializer(many=True),
         parameters=[
-            OpenApiParameter("state", str, many=True, enum=DeliveryState.values),
-            OpenApiParameter("connection", str),
-            OpenApiParameter("trace_id", str),
+            query("state", many=True, enum=DeliveryState.values),
+            query("connection", description="The slug of a connection."),
+            query("trace_id"),
         ],
     )
     def get(self, request: Request) -> Response:
         """What the systems sent or we read, newest first. `state=quarantined` lists the dead letters."""
         rows = DELIVERIES.order_by()
-        if states := choice(request, "state", DeliveryState.values):
+        if states := self.choice("state", DeliveryState.values):
             rows = rows.filter(state__in=states)
         for name, column in (("connection", "connection_id"), ("trace_id", "trace_id")):
-            if value := request.query_params.get(name):
-                rows = rows.filter(**{column: value.replace("\x00", "")})
+            if value := self.text(name):
+                rows = rows.filter(**{column: value})
         return self.page(rows, DeliverySerializer)
 
 
@@ -85,10 +89,10 @@ class OneDelivery(View):
 
 class ReplayDelivery(View):
     @extend_schema(request=ReasonSerializer, responses={202: DeliverySerializer}, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Put it back to the start. 202: it waits for its turn; ask again for the outcome."""
-        delivery = self.row(DELIVERIES, key)
         require(self.user, "replay_delivery")
+        delivery = self.row(DELIVERIES, key)
         reason = self.valid(ReasonSerializer)["reason"]
 
         def perform() -> Response:
@@ -99,12 +103,12 @@ class ReplayDelivery(View):
 
 
 class Connections(View):
+    pagination_class = BySystem
+
     @extend_schema(responses=ConnectionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The configured vendor instances, without any secret."""
-        require(self.user, "see_connections")
-        rows = Connection.objects.select_related("system").order_by("system_id")
-        return Response({"results": ConnectionSerializer(rows, many=True).data})
+        return self.page(Connection.objects.select_related("system").order_by(), ConnectionSerializer)
 
 
 _view = login_not_required

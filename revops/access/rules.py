@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 
 from revops.errors import Missing
 from revops.people.models import Role, User
+from revops.postings.kinds import KINDS
 
 _ANALYSTS = frozenset({Role.CS_ANALYST, Role.FINANCE_ANALYST})
 _SIGNERS = frozenset({Role.APPROVER, Role.CONTROLLER})
@@ -39,15 +40,9 @@ GRANTS: dict[str, frozenset[Role]] = {
     "manage_people": frozenset({Role.ADMIN}),
 }
 
-PLAN_KINDS: dict[str, frozenset[Role]] = {
-    "hold_renewal": _ANALYSTS,
-    "release_renewal": _ANALYSTS,
-    "credit_memo": frozenset({Role.FINANCE_ANALYST}),
-}
-"""Who may compose which kind of change: money is finance's."""
-
 VISIBLE: dict[str, str] = {
     "exceptioncase": "see_case",
+    "casenote": "see_case",
     "expectation": "see_queue",
     "account": "see_account",
     "accountlink": "see_account",
@@ -84,8 +79,8 @@ def _works_team(user: User, team: str) -> bool:
 
 
 def may_compose(user: User, kind: str) -> bool:
-    """May this person compose this kind of change?"""
-    return user.is_active and bool(user.role_codes() & PLAN_KINDS.get(kind, frozenset()))
+    """May this person compose this kind of change? The kind itself says which roles make it: money is finance's."""
+    return may(user, "compose_plan") and kind in KINDS and bool(user.role_codes() & KINDS[kind].maker_roles)
 
 
 def require(user: User, verb: str, row: Model | None = None) -> None:
@@ -94,8 +89,12 @@ def require(user: User, verb: str, row: Model | None = None) -> None:
         raise Missing()
 
 
+def sees(user: User, model: type[Model]) -> bool:
+    """May this person see rows of that model at all? Raises `LookupError` for a model that no line names."""
+    return may(user, VISIBLE[str(model._meta.model_name)])
+
+
 def visible_to(user: User, rows: QuerySet[M] | type[M]) -> QuerySet[M]:
     """The rows of a queryset or model that this person may see; none when the role sees none of them."""
     queryset: QuerySet[M] = rows if isinstance(rows, QuerySet) else rows._default_manager.all()
-    verb = VISIBLE[str(queryset.model._meta.model_name)]
-    return queryset if may(user, verb) else queryset.none()
+    return queryset if sees(user, queryset.model) else queryset.none()

@@ -1,4 +1,4 @@
-"""What every view of the API shares: who asks, which rows exist for them, and conditional requests."""
+"""What every view of the API shares: who asks, which rows exist for them, query parameters, and conditional requests."""
 
 from __future__ import annotations
 
@@ -7,28 +7,54 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from revops.access.rules import visible_to
+from revops.access.rules import sees, visible_to
 from revops.api.authentication import BearerAuthentication
 from revops.api.pages import NewestFirst
+from revops.api.parsing import StrictJson
 from revops.api.problems import PreconditionFailed, PreconditionRequired
+from revops.api.schema import Described
+from revops.api.throttle import PerPerson
+from revops.audit.trace import trace_id, tracing
 from revops.errors import Missing
 from revops.people.models import User
 
 M = TypeVar("M", bound=Model)
+TEXT_LENGTH_MAX = 200
 
 
 class View(APIView):
-    """A view for programs: bearer token only, so that no cookie of a browser can act here."""
+    """A view for programs: bearer token only, so that no cookie of a browser can act here; JSON in and out, nothing else.
+
+    A list view names its `pagination_class`. Query parameters are read through `text`, `number`, `choice`, `flag` and
+    `moment`, which also note that the parameter exists: a page refuses the ones that nobody read, because a misspelt filter
+    that is ignored would show everything.
+    """
 
     authentication_classes = [BearerAuthentication]
+    permission_classes = [IsAuthenticated]
+    parser_classes = [StrictJson]
+    renderer_classes = [JSONRenderer]
+    throttle_classes = [PerPerson]
+    metadata_class = None
+    pagination_class: type[NewestFirst] | None = None
+    schema = Described()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Serve one request inside its trace, with instants in UTC."""
+        self.parameters_read: set[str] = set()
+        with tracing(trace_id(), str(request.META.get("REVOPS_REQUEST_ID", ""))), timezone.override(dt.UTC):
+            return super().dispatch(request, *args, **kwargs)
 
     @property
     def user(self) -> User:
@@ -38,6 +64,7 @@ class View(APIView):
             raise Missing()
         return user
 
+    # -- rows ---------------------------------------------------------------------------------------------------------
     def row(self, rows: QuerySet[M], key: int) -> M:
         """The visible row of that id; not there and not allowed are the same `Missing`."""
         found = visible_to(self.user, rows).filter(pk=key).first()
@@ -45,11 +72,13 @@ class View(APIView):
             raise Missing()
         return found
 
-    def page(
-        self, rows: QuerySet[M], serializer: type[Serializer[Any]], paginator: type[CursorPagination] = NewestFirst
-    ) -> Response:
-        """One cursor page of the visible rows."""
-        pages = paginator()
+    def page(self, rows: QuerySet[M], serializer: type[Serializer[Any]]) -> Response:
+        """One cursor page of the visible rows. `Missing` when the person may see none of that kind, whatever there is."""
+        if not sees(self.user, rows.model):
+            raise Missing()
+        assert self.pagination_class is not None, "a list view says how it is paged"
+        self.refuse_unread("cursor", "page_size")
+        pages = self.pagination_class()
         chosen = pages.paginate_queryset(visible_to(self.user, rows), self.request, view=self)
         return pages.get_paginated_response(serializer(chosen, many=True).data)
 
@@ -59,6 +88,63 @@ class View(APIView):
         checked.is_valid(raise_exception=True)
         data: dict[str, Any] = checked.validated_data
         return data
+
+    # -- query parameters ---------------------------------------------------------------------------------------------
+    def _given(self, name: str) -> str:
+        self.parameters_read.add(name)
+        return self.request.query_params.get(name, "")
+
+    def refuse_unread(self, *others: str) -> None:
+        """Raises a 400 when the query string has a parameter that this address does not know."""
+        known = self.parameters_read | set(others)
+        unknown = sorted(set(self.request.query_params) - known)
+        if unknown:
+            told = f"This address knows {', '.join(sorted(known))}." if known else "This address takes no parameters."
+            raise ValidationError({name[:TEXT_LENGTH_MAX].replace("\x00", ""): told for name in unknown})
+
+    def text(self, name: str) -> str:
+        """A plain text, empty when absent. Raises a 400 for one that no column could hold."""
+        value = self._given(name).strip()
+        if len(value) > TEXT_LENGTH_MAX or not value.isprintable():
+            raise ValidationError({name: f"This is a printable text of at most {TEXT_LENGTH_MAX} characters."})
+        return value
+
+    def number(self, name: str) -> int | None:
+        """A whole number from 0, None when absent. Raises a 400."""
+        value = self._given(name)
+        if not value:
+            return None
+        if not (value.isascii() and value.isdecimal() and len(value) <= 18):
+            raise ValidationError({name: "This is a whole number."})
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """`true`, or `false` also when absent. Raises a 400."""
+        value = self._given(name)
+        if value not in ("", "true", "false"):
+            raise ValidationError({name: "This is true or false."})
+        return value == "true"
+
+    def moment(self, name: str) -> dt.datetime | None:
+        """An aware instant, None when absent. Raises a 400 that says how to write it."""
+        text = self._given(name)
+        if not text:
+            return None
+        try:
+            value = parse_datetime(text.replace(" ", "+"))
+            if value is not None and value.tzinfo is not None:
+                return value.astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise ValidationError({name: "Write an instant with its zone, such as 2026-11-23T14:05:00Z."})
+
+    def choice(self, name: str, allowed: Sequence[str]) -> list[str]:
+        """Values of a repeated parameter, each one of `allowed`. Raises a 400."""
+        self.parameters_read.add(name)
+        values = self.request.query_params.getlist(name)
+        if any(value not in allowed for value in values):
+            raise ValidationError({name: f"This is one of {', '.join(allowed)}."})
+        return values
 
 
 def etag(row_version: int) -> str:
@@ -74,26 +160,3 @@ def expected_version(request: Request, row_version: int) -> int:
     if header.strip() != etag(row_version):
         raise PreconditionFailed()
     return row_version
-
-
-def moment(request: Request, name: str) -> dt.datetime | None:
-    """An aware instant from the query string, or None when absent. Raises a 400 that says how to write it."""
-    text = request.query_params.get(name)
-    if not text:
-        return None
-    try:
-        value = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        value = None
-    if value is None or value.tzinfo is None:
-        raise ValidationError({name: "Write an instant with its zone, such as 2026-11-23T14:05:00Z."})
-    return value
-
-
-def choice(request: Request, name: str, allowed: Sequence[str]) -> list[str]:
-    """Values of a repeated query parameter, each one of `allowed`. Raises a 400."""
-    values = request.query_params.getlist(name)
-    wrong = [value for value in values if value not in allowed]
-    if wrong:
-        raise ValidationError({name: f"{wrong[0]!r} is none of {', '.join(allowed)}."})
-    return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import unicodedata
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -41,11 +43,24 @@ class MinorMoney(MoneyField):
         return Money.from_minor(value.amount_minor, value.currency).as_json()
 
 
+class Instant(serializers.DateTimeField):
+    """An instant with its zone; one without is refused, for nobody knows whose noon it means."""
+
+    def enforce_timezone(self, value: dt.datetime) -> dt.datetime:
+        if value.tzinfo is None:
+            raise serializers.ValidationError(
+                "Write an instant with its zone, such as 2026-11-23T14:05:00Z.", code="zone_missing"
+            )
+        return super().enforce_timezone(value)
+
+
 class PlainText(serializers.CharField):
-    """Text without control characters."""
+    """Text without control characters. A number is no text."""
 
     def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
         text = str(super().to_internal_value(data))
-        if any(ord(character) < 32 and character not in "\n\t" for character in text):
+        if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in text):
             raise serializers.ValidationError("Control characters are not allowed.", code="control_characters")
         return text

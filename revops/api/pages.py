@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from rest_framework.pagination import CursorPagination
+import re
+
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
 
 
 class NewestFirst(CursorPagination):
-    """Newest rows first, 50 a page, at most 200; the cursor is opaque."""
+    """Newest rows first, 50 a page, at most 200; the cursor is opaque. A cursor that we did not make is a 400."""
 
     ordering: str | tuple[str, ...] = "-id"
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+    position_pattern = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        wrong = ValidationError({"cursor": "This cursor is not one of ours; take it from `next` or `previous` of a page."})
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            raise wrong from None
+        if cursor is not None and cursor.position is not None and not self.position_pattern.fullmatch(str(cursor.position)):
+            raise wrong
+        return cursor
 
 
 class OldestFirst(NewestFirst):
     """Oldest rows first."""
 
     ordering = "id"
+
+
+class BySystem(NewestFirst):
+    """By the slug of the system."""
+
+    ordering = "system_id"
+    position_pattern = re.compile(r"[a-z0-9_-]{1,60}", re.ASCII)

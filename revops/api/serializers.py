@@ -7,14 +7,27 @@ from typing import Any
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
-from revops.api.fields import MinorMoney, PlainText
+from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
-from revops.cases.models import ExceptionCase
+from revops.cases.models import CaseNote, ExceptionCase
 from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, Posting
 
-COMPOSABLE = ("hold_renewal", "release_renewal", "credit_memo")
+
+class Said(serializers.Serializer[Any]):
+    """The base of everything that a caller may say: a field that is not listed is refused, never ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "This is not yours to say here."))
+        return super().to_internal_value(data)
+
+
+class NothingSaid(Said):
+    """A body without content: nothing at all, or `{}`."""
 
 
 class LinkSerializer(serializers.ModelSerializer[AccountLink]):
@@ -96,9 +109,9 @@ class StatementLineSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     system = serializers.CharField()
     status = serializers.CharField()
-    debit = serializers.DictField(allow_null=True)
-    credit = serializers.DictField(allow_null=True)
-    balance = serializers.DictField(allow_null=True)
+    debit = MoneyField(allow_null=True)
+    credit = MoneyField(allow_null=True)
+    balance = MoneyField(allow_null=True)
 
 
 class LedgerSerializer(serializers.Serializer[Any]):
@@ -144,24 +157,29 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
         ]
 
 
-class CaseChangeSerializer(serializers.Serializer[Any]):
+class CaseChangeSerializer(Said):
     """What a PATCH of a case may say: its owner, or that it is put aside until then."""
 
     owner = serializers.EmailField(required=False, allow_null=True)
-    snoozed_until = serializers.DateTimeField(required=False, allow_null=True)
+    snoozed_until = Instant(required=False, allow_null=True)
     reason = PlainText(required=False, allow_blank=True, max_length=2000, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "This cannot be changed."))
         if ("owner" in attrs) == ("snoozed_until" in attrs):
             raise serializers.ValidationError("Change either the owner or snoozed_until.")
         return attrs
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class NewNoteSerializer(Said):
     text = PlainText(max_length=10_000)
+
+
+class NoteSerializer(serializers.ModelSerializer[CaseNote]):
+    author = serializers.CharField(source="author.username", read_only=True)
+
+    class Meta:
+        model = CaseNote
+        fields = ["id", "author", "at", "text"]
 
 
 class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
@@ -244,28 +262,28 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
         ]
 
 
-class PlanProposalSerializer(serializers.Serializer[Any]):
+class PlanProposalSerializer(Said):
     """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field."""
 
-    kind = serializers.ChoiceField(choices=COMPOSABLE)
+    kind = serializers.ChoiceField(choices=list(KINDS))
     case = serializers.IntegerField(min_value=1)
     inputs = serializers.DictField()
-    reason = PlainText(max_length=4000)
+    reason = PlainText(max_length=2000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
+        unknown = sorted(set(attrs["inputs"]) - {entry.name for entry in KINDS[attrs["kind"]].fields})
         if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "This is not yours to say."))
+            raise serializers.ValidationError({"inputs": dict.fromkeys(unknown, "This kind of change has no such input.")})
         return attrs
 
 
-class ApprovalSerializer(serializers.Serializer[Any]):
+class ApprovalSerializer(Said):
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The plan's digest as you read it: what you sign.")
     meaning = PlainText(max_length=200)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
-    reason = PlainText(max_length=4000)
+class ReasonSerializer(Said):
+    reason = PlainText(max_length=2000)
 
 
 class ActionSerializer(serializers.ModelSerializer[ActionRecord]):

@@ -1,18 +1,20 @@
-"""The addresses of version 1. Deliveries and connections are `sync`'s own and are added by the wiring."""
+"""The addresses of version 1. Deliveries and connections are `sync`'s own; the wiring puts them before these, because the last
+line here answers everything that nobody else did."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from django.urls import path, re_path
 
+from revops.api.schema import DocsView, SchemaView
 from revops.api.views import accounts, audit, cases, plans
+from revops.api.views.unknown import unknown
 
 _view = login_not_required  # the token is checked by the API itself, which denies by default
 
 urlpatterns = [
-    path("v1/schema/", _view(SpectacularAPIView.as_view()), name="api-schema"),
-    path("docs/", _view(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),
+    path("v1/schema/", _view(SchemaView.as_view()), name="api-schema"),
+    path("docs/", _view(DocsView.as_view()), name="api-docs"),
     path("v1/accounts/", _view(accounts.Accounts.as_view())),
     path("v1/accounts/<int:key>/", _view(accounts.OneAccount.as_view())),
     path("v1/accounts/<int:key>/ledger/", _view(accounts.AccountLedgerView.as_view())),
@@ -31,4 +33,5 @@ urlpatterns = [
     path("v1/postings/", _view(plans.Postings.as_view())),
     path("v1/postings/<int:key>/", _view(plans.OnePosting.as_view())),
     path("v1/audit/", _view(audit.Audit.as_view())),
+    re_path("", unknown),
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from revops.access.rules import require
 from revops.api.base import View
+from revops.api.pages import NewestFirst
+from revops.api.schema import number, query
 from revops.api.serializers import ActionSerializer
 from revops.audit.models import ActionRecord
 
@@ -16,18 +17,19 @@ NUMBER_FILTERS = {"account": "account_id", "case": "case_id"}
 
 
 class Audit(View):
+    pagination_class = NewestFirst
+
     @extend_schema(
         responses=ActionSerializer(many=True),
-        parameters=[*(OpenApiParameter(n, str) for n in TEXT_FILTERS), *(OpenApiParameter(n, int) for n in NUMBER_FILTERS)],
+        parameters=[*map(query, TEXT_FILTERS), *map(number, NUMBER_FILTERS)],
     )
     def get(self, request: Request) -> Response:
         """Who did what to which thing, when and why; newest first."""
-        require(self.user, "see_audit")
         rows = ActionRecord.objects.order_by()
         for name, column in TEXT_FILTERS.items():
-            if value := request.query_params.get(name):
-                rows = rows.filter(**{column: value.replace("\x00", "")})
+            if value := self.text(name):
+                rows = rows.filter(**{column: value})
         for name, column in NUMBER_FILTERS.items():
-            if (value := request.query_params.get(name, "")).isdecimal():
-                rows = rows.filter(**{column: int(value[:18])})
+            if (wanted := self.number(name)) is not None:
+                rows = rows.filter(**{column: wanted})
         return self.page(rows, ActionSerializer)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from revops.access.rules import require
-from revops.api.base import View, choice, etag, expected_version
+from revops.api.base import View, etag, expected_version
 from revops.api.idempotency import once
-from revops.api.schema import IDEMPOTENCY_KEY, IF_MATCH
-from revops.api.serializers import CaseChangeSerializer, CaseSerializer, NoteSerializer
+from revops.api.pages import NewestFirst, OldestFirst
+from revops.api.schema import ETAG, IDEMPOTENCY_KEY, IF_MATCH, number, query
+from revops.api.serializers import CaseChangeSerializer, CaseSerializer, NewNoteSerializer, NoteSerializer
 from revops.cases import actions
-from revops.cases.models import CaseStatus, ExceptionCase, Team
+from revops.cases.models import CaseNote, CaseStatus, ExceptionCase, Team
+from revops.detection.registry import RULES
 from revops.errors import Rejected
 from revops.people.models import User
 
@@ -22,36 +25,38 @@ CASES = ExceptionCase.objects.select_related("account", "owner")
 
 
 class Cases(View):
+    pagination_class = NewestFirst
+
     @extend_schema(
         responses=CaseSerializer(many=True),
         parameters=[
-            OpenApiParameter("status", str, many=True, enum=CaseStatus.values),
-            OpenApiParameter("rule", str, many=True),
-            OpenApiParameter("team", str, enum=Team.values),
-            OpenApiParameter("account", int),
+            query("status", many=True, enum=CaseStatus.values),
+            query("rule", many=True, enum=sorted(RULES)),
+            query("team", many=True, enum=Team.values),
+            number("account"),
         ],
     )
     def get(self, request: Request) -> Response:
         """Exceptions, newest first."""
         rows = CASES.all()
-        if statuses := choice(request, "status", CaseStatus.values):
+        if statuses := self.choice("status", CaseStatus.values):
             rows = rows.filter(status__in=statuses)
-        if teams := choice(request, "team", Team.values):
+        if teams := self.choice("team", Team.values):
             rows = rows.filter(team__in=teams)
-        if rules := request.query_params.getlist("rule"):
-            rows = rows.filter(rule__in=[rule[:60] for rule in rules])
-        if (account := request.query_params.get("account", "")).isdecimal():
-            rows = rows.filter(account=int(account[:18]))
+        if rules := self.choice("rule", sorted(RULES)):
+            rows = rows.filter(rule__in=rules)
+        if (account := self.number("account")) is not None:
+            rows = rows.filter(account=account)
         return self.page(rows, CaseSerializer)
 
 
 class OneCase(View):
-    @extend_schema(responses=CaseSerializer)
+    @extend_schema(responses=CaseSerializer, parameters=[ETAG])
     def get(self, request: Request, key: int) -> Response:
         """One exception with its evidence."""
         return _shown(self.row(CASES, key))
 
-    @extend_schema(request=CaseChangeSerializer, responses=CaseSerializer, parameters=[IF_MATCH])
+    @extend_schema(request=CaseChangeSerializer, responses=CaseSerializer, parameters=[IF_MATCH, ETAG])
     def patch(self, request: Request, key: int) -> Response:
         """Give it to somebody (`owner`, null for nobody) or put it aside (`snoozed_until` with a `reason`, null to wake it)."""
         case = self.row(CASES, key)
@@ -77,16 +82,24 @@ class OneCase(View):
 
 
 class CaseNotes(View):
-    @extend_schema(request=NoteSerializer, responses={201: NoteSerializer}, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    pagination_class = OldestFirst
+
+    @extend_schema(responses=NoteSerializer(many=True))
+    def get(self, request: Request, key: int) -> Response:
+        """What people wrote about an exception, oldest first."""
+        case = self.row(CASES, key)
+        return self.page(CaseNote.objects.filter(case=case).select_related("author").order_by(), NoteSerializer)
+
+    @extend_schema(request=NewNoteSerializer, responses={201: NoteSerializer}, parameters=[IDEMPOTENCY_KEY])
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Comment on an exception."""
         case = self.row(CASES, key)
         require(self.user, "work_case", case)
-        text = self.valid(NoteSerializer)["text"]
+        text = self.valid(NewNoteSerializer)["text"]
 
         def perform() -> Response:
             note = actions.comment_on_case(case, text=text, acting_user=self.user, now=timezone.now())
-            return Response({"id": note.pk, "text": note.text}, status=status.HTTP_201_CREATED)
+            return Response(NoteSerializer(CaseNote.objects.get(pk=note.pk)).data, status=status.HTTP_201_CREATED)
 
         return once(request, self.user, perform)
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from revops.access.rules import may_compose, require
-from revops.api.base import View, choice, etag
+from revops.api.base import View, etag
 from revops.api.idempotency import once
-from revops.api.schema import IDEMPOTENCY_KEY
+from revops.api.pages import NewestFirst
+from revops.api.schema import ETAG, IDEMPOTENCY_KEY, number, query
 from revops.api.serializers import (
     ApprovalSerializer,
+    NothingSaid,
     PlanProposalSerializer,
     PlanSerializer,
     PostingSerializer,
     ReasonSerializer,
+    Said,
 )
 from revops.approvals import actions
 from revops.cases.models import ExceptionCase
@@ -32,24 +37,26 @@ PLANS = ChangePlan.objects.select_related("maker").prefetch_related(
 
 
 class Plans(View):
+    pagination_class = NewestFirst
+
     @extend_schema(
         responses=PlanSerializer(many=True),
-        parameters=[OpenApiParameter("state", str, many=True, enum=PlanState.values), OpenApiParameter("case", int)],
+        parameters=[query("state", many=True, enum=PlanState.values), number("case")],
     )
     def get(self, request: Request) -> Response:
         """Change plans, newest first."""
         rows = PLANS.order_by()
-        if states := choice(request, "state", PlanState.values):
+        if states := self.choice("state", PlanState.values):
             rows = rows.filter(state__in=states)
-        if (case := request.query_params.get("case", "")).isdecimal():
-            rows = rows.filter(case=int(case[:18]))
+        if (case := self.number("case")) is not None:
+            rows = rows.filter(case=case)
         return self.page(rows, PlanSerializer)
 
-    @extend_schema(request=PlanProposalSerializer, responses={201: PlanSerializer}, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request) -> Response:
+    @extend_schema(request=PlanProposalSerializer, responses={201: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request) -> HttpResponse:
         """Compose a plan: nothing is asked of anybody yet, and nothing is sent. The answer is the preview."""
-        proposal = self.valid(PlanProposalSerializer)
         require(self.user, "compose_plan")
+        proposal = self.valid(PlanProposalSerializer)
         if not may_compose(self.user, proposal["kind"]):
             raise Missing()
         case = self.row(ExceptionCase.objects.select_related("account"), proposal["case"])
@@ -69,81 +76,83 @@ class Plans(View):
 
 
 class OnePlan(View):
-    @extend_schema(responses=PlanSerializer)
+    @extend_schema(responses=PlanSerializer, parameters=[ETAG])
     def get(self, request: Request, key: int) -> Response:
         """One plan: the exact calls, the checkpoints, the decisions, what became of it."""
         return _shown(self.row(PLANS, key).pk)
 
 
 class _PlanAction(View):
-    verb = "see_plan"
+    verb = "compose_plan"
+    says: type[Said] = NothingSaid
 
-    def act(self, request: Request, key: int, perform: Callable[[ChangePlan], object]) -> Response:
-        plan = self.row(ChangePlan.objects.all(), key)
+    def act(self, request: Request, key: int, perform: Callable[[ChangePlan, dict[str, Any]], object]) -> HttpResponse:
+        """Who may, then which row, then what is said: a body is read only for somebody who may act."""
         require(self.user, self.verb)
+        plan = self.row(ChangePlan.objects.all(), key)
+        said = self.valid(self.says)
 
         def run() -> Response:
-            perform(plan)
+            perform(plan, said)
             return _shown(plan.pk)
 
         return once(request, self.user, run)
 
 
 class SubmitPlan(_PlanAction):
-    verb = "compose_plan"
-
-    @extend_schema(request=None, responses=PlanSerializer, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    @extend_schema(request=None, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Ask for the signatures that the plan needs. A plan that needs none is released at once."""
-        return self.act(request, key, lambda plan: actions.submit_plan(plan, acting_user=self.user))
+        return self.act(request, key, lambda plan, said: actions.submit_plan(plan, acting_user=self.user))
 
 
 class ApprovePlan(_PlanAction):
     verb = "decide_plan"
+    says = ApprovalSerializer
 
-    @extend_schema(request=ApprovalSerializer, responses=PlanSerializer, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    @extend_schema(request=ApprovalSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Sign the plan whose digest you read. The maker, and anyone who already decided, cannot."""
-        signed = self.valid(ApprovalSerializer)
         return self.act(
             request,
             key,
-            lambda plan: actions.approve(plan, digest=signed["digest"], meaning=signed["meaning"], acting_user=self.user),
+            lambda plan, said: actions.approve(plan, digest=said["digest"], meaning=said["meaning"], acting_user=self.user),
         )
 
 
 class RejectPlan(_PlanAction):
     verb = "decide_plan"
+    says = ReasonSerializer
 
-    @extend_schema(request=ReasonSerializer, responses=PlanSerializer, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    @extend_schema(request=ReasonSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Refuse the plan, with a reason."""
-        reason = self.valid(ReasonSerializer)["reason"]
-        return self.act(request, key, lambda plan: actions.reject(plan, reason=reason, acting_user=self.user))
+        return self.act(request, key, lambda plan, said: actions.reject(plan, reason=said["reason"], acting_user=self.user))
 
 
 class WithdrawPlan(_PlanAction):
-    verb = "compose_plan"
+    says = ReasonSerializer
 
-    @extend_schema(request=ReasonSerializer, responses=PlanSerializer, parameters=[IDEMPOTENCY_KEY])
-    def post(self, request: Request, key: int) -> Response:
+    @extend_schema(request=ReasonSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
         """Take one's own plan back before it is released."""
-        reason = self.valid(ReasonSerializer)["reason"]
-        return self.act(request, key, lambda plan: actions.withdraw(plan, reason=reason, acting_user=self.user))
+        return self.act(request, key, lambda plan, said: actions.withdraw(plan, reason=said["reason"], acting_user=self.user))
 
 
 class Postings(View):
+    pagination_class = NewestFirst
+
     @extend_schema(
         responses=PostingSerializer(many=True),
-        parameters=[OpenApiParameter("state", str, many=True, enum=PostingState.values), OpenApiParameter("plan", int)],
+        parameters=[query("state", many=True, enum=PostingState.values), number("plan")],
     )
     def get(self, request: Request) -> Response:
         """What was or will be written to the systems, newest first."""
         rows = Posting.objects.order_by()
-        if states := choice(request, "state", PostingState.values):
+        if states := self.choice("state", PostingState.values):
             rows = rows.filter(state__in=states)
-        if (plan := request.query_params.get("plan", "")).isdecimal():
-            rows = rows.filter(plan=int(plan[:18]))
+        if (plan := self.number("plan")) is not None:
+            rows = rows.filter(plan=plan)
         return self.page(rows, PostingSerializer)
 
 
