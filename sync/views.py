@@ -74,8 +74,9 @@ def _take(door: Door, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         return _refused(door, _answer(400, answer.reason))
     try:
         accepted = inbox.accept(door, kind="event", dedup_key=key, body=body, headers=kept_headers(headers))
-    except (DatabaseTrouble, psycopg.Error):
-        _log.exception("a delivery could not be made durable", extra={"connection": door.slug})
+    except (DatabaseTrouble, psycopg.Error) as error:
+        fields = {"connection": door.slug, "error": type(error).__name__}
+        _log.error("a delivery could not be made durable", extra=fields)
         return _unavailable()
     return JsonResponse({"stored": True, "delivery": accepted.id}, status=202)
 
