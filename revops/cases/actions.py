@@ -1,8 +1,9 @@
 """What people do to a case: assign, comment, snooze, wake, watch; and the views of the queue that they save.
 
-The only write path of these columns besides `cases.lifecycle` (which opens, refreshes and closes by evidence). Each action locks
-the row, compares `row_version` with the one the person saw, changes, and writes the action log, in one transaction. Who may act
-on which case is decided by the caller through `access`; who may never act at all (an inactive owner) is decided here.
+The only write path of these columns besides `cases.lifecycle` (which opens, refreshes and closes by evidence). Each
+action locks the row, compares `row_version` with the one the person saw, changes, and writes the action log, in one
+transaction. Who may act on which case is decided by the caller through `access`; who may never act at all (an inactive
+owner) is decided here.
 """
 
 from __future__ import annotations
@@ -64,9 +65,15 @@ def assign_case(
     row.owner = owner
     _save(row, "owner")
     audit(
-        "case.assign", row, acting_user=acting_user, case_id=row.pk, account_id=row.account_id, reason=remark,
+        "case.assign",
+        row,
+        acting_user=acting_user,
+        case_id=row.pk,
+        account_id=row.account_id,
+        reason=remark,
         summary=f"assigned {row.code} to {owner.shown_name}" if owner else f"took {row.code} off its owner",
-        before={"owner": before}, after={"owner": owner.get_username() if owner else None},
+        before={"owner": before},
+        after={"owner": owner.get_username() if owner else None},
     )
     return row
 
@@ -75,10 +82,10 @@ def assign_case(
 def comment_on_case(
     case: ExceptionCase, *, text: str, acting_user: User, now: dt.datetime, mentions: Iterable[User] = ()
 ) -> CaseNote:
-    """Add a note. `@name` (the part of the sign-in address before the @, or all of it) mentions a person, who then watches the case.
+    """Add a note. `@name` (a sign-in address, or its part before the @) mentions a person, who then watches the case.
 
-    Notes need no version: they change nothing that somebody else could have changed. Raises `Rejected` for an empty or overlong
-    text. The same text by the same person within a minute is the note that is already there.
+    Notes need no version: they change nothing that somebody else could have changed. Raises `Rejected` for an empty or
+    overlong text. The same text by the same person within a minute is the note that is already there.
     """
     words = text.strip().replace("\x00", "")
     if not words:
@@ -97,7 +104,11 @@ def comment_on_case(
     for user in [acting_user, *called.values()]:
         CaseWatch.objects.get_or_create(case=row, user=user)
     audit(
-        "case.comment", row, acting_user=acting_user, case_id=row.pk, account_id=row.account_id,
+        "case.comment",
+        row,
+        acting_user=acting_user,
+        case_id=row.pk,
+        account_id=row.account_id,
         summary=f"wrote a note on {row.code}",
         after={"note": note.pk, "mentions": sorted(user.get_username() for user in called.values())},
     )
@@ -119,11 +130,18 @@ def _mentioned(text: str) -> list[User]:
 
 @transaction.atomic
 def snooze_case(
-    case: ExceptionCase, *, until: dt.datetime, reason: str, row_version: int | None, acting_user: User, now: dt.datetime
+    case: ExceptionCase,
+    *,
+    until: dt.datetime,
+    reason: str,
+    row_version: int | None,
+    acting_user: User,
+    now: dt.datetime,
 ) -> ExceptionCase:
     """Put the case aside until then (aware). It wakes by itself, and at once when its facts change.
 
-    Raises `Conflict`, `Rejected("snooze_reason")`, `Rejected("snooze_time")` (in the past or over 90 days), `Rejected("case_state")`.
+    Raises `Conflict`, `Rejected("snooze_reason")`, `Rejected("snooze_time")` (in the past or over 90 days),
+    `Rejected("case_state")`.
     """
     if not reason.strip():
         raise Rejected("snooze_reason", "Say what you are waiting for.", field="reason")
@@ -136,8 +154,14 @@ def snooze_case(
     row.status, row.snoozed_until = CaseStatus.SNOOZED, until
     _save(row, "status", "snoozed_until")
     audit(
-        "case.snooze", row, acting_user=acting_user, case_id=row.pk, account_id=row.account_id, reason=reason.strip(),
-        summary=f"snoozed {row.code} until {until:%Y-%m-%d %H:%M %Z}", before=before,
+        "case.snooze",
+        row,
+        acting_user=acting_user,
+        case_id=row.pk,
+        account_id=row.account_id,
+        reason=reason.strip(),
+        summary=f"snoozed {row.code} until {until:%Y-%m-%d %H:%M %Z}",
+        before=before,
         after={"status": row.status, "snoozed_until": until.isoformat()},
     )
     return row
@@ -153,24 +177,16 @@ def wake_case(case: ExceptionCase, *, row_version: int | None, acting_user: User
     row.status, row.snoozed_until = CaseStatus.OPEN, None
     _save(row, "status", "snoozed_until")
     audit(
-        "case.wake", row, acting_user=acting_user, case_id=row.pk, account_id=row.account_id,
+        "case.wake",
+        row,
+        acting_user=acting_user,
+        case_id=row.pk,
+        account_id=row.account_id,
         summary=f"{actor_label(acting_user)} woke {row.code}",
-        before={"snoozed_until": before.isoformat() if before else None}, after={"status": row.status},
+        before={"snoozed_until": before.isoformat() if before else None},
+        after={"status": row.status},
     )
     return row
-
-
-def wake_due_cases(*, acting_user: System, now: dt.datetime, limit: int = 500) -> int:
-    """Wake the cases whose time has come; returns how many. Rung by the sweeper."""
-    due = ExceptionCase.objects.filter(status=CaseStatus.SNOOZED, snoozed_until__lte=now).order_by("snoozed_until", "id")
-    woken = 0
-    for case in due[:limit]:
-        try:
-            wake_case(case, row_version=case.row_version, acting_user=acting_user)
-        except Conflict:
-            continue  # somebody acted on it this very moment: their decision stands
-        woken += 1
-    return woken
 
 
 @transaction.atomic
@@ -179,7 +195,11 @@ def watch_case(case: ExceptionCase, *, acting_user: User) -> CaseWatch:
     watch, made = CaseWatch.objects.get_or_create(case=case, user=acting_user)
     if made:
         audit(
-            "case.watch", case, acting_user=acting_user, case_id=case.pk, account_id=case.account_id,
+            "case.watch",
+            case,
+            acting_user=acting_user,
+            case_id=case.pk,
+            account_id=case.account_id,
             summary=f"watches {case.code}",
         )
     return watch
@@ -191,14 +211,18 @@ def unwatch_case(case: ExceptionCase, *, acting_user: User) -> None:
     gone, _ = CaseWatch.objects.filter(case=case, user=acting_user).delete()
     if gone:
         audit(
-            "case.unwatch", case, acting_user=acting_user, case_id=case.pk, account_id=case.account_id,
+            "case.unwatch",
+            case,
+            acting_user=acting_user,
+            case_id=case.pk,
+            account_id=case.account_id,
             summary=f"no longer watches {case.code}",
         )
 
 
 @transaction.atomic
 def save_view(*, name: str, query: str, shared: bool, acting_user: User) -> SavedView:
-    """Keep a filter of the queue under a name; the same name again replaces it. `query` is a query string, stored in one order.
+    """Keep a filter of the queue under a name; the same name again replaces it. `query` is a query string.
 
     Raises `Rejected` for an empty or overlong name, a query over 1,000 characters, or more than 50 views.
     """
@@ -218,7 +242,10 @@ def save_view(*, name: str, query: str, shared: bool, acting_user: User) -> Save
     except IntegrityError:
         raise Conflict("view_changed", "This view was saved from another window this moment. Try again.") from None
     audit(
-        "view.save", view, acting_user=acting_user, summary=f"{'saved' if made else 'changed'} the view {label}",
+        "view.save",
+        view,
+        acting_user=acting_user,
+        summary=f"{'saved' if made else 'changed'} the view {label}",
         after={"query": kept, "shared": shared},
     )
     return view

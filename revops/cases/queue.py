@@ -1,8 +1,8 @@
 """Reading the exception queue: the filter, the counts of every facet, the money at risk, and one page of cases.
 
-One grouped query (the cube) counts the cases by every facet at once, so that each facet can be counted with all the other facets
-applied without a query of its own. The page itself is read by keyset: `(sort column, id)` compared as a row, never OFFSET.
-Figures for 100,000 cases stand in the tests.
+One grouped query (the cube) counts the cases by every facet at once, so that each facet can be counted with all the
+other facets applied without a query of its own. The page itself is read by keyset: `(sort column, id)` compared as a row,
+never OFFSET. Figures for 100,000 cases stand in the tests.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _CURSOR = re.compile(r"([0-9T:.+-]{1,40})~([0-9]{1,18})")
 class QueueFilter:
     """What the address asks for. Inside a facet the values are alternatives, between facets all must hold.
 
-    `owner` values are `me`, `none` or a user's id as text. Unknown facet values are dropped, never an error: a saved view must
-    survive a renamed rule.
+    `owner` values are `me`, `none` or a user's id as text. Unknown facet values are dropped, never an error: a saved
+    view must survive a renamed rule.
     """
 
     status: str = "open"
@@ -70,7 +70,11 @@ class QueueFilter:
     def from_query(cls, query: str | Mapping[str, Sequence[str]]) -> QueueFilter:
         """From a query string or a mapping of lists."""
         values = parse_qs(query) if isinstance(query, str) else query
-        allowed = {"due": dict(DUES), "age": dict(AGES), "severity": SEVERITY_CODES}
+        allowed: dict[str, frozenset[str]] = {
+            "due": frozenset(dict(DUES)),
+            "age": frozenset(dict(AGES)),
+            "severity": frozenset(SEVERITY_CODES),
+        }
         chosen: dict[str, Any] = {}
         for name in FACETS:
             given = [v for v in values.get(name, ()) if v and len(v) <= 60 and "\x00" not in v]
@@ -78,9 +82,7 @@ class QueueFilter:
         status = next(iter(values.get("status", ())), "open")
         sort = next(iter(values.get("sort", ())), "due")
         text = next(iter(values.get("q", ())), "").replace("\x00", "").strip()[:200]
-        return cls(
-            status=status if status in TABS else "open", sort=sort if sort in SORTS else "due", q=text, **chosen
-        )
+        return cls(status=status if status in TABS else "open", sort=sort if sort in SORTS else "due", q=text, **chosen)
 
     def query(self, **extra: str) -> str:
         """The canonical query string; equal filters give equal strings."""
@@ -97,7 +99,8 @@ class QueueFilter:
         """With that value of the facet added, or removed where it was chosen."""
         chosen: tuple[str, ...] = getattr(self, facet)
         changed = tuple(v for v in chosen if v != value) if value in chosen else (*chosen, value)
-        return replace(self, **{facet: changed})
+        changes: dict[str, Any] = {facet: changed}
+        return replace(self, **changes)
 
     @property
     def is_narrowed(self) -> bool:
@@ -107,7 +110,7 @@ class QueueFilter:
 _DEFAULT = QueueFilter()
 
 
-# --- the cube ----------------------------------------------------------------------------------------------------------------
+# --- the cube --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,8 @@ def _age_case(now: dt.datetime) -> Case:
         When(opened_at__gt=now - dt.timedelta(days=1), then=Value("day")),
         When(opened_at__gt=now - dt.timedelta(days=3), then=Value("three")),
         When(opened_at__gt=now - dt.timedelta(days=7), then=Value("week")),
-        default=Value("older"), output_field=TextField(),
+        default=Value("older"),
+        output_field=TextField(),
     )
 
 
@@ -153,7 +157,8 @@ def _due_case(now: dt.datetime) -> Case:
     return Case(
         When(due_at__lte=now, then=Value("overdue")),
         When(due_at__lte=now + dt.timedelta(days=1), then=Value("today")),
-        default=Value("later"), output_field=TextField(),
+        default=Value("later"),
+        output_field=TextField(),
     )
 
 
@@ -164,15 +169,33 @@ def read_cells(cases: QuerySet[ExceptionCase], *, now: dt.datetime) -> list[Cell
         cases.order_by()
         .annotate(age_bucket=_age_case(now), due_bucket=_due_case(now))
         .values_list(
-            "status", "severity", "team", "rule", "legal_entity_code", "owner_id", "systems", "age_bucket", "due_bucket", "currency"
+            "status",
+            "severity",
+            "team",
+            "rule",
+            "legal_entity_code",
+            "owner_id",
+            "systems",
+            "age_bucket",
+            "due_bucket",
+            "currency",
         )
         .annotate(cases=Count("id"), minor=Sum("amount_minor"))
     )
     return [
         Cell(
-            status=row[0], severity=by_number.get(row[1], "low"), team=row[2], rule=row[3], entity=row[4],
-            owner=str(row[5]) if row[5] else "none", system=tuple(row[6]), age=row[7], due=row[8], currency=row[9],
-            cases=row[10], minor=int(row[11] or 0),
+            status=row[0],
+            severity=by_number.get(row[1], "low"),
+            team=row[2],
+            rule=row[3],
+            entity=row[4],
+            owner=str(row[5]) if row[5] else "none",
+            system=tuple(row[6]),
+            age=row[7],
+            due=row[8],
+            currency=row[9],
+            cases=row[10],
+            minor=int(row[11] or 0),
         )
         for row in rows
     ]
@@ -199,7 +222,7 @@ def count_cells(cells: Sequence[Cell], chosen: QueueFilter, *, user_id: int) -> 
             tabs[cell.status] += cell.cases
         if cell.status != chosen.status or len(missed) > 1:
             continue
-        for name in FACETS if not missed else missed:
+        for name in missed or FACETS:
             for value in cell.system if name == "system" else (getattr(cell, name),):
                 facets[name][value] += cell.cases
         if not missed:
@@ -209,7 +232,10 @@ def count_cells(cells: Sequence[Cell], chosen: QueueFilter, *, user_id: int) -> 
                 sums[cell.age] += cell.minor
                 sums["all"] += cell.minor
     return QueueCounts(
-        total=total, facets=facets, tabs=tabs, cells=cells,
+        total=total,
+        facets=facets,
+        tabs=tabs,
+        cells=cells,
         at_risk={
             currency: {age: Money.from_minor(minor, currency) for age, minor in sums.items()}
             for currency, sums in sorted(money.items())
@@ -217,14 +243,7 @@ def count_cells(cells: Sequence[Cell], chosen: QueueFilter, *, user_id: int) -> 
     )
 
 
-# --- search ------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a pasted id turned out to be: a record of some system, with its account when it has one."""
-
-    record: SourceRecord
+# --- search ----------------------------------------------------------------------------------------------------------
 
 
 def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
@@ -237,7 +256,7 @@ def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
 
 
 def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCase]:
-    """The cases that a search text means: a case code, an account's name or code, an id from any system, or words of the title."""
+    """The cases that a search text means: a case code, an account's name, an id from any system, or words of the title."""
     if not text:
         return cases
     if code := _CODE.fullmatch(text):
@@ -251,13 +270,11 @@ def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCas
     return cases.filter(Q(account__in=accounts) | Q(title__icontains=text))
 
 
-# --- one page ----------------------------------------------------------------------------------------------------------------
+# --- one page --------------------------------------------------------------------------------------------------------
 
 
-def narrowed(
-    cases: QuerySet[ExceptionCase], chosen: QueueFilter, *, user_id: int, now: dt.datetime
-) -> QuerySet[ExceptionCase]:
-    """`cases` with every facet applied; the search text is applied by `matching`, which is shared with the counts."""
+def narrowed(cases: QuerySet[ExceptionCase], chosen: QueueFilter, *, user_id: int, now: dt.datetime) -> QuerySet[ExceptionCase]:
+    """`cases` with every facet applied; the search text is applied by `matching`, shared with the counts."""
     found = cases.filter(status=chosen.status)
     if chosen.severity:
         found = found.filter(severity__in=[SEVERITY_CODES[code] for code in chosen.severity])
@@ -286,15 +303,19 @@ def _any(ranges: Mapping[str, Q], names: Iterable[str]) -> Q:
 def _due_ranges(now: dt.datetime) -> dict[str, Q]:
     tomorrow = now + dt.timedelta(days=1)
     return {
-        "overdue": Q(due_at__lte=now), "today": Q(due_at__gt=now, due_at__lte=tomorrow), "later": Q(due_at__gt=tomorrow),
+        "overdue": Q(due_at__lte=now),
+        "today": Q(due_at__gt=now, due_at__lte=tomorrow),
+        "later": Q(due_at__gt=tomorrow),
     }
 
 
 def _age_ranges(now: dt.datetime) -> dict[str, Q]:
     day, three, week = (now - dt.timedelta(days=days) for days in (1, 3, 7))
     return {
-        "day": Q(opened_at__gt=day), "three": Q(opened_at__gt=three, opened_at__lte=day),
-        "week": Q(opened_at__gt=week, opened_at__lte=three), "older": Q(opened_at__lte=week),
+        "day": Q(opened_at__gt=day),
+        "three": Q(opened_at__gt=three, opened_at__lte=day),
+        "week": Q(opened_at__gt=week, opened_at__lte=three),
+        "older": Q(opened_at__lte=week),
     }
 
 
@@ -307,9 +328,7 @@ class QueuePage:
     after: str
 
 
-def page_of(
-    found: QuerySet[ExceptionCase], *, sort: str, after: str = "", before: str = "", size: int = PAGE_SIZE
-) -> QueuePage:
+def page_of(found: QuerySet[ExceptionCase], *, sort: str, after: str = "", before: str = "", size: int = PAGE_SIZE) -> QueuePage:
     """One page by keyset. A cursor that cannot be read gives the first page."""
     column, descending = SORTS[sort]
     cursor = _read_cursor(column, before or after)
@@ -348,7 +367,7 @@ def _read_cursor(column: str, text: str) -> tuple[object, int] | None:
     return value, int(match[2])
 
 
-# --- counts that stay cheap ------------------------------------------------------------------------------------------------------
+# --- counts that stay cheap ------------------------------------------------------------------------------------------
 
 
 def capped_count(rows: QuerySet[Any], cap: int = COUNT_CAP) -> int:

@@ -1,0 +1,299 @@
+"""Accounts: the list, one account's ledger on two time axes, and which customer records belong to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from revops.access.rules import may, require, visible_to
+from revops.accounts.models import Account, AccountLink
+from revops.audit.models import ActionRecord
+from revops.cases.models import CaseStatus, ExceptionCase, Expectation
+from revops.cases.queue import capped_count, records_with_id
+from revops.detection.registry import RULES
+from revops.errors import Conflict, Rejected, RevOpsError, http_status
+from revops.ledger import relink
+from revops.ledger.facts import SHAPES
+from revops.ledger.freshness import freshness_of
+from revops.ledger.models import SourceRecord, SourceSystem
+from revops.ledger.reading import WORLD_TYPES, account_ledger
+from revops.ledger.statement import StatementLine, closing_balances, statement_lines
+from revops.ledger.view import AccountLedger
+from revops.people.models import User
+from revops.web.formatting import count_text, due_text, minor_html, money_html
+from revops.web.queue import fresh_strip
+from revops.web.requests import back, id_of, one, signed_in
+from revops.web.rows import case_row
+
+PAGE_SIZE = 50
+
+
+@require_safe
+def accounts_page(request: HttpRequest) -> HttpResponse:
+    """The list: by name, keyset on (name, id)."""
+    user = signed_in(request)
+    require(user, "see_account")
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    rows = visible_to(user, Account).select_related("legal_entity")
+    if text:
+        ids = [record.account_id for record in records_with_id(text) if record.account_id]
+        rows = rows.filter(Q(name__icontains=text) | Q(crm_account=text) | Q(pk__in=ids))
+    total = count_text(capped_count(rows, 5000), 5000)
+    name, _, key = request.GET.get("after", "").rpartition("~")
+    if key.isdecimal() and len(key) < 19:
+        rows = rows.filter(Q(name__gte=name) & (Q(name__gt=name) | Q(pk__gt=int(key))))
+    page = list(rows.order_by("name", "id")[: PAGE_SIZE + 1])
+    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    open_cases = dict(
+        ExceptionCase.objects.filter(account__in=page)
+        .exclude(status=CaseStatus.CLOSED)
+        .order_by()
+        .values_list("account")
+        .annotate(Count("id"))
+    )
+    systems = dict(SourceSystem.objects.values_list("slug", "label"))
+    links: dict[int, list[str]] = {}
+    for link in AccountLink.objects.filter(account__in=page).exclude(basis=AccountLink.Basis.REFUSED).order_by("system"):
+        links.setdefault(link.account_id, []).append(systems.get(link.system, link.system))
+    context = {
+        "page": "accounts",
+        "section": "accounts",
+        "q": text,
+        "total": total,
+        "rows": [
+            {"account": a, "cases": open_cases.get(a.pk, 0), "systems": " · ".join(dict.fromkeys(links.get(a.pk, [])))}
+            for a in page
+        ],
+        "after": f"{page[-1].name}~{page[-1].pk}" if more else "",
+    }
+    return render(request, "accounts/list.html", context)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """A moment from `2026-11-20` (the end of that day) or `2026-11-20T14:05`, in the reader's zone; None when unreadable."""
+    try:
+        value = dt.datetime.fromisoformat(text)
+        if len(text) == 10:
+            value = value.replace(hour=23, minute=59, second=59)
+        aware = value if value.tzinfo else timezone.make_aware(value)
+    except (ValueError, OverflowError):
+        return None
+    return aware if 1990 <= aware.year <= 2200 else None
+
+
+@require_safe
+def account_page(request: HttpRequest, code: str) -> HttpResponse:
+    """One account: its records, statement, cases, as of any moment on either axis."""
+    user, now = signed_in(request), timezone.now()
+    require(user, "see_account")
+    account = one(visible_to(user, Account).select_related("legal_entity"), id_of(code, "AC"))
+    return render(request, "accounts/account.html", account_context(request, user, account, now))
+
+
+def account_context(request: HttpRequest, user: User, account: Account, now: dt.datetime) -> dict[str, Any]:
+    """Everything the account page shows."""
+    given = {name: request.GET.get(name, "")[:25] for name in ("as_of", "known_at")}
+    moments = {name: _moment(text) if text else None for name, text in given.items()}
+    ledger = account_ledger(account, as_of=moments["as_of"], known_at=moments["known_at"])
+    systems = dict(SourceSystem.objects.values_list("slug", "label"))
+    lines = statement_lines(ledger)
+    cases = list(
+        visible_to(user, ExceptionCase)
+        .filter(account=account)
+        .select_related("account", "owner")
+        .defer("close_evidence")
+        .order_by("status", "due_at")[:100]
+    )
+    live = [case for case in cases if case.status != CaseStatus.CLOSED]
+    links = list(AccountLink.objects.filter(account=account).select_related("confirmed_by").order_by("system", "customer_id"))
+    own = [r for r in ledger.records if r.object_type not in WORLD_TYPES]
+    return {
+        "page": "account",
+        "section": "accounts",
+        "account": account,
+        "given": given,
+        "unreadable": [name for name, text in given.items() if text and moments[name] is None],
+        "past": any(moments.values()),
+        "fresh": fresh_strip(freshness_of({r.system for r in own}, now=now), now),
+        "headline": _headline(ledger, systems),
+        "links": [{"link": link, "system": systems.get(link.system, link.system)} for link in links],
+        "statement": [_statement_row(line, systems, live) for line in lines],
+        "closing": [
+            (systems.get(slug, slug), money_html(balance)) for (slug, _), balance in sorted(closing_balances(lines).items())
+        ],
+        "groups": _groups(ledger, systems),
+        "cases": [case_row(case, systems=systems, now=now, me=user.pk) for case in live],
+        "closed_count": len(cases) - len(live),
+        "waiting": [
+            {
+                "sentence": row.sentence,
+                "rule": RULES[row.rule].title if row.rule in RULES else row.rule,
+                "due": due_text(row.due_at, now),
+                "due_at": row.due_at,
+                "amount": minor_html(row.amount_minor, row.currency),
+            }
+            for row in visible_to(user, Expectation).filter(account=account).order_by("due_at")[:50]
+        ],
+        "may_link": may(user, "link_account"),
+        "actions": ActionRecord.objects.filter(account_id=account.pk, verb__startswith="account.").select_related("actor")[:20],
+        "typed": {},
+    }
+
+
+def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str, str, object]]:
+    """Recurring revenue as each system has it: billing's subscriptions, and what customer success believes."""
+    facts: list[tuple[str, str, object]] = []
+    for record in ledger.of("customer", "customer_success"):
+        for name, label in (("arr", "ARR"), ("renewal_on", "Renewal")):
+            if record.fields.get(name) is not None:
+                facts.append((label, systems.get(record.system, record.system), record.fields[name]))
+    for record in ledger.of("subscription", "billing"):
+        if record.fields.get("annual_amount") is not None:
+            facts.append(("Annual amount", systems.get(record.system, record.system), record.fields["annual_amount"]))
+    return facts[:6]
+
+
+def _statement_row(line: StatementLine, systems: dict[str, str], cases: Sequence[ExceptionCase]) -> dict[str, object]:
+    key = [line.record.system, line.record.object_type, line.record.external_id]
+    named = [
+        case
+        for case in cases
+        if any([e.get("system"), e.get("object_type"), e.get("external_id")] == key for e in case.evidence.get("records") or [])
+    ]
+    return {
+        "on": line.on.isoformat() if line.on else "",
+        "document": line.document,
+        "kind": SHAPES[line.kind].label,
+        "href": f"/records/{line.record.id}/",
+        "system": systems.get(line.system, line.system),
+        "status": line.status.replace("_", " "),
+        "debit": money_html(line.debit) if line.debit is not None else "",
+        "credit": money_html(line.credit) if line.credit is not None else "",
+        "balance": money_html(line.balance) if line.balance is not None else "",
+        "cases": named,
+        "dead": line.balance is None,
+    }
+
+
+def _groups(ledger: AccountLedger, systems: dict[str, str]) -> list[dict[str, object]]:
+    """The account's records by object type, without the documents that the statement shows."""
+    groups: list[dict[str, object]] = []
+    for object_type, shape in SHAPES.items():
+        if object_type in WORLD_TYPES:
+            continue
+        records = ledger.of(object_type, deleted=True)
+        if records:
+            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r.fields)} for r in records]
+            groups.append({"label": shape.label, "rows": rows})
+    return groups
+
+
+def _main_value(fields: Any) -> object:
+    for name in ("annual_amount", "total", "amount", "target_amount", "arr", "end_on", "due_on"):
+        if fields.get(name) is not None:
+            return fields[name]
+    return None
+
+
+# --- who is who --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def unlinked_page(request: HttpRequest) -> HttpResponse:
+    """Customer records that belong to no account, with a form that ties each to one."""
+    user = signed_in(request)
+    require(user, "see_ledger")
+    return render(request, "accounts/unlinked.html", _unlinked_context(user))
+
+
+def _unlinked_context(user: User) -> dict[str, Any]:
+    rows = visible_to(user, SourceRecord).filter(account__isnull=True, object_type="customer", deleted=False)
+    page = list(rows.select_related("system").order_by("system", "id")[:100])
+    refs = [(record.system_id, record.external_id) for record in page]
+    behind: dict[tuple[str, str], int] = {}
+    counted = SourceRecord.objects.filter(customer_ref__in=[ref for _, ref in refs], account__isnull=True)
+    for system, ref, count in counted.order_by().values_list("system", "customer_ref").annotate(Count("id")):
+        behind[system, ref] = count
+    return {
+        "page": "unlinked",
+        "section": "queue",
+        "rows": [{"record": r, "behind": max(0, behind.get((r.system_id, r.external_id), 1) - 1)} for r in page],
+        "total": count_text(capped_count(rows)),
+        "may_link": may(user, "link_account"),
+        "typed": {},
+    }
+
+
+@require_POST
+def link(request: HttpRequest) -> HttpResponse:
+    """Tie a customer record to an account, with the reason."""
+    user = signed_in(request)
+    require(user, "link_account")
+    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), _number(request.POST.get("record", "")))
+    try:
+        account = _account_in(user, request.POST.get("account", ""))
+        relink.link_customer(
+            system=record.system_id,
+            customer_id=record.external_id,
+            account=account,
+            reason=request.POST.get("reason", "")[:1000],
+            acting_user=user,
+            now=timezone.now(),
+        )
+    except (Conflict, Rejected) as error:
+        return _link_refused(request, user, error, record.pk)
+    return back(request, f"/accounts/{account.code}/", f"{record.external_id} belongs to {account.name} now")
+
+
+def _account_in(user: User, text: str) -> Account:
+    """An account by its code or exact name. Raises `Rejected` when none or several fit."""
+    words = text.strip()
+    rows = visible_to(user, Account)
+    if words.upper().startswith("AC-") and words[3:].isdecimal() and len(words) < 20:
+        rows = rows.filter(pk=int(words[3:]))
+    else:
+        rows = rows.filter(name__iexact=words)
+    found = list(rows[:2])
+    if len(found) != 1:
+        many = "Several accounts have this name: use the code, such as AC-00012." if found else "There is no such account."
+        raise Rejected("account_unknown", many, field="account")
+    return found[0]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def _link_refused(request: HttpRequest, user: User, error: RevOpsError, record_id: int) -> HttpResponse:
+    typed = {name: request.POST.get(name, "")[:1000] for name in ("account", "reason")} | {"record": str(record_id)}
+    context = _unlinked_context(user) | {"problem": error.message, "problem_field": error.field, "typed": typed}
+    return render(request, "accounts/unlinked.html", context, status=http_status(error))
+
+
+@require_POST
+def unlink(request: HttpRequest, code: str) -> HttpResponse:
+    """A person says: this customer record is not this account."""
+    user, now = signed_in(request), timezone.now()
+    require(user, "link_account")
+    account = one(visible_to(user, Account).select_related("legal_entity"), id_of(code, "AC"))
+    tie = one(AccountLink.objects.filter(account=account), _number(request.POST.get("link", "")))
+    try:
+        relink.unlink_customer(
+            system=tie.system,
+            customer_id=tie.customer_id,
+            reason=request.POST.get("reason", "")[:1000],
+            acting_user=user,
+            now=now,
+        )
+    except (Conflict, Rejected) as error:
+        context = account_context(request, user, account, now)
+        context |= {"problem": error.message, "typed": {"link": tie.pk, "reason": request.POST.get("reason", "")}}
+        return render(request, "accounts/account.html", context, status=http_status(error))
+    return back(request, f"/accounts/{account.code}/", f"{tie.customer_id} does not belong to {account.name} any more")

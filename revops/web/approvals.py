@@ -1,0 +1,191 @@
+"""Approvals: the inbox, and one decision on a page made for a phone. Looking changes nothing; signing needs the password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from revops.access.rules import may, require, visible_to
+from revops.approvals import actions
+from revops.approvals.checkpoints import Open, may_sign, signable
+from revops.approvals.models import Checkpoint, Decision
+from revops.approvals.requirements import unsigned
+from revops.errors import Conflict, NotAllowed, Rejected, RevOpsError, http_status
+from revops.people.models import User
+from revops.postings.kinds import KINDS
+from revops.postings.models import ChangePlan, PlanState
+from revops.web.formatting import due_text, minor_html
+from revops.web.plans import ROLE_LABELS, plan_context, plan_of
+from revops.web.requests import back, signed_in
+from revops.web.sign_in import TOO_MANY, count_attempt, forget_attempts
+
+MEANINGS = (
+    "I reviewed the facts and the exact calls, and I approve this change.",
+    "I approve this change within my authority; the evidence is sufficient.",
+)
+
+
+def waiting_for_me(user: User) -> list[ChangePlan]:
+    """Submitted plans whose next signature this person may give, the most urgent first. Two queries."""
+    if not may(user, "decide_plan"):
+        return []
+    roles = user.role_codes()
+    plans = list(
+        ChangePlan.objects.filter(state=PlanState.SUBMITTED)
+        .exclude(maker=user)
+        .exclude(decisions__decided_by=user)
+        .select_related("case", "account", "maker")
+        .order_by("submitted_at", "id")[:500]
+    )
+    open_by_plan: dict[int, list[Open]] = {}
+    rows = Checkpoint.objects.filter(plan__in=plans, decision__isnull=True).order_by("sequence", "id")
+    for row in rows:
+        open_by_plan.setdefault(row.plan_id, []).append(Open(row.pk, row.role, row.sequence))
+    return [plan for plan in plans if signable(open_by_plan.get(plan.pk, []), roles) is not None]
+
+
+def count_waiting(user: User) -> int:
+    """The number on the tab."""
+    return len(waiting_for_me(user))
+
+
+@require_safe
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Waiting for me, or every plan that waits for somebody."""
+    user, now = signed_in(request), timezone.now()
+    require(user, "see_approvals")
+    scope = request.GET.get("show", "mine")
+    mine = waiting_for_me(user)
+    waiting = visible_to(user, ChangePlan).filter(state=PlanState.SUBMITTED).select_related("case", "account", "maker")
+    everything = list(waiting.order_by("submitted_at", "id")[:200])
+    decided = list(
+        Decision.objects.filter(decided_by=user).select_related("plan", "plan__account", "plan__maker").order_by("-id")[:50]
+    )
+    plans = {"mine": mine, "all": everything, "decided": [d.plan for d in decided]}.get(scope, mine)
+    context = {
+        "page": "approvals",
+        "section": "approvals",
+        "scope": scope if scope in ("mine", "all", "decided") else "mine",
+        "tabs": [
+            ("mine", "Waiting for me", len(mine)),
+            ("all", "All that wait", len(everything)),
+            ("decided", "Decided by me", len(decided)),
+        ],
+        "rows": [_row(plan, now) for plan in plans],
+        "may_decide": may(user, "decide_plan"),
+    }
+    return render(request, "approvals/inbox.html", context)
+
+
+def _row(plan: ChangePlan, now: Any) -> dict[str, Any]:
+    kind = KINDS.get(plan.kind)
+    return {
+        "plan": plan,
+        "href": f"/approvals/{plan.code}/",
+        "label": kind.label if kind else plan.kind,
+        "amount": minor_html(plan.amount_minor, plan.currency),
+        "due": due_text(plan.case.due_at, now) if plan.case and plan.state == PlanState.SUBMITTED else "",
+        "late": bool(plan.case and plan.case.due_at < now),
+    }
+
+
+def standing(user: User, plan: ChangePlan) -> dict[str, Any]:
+    """Whether this person may decide now, and if not, why: said before they try."""
+    waiting = unsigned(plan)
+    checkpoint = signable(waiting, user.role_codes())
+    mine = Decision.objects.filter(plan=plan, decided_by=user).first()
+    why_not = ""
+    if plan.state != PlanState.SUBMITTED:
+        why_not = f"{plan.code} is {plan.get_state_display().lower()}: there is nothing to decide any more."
+        if plan.state == PlanState.DRAFT:
+            why_not = f"{plan.code} is still a draft. Its maker has not handed it in."
+    elif plan.maker_id == user.pk:
+        why_not = "You composed this plan, so somebody else decides about it."
+    elif mine is not None:
+        why_not = "You have signed this plan already. The next signature is somebody else’s."
+    elif checkpoint is None and any(may_sign(item.role, user.role_codes()) for item in waiting):
+        why_not = "Another signature comes first. You can sign once it is given."
+    elif checkpoint is None:
+        why_not = "Your roles do not decide about this plan."
+    row = Checkpoint.objects.filter(pk=checkpoint.id).first() if checkpoint and not why_not else None
+    total = Checkpoint.objects.filter(plan=plan).count()
+    return {
+        "why_not": why_not,
+        "checkpoint": row,
+        "as_role": ROLE_LABELS.get(row.role, row.role) if row else "",
+        "position": f"{total - len(waiting) + 1} of {total}" if row else "",
+        "my_decision": mine,
+    }
+
+
+@require_safe
+def approval_page(request: HttpRequest, code: str) -> HttpResponse:
+    """What will happen, why me, and the two buttons. GET changes nothing."""
+    user = signed_in(request)
+    require(user, "see_approvals")
+    plan = plan_of(user, code)
+    return render(request, "approvals/approval.html", _context(user, plan))
+
+
+def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
+    return plan_context(user, plan) | standing(user, plan) | {"page": "approval", "section": "approvals", "meanings": MEANINGS}
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def approve(request: HttpRequest, code: str) -> HttpResponse:
+    """Sign: the password again, what the signature means, and the digest of what was shown."""
+    user = signed_in(request)
+    require(user, "decide_plan")
+    plan = plan_of(user, code)
+    try:
+        _fresh_factor(request, user)
+        row = actions.approve(
+            plan, digest=request.POST.get("digest", ""), meaning=request.POST.get("meaning", "")[:300], acting_user=user
+        )
+    except (Rejected, Conflict, NotAllowed) as error:
+        return _refused(request, user, plan, error, "approve")
+    words = {
+        PlanState.VOID: f"{row.code} is void: the facts had changed. Nothing was sent; its maker composes it again.",
+        PlanState.SUBMITTED: f"You approved {row.code}. It needs one more signature.",
+    }.get(PlanState(row.state), f"You approved {row.code}. It is on its way.")
+    return back(request, f"/approvals/{row.code}/", words)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def reject(request: HttpRequest, code: str) -> HttpResponse:
+    """Refuse, with the reason that the maker reads."""
+    user = signed_in(request)
+    require(user, "decide_plan")
+    plan = plan_of(user, code)
+    try:
+        actions.reject(plan, reason=request.POST.get("reason", "")[:2500], acting_user=user)
+    except (Rejected, Conflict, NotAllowed) as error:
+        return _refused(request, user, plan, error, "reject")
+    return back(request, f"/approvals/{plan.code}/", f"You rejected {plan.code}. {plan.maker.shown_name} reads your reason.")
+
+
+def _fresh_factor(request: HttpRequest, user: User) -> None:
+    """The password, now. Raises `Rejected`; counted, so that an open session cannot be used to guess it."""
+    if count_attempt(request, f"factor:{user.pk}") > 1:
+        raise Rejected("too_many", TOO_MANY, field="password")
+    if not user.check_password(request.POST.get("password", "")[:300]):
+        raise Rejected("password_wrong", "This is not your password. Nothing was signed; enter it again.", field="password")
+    forget_attempts(request, f"factor:{user.pk}")
+
+
+def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError, which: str) -> HttpResponse:
+    context = _context(user, plan_of(user, plan.code))
+    context |= {
+        "problem": error.message,
+        "problem_field": error.field or "",
+        "which": which,
+        "typed": {"meaning": request.POST.get("meaning", "")[:300], "reason": request.POST.get("reason", "")[:2500]},
+    }
+    return render(request, "approvals/approval.html", context, status=http_status(error))

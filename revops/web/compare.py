@@ -1,0 +1,181 @@
+"""The compare grid: fields as rows, systems as columns, the owner of each field marked, what differs marked.
+
+Difference rows come from the case's evidence (what the rule saw); with all fields, the records themselves are laid side by side.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from revops.errors import Rejected
+from revops.ledger.facts import SHAPES, Value, decode
+from revops.ledger.freshness import FreshnessLine
+from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
+from revops.money import Money
+from revops.ownership.owners import ownership_of
+from revops.web.formatting import absent_html, ago_text, instant_html, value_html
+
+ROLE_ORDER = {role: number for number, role in enumerate(("crm", "customer_success", "billing", "erp"))}
+ROLE_LABELS = {str(code): str(label) for code, label in SystemRole.choices}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One system: its records in this case, since when they hold, and whether we have read it lately."""
+
+    slug: str
+    label: str
+    role: str
+    records: list[tuple[str, str, str]]
+    as_of: SafeString
+    read: str
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value. `differs`: not what the owner of the field says."""
+
+    html: SafeString
+    differs: bool
+    owner: bool
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field. `why` says why that system owns it."""
+
+    label: str
+    owner: str
+    why: str
+    cells: list[Cell]
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`total` counts the rows there are, `differing` those that differ; `rows` is what is shown."""
+
+    columns: list[Column]
+    rows: list[Row]
+    total: int
+    differing: int
+    everything: bool
+
+
+def field_label(name: str) -> str:
+    """`amount_remaining` as `Amount remaining`; `_on` and `_at` fall away."""
+    words = name.removesuffix("_on").removesuffix("_at").replace("_", " ")
+    return words.capitalize()
+
+
+def compare_grid(
+    evidence: Mapping[str, object],
+    records: Sequence[SourceRecord],
+    fresh: Sequence[FreshnessLine],
+    *,
+    everything: bool,
+    now: dt.datetime,
+) -> Grid:
+    """The grid of one case. `records` are those the evidence names, with their system."""
+    systems = sorted({r.system for r in records}, key=lambda s: (ROLE_ORDER.get(s.role, 9), s.slug))
+    columns = [_column(s, [r for r in records if r.system_id == s.slug], fresh, now) for s in systems]
+    differences = evidence.get("differences")
+    rows = [_difference_row(d, systems) for d in differences if isinstance(d, dict)] if isinstance(differences, list) else []
+    shown = [row for row in rows if row.differs] or rows
+    full = _record_rows(records, systems)
+    if everything:
+        shown = [*rows, *[row for row in full if row.label not in {r.label for r in rows}]]
+    labels = {row.label for row in rows} | {row.label for row in full}
+    return Grid(columns, shown, len(labels), sum(row.differs for row in rows), everything)
+
+
+def _column(system: SourceSystem, records: list[SourceRecord], fresh: Sequence[FreshnessLine], now: dt.datetime) -> Column:
+    types = {record.object_type for record in records}
+    lines = [line for line in fresh if line.system == system.slug and line.object_type in types]
+    read = min((line.read_through_at for line in lines if line.read_through_at), default=None)
+    newest = max((record.effective_at for record in records), default=None)
+    return Column(
+        slug=system.slug,
+        label=system.label,
+        role=ROLE_LABELS.get(system.role, system.role),
+        records=[(record_label(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
+        as_of=instant_html(newest),
+        read=ago_text(read, now),
+        stale=any(line.stale for line in lines) or not lines,
+    )
+
+
+def record_label(record: SourceRecord) -> str:
+    """What people call it: number or name, else its id."""
+    for name in ("number", "name"):
+        value = record.fields.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return record.external_id
+
+
+def _decoded(object_type: str, name: str, stored: object) -> Value:
+    """A value of the evidence; what the shape does not know stays the text it is."""
+    if isinstance(stored, dict) and set(stored) == {"amount", "currency"}:
+        return Money.from_json(stored)
+    try:
+        return decode(object_type, name, stored)
+    except (Rejected, ValueError, AssertionError, KeyError):
+        return stored if isinstance(stored, str) else str(stored)
+
+
+def _cell(system: str, values: list[Value], said: list[Value] | None, *, owner: bool) -> Cell:
+    if not values:
+        return Cell(absent_html(), False, owner, system)
+    differs = said is not None and not owner and bool(said) and values != said
+    unique = list(dict.fromkeys(values))
+    html = format_html_join(mark_safe("<br>"), "{}", ((_shown(v),) for v in unique[:6]))
+    return Cell(html, differs, owner, system)
+
+
+def _shown(value: Value) -> SafeString:
+    return value_html(value.replace("_", " ") if isinstance(value, str) and value.islower() and " " not in value else value)
+
+
+def _row(label: str, object_type: str, field: str, by_system: Mapping[str, list[Value]], systems: list[SourceSystem]) -> Row:
+    line = ownership_of(object_type, field)
+    owners = {s.slug for s in systems if s.role == line.role}
+    said = next((by_system[slug] for slug in sorted(owners) if by_system.get(slug)), None)
+    cells = [_cell(s.label, by_system.get(s.slug, []), said, owner=s.slug in owners) for s in systems]
+    stated = [values for values in by_system.values() if values]
+    differs = any(cell.differs for cell in cells) or (said is None and len({tuple(v) for v in stated}) > 1)
+    return Row(label, ROLE_LABELS.get(line.role, line.role), line.why, cells, differs)
+
+
+def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem]) -> Row:
+    by_system: dict[str, list[Value]] = {}
+    values = difference.get("values")
+    field, object_type = str(difference.get("field", "")), ""
+    for item in values if isinstance(values, list) else []:
+        object_type = str(item.get("object_type", ""))
+        by_system.setdefault(str(item.get("system", "")), []).append(_decoded(object_type, field, item.get("value")))
+    return _row(str(difference.get("label") or field_label(field)), object_type or "invoice", field, by_system, systems)
+
+
+def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem]) -> list[Row]:
+    rows = []
+    types = list(dict.fromkeys(record.object_type for record in records))
+    for object_type in types:
+        mine = [record for record in records if record.object_type == object_type]
+        names = [name for name in SHAPES[object_type].fields if any(name in record.fields for record in mine)]
+        prefix = f"{SHAPES[object_type].label}: " if len(types) > 1 else ""
+        for name in names:
+            by_system: dict[str, list[Value]] = {}
+            for record in mine:
+                if name in record.fields:
+                    by_system.setdefault(record.system_id, []).append(_decoded(object_type, name, record.fields[name]))
+            label = f"{prefix}{field_label(name).lower()}" if prefix else field_label(name)
+            rows.append(_row(label, object_type, name, by_system, systems))
+    return rows

@@ -1,0 +1,142 @@
+"""How values look on a page: money, instants, ages, ledger values. Pure apart from the active time zone.
+
+Money: the currency's own decimals, a comma between thousands, U+2212 for minus, the ISO code always after the number. Instants:
+`2026-11-23 14:05` in the reader's zone, the zone in the title. Plain dates stay plain dates. Unknown is a dash, empty is `empty`,
+zero is zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from revops.ledger.facts import Value
+from revops.money import Money, exponent
+
+MINUS = "\u2212"
+DASH = "\u2014"
+DAY = 86_400
+
+
+def amount_text(money: Money) -> str:
+    """The number alone: `1,200.00`, with U+2212 below zero."""
+    text = f"{abs(money.amount):,.{exponent(money.currency)}f}"
+    return f"{MINUS}{text}" if money.amount < 0 else text
+
+
+def money_text(money: Money | None) -> str:
+    """`48,210.00 USD`; a dash when unknown."""
+    return DASH if money is None else f"{amount_text(money)} {money.currency}"
+
+
+def money_html(money: Money | None) -> SafeString:
+    """The amount with its code in quieter ink; below zero also coloured (the sign is always there)."""
+    if money is None:
+        return mark_safe('<span class="unknown" title="not known">\u2014</span>')
+    return format_html(
+        '<span class="money{}">{}&nbsp;<span class="code">{}</span></span>',
+        " below" if money.amount < 0 else "",
+        amount_text(money),
+        money.currency,
+    )
+
+
+def minor_html(minor: int, currency: str) -> SafeString:
+    """Money stored as minor units with its currency; a dash when there is no currency."""
+    return money_html(Money.from_minor(minor, currency) if currency else None)
+
+
+def instant_text(moment: dt.datetime) -> str:
+    """`2026-11-23 14:05` in the reader's zone."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
+
+
+def instant_html(moment: dt.datetime | None, empty: str = DASH) -> SafeString:
+    """A `<time>` whose title names the zone and the second."""
+    if moment is None:
+        return SafeString(escape(empty))
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{} {}">{}</time>',
+        f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        f"{local:%Y-%m-%d %H:%M:%S}",
+        zone_name(local),
+        f"{local:%Y-%m-%d %H:%M}",
+    )
+
+
+def zone_name(local: dt.datetime) -> str:
+    """The zone as people know it: `Europe/Berlin (CET)`."""
+    key = str(getattr(local.tzinfo, "key", "") or local.tzname() or "UTC")
+    short = local.tzname() or key
+    return key if short == key else f"{key} ({short})"
+
+
+def span_text(seconds: int) -> str:
+    """A length of time in one figure: `0:42` (hours:minutes) under a day, `3 d` from there."""
+    seconds = abs(seconds)
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}" if seconds < DAY else f"{seconds // DAY} d"
+
+
+def due_text(due_at: dt.datetime, now: dt.datetime) -> str:
+    """`0:42 left`, `3 d left` or `2:10 over`."""
+    seconds = int((due_at - now).total_seconds())
+    return f"{span_text(seconds)} {'left' if seconds >= 0 else 'over'}"
+
+
+def ago_text(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """`just now`, `4 min ago`, `2 h ago`, `3 d ago`; `never` without a moment."""
+    if moment is None:
+        return "never"
+    seconds = int((now - moment).total_seconds())
+    if seconds < 60:
+        return "just now"
+    for size, unit in ((DAY, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    raise AssertionError("unreachable")
+
+
+def value_html(value: Value) -> SafeString:
+    """A ledger value. None is the system's own "empty"; a value nobody stated is shown by `absent_html`, never here."""
+    if value is None or value == "":
+        return mark_safe('<span class="blank" title="the system says: empty">empty</span>')
+    if isinstance(value, Money):
+        return money_html(value)
+    if isinstance(value, bool):
+        return SafeString("yes" if value else "no")
+    if isinstance(value, dt.datetime):
+        return instant_html(value)
+    if isinstance(value, dt.date):
+        return format_html("<time datetime='{0}'>{0}</time>", value.isoformat())
+    if isinstance(value, Decimal):
+        return format_html('<span class="num">{}</span>', f"{value.normalize():f}")
+    if isinstance(value, tuple):
+        if not value:
+            return mark_safe('<span class="blank" title="an empty list">none</span>')
+        return format_html_join(mark_safe("<br>"), "{}", ((item,) for item in value))
+    return SafeString(escape(value))
+
+
+def absent_html() -> SafeString:
+    """This system did not speak of this field."""
+    return mark_safe('<span class="unknown" title="not stated by this system">\u2014</span>')
+
+
+def status_text(code: str) -> str:
+    """A status code as words: `in_progress` is `in progress`."""
+    return code.replace("_", " ")
+
+
+def count_text(count: int, cap: int = 1000) -> str:
+    """`128`, `1,000+` beyond the cap."""
+    return f"{cap:,}+" if count > cap else f"{count:,}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 case`, `3 cases`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,47 @@
+"""What every page has: ids for the audit log, the reader's time zone, no caching, and our errors as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from revops.audit.trace import new_trace_id, tracing
+from revops.errors import RevOpsError
+from revops.people.models import User
+from revops.web.errors import error_page, unavailable_page
+
+
+class PageMiddleware:
+    """After authentication. Everything a signed-in person sees stays out of every cache."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve one request inside its trace and the reader's time zone."""
+        with tracing(new_trace_id(), str(request.META.get("REVOPS_REQUEST_ID", ""))), timezone.override(_zone(request)):
+            response = self.get_response(request)
+        if "Cache-Control" not in response and not request.path.startswith("/static/"):
+            response["Cache-Control"] = "no-store"
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Our own errors say what to do next; a database that does not answer is our fault and passes."""
+        if isinstance(error, RevOpsError):
+            return error_page(request, error)
+        if isinstance(error, OperationalError):
+            return unavailable_page(request)
+        return None
+
+
+def _zone(request: HttpRequest) -> ZoneInfo:
+    user = getattr(request, "user", None)
+    name = user.time_zone if isinstance(user, User) else "UTC"
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

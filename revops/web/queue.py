@@ -1,0 +1,339 @@
+"""The queue page: filter rail, list, preview pane. Everything the page shows is in the address."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from revops.access.rules import may, require, visible_to
+from revops.cases import queue
+from revops.cases.models import CaseStatus, ExceptionCase, Expectation, SavedView, Team
+from revops.cases.queue import AGES, DUES, QueueCounts, QueueFilter
+from revops.detection.registry import RULES
+from revops.ledger.freshness import FreshnessLine, freshness_of
+from revops.ledger.models import SourceSystem
+from revops.people.models import LegalEntity, User
+from revops.web.formatting import ago_text, count_text, money_html
+from revops.web.requests import is_fragment, signed_in
+from revops.web.rows import case_row, expectation_row
+
+FACET_LABELS = {
+    "due": "Due",
+    "severity": "Severity",
+    "owner": "Owner",
+    "system": "System",
+    "rule": "Exception",
+    "team": "Team",
+    "entity": "Legal entity",
+    "age": "Age",
+}
+TAB_LABELS = {
+    "open": "Open",
+    "awaiting_evidence": "Awaiting evidence",
+    "snoozed": "Snoozed",
+    "not_due": "Not yet due",
+    "closed": "Closed",
+}
+SORT_LABELS = {"due": "Due first", "severity": "Worst first", "-opened": "Newest first", "opened": "Oldest first"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One value of a facet, as a link that adds or removes it."""
+
+    label: str
+    count: str
+    href: str
+    chosen: bool
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One group of the rail. Groups with one value and nothing chosen are not worth a line."""
+
+    name: str
+    label: str
+    options: list[Option]
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Labels of what the facets count, read once a page."""
+
+    systems: Mapping[str, str]
+    rules: Mapping[str, str]
+    people: Mapping[str, str]
+    entities: Mapping[str, str]
+
+    def of(self, facet: str, value: str, me: int) -> str:
+        """The words for one value."""
+        known: Mapping[str, Mapping[str, str]] = {
+            "due": dict(DUES),
+            "age": dict(AGES),
+            "severity": {code: code.capitalize() for code in queue.SEVERITY_CODES},
+            "team": {str(code): str(label) for code, label in Team.choices},
+            "system": self.systems,
+            "rule": self.rules,
+            "entity": self.entities,
+            "owner": {"none": "Unassigned", "me": "Me", str(me): "Me", **self.people},
+        }
+        if facet == "owner" and value == str(me):
+            return "Me"
+        return known[facet].get(value, value or "none")
+
+
+def read_names() -> Names:
+    """Three small queries and the rules of the code."""
+    return Names(
+        systems=dict(SourceSystem.objects.values_list("slug", "label")),
+        rules={code: rule.title for code, rule in RULES.items()},
+        people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True)},
+        entities=dict(LegalEntity.objects.values_list("code", "name")),
+    )
+
+
+@require_safe
+def queue_page(request: HttpRequest) -> HttpResponse:
+    """The page, or its fragment for HTMX."""
+    user = signed_in(request)
+    require(user, "see_queue")
+    now = timezone.now()
+    context = queue_context(user, dict(request.GET.lists()), now)
+    if is_fragment(request):
+        return render(request, "cases/_queue.html", context)
+    if context["open_code"]:
+        from revops.web.cases import preview_context
+
+        context |= preview_context(user, str(context["open_code"]), now)
+    return render(request, "cases/queue.html", context)
+
+
+def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) -> dict[str, Any]:
+    """Everything the queue shows for this address. A constant number of queries, whatever the number of cases."""
+    waiting = values.get("status", [""])[0] == "not_due"
+    chosen = QueueFilter.from_query(values)
+    names = read_names()
+    found, counted = queue.cases_for(visible_to(user, ExceptionCase), chosen)
+    counts = queue.count_cells(queue.read_cells(counted, now=now), chosen, user_id=user.pk)
+    not_due = queue.expectations(visible_to(user, Expectation), chosen)
+    views = [v for v in SavedView.objects.select_related("owner") if v.owner_id == user.pk or v.shared]
+    context: dict[str, Any] = {
+        "page": "queue",
+        "section": "queue",
+        "chosen": chosen,
+        "waiting": waiting,
+        "names": names,
+        "query": chosen.query(),
+        "tabs": _tabs(chosen, counts, not_due, visible_to(user, ExceptionCase), waiting=waiting),
+        "facets": [] if waiting else _facets(chosen, counts, names, user.pk),
+        "chips": _chips(chosen, names, user.pk),
+        "sorts": [(label, _href(replace(chosen, sort=code)), code == chosen.sort) for code, label in SORT_LABELS.items()],
+        "counts": counts,
+        "total": count_text(counts.total, 1_000_000),
+        "at_risk": _at_risk(chosen, counts),
+        "ages": [(code, label, _href(_only_age(chosen, code))) for code, label in AGES],
+        "views": _views(views, chosen, counts, user),
+        "own_views": [v for v in views if v.owner_id == user.pk],
+        "may_work": may(user, "work_case"),
+        "people": assignable(user) if may(user, "work_case") else [],
+        "fresh": fresh_strip(freshness_of(now=now), now),
+        "open_code": values.get("open", [""])[0][:20],
+        "unlinked": unlinked_count(),
+        "drawn": now.isoformat(),
+    }
+    if waiting:
+        rows = list(not_due[: queue.PAGE_SIZE])
+        context["rows"] = [expectation_row(row, rules=names.rules, now=now) for row in rows]
+        return context
+    page = queue.page_of(
+        queue.narrowed(found, chosen, user_id=user.pk, now=now),
+        sort=chosen.sort,
+        after=values.get("after", [""])[0],
+        before=values.get("before", [""])[0],
+    )
+    context["rows"] = [case_row(case, systems=names.systems, now=now, me=user.pk) for case in page.cases]
+    context["previous_href"] = f"?{chosen.query(before=page.before)}" if page.before else ""
+    context["next_href"] = f"?{chosen.query(after=page.after)}" if page.after else ""
+    context["newest_id"] = max((case.pk for case in page.cases), default=0)
+    return context
+
+
+def _href(chosen: QueueFilter) -> str:
+    return f"/queue/?{chosen.query()}" if chosen.query() else "/queue/"
+
+
+def _only_age(chosen: QueueFilter, age: str) -> QueueFilter:
+    return replace(chosen, age=(age,))
+
+
+def _tabs(chosen: QueueFilter, counts: QueueCounts, not_due: Any, visible: Any, *, waiting: bool) -> list[Option]:
+    closed_tab = chosen.status == CaseStatus.CLOSED
+    live = counts.tabs
+    if closed_tab:  # the cube holds closed cases only: count the live ones for the tabs beside it
+        cells = queue.read_cells(queue.matching(visible, chosen.q).exclude(status=CaseStatus.CLOSED), now=timezone.now())
+        live = queue.count_cells(cells, chosen, user_id=0).tabs
+    tabs = []
+    for code, label in TAB_LABELS.items():
+        if code == "closed":
+            count = count_text(queue.capped_count(visible.filter(status=CaseStatus.CLOSED)))
+        elif code == "not_due":
+            count = count_text(queue.capped_count(not_due))
+        else:
+            count = count_text(live.get(code, 0), 1_000_000)
+        href = "/queue/?status=not_due" if code == "not_due" else _href(replace(chosen, status=code))
+        tabs.append(Option(label, count, href, waiting if code == "not_due" else not waiting and code == chosen.status, code))
+    return tabs
+
+
+def _facets(chosen: QueueFilter, counts: QueueCounts, names: Names, me: int) -> list[Facet]:
+    facets = []
+    for name, label in FACET_LABELS.items():
+        selected: tuple[str, ...] = getattr(chosen, name)
+        found = dict(counts.facets[name])
+        if name == "owner" and str(me) in found:
+            found = {"me": found.pop(str(me)), **found}
+        values = list(dict.fromkeys([*_order(name, found), *selected]))
+        if len(values) < 2 and not selected:
+            continue
+        options = [
+            Option(
+                names.of(name, value, me),
+                count_text(found.get(value, 0), 1_000_000),
+                _href(chosen.toggled(name, value)),
+                value in selected,
+                value,
+            )
+            for value in values
+        ]
+        facets.append(Facet(name, label, options[:12], bool(selected)))
+    return facets
+
+
+def _order(name: str, found: Mapping[str, int]) -> list[str]:
+    fixed = {"due": [c for c, _ in DUES], "age": [c for c, _ in AGES], "severity": list(queue.SEVERITY_CODES)}
+    if name in fixed:
+        return [value for value in fixed[name] if value in found]
+    if name == "owner":
+        return sorted(found, key=lambda v: ({"me": 0, "none": 1}.get(v, 2), -found[v]))
+    return sorted(found, key=lambda v: (-found[v], v))
+
+
+def _chips(chosen: QueueFilter, names: Names, me: int) -> list[tuple[str, str, str]]:
+    chips = [
+        (FACET_LABELS[name], names.of(name, value, me), _href(chosen.toggled(name, value)))
+        for name in FACET_LABELS
+        for value in getattr(chosen, name)
+    ]
+    if chosen.q:
+        chips.insert(0, ("Search", chosen.q, _href(replace(chosen, q=""))))
+    return chips
+
+
+def _at_risk(chosen: QueueFilter, counts: QueueCounts) -> list[dict[str, object]]:
+    return [
+        {
+            "currency": currency,
+            "all": money_html(sums["all"]),
+            "by_age": [
+                (money_html(sums[age]) if age in sums else "", _href(_only_age(chosen, age)), label) for age, label in AGES
+            ],
+        }
+        for currency, sums in counts.at_risk.items()
+    ]
+
+
+def _views(views: list[SavedView], chosen: QueueFilter, counts: QueueCounts, user: User) -> list[dict[str, object]]:
+    """The built-in views and the saved ones, counted from the same cells (a view with a search text has no count)."""
+    built_in = [
+        ("All open", QueueFilter()),
+        ("Mine", QueueFilter(owner=("me",))),
+        ("Unassigned", QueueFilter(owner=("none",))),
+        ("Overdue", QueueFilter(due=("overdue",))),
+    ]
+    exact = not chosen.q and chosen.status != CaseStatus.CLOSED
+    lines: list[tuple[str, QueueFilter, SavedView | None]] = [(name, wanted, None) for name, wanted in built_in]
+    lines += [(view.name, QueueFilter.from_query(view.query), view) for view in views]
+    return [
+        {
+            "name": name,
+            "href": _href(wanted),
+            "current": wanted.query() == chosen.query(),
+            "count": count_text(queue.count_cells(counts.cells, wanted, user_id=user.pk).total, 1_000_000)
+            if exact and not wanted.q and wanted.status != CaseStatus.CLOSED
+            else "",
+            "shared_by": view.owner.shown_name if view and view.owner_id != user.pk else "",
+            "id": view.pk if view and view.owner_id == user.pk else 0,
+        }
+        for name, wanted, view in lines
+    ]
+
+
+def assignable(user: User) -> list[tuple[str, str]]:
+    """(user id, name) of those who may work cases, the reader first."""
+    workers = User.objects.filter(
+        is_active=True, role_grants__role__in=("cs_analyst", "finance_analyst", "controller")
+    ).distinct()
+    people = sorted((u.shown_name.casefold(), str(u.pk), u.shown_name) for u in workers if u.pk != user.pk)
+    return [(str(user.pk), "Me"), *((key, name) for _, key, name in people)]
+
+
+@dataclass(frozen=True, slots=True)
+class FreshSystem:
+    """One system in the freshness strip: its most delayed object type decides."""
+
+    label: str
+    ago: str
+    stale: bool
+    worst: str
+
+
+def fresh_strip(lines: list[FreshnessLine], now: dt.datetime) -> list[FreshSystem]:
+    """One entry a system, by its oldest complete read."""
+    systems: dict[str, list[FreshnessLine]] = {}
+    for line in lines:
+        systems.setdefault(line.label, []).append(line)
+    strip = []
+    for label, types in systems.items():
+        worst = max(types, key=lambda t: float("inf") if t.lag_seconds is None else t.lag_seconds)
+        strip.append(
+            FreshSystem(
+                label, ago_text(worst.read_through_at, now), any(t.stale for t in types), f"{worst.object_label} is the oldest"
+            )
+        )
+    return strip
+
+
+def unlinked_count() -> int:
+    """Customer records that belong to no account, capped."""
+    from revops.ledger.models import SourceRecord
+
+    rows = SourceRecord.objects.filter(account__isnull=True, object_type="customer", deleted=False)
+    return queue.capped_count(rows, 99)
+
+
+@require_safe
+def pulse(request: HttpRequest) -> HttpResponse:
+    """Has the list changed since it was drawn? A line that offers the new rows; nothing moves by itself."""
+    user = signed_in(request)
+    require(user, "see_queue")
+    now = timezone.now()
+    chosen = QueueFilter.from_query(dict(request.GET.lists()))
+    since = request.GET.get("since", "")
+    found, _ = queue.cases_for(visible_to(user, ExceptionCase), chosen)
+    rows = queue.narrowed(found, chosen, user_id=user.pk, now=now)
+    try:
+        moment = dt.datetime.fromisoformat(since)
+        rows = rows.filter(opened_at__gt=moment)
+    except (ValueError, TypeError):
+        rows = rows.none()
+    context = {"new": queue.capped_count(rows, 99), "href": _href(chosen), "query": chosen.query(), "since": since, "now": now}
+    return render(request, "cases/_pulse.html", context)

@@ -1,0 +1,65 @@
+"""What views read from a request: the person, codes in addresses, versions in forms, and how an answer finds its way back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar, cast
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from revops.errors import Missing, RevOpsError, http_status
+from revops.people.models import User
+
+M = TypeVar("M", bound=Model)
+_CODE = re.compile(r"(EX|AC|CP)-([0-9]{1,18})")
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person. The middleware lets nobody else reach a view."""
+    return cast(User, request.user)
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """HTMX asks for a fragment, except when it restores a page from history."""
+    htmx: Any = getattr(request, "htmx", None)
+    return bool(htmx and not htmx.history_restore_request)
+
+
+def id_of(code: str, prefix: str) -> int:
+    """The row id in a code such as `EX-00042`. Raises `Missing`."""
+    match = _CODE.fullmatch(code)
+    if match is None or match[1] != prefix:
+        raise Missing()
+    return int(match[2])
+
+
+def one(rows: QuerySet[M], pk: int) -> M:
+    """The visible row with that id. Raises `Missing`: not there and not yours look alike."""
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise Missing()
+    return row
+
+
+def version_in(request: HttpRequest) -> int | None:
+    """The row version that the form was drawn from; None when the form carries none that can be read."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def problem_of(error: RevOpsError) -> dict[str, object]:
+    """An error for a form: the words, the field it is about, and the status."""
+    return {"message": error.message, "field": error.field or "", "code": error.code, "status": http_status(error)}
+
+
+def back(
+    request: HttpRequest, to: str, message: str, template: str = "", context: dict[str, object] | None = None
+) -> HttpResponse:
+    """After a change: the changed fragment for HTMX, else a redirect with a message."""
+    if template and is_fragment(request):
+        return render(request, template, {**(context or {}), "toast": message})
+    messages.success(request, message)
+    return HttpResponseRedirect(to)

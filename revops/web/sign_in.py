@@ -1,0 +1,127 @@
+"""Sign-in, sign-out and the reader's preferences.
+
+Attempts are counted per account and address and per address alone; a wrong name and a wrong password answer alike, in about the
+same time (Django hashes a dummy password for unknown names).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlsplit
+
+import redis
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from revops.web.shell import DENSITIES, THEMES
+
+WINDOW_SECONDS = 900
+PER_PERSON_MAX = 8
+PER_ADDRESS_MAX = 60
+REFUSED = "This address and password do not fit together. Check both and try again."
+TOO_MANY = "There were too many attempts from here. Wait a quarter of an hour, then try again."
+YEAR_SECONDS = 365 * 86_400
+
+
+class SignInForm(forms.Form):
+    """The two things we ask for."""
+
+    username = forms.CharField(max_length=150)
+    password = forms.CharField(max_length=300, strip=False)
+
+
+def safe_next(request: HttpRequest, default: str = "/") -> str:
+    """Where to go on: only ever a path of this site."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    allowed = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    parts = urlsplit(target) if allowed else None
+    if parts is None or not parts.path.startswith("/") or parts.path.startswith("/sign-"):
+        return default
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The form; on success the page that was asked for."""
+    if request.user.is_authenticated and request.method != "POST":
+        return redirect(safe_next(request))
+    context: dict[str, object] = {"page": "sign-in", "next": safe_next(request, ""), "username": "", "problem": ""}
+    if request.method != "POST":
+        return render(request, "web/sign_in.html", context)
+    form = SignInForm(request.POST)
+    name = str(form.data.get("username", "")).strip()
+    context["username"] = name[:150]
+    if count_attempt(request, name) > 1:
+        return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
+    user = None
+    if form.is_valid():
+        user = authenticate(request, username=name.casefold(), password=form.cleaned_data["password"])
+    if user is None:
+        return render(request, "web/sign_in.html", context | {"problem": REFUSED}, status=422)
+    login(request, user)
+    forget_attempts(request, name)
+    return HttpResponseRedirect(safe_next(request))
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    messages.success(request, "You are signed out.")
+    return redirect("/sign-in/")
+
+
+@login_not_required
+@require_POST
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Theme, density and shortcuts: kept in this browser, read by the server before the first byte."""
+    answer: HttpResponse = HttpResponseRedirect(safe_next(request))
+    for name, allowed in (("theme", (*THEMES, "system")), ("density", DENSITIES), ("keys", ("on", "off"))):
+        value = request.POST.get(name, "")
+        if value in allowed:
+            answer.set_cookie(
+                f"revops-{name}", value, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure(), httponly=True
+            )
+    return answer
+
+
+def address_of(request: HttpRequest) -> str:
+    """The peer's address; behind a proxy the server must be told to trust it, so no header is read here."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _keys(request: HttpRequest, name: str) -> dict[str, int]:
+    person = hashlib.sha256(f"{name.casefold()}\x1f{address_of(request)}".encode()).hexdigest()
+    return {f"sign-in:{person}": PER_PERSON_MAX, f"sign-in:{address_of(request)}": PER_ADDRESS_MAX}
+
+
+def count_attempt(request: HttpRequest, name: str) -> float:
+    """Counts this attempt; over 1 when a limit is passed. Without the cache nobody is locked out: passwords are still checked."""
+    worst = 0.0
+    for key, limit in _keys(request, name).items():
+        try:
+            cache.add(key, 0, WINDOW_SECONDS)
+            worst = max(worst, cache.incr(key) / limit)
+        except (redis.RedisError, OSError, ValueError):
+            continue
+    return worst
+
+
+def forget_attempts(request: HttpRequest, name: str) -> None:
+    """It succeeded: the count of this name starts anew."""
+    try:
+        cache.delete(next(iter(_keys(request, name))))
+    except (redis.RedisError, OSError):
+        return

@@ -1,0 +1,86 @@
+"""Template access to `web.formatting`: `{% load show %}`."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django import template
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from revops.cases.models import Severity
+from revops.ledger.facts import Value
+from revops.money import Money
+from revops.people.models import User
+from revops.web import formatting
+from revops.web.keys import Key, keys_for
+from revops.web.marks import severity_html
+from revops.web.rows import initials
+
+register = template.Library()
+
+
+@register.filter
+def money(value: Money | None) -> SafeString:
+    """`48,210.00 USD`."""
+    return formatting.money_html(value)
+
+
+@register.simple_tag
+def minor(amount_minor: int, currency: str) -> SafeString:
+    """Money kept as minor units."""
+    return formatting.minor_html(amount_minor, currency)
+
+
+@register.filter
+def instant(value: dt.datetime | None) -> SafeString:
+    """`2026-11-23 14:05` with the zone in the title."""
+    return formatting.instant_html(value)
+
+
+@register.filter
+def ago(value: dt.datetime | None) -> str:
+    """`4 min ago`; a supplement to the absolute time, never instead of it."""
+    return formatting.ago_text(value, timezone.now())
+
+
+@register.filter
+def due(value: dt.datetime) -> str:
+    """`0:42 left`."""
+    return formatting.due_text(value, timezone.now())
+
+
+@register.filter
+def ledger_value(value: Value) -> SafeString:
+    """A value of the ledger."""
+    return formatting.value_html(value)
+
+
+@register.filter
+def words(code: str) -> str:
+    """`in_progress` as `in progress`."""
+    return formatting.status_text(code)
+
+
+@register.filter
+def severity(number: int) -> SafeString:
+    """Shape, word and colour."""
+    return severity_html(Severity(number))
+
+
+@register.filter
+def initials_of(user: User) -> str:
+    """`MK` for Mara Kling."""
+    return initials(user.shown_name)
+
+
+@register.filter
+def get(mapping: dict[str, object], key: str) -> object:
+    """A mapping's value by a variable key; empty when absent."""
+    return mapping.get(key, "")
+
+
+@register.simple_tag
+def keys_of(page: str) -> list[Key]:
+    """The shortcuts that work on this page."""
+    return keys_for(page)

@@ -1,0 +1,52 @@
+"""The addresses of the pages. Codes (`EX-00042`) stand in them, so that an address can be read out."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from revops.web import accounts, approvals, audit, cases, home, people, plans, queue, records, saved_views, sign_in
+from revops.web.navigation import Section, add_section
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("find/", home.find, name="find"),
+    path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("preferences/", sign_in.preferences, name="preferences"),
+    path("queue/", queue.queue_page, name="queue"),
+    path("queue/pulse/", queue.pulse, name="queue-pulse"),
+    path("queue/assign/", cases.assign_many, name="queue-assign"),
+    path("queue/views/", saved_views.save, name="view-save"),
+    path("queue/views/<int:pk>/delete/", saved_views.delete, name="view-delete"),
+    path("cases/<str:code>/", cases.case_page, name="case"),
+    path("cases/<str:code>/preview/", cases.preview, name="case-preview"),
+    path("cases/<str:code>/take/", cases.take, name="case-take"),
+    path("cases/<str:code>/assign/", cases.assign, name="case-assign"),
+    path("cases/<str:code>/snooze/", cases.snooze, name="case-snooze"),
+    path("cases/<str:code>/wake/", cases.wake, name="case-wake"),
+    path("cases/<str:code>/watch/", cases.watch, name="case-watch"),
+    path("cases/<str:code>/notes/", cases.note, name="case-note"),
+    path("accounts/", accounts.accounts_page, name="accounts"),
+    path("accounts/<str:code>/", accounts.account_page, name="account"),
+    path("accounts/<str:code>/unlink/", accounts.unlink, name="account-unlink"),
+    path("unlinked/", accounts.unlinked_page, name="unlinked"),
+    path("unlinked/link/", accounts.link, name="unlinked-link"),
+    path("records/<int:pk>/", records.record_page, name="record"),
+    path("plans/new/", plans.new_plan, name="plan-new"),
+    path("plans/<str:code>/", plans.plan_page, name="plan"),
+    path("plans/<str:code>/edit/", plans.edit, name="plan-edit"),
+    path("plans/<str:code>/submit/", plans.submit, name="plan-submit"),
+    path("plans/<str:code>/withdraw/", plans.withdraw, name="plan-withdraw"),
+    path("approvals/", approvals.inbox, name="approvals"),
+    path("approvals/<str:code>/", approvals.approval_page, name="approval"),
+    path("approvals/<str:code>/approve/", approvals.approve, name="approval-approve"),
+    path("approvals/<str:code>/reject/", approvals.reject, name="approval-reject"),
+    path("audit/", audit.audit_page, name="audit"),
+    path("people/", people.people_page, name="people"),
+]
+
+add_section(Section("queue", "Queue", "queue", "see_queue", 10))
+add_section(Section("approvals", "Approvals", "approvals", "see_approvals", 20, approvals.count_waiting))
+add_section(Section("accounts", "Accounts", "accounts", "see_account", 30))
+add_section(Section("audit", "Audit", "audit", "see_audit", 60))
+add_section(Section("people", "People", "people", "see_people", 80))

@@ -1,0 +1,347 @@
+"""Pages of what came in: deliveries, dead letters by cause, replay with its preview and progress, and the connections.
+
+They live here because they show this package's rows; frame, formatting and request habits come from `revops.web`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+from django.db.models import Count, Max, Min, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from revops.access.rules import may, require, visible_to
+from revops.accounts.models import Account
+from revops.errors import Rejected, RevOpsError, http_status
+from revops.ledger.facts import SHAPES
+from revops.ledger.freshness import freshness_of
+from revops.ledger.models import LedgerEntry
+from revops.logs import MASK, masked
+from revops.people.models import User
+from revops.web.formatting import count_text, plural
+from revops.web.navigation import Section, add_section
+from revops.web.queue import fresh_strip
+from revops.web.requests import back, one, signed_in
+from sync.connections import connector_of
+from sync.models import Connection, Delivery, DeliveryState, Watermark
+from sync.replay import Impact, impact_of, replay_many
+
+PAGE_SIZE = 50
+REPLAY_MAX = 1000
+BODY_SHOWN_MAX = 200_000
+_MARKED_NUMBER = re.compile(r'"\\u0000([-+0-9.eE]+)"')
+FILTERS = ("state", "connection", "kind", "object_type", "code", "trace")
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------------
+
+
+def filtered(user: User, values: dict[str, str]) -> QuerySet[Delivery]:
+    """The visible deliveries that fit a filter, without their bodies."""
+    rows = visible_to(user, Delivery)
+    columns = {
+        "state": "state", "connection": "connection_id", "kind": "kind", "object_type": "object_type", "code": "reason_code",
+        "trace": "trace_id",
+    }  # fmt: skip
+    for name, column in columns.items():
+        if values.get(name):
+            rows = rows.filter(**{column: values[name]})
+    return rows
+
+
+def _given(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "").replace("\x00", "")[:80] for name in FILTERS}
+
+
+@require_safe
+def deliveries_page(request: HttpRequest) -> HttpResponse:
+    """What came in, newest first, 50 at a time by id."""
+    user = signed_in(request)
+    require(user, "see_deliveries")
+    given = _given(request)
+    rows = filtered(user, given)
+    before = request.GET.get("before", "")
+    page_rows = rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows
+    page = list(page_rows.defer("body").select_related("connection__system").order_by("-id")[: PAGE_SIZE + 1])
+    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    context = {
+        "page": "deliveries",
+        "section": "deliveries",
+        "given": given,
+        "rows": page,
+        "query": _query(given),
+        "older": page[-1].pk if more else 0,
+        "tabs": _tabs(user, given),
+        "connections": list(Connection.objects.select_related("system").order_by("system_id")),
+        "narrowed": any(given[name] for name in FILTERS if name != "state"),
+        "may_replay": may(user, "replay_delivery"),
+        "anything": bool(page) or visible_to(user, Delivery).exists(),
+    }
+    return render(request, "sync/deliveries.html", context)
+
+
+def _query(given: dict[str, str], **changes: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode({name: value for name, value in {**given, **changes}.items() if value})
+
+
+def _tabs(user: User, given: dict[str, str]) -> list[dict[str, object]]:
+    """One tab a state, counted up to the cap with the other filters applied."""
+    tabs: list[dict[str, object]] = [
+        {"label": "All", "href": f"?{_query(given, state='')}", "on": not given["state"], "count": ""}
+    ]
+    labels = {
+        DeliveryState.PENDING: "Waiting", DeliveryState.APPLIED: "Applied", DeliveryState.SUPERSEDED: "Late evidence",
+        DeliveryState.IGNORED: "Ignored", DeliveryState.QUARANTINED: "Dead letters",
+    }  # fmt: skip
+    for state, label in labels.items():
+        rows = filtered(user, {**given, "state": state})
+        count = rows.order_by()[:1001].count()
+        tabs.append(
+            {"label": label, "href": f"?{_query(given, state=state)}", "on": given["state"] == state, "count": count_text(count)}
+        )
+    return tabs
+
+
+@require_safe
+def dead_letters_page(request: HttpRequest) -> HttpResponse:
+    """Dead letters grouped by cause: what is wrong, how many, since when."""
+    user = signed_in(request)
+    require(user, "see_dead_letters")
+    rows = visible_to(user, Delivery).filter(state=DeliveryState.QUARANTINED)
+    groups = (
+        rows.order_by()
+        .values("connection_id", "connection__system__label", "reason_code", "object_type")
+        .annotate(
+            count=Count("id"), first=Min("received_at"), last=Max("received_at"), example=Max("id"), attempts=Max("attempts")
+        )
+        .order_by("-count", "connection_id")[:100]
+    )
+    listed: list[dict[str, Any]] = [dict(group) for group in groups]
+    reasons = dict(Delivery.objects.filter(pk__in=[g["example"] for g in listed]).values_list("pk", "reason"))
+    for group in listed:
+        group["reason"] = reasons.get(group["example"], "")
+        filters = {"connection": group["connection_id"], "code": group["reason_code"], "object_type": group["object_type"]}
+        group["query"] = _query({"state": "quarantined", **filters})
+    context = {
+        "page": "dead-letters",
+        "section": "deliveries",
+        "groups": listed,
+        "total": sum(group["count"] for group in listed),
+        "may_replay": may(user, "replay_delivery"),
+    }
+    return render(request, "sync/dead_letters.html", context)
+
+
+# --- one delivery -----------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def delivery_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One delivery: the body with its secrets masked, why it is where it is, and what it became."""
+    user = signed_in(request)
+    require(user, "see_deliveries")
+    delivery = one(visible_to(user, Delivery).select_related("connection__system", "conflicts_with"), pk)
+    body = bytes(delivery.body)
+    text, note = shown_body(body)
+    context = {
+        "page": "delivery",
+        "section": "deliveries",
+        "delivery": delivery,
+        "size": len(body),
+        "body": text,
+        "body_note": note,
+        "headers": sorted((str(k), str(v)) for k, v in masked(dict(delivery.headers)).items()),
+        "entries": list(LedgerEntry.objects.filter(delivery_id=delivery.pk).select_related("record", "record__system")[:50]),
+        "may_replay": may(user, "replay_delivery") and delivery.state != DeliveryState.PENDING,
+    }
+    return render(request, "sync/delivery.html", context)
+
+
+def shown_body(body: bytes) -> tuple[str, str]:
+    """The body for people: JSON indented with secrets masked, else text masked; and a note on what was done to it."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body[:2000].hex(" "), "No text: the first bytes in hexadecimal."
+    if len(text) > BODY_SHOWN_MAX:
+        return str(masked(text[:BODY_SHOWN_MAX])), f"The first {BODY_SHOWN_MAX:,} of {len(text):,} characters; secrets masked."
+    try:
+        value = json.loads(text, parse_float=_as_it_came, parse_int=_as_it_came)
+    except (ValueError, RecursionError):
+        return str(masked(text)), "Not JSON; shown as it came, secrets masked."
+    shown = _MARKED_NUMBER.sub(r"\1", json.dumps(masked(value), indent=2, ensure_ascii=False))
+    what = " Secrets are masked." if MASK in shown and MASK not in text else ""
+    return shown, f"Indented for reading; numbers as the text that came.{what}"
+
+
+def _as_it_came(digits: str) -> str:
+    """A number as a marked text, so that it is shown with the digits it came with: bytes are evidence."""
+    return f"\x00{digits}"
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------------
+
+
+def _selection(request: HttpRequest, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:
+    """The deliveries that a form names: by id, or by the filter of a group. At most `REPLAY_MAX`, oldest first."""
+    ids = [int(key) for key in request.POST.getlist("delivery")[:REPLAY_MAX] if key.isdecimal() and len(key) < 19]
+    rows = visible_to(user, Delivery).exclude(state=DeliveryState.PENDING)
+    if ids:
+        return rows.filter(pk__in=ids), {"ids": ids, "query": ""}
+    query = request.POST.get("query", "")[:500]
+    from urllib.parse import parse_qs
+
+    given = {name: values[0] for name, values in parse_qs(query).items() if name in FILTERS}
+    if not given.get("state"):
+        raise Rejected("nothing_selected", "Select deliveries, or open one cause, before you replay.")
+    wanted = filtered(user, given).exclude(state=DeliveryState.PENDING)
+    return wanted.filter(pk__in=list(wanted.order_by("id").values_list("pk", flat=True)[:REPLAY_MAX])), {
+        "ids": [],
+        "query": query,
+    }
+
+
+@require_POST
+def preview_replay(request: HttpRequest) -> HttpResponse:
+    """What a replay would do, before anybody presses the button. Changes nothing."""
+    user = signed_in(request)
+    require(user, "replay_delivery")
+    try:
+        rows, chosen = _selection(request, user)
+        impact = impact_of(rows, now=timezone.now())
+    except RevOpsError as error:
+        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
+    return render(request, "sync/replay.html", _replay_context(impact, chosen, "" if impact.deliveries else "Nothing to replay."))
+
+
+def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str) -> dict[str, Any]:
+    lines = sorted(impact.arrivals.items()) if impact else []
+    words = {
+        "first": "new records", "newer": "changed records", "same": "already known, nothing to write",
+        "restated": "stated again under a newer version", "late": "kept as late evidence", "conflict": "contradictions kept",
+    }  # fmt: skip
+    accounts = list(Account.objects.filter(pk__in=sorted(impact.account_ids)[:20])) if impact else []
+    return {
+        "page": "replay",
+        "section": "deliveries",
+        "impact": impact,
+        "chosen": chosen,
+        "problem": problem,
+        "arrivals": [(SHAPES[kind].label if kind in SHAPES else kind, words.get(how, how), n) for (kind, how), n in lines],
+        "refused": sorted(impact.refused.items()) if impact else [],
+        "ignored": sorted(impact.ignored.items()) if impact else [],
+        "accounts": accounts,
+        "limit": REPLAY_MAX,
+    }
+
+
+@require_POST
+def replay_now(request: HttpRequest) -> HttpResponse:
+    """Put the chosen deliveries back to the start, and show how they get on."""
+    user = signed_in(request)
+    require(user, "replay_delivery")
+    reason = request.POST.get("reason", "").strip()[:500]
+    try:
+        rows, chosen = _selection(request, user)
+        if not reason:
+            impact = impact_of(rows, now=timezone.now())
+            context = _replay_context(impact, chosen, "Say why you replay: it stays in the log.")
+            return render(request, "sync/replay.html", context, status=422)
+        ids = list(rows.order_by("id").values_list("pk", flat=True))
+        count = replay_many(visible_to(user, Delivery).filter(pk__in=ids), reason=reason, acting_user=user) if ids else 0
+    except RevOpsError as error:
+        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
+    request.session["replayed"] = ids
+    return back(request, "/deliveries/replay/progress/", f"{plural(count, 'delivery', 'deliveries')} put back to the start")
+
+
+@require_safe
+def progress(request: HttpRequest) -> HttpResponse:
+    """How the last replay of this person gets on."""
+    user = signed_in(request)
+    require(user, "see_deliveries")
+    ids = [int(key) for key in request.session.get("replayed", [])][:REPLAY_MAX]
+    if not ids:
+        return redirect("deliveries")
+    rows = visible_to(user, Delivery).filter(pk__in=ids)
+    counts = dict(rows.order_by().values_list("state").annotate(Count("id")))
+    waiting = counts.get(DeliveryState.PENDING, 0)
+    context = {
+        "page": "replay",
+        "section": "deliveries",
+        "total": len(ids),
+        "done": len(ids) - waiting,
+        "waiting": waiting,
+        "outcomes": [(DeliveryState(state).label, count, state) for state, count in sorted(counts.items())],
+        "still": list(rows.filter(state=DeliveryState.QUARANTINED).defer("body").order_by("id")[:20]),
+    }
+    fragment = bool(getattr(request, "htmx", False))
+    return render(request, "sync/_progress.html" if fragment else "sync/progress.html", context)
+
+
+# --- connections -------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def connections_page(request: HttpRequest) -> HttpResponse:
+    """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
+    user, now = signed_in(request), timezone.now()
+    require(user, "see_connections")
+    rows = list(visible_to(user, Connection).select_related("system").order_by("system__role", "system_id"))
+    marks: dict[str, list[Watermark]] = {}
+    for mark in Watermark.objects.order_by("stream"):
+        marks.setdefault(mark.connection_id, []).append(mark)
+    lines = freshness_of(now=now)
+    context = {
+        "page": "connections",
+        "section": "connections",
+        "rows": [_connection(row, marks.get(str(row.pk), []), lines, now) for row in rows],
+    }
+    return render(request, "sync/connections.html", context)
+
+
+def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.datetime) -> dict[str, Any]:
+    try:
+        connector = connector_of(row)
+        declared = connector.settings
+        settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
+        label, pushes = connector.label, connector.pushes
+    except RevOpsError as error:
+        settings, label, pushes = [("Problem", error.message)], row.vendor, False
+    mine = [line for line in lines if line.system == str(row.pk)]
+    return {
+        "row": row,
+        "label": label,
+        "pushes": pushes,
+        "settings": settings,
+        "fresh": fresh_strip(mine, now),
+        "lines": mine,
+        "marks": marks,
+    }
+
+
+def _dead_letters(_user: User) -> int:
+    return Delivery.objects.filter(state=DeliveryState.QUARANTINED).order_by()[:1001].count()
+
+
+add_section(Section("deliveries", "Deliveries", "deliveries", "see_deliveries", 40, _dead_letters))
+add_section(Section("connections", "Connections", "connections", "see_connections", 70))
+
+urlpatterns = [
+    path("deliveries/", deliveries_page, name="deliveries"),
+    path("deliveries/dead/", dead_letters_page, name="dead-letters"),
+    path("deliveries/replay/", replay_now, name="replay"),
+    path("deliveries/replay/preview/", preview_replay, name="replay-preview"),
+    path("deliveries/replay/progress/", progress, name="replay-progress"),
+    path("deliveries/<int:pk>/", delivery_page, name="delivery"),
+    path("connections/", connections_page, name="connections"),
+]
