@@ -17,7 +17,7 @@ def main() -> None:
         from revops.supervisor import main as up
 
         sys.exit(up())
-    from revops.embedded import adopt_running_environment
+    from revops.environment import adopt_running_environment
 
     adopt_running_environment()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "revops.settings")

@@ -8,13 +8,11 @@ private folder, the Redis server on a loopback port behind a generated password.
 
 from __future__ import annotations
 
-import base64
 import ctypes
 import dataclasses
 import functools
 import hashlib
 import importlib.util
-import json
 import os
 import pwd
 import re
@@ -30,7 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-PROJECT = Path(__file__).resolve().parent.parent
+from revops.environment import EmbeddedError, new_secrets
+
 START_TIMEOUT_SECONDS = 60.0
 SOCKET_PATH_LENGTH_MAX = 90
 _PR_SET_PDEATHSIG = 1
@@ -50,10 +49,6 @@ POSTGRES_SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
-
-
-class EmbeddedError(Exception):
-    """An embedded server cannot run. The message says what to do."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -132,7 +127,7 @@ def postgres_program(name: str) -> Path:
 
 
 def _account_for(folder: Path) -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root, so root lends it another account: the data folder's owner, else postgres, else nobody."""
+    """PostgreSQL refuses to run as root: root lends it the data folder's owner, else `postgres`, else `nobody`."""
     if os.geteuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
@@ -178,8 +173,8 @@ def _make_cluster(folder: Path, cluster: Path, done: Path, log: Path, account: p
         os.chown(cluster, account.pw_uid, account.pw_gid)
         _let_account_in(folder, account)
         _let_account_in(postgres_program("initdb").parent, account)
-    command = [str(postgres_program("initdb")), "-D", str(cluster), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
-    command += ["--auth=trust", "--data-checksums", "--no-instructions"]
+    command = [str(postgres_program("initdb")), "-D", str(cluster), "-U", "postgres", "--encoding=UTF8", "--locale=C"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=trust", "--data-checksums", "--no-instructions"]
     with log.open("ab") as output:
         made = subprocess.run(  # type: ignore[call-overload]  # the keyword arguments of _as are typed loosely
             command,
@@ -187,6 +182,7 @@ def _make_cluster(folder: Path, cluster: Path, done: Path, log: Path, account: p
             stderr=output,
             stdin=subprocess.DEVNULL,
             cwd="/",
+            check=False,
             preexec_fn=dies_with_parent(),
             **_as(account),
         )
@@ -335,54 +331,7 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
 
 
-# --- environment ----------------------------------------------------------------------------------------------------
-
-
-def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where `make up` keeps everything: `REVOPS_DATA_DIR`, by default `.data` in the project."""
-    return (PROJECT / environ.get("REVOPS_DATA_DIR", ".data")).resolve()
-
-
-def kept_secrets(folder: Path) -> dict[str, str]:
-    """The secrets of this data folder, made once and kept readable for its owner alone."""
-    path = folder / "secrets.json"
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text())
-        except ValueError:
-            raise EmbeddedError(
-                f"{path} cannot be read. Restore it, or remove {folder} to start from nothing: what was encrypted with the lost "
-                "key cannot be read again."
-            ) from None
-        return {str(name): str(value) for name, value in kept.items()}
-    made = new_secrets()
-    written = path.with_suffix(".part")
-    written.touch(mode=0o600)
-    written.write_text(json.dumps(made, indent=1))
-    written.replace(path)
-    return made
-
-
-def new_secrets() -> dict[str, str]:
-    """Fresh values for every secret the settings ask for."""
-    return {
-        "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
-        "REVOPS_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "REVOPS_METRICS_TOKEN": secrets.token_urlsafe(24),
-    }
-
-
-def adopt_running_environment(environ: dict[str, str] | None = None) -> None:
-    """Where no database is named, take the environment that a running `make up` left in its data folder."""
-    target = os.environ if environ is None else environ
-    path = data_folder(target) / "environment.json"
-    if "DATABASE_URL" in target or not path.exists():
-        return
-    try:
-        for name, value in json.loads(path.read_text()).items():
-            target.setdefault(name, value)
-    except (OSError, ValueError):
-        return
+# --- throwaway servers ----------------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(slots=True)

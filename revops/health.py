@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import redis
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
@@ -18,14 +17,24 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 _migrated = False
 
 
-@login_not_required
+class HealthMiddleware:
+    """Answers the three addresses before hosts, sessions and sign-in are looked at: a probe asks by any name, and alone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a probe, or hand the request on."""
+        view = VIEWS.get(request.path)
+        return self.get_response(request) if view is None else view(request)
+
+
 @require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
     """200 while the process answers at all."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-@login_not_required
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 with each part's state when database, Redis and migrations are all well; otherwise 503 naming what is not."""
@@ -34,7 +43,6 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
 
-@login_not_required
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text. From elsewhere than this machine it needs `Authorization: Bearer <REVOPS_METRICS_TOKEN>`."""
@@ -91,3 +99,4 @@ def _migrations() -> str:
 
 
 _CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _redis, "migrations": _migrations}
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}

@@ -29,6 +29,7 @@ from typing import IO
 
 from revops import embedded
 from revops.children import Child, Children, KeepsDying, starter
+from revops.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
 from revops.programs import (
     FIRST_SIMULATOR_PORT,
     VENDORS,
@@ -78,6 +79,8 @@ def main() -> int:
     children = Children(say)
     try:
         _stop_on_request()
+        for name, value in read_env_file(PROJECT / ".env").items():
+            os.environ.setdefault(name, value)
         installation = read_installation(os.environ)
         with _lock(installation):
             Start(installation, children).everything()
@@ -93,7 +96,7 @@ def main() -> int:
     except KeepsDying as dying:
         say(f"\n{dying}")
         return _stopped(children, 5)
-    except embedded.EmbeddedError as error:
+    except EmbeddedError as error:
         say(f"\n{error}")
         return _stopped(children, 7 if len(children) or "PostgreSQL" in str(error) else 2)
 
@@ -209,14 +212,20 @@ class Start:
 
     def settings(self) -> None:
         """The variables Django asks for; also left in the data folder, so that `manage.py` finds them from another terminal."""
-        kept = {**embedded.kept_secrets(self.folder)}
-        kept |= {"REVOPS_DEMO": str(int(self.installation.demo)), "REVOPS_DATA_DIR": str(self.folder)}
-        kept |= {"REVOPS_HTTPS": "0", "REVOPS_PUBLIC_URL": self.installation.url}
-        kept |= {"REVOPS_STATIC_ROOT": str(self.folder / "static"), "DJANGO_SETTINGS_MODULE": "revops.settings"}
-        for name, value in kept.items():
-            self.environment.setdefault(name, value)
-        names = ["DATABASE_URL", "REDIS_URL", *kept]
-        _write_private(self.folder / "environment.json", {name: self.environment[name] for name in names})
+        fixed = {"REVOPS_DEMO": str(int(self.installation.demo)), "REVOPS_DATA_DIR": str(self.folder)}
+        fixed["DJANGO_SETTINGS_MODULE"] = "revops.settings"
+        self.environment |= fixed
+        unless_given = kept_secrets(self.folder)
+        unless_given |= {"REVOPS_HTTPS": "0", "REVOPS_PUBLIC_URL": self.installation.url}
+        unless_given["REVOPS_STATIC_ROOT"] = str(self.folder / "static")
+        for name, value in unless_given.items():
+            self.environment[name] = self.environment.get(name) or value
+        self.told = ["DATABASE_URL", "REDIS_URL", *fixed, *unless_given]
+        self.leave_environment()
+
+    def leave_environment(self) -> None:
+        """Leave what Django was told in the data folder, for its owner alone."""
+        _write_private(self.folder / "environment.json", {name: self.environment[name] for name in self.told})
 
     def rehearsal(self) -> None:
         """The four simulators, and once the company, its people and its connections."""
@@ -231,7 +240,11 @@ class Start:
             for vendor, port in ports.items():
                 self.wait_for(f"the {vendor} simulator", port, "/_sim/health")
         for vendor in VENDORS:
-            self.environment[f"REVOPS_{vendor.upper()}_WEBHOOK_SECRET"] = made[vendor]
+            name = f"REVOPS_SIM_{vendor.upper()}_URL"
+            self.environment[name] = f"http://127.0.0.1:{ports[vendor]}"
+            self.environment[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made[vendor]
+            self.told += [name, f"REVOPS_SIM_{vendor.upper()}_SECRET"]
+        self.leave_environment()
         for step in demo_steps(self.installation, ports):
             self.run(step)
 
@@ -270,7 +283,7 @@ class Start:
         where = None if step.shows_progress else output
         process = subprocess.Popen(
             step.command,
-            cwd=embedded.PROJECT,
+            cwd=PROJECT,
             env={**self.environment, "REVOPS_STATEMENT_TIMEOUT_SECONDS": "600"},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -300,13 +313,12 @@ class Start:
         while time.monotonic() < deadline:
             self.children.look()
             try:
-                connection = http.client.HTTPConnection(host, port, timeout=5)
-                connection.request("GET", path, headers={"Host": f"{host}:{port}"})
-                response = connection.getresponse()
-                answer = f"{response.status} {response.read(2000).decode(errors='replace')}"
-                connection.close()
-                if response.status == 200:
-                    return
+                with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
+                    connection.request("GET", path)
+                    response = connection.getresponse()
+                    answer = f"{response.status} {response.read(2000).decode(errors='replace')}"
+                    if response.status == 200:
+                        return
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.1)

@@ -1,0 +1,123 @@
+"""`.env.example` and `docker-compose.yml` say exactly what the code reads, and what they start exists."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
+# Read by other programs' images or by the tests and development of the product itself.
+NOT_OURS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS"}
+# Simulators let a test change their demo credentials; `CRASH_AT` is read by fault tests alone; Django's own.
+NOT_FOR_OPERATORS = re.compile(r"(NETSUITE|GAINSIGHT|SALESFORCE|STRIPE)_|CRASH_AT$|DJANGO_SETTINGS_MODULE$|REVOPS_SIM_$")
+
+
+def variables_read(path: Path) -> set[str]:
+    """Names of environment variables that a file reads: env.str("X"), environ.get("X"), environ["X"], number("X", ...)."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        key: ast.expr | None = None
+        if isinstance(node, ast.Call) and node.args:
+            function = node.func
+            owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+            from_environ = owner.endswith("environ") and ast.unparse(function).endswith((".get", ".pop"))
+            if owner == "env" or from_environ or (isinstance(function, ast.Name) and function.id == "number"):
+                key = node.args[0]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+            key = node.slice
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and NAME.fullmatch(key.value):
+            found.add(key.value)
+        elif isinstance(key, ast.JoinedStr) and "REVOPS_SIM_" in ast.unparse(key):
+            ending = ast.unparse(key).rstrip("'\"").rsplit("_", 1)[1]
+            found |= {f"REVOPS_SIM_{vendor}_{ending}" for vendor in ("SALESFORCE", "GAINSIGHT", "STRIPE", "NETSUITE")}
+    return found
+
+
+def read_by_the_code() -> set[str]:
+    files = [*ROOT.glob("revops/**/*.py"), *ROOT.glob("sync/**/*.py")]
+    return {name for path in files for name in variables_read(path) if not NOT_FOR_OPERATORS.match(name)}
+
+
+def named_in_the_example() -> list[str]:
+    return re.findall(r"^([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+
+def test_the_example_names_every_variable_once() -> None:
+    named = named_in_the_example()
+    assert len(named) == len(set(named))
+    assert read_by_the_code() == set(named)
+
+
+def test_reading_finds_what_it_should(tmp_path: Path) -> None:
+    source = tmp_path / "read.py"
+    source.write_text('a = env.bool("REVOPS_ONE"); b = os.environ.get("REVOPS_TWO", ""); c = os.environ["REVOPS_THREE"]\n')
+    assert variables_read(source) == {"REVOPS_ONE", "REVOPS_TWO", "REVOPS_THREE"}
+
+
+# --- docker-compose.yml -----------------------------------------------------------------------------------------------
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def unknown_in(command: list[str]) -> str | None:
+    """What a container's command starts that does not exist, or None."""
+    queues = {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    match command:
+        case ["python", "manage.py", name, *_]:
+            return None if name in get_commands() or name == "migrate" else f"no command {name}"
+        case ["python", "-m", "sync.simulators", vendor, *_]:
+            found = importlib.util.find_spec(f"sync.simulators.{vendor}")
+            return None if found else f"no simulator {vendor}"
+        case ["celery", "-A", "revops", "worker", "-Q", queue, *_]:
+            return None if queue in queues else f"no queue {queue}"
+        case ["redis-server", *_]:
+            return None
+    return f"unknown command {command}"
+
+
+@pytest.mark.parametrize("name", sorted(compose()["services"]))
+def test_each_container_starts_something_that_exists_with_variables_that_are_read(name: str) -> None:
+    service = compose()["services"][name]
+    if "command" in service:
+        assert unknown_in(service["command"]) is None
+    else:
+        assert name in {"postgres", "web"}  # the image's own command
+    unread = set(service.get("environment", {})) - read_by_the_code() - NOT_OURS
+    assert not unread
+
+
+def test_what_does_not_exist_is_noticed() -> None:
+    assert unknown_in(["python", "manage.py", "no_such_command"])
+    assert unknown_in(["celery", "-A", "revops", "worker", "-Q", "no_such_queue"])
+    assert unknown_in(["python", "-m", "sync.simulators", "no_such_vendor"])
+
+
+def test_every_queue_has_its_worker() -> None:
+    commands = [service.get("command", []) for service in compose()["services"].values()]
+    served = {command[5] for command in commands if command[:1] == ["celery"]}
+    assert served == {queue.name for queue in settings.CELERY_TASK_QUEUES}
+
+
+def test_substitutions_are_in_the_example() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    used = set(re.findall(r"\$\{([A-Z0-9_]+)", text)) - NOT_OURS
+    assert used <= set(named_in_the_example())
+
+
+def test_the_image_serves_what_the_settings_name() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert settings.WSGI_APPLICATION.replace(".application", ":application") in text
+    for name in re.findall(r"^COPY ([a-z/.]+)", text, re.MULTILINE):
+        assert (ROOT / name).exists(), name
