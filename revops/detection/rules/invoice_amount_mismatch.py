@@ -46,10 +46,17 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
         for entered in posted.get(billed.external_id, []):
             expected, actual = net(billed), net(entered)
             if expected is not None and actual is not None and beyond_tolerance(expected, actual):
-                yield _finding(billed, entered, expected, actual)
+                yield _finding(billed, entered, expected, actual, _last_change(ledger, billed, entered))
 
 
-def _finding(billed: LedgerRecord, entered: LedgerRecord, expected: Money, actual: Money) -> Finding:
+def _last_change(ledger: AccountLedger, billed: LedgerRecord, entered: LedgerRecord) -> dt.datetime:
+    """When one side last moved: the documents themselves, or a credit given on one of them."""
+    pair = {(record.system, record.external_id) for record in (billed, entered)}
+    credits = [memo for memo in ledger.of("credit_memo") if (memo.system, memo.refs.get("invoice", "")) in pair]
+    return max(record.effective_at for record in (billed, entered, *credits))
+
+
+def _finding(billed: LedgerRecord, entered: LedgerRecord, expected: Money, actual: Money, changed_at: dt.datetime) -> Finding:
     same = expected.currency == actual.currency
     direction = "above" if same and actual.amount > expected.amount else "below"
     sentence = f"The ERP carries invoice {entered.label} at {actual}, billing issued {billed.label} for {expected}" + (
@@ -59,7 +66,7 @@ def _finding(billed: LedgerRecord, entered: LedgerRecord, expected: Money, actua
     return Finding(
         subjects=(billed, entered),
         sentence=sentence,
-        due_at=max(billed.effective_at, entered.effective_at) + GRACE,
+        due_at=changed_at + GRACE,
         amount=abs(actual - expected) if same else actual,
         differences=tuple(
             Difference(
@@ -109,6 +116,10 @@ def _pair(
     )
 
 
+def _credit_note(at: dt.datetime) -> tuple[str, object]:
+    return ("billing", fact("credit_memo", "cn_1", at, refs={"invoice": "in_1"}, status="applied", total=usd("20.00")))
+
+
 def _example(name: str, facts: object, finds: int = 0, waits: int = 0) -> Example:
     return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
 
@@ -144,6 +155,11 @@ RULE = Rule(
         _example("credited in both", _pair("100.00", "120.00", entered_credit="20.00")),
         _example("void in the ERP", _pair("100.00", "170.00", erp_status="void")),
         _example("still a draft in billing", _pair("100.00", "170.00", status="draft")),
+        _example(
+            "credited an hour ago, not mirrored yet: not yet due",
+            (*_pair("100.00", "100.00", billed_credit="20.00"), _credit_note(_NOW - dt.timedelta(hours=1))),
+            waits=1,
+        ),
         _example("changed an hour ago: not yet due", _pair("100.00", "170.00", at=_NOW - dt.timedelta(hours=1)), waits=1),
     ),
 )

@@ -53,13 +53,14 @@ _RANK = {
     "credit_memo": ["applied", "void"],
 }
 _GONE = 9
+_STAMPED = frozenset({"invoice", "payment", "credit_memo", "proration"})
+"""Documents, whose amounts stand once they are issued; customers and subscriptions change without any stamp on them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """When and how an object was said: the vendor's second, by an event or by our own read; `changed` are the names
-    of the
-    keys that an update event says it changed (None when it does not say)."""
+    of the keys that an update event says it changed (None when it does not say)."""
 
     at: dt.datetime
     is_read: bool
@@ -87,6 +88,16 @@ def _refs(**found: str | None) -> dict[str, str]:
     return {role: target for role, target in found.items() if target}
 
 
+def _true_since(body: Payload, said: Said) -> dt.datetime:
+    """Since when it has been so: an event says it; of what we read, the latest of the stamps that the object carries."""
+    if not said.is_read or said.deleted:
+        return said.at
+    moved = body.maybe_child("status_transitions")
+    stamps = [body.maybe_epoch(name) for name in ("created", "date", "start_date", "canceled_at", "ended_at", "voided_at")]
+    stamps += [moved.maybe_epoch(name) for name in moved.data]
+    return min(said.at, max((stamp for stamp in stamps if stamp is not None), default=said.at))
+
+
 def _fact(
     body: Payload,
     said: Said,
@@ -101,7 +112,7 @@ def _fact(
         object_type=kind,
         external_id=body.text("id"),
         version=version(said, kind, status, progress),
-        effective_at=said.at,
+        effective_at=_true_since(body, said) if kind in _STAMPED else said.at,
         fields=fields,
         refs=refs,
         deleted=said.deleted,
