@@ -1,0 +1,165 @@
+"""The world of plans with real vendors behind it: simulators as processes, a released posting, and the way of its evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from revops.accounts.models import Account
+from revops.approvals.actions import approve, submit_plan
+from revops.cases.models import ExceptionCase
+from revops.ledger.models import SourceSystem
+from revops.people.actors import System
+from revops.people.models import User
+from revops.postings.draft import compose_plan
+from revops.postings.models import ChangePlan, Posting
+from sync import connections
+from sync.apply import drain
+from sync.simulators.gainsight import metadata
+from sync.simulators.netsuite import tokens
+from tests.revops import world
+from tests.revops.world import usd
+from tests.sync.simulators.control import Control, free_port, process
+
+Json = dict[str, Any]
+CREDIT_PATH = "record/v1/creditMemo"
+HOLD_PATH = "data/objects/gs_opportunity"
+RENEWAL = "1P06RENEWAL0000000000000000000000001"
+COMPANY = "1P02"
+
+
+@contextmanager
+def vendor(name: str, folder: Path) -> Iterator[Control]:
+    """The vendor's simulator as a process of its own."""
+    port = free_port()
+    with process(name, port, folder):
+        yield Control(f"http://127.0.0.1:{port}")
+
+
+@dataclass
+class Book:
+    """One invoice of 41,120.00 USD in the ERP that billing issued for 1,000.00, in a simulator that keeps its own books."""
+
+    netsuite: Control
+    account: Account
+    case: ExceptionCase
+    maker: User
+    checker: User
+
+    def released(self, amount: str = "120.00") -> Posting:
+        """A credit memo, approved and waiting to be sent."""
+        plan = submit_plan(world.credit_plan(self.maker, self.case, amount), acting_user=self.maker)
+        plan = approve(plan, digest=plan.digest, meaning="Checked", acting_user=self.checker)
+        assert plan.state == "released", plan.outcome
+        return plan.postings.get()
+
+    def effects(self) -> list[Json]:
+        """The credit memos that came to be through the API: the judge of exactly once."""
+        found = self.netsuite.get("effects")
+        return [e for e in found if e["collection"] == "transaction" and e["object"].get("type") == "CustCred"
+                and e["kind"] == "created"]  # fmt: skip
+
+    def sent(self) -> int:
+        """How many requests to create a credit memo arrived."""
+        return len([r for r in self.netsuite.get("requests") if r["method"] == "POST" and r["path"].endswith("/creditMemo")])
+
+
+def book(netsuite: Control, total: str = "41120.00") -> Book:
+    """The company in both the ledger and the ERP's own books."""
+    netsuite.load("accountingperiod", *_periods())
+    netsuite.load("currency", {"id": 1, "name": "US Dollar", "symbol": "USD", "currencyprecision": 2})
+    netsuite.load("subsidiary", {"id": 1, "name": "Meridian Inc", "currency": 1})
+    stamp = f"{world.days_ago(3):%Y-%m-%dT%H:%M:%SZ}"
+    netsuite.load("customer", {
+        "id": 50, "entityid": "C50", "companyname": "Halden", "currency": 1, "subsidiary": 1, "externalid": world.CRM_ID,
+        "isinactive": "F", "lastmodifieddate": stamp,
+    })  # fmt: skip
+    issued = world.today() - dt.timedelta(days=40)
+    netsuite.load("transaction", {
+        "id": 700, "type": "CustInvc", "tranid": "INV-700", "status": "A", "entity": 50, "currency": 1, "exchangerate": "1",
+        "trandate": issued.isoformat(), "postingperiod": int(f"{issued:%Y%m}"), "posting": "T", "externalid": world.BILLED,
+        "foreigntotal": total, "foreignamountunpaid": total, "lastmodifieddate": stamp,
+    })  # fmt: skip
+    netsuite.load(
+        "transactionline",
+        {"transaction": 700, "id": 0, "uniquekey": 1, "mainline": "T", "subsidiary": 1, "entity": 50, "foreignamount": total,
+         "foreignamountunpaid": total},
+        {"transaction": 700, "id": 1, "uniquekey": 2, "mainline": "F", "subsidiary": 1, "item": 9001, "quantity": 1,
+         "rate": total, "foreignamount": f"-{total}"},
+    )  # fmt: skip
+    world.systems(netsuite.url, tokens.demo_private_key_pem())
+    account, case = world.mismatch(usd(total), usd("1000.00"))
+    return Book(netsuite, account, case, world.person("ana", "finance_analyst"), world.person("pat", "approver"))
+
+
+def _periods() -> list[Json]:
+    flags = {"isquarter": "F", "isyear": "F", "isadjust": "F", "isposting": "T", "arlocked": "F", "alllocked": "F", "closed": "F"}
+    rows = []
+    for back in (0, 31, 62):
+        start = (world.today().replace(day=1) - dt.timedelta(days=back)).replace(day=1)
+        end = (start + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
+        rows.append({"id": int(f"{start:%Y%m}"), "periodname": f"{start:%b %Y}", "startdate": start.isoformat(),
+                     "enddate": end.isoformat()} | flags)  # fmt: skip
+    return list({row["id"]: row for row in rows}.values())
+
+
+def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") -> ChangePlan:
+    """A draft that holds a renewal in progress, in a tenant that has it."""
+    gainsight.load("company", {
+        "Gsid": COMPANY, "Name": "Halden", "SfdcAccountId": world.CRM_ID, "Arr": "1000", "CurrencyIsoCode": "USD",
+        "Stage": "Launched", "ModifiedDate": "2026-01-01T00:00:00Z",
+    })  # fmt: skip
+    gainsight.load("gs_opportunity", {
+        "Gsid": RENEWAL, "Name": "Renewal 2027", "CompanyId": COMPANY, "RenewalStage": "In Progress", "CloseDate": "2027-03-01",
+        "TargetAmount": "5000.00", "CurrencyIsoCode": "USD", "ModifiedDate": "2026-01-01T00:00:00Z",
+    })  # fmt: skip
+    for slug, role in (("salesforce", "crm"), ("stripe", "billing"), ("netsuite", "erp")):
+        SourceSystem.objects.create(slug=slug, label=slug.title(), role=role, vendor=slug)
+    item = metadata.item_id
+    connections.connect(
+        slug="gainsight", vendor="gainsight", base_url=gainsight.url, loopback_allowed=True, acting_user=System("tests"),
+        values={
+            "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": "unused",
+            "stage_on_hold_item": item("gs_opportunity", "RenewalStage", "On Hold"),
+            "stage_in_progress_item": item("gs_opportunity", "RenewalStage", "In Progress"),
+        },
+    )  # fmt: skip
+    account = world.customers()
+    world.say("gainsight", world.fact(
+        "renewal", RENEWAL, {"customer": COMPANY}, name="Renewal 2027", stage="in_progress", held=False, is_closed=False,
+        target_amount=usd("5000.00"),
+    ))  # fmt: skip
+    return compose_plan(
+        kind=kind, case=None, account=account, inputs={"renewal_id": RENEWAL, "hold_reason": "Amendment not finished"},
+        reason="Amendment not finished", acting_user=maker,
+    )  # fmt: skip
+
+
+# --- time and evidence ----------------------------------------------------------------------------------------------
+
+
+def time_passes(seconds: float, posting: Posting) -> None:
+    """As if that much time had passed for this posting: every time that its row keeps moves back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE postings_posting SET next_attempt_at = next_attempt_at - %(by)s, lease_until = lease_until - %(by)s, "
+            "first_sent_at = first_sent_at - %(by)s, absent_seen_at = absent_seen_at - %(by)s WHERE id = %(id)s",
+            {"by": dt.timedelta(seconds=seconds), "id": posting.pk},
+        )
+
+
+def evidence_arrives() -> None:
+    """What was read goes through the inbox into the ledger, and detection looks."""
+    drain(10)
+    world.look()
+
+
+def again(posting: Posting) -> Posting:
+    """The row as it is now."""
+    return Posting.objects.select_related("plan").get(pk=posting.pk)

@@ -1,0 +1,422 @@
+"""The outbox against vendors that are processes of their own and keep their own books: exactly one effect, whatever goes wrong.
+
+A test named after an invariant proves it; faults are programmed in the simulator and are real on the wire.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from revops.approvals.actions import submit_plan
+from revops.audit.models import ActionRecord
+from revops.cases.models import CaseStatus
+from revops.errors import Conflict, NotAllowed
+from revops.people.actors import System
+from revops.postings import progress
+from revops.postings.draft import compose_reversal
+from revops.postings.models import PlanState, Posting, PostingState
+from revops.postings.recover import look_again, set_aside
+from sync import connections
+from sync.outbox import send_due
+from tests.revops import world
+from tests.sync.postable import (
+    CREDIT_PATH,
+    HOLD_PATH,
+    RENEWAL,
+    Book,
+    again,
+    book,
+    evidence_arrives,
+    renewal_plan,
+    time_passes,
+    vendor,
+)
+from tests.sync.processes import until
+from tests.sync.simulators.control import Control, free_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def netsuite(tmp_path: Path) -> Iterator[Control]:
+    with vendor("netsuite", tmp_path) as control:
+        yield control
+
+
+@pytest.fixture
+def erp(netsuite: Control, transactional_db: None) -> Book:
+    return book(netsuite)
+
+
+def verbs(posting: Posting) -> list[str]:
+    found = ActionRecord.objects.filter(subject=f"posting:{posting.pk}").order_by("id")
+    return list(found.values_list("verb", flat=True))
+
+
+def test_the_whole_way_from_release_to_the_closed_case(erp: Book) -> None:
+    posting = erp.released()
+    assert send_due() == 1
+    done = again(posting)
+    assert (done.state, done.plan.state) == (PostingState.POSTED, PlanState.POSTED)
+    erp.case.refresh_from_db()
+    assert erp.case.status == CaseStatus.AWAITING_EVIDENCE
+    (effect,) = erp.effects()
+    assert (str(effect["id"]), effect["object"]["externalid"]) == (done.vendor_id, posting.key)
+    evidence_arrives()
+    done = again(posting)
+    assert (done.state, done.plan.state) == (PostingState.CONFIRMED, PlanState.CONFIRMED)
+    assert done.confirming_entry_id is not None
+    assert verbs(posting) == ["posting.post", "posting.confirm"]
+
+
+def test_the_case_closes_when_the_erp_is_what_billing_issued(netsuite: Control, transactional_db: None) -> None:
+    small = book(netsuite, "1120.00")
+    small.released("120.00")
+    send_due()
+    evidence_arrives()
+    small.case.refresh_from_db()
+    assert small.case.status == CaseStatus.CLOSED
+    assert small.case.close_evidence["records"]
+
+
+def test_i22_effect_then_reset_is_looked_up_and_never_sent_again(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
+    send_due(limit=1)
+    assert again(posting).state == PostingState.UNKNOWN
+    time_passes(5, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
+    assert verbs(posting) == ["posting.unknown", "posting.post"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+@pytest.mark.parametrize("body", [None, "<html>Bad gateway</html>"])
+def test_i36_effect_then_an_error_is_unknown_and_found(erp: Book, status: int, body: str | None) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=status, body=body, after_effect=True)
+    send_due(limit=1)
+    assert again(posting).state == PostingState.UNKNOWN
+    time_passes(5, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+    assert len(erp.effects()) == 1
+
+
+def test_i36_an_error_without_effect_is_looked_up_twice_then_the_same_bytes_go_again(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=500)
+    send_due(limit=1)
+    assert again(posting).state == PostingState.UNKNOWN
+    time_passes(5, posting)
+    send_due()
+    first_look = again(posting)
+    assert first_look.absent_seen_at is not None
+    assert erp.sent() == 1
+    assert send_due() == 0, "the second look waits for the vendor's read lag"
+    time_passes(32, posting)
+    send_due()
+    done = again(posting)
+    assert done.state == PostingState.POSTED
+    assert (len(erp.effects()), erp.sent()) == (1, 2)
+    assert (done.key, bytes(done.body)) == (posting.key, bytes(posting.body)), "I35: one intent, one key, the same bytes"
+    assert erp.effects()[0]["object"]["externalid"] == posting.key
+
+
+def test_i36_no_resend_while_the_vendors_reads_may_lag(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, reset="after", read_lag_seconds=2)
+    visible_at = time.monotonic() + 2.5
+    send_due(limit=1)
+    time_passes(5, posting)
+    send_due()
+    assert again(posting).absent_seen_at is not None, "the look-up does not see it yet"
+    for _ in range(5):
+        time_passes(5, posting)
+        send_due()
+    assert (erp.sent(), again(posting).state) == (1, PostingState.UNKNOWN), "25 seconds later: inside the declared read lag"
+    until(lambda: time.monotonic() > visible_at)
+    time_passes(10, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
+
+
+def test_i37_resends_stop_at_the_window_and_a_person_decides(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=500, times=0)
+    send_due(limit=1)
+    time_passes(21 * 3600, posting)
+    send_due()
+    time_passes(40, posting)
+    send_due()
+    stuck = again(posting)
+    assert (stuck.state, stuck.needs_person) == (PostingState.UNKNOWN, True)
+    assert erp.sent() == 1
+    time_passes(24 * 3600, posting)
+    assert send_due() == 0
+    _a_person_decides(stuck, erp)
+
+
+def _a_person_decides(stuck: Posting, erp: Book) -> None:
+    controller = world.person("cora", "controller")
+    for nobody in (erp.maker, erp.checker, System("demo")):
+        with pytest.raises(NotAllowed):
+            look_again(stuck, acting_user=nobody)
+    look_again(stuck, acting_user=controller)
+    with pytest.raises(Conflict):
+        set_aside(stuck, reason="Looked", acting_user=controller)
+    send_due()
+    assert again(stuck).needs_person, "still not there, and still too old"
+    set_aside(stuck, reason="Nothing in the ERP's own list", acting_user=controller)
+    ended = again(stuck)
+    assert (ended.state, ended.plan.state) == (PostingState.REFUSED, PlanState.FAILED)
+    assert (len(erp.effects()), erp.sent()) == (0, 1)
+
+
+def test_a_refusal_fails_the_plan_and_the_case_needs_somebody_again(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.change(collection="accountingperiod", id=f"{world.today():%Y%m}", set={"closed": "T"})
+    send_due()
+    refused = again(posting)
+    assert (refused.state, refused.plan.state) == (PostingState.REFUSED, PlanState.FAILED)
+    assert "not open" in refused.plan.outcome
+    erp.case.refresh_from_db()
+    assert erp.case.status == CaseStatus.OPEN
+    assert erp.effects() == []
+    assert world.credit_plan(erp.maker, erp.case).state == PlanState.DRAFT, "another plan may be composed"
+
+
+def test_i39_something_else_under_our_key_is_an_alarm_and_never_a_success(erp: Book) -> None:
+    """The vendor has our key with another amount: effect, then silence, then somebody changes the amount there."""
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
+    send_due(limit=1)
+    made = erp.effects()[0]["id"]
+    erp.netsuite.change(collection="transaction", id=str(made), set={"foreigntotal": "-999.00"}, event=None)
+    time_passes(5, posting)
+    send_due()
+    wrong = again(posting)
+    assert (wrong.state, wrong.needs_person, wrong.plan.state) == (PostingState.REFUSED, True, PlanState.FAILED)
+    assert "another amount" in wrong.last_error
+    assert "posting.alarm" in verbs(posting)
+    assert erp.sent() == 1
+
+
+def test_a_vendor_that_asks_to_wait_is_asked_again_later(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=429, headers={"Retry-After": "7"})
+    send_due()
+    waiting = again(posting)
+    assert waiting.state == PostingState.RELEASED
+    assert waiting.first_sent_at is None, "surely nothing happened"
+    assert send_due() == 0
+    time_passes(60, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+    assert len(erp.effects()) == 1
+
+
+def test_a_vendor_that_cannot_be_reached_gets_it_later(erp: Book) -> None:
+    posting = erp.released()
+    url = world.erp().base_url
+    connections.change_connection("netsuite", base_url=f"http://127.0.0.1:{free_port()}", acting_user=System("tests"))
+    send_due()
+    assert again(posting).state == PostingState.RELEASED
+    connections.change_connection("netsuite", base_url=url, acting_user=System("tests"))
+    time_passes(3600, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+
+
+def test_i41_the_stop_switch_holds_and_lets_go(erp: Book) -> None:
+    posting = erp.released()
+    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    assert send_due() == 0
+    assert erp.sent() == 0
+    connections.change_connection("netsuite", posting_enabled=True, acting_user=System("tests"))
+    assert send_due() == 1
+    assert again(posting).state == PostingState.POSTED
+
+
+def test_i41_the_switch_is_looked_at_again_right_before_the_first_byte(erp: Book) -> None:
+    posting = erp.released()
+    claimed = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
+    assert claimed is not None
+    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    from sync import outbox
+
+    outbox._attempt(claimed)
+    held = again(posting)
+    assert (held.state, erp.sent()) == (PostingState.RELEASED, 0)
+    assert "switched off" in held.last_error
+
+
+def test_i41_what_is_under_way_is_looked_up_though_posting_is_stopped(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
+    send_due(limit=1)
+    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    time_passes(5, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+
+
+@pytest.mark.parametrize(
+    ("cap", "value"), [("REVOPS_POSTINGS_PER_HOUR_MAX", 0), ("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", "119.99")]
+)
+def test_i42_caps_hold_and_never_drop(erp: Book, settings: Any, cap: str, value: object) -> None:
+    posting = erp.released()
+    setattr(settings, cap, value)
+    send_due()
+    held = again(posting)
+    assert (held.state, held.plan.state, erp.sent()) == (PostingState.RELEASED, PlanState.RELEASED, 0)
+    assert held.last_error.startswith("Held:")
+    delattr(settings, cap)
+    time_passes(120, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+
+
+def test_i33_the_intent_is_durable_before_the_first_byte(erp: Book) -> None:
+    """Whatever the vendor saw, another connection to the database saw committed before."""
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, delay_seconds=1.5)
+    seen: list[tuple[Any, ...]] = []
+
+    def look_from_outside() -> None:
+        threading.Event().wait(0.9)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT state, first_sent_at IS NOT NULL, attempts, key FROM postings_posting")
+            seen.extend(cursor.fetchall())
+        connection.close()
+
+    watcher = threading.Thread(target=look_from_outside)
+    watcher.start()
+    send_due()
+    watcher.join()
+    assert seen == [("sending", True, 1, posting.key)]
+    assert not connection.in_atomic_block
+
+
+def test_i40_two_workers_at_once_make_one_attempt(erp: Book) -> None:
+    erp.released()
+    start = threading.Barrier(4)
+    done: list[int] = []
+
+    def worker() -> None:
+        start.wait()
+        done.append(send_due())
+        connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(done) == 1
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
+
+
+def test_i40_a_worker_back_from_the_dead_adds_an_observation_and_no_state(erp: Book) -> None:
+    posting = erp.released()
+    first = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
+    assert first is not None
+    time_passes(progress.LEASE_SECONDS + 1, posting)
+    send_due()
+    assert again(posting).state == PostingState.POSTED
+    before = again(posting).fence
+    assert progress.note_refused(first, "from the dead", alarm=False) is False
+    assert progress.note_unknown(first, "from the dead") is False
+    assert progress.note_posted(first, "999") is False
+    assert progress.note_not_sent(first, "from the dead", 5, was_sent_before=False) is False
+    after = again(posting)
+    assert (after.state, after.fence, after.plan.state) == (PostingState.POSTED, before, PlanState.POSTED)
+    assert verbs(posting).count("posting.observation") == 4
+
+
+def test_evidence_may_come_before_the_answer(erp: Book) -> None:
+    """Fault 33: the vendor's record is read while our own answer is still on its way."""
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
+    send_due(limit=1)
+    world.say("netsuite", world.fact(
+        "credit_memo", "90", {"customer": world.CUSTOMER, "invoice": world.INVOICE, "change": posting.key}, status="applied",
+        total=world.usd("120.00"), applied=world.usd("120.00"),
+    ))  # fmt: skip
+    world.look()
+    done = again(posting)
+    assert (done.state, done.plan.state, done.vendor_id) == (PostingState.CONFIRMED, PlanState.CONFIRMED, "90")
+    time_passes(3600, posting)
+    assert send_due() == 0
+
+
+def test_evidence_of_another_amount_confirms_nothing_and_alarms_once(erp: Book) -> None:
+    posting = erp.released()
+    send_due()
+    refs = {"customer": world.CUSTOMER, "invoice": world.INVOICE, "change": posting.key}
+    for _ in range(3):
+        world.say("netsuite", world.fact("credit_memo", "90", refs, status="applied", total=world.usd("99.00")))
+        world.look()
+    wrong = again(posting)
+    assert (wrong.state, wrong.needs_person) == (PostingState.POSTED, True)
+    assert verbs(posting).count("posting.alarm") == 1
+
+
+# --- customer success -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gainsight(tmp_path: Path) -> Iterator[Control]:
+    with vendor("gainsight", tmp_path) as control:
+        yield control
+
+
+def held_effects(gainsight: Control) -> list[Any]:
+    return [e for e in gainsight.get("effects") if e["collection"] == "gs_opportunity"]
+
+
+def test_a_hold_needs_no_checkpoint_and_can_be_undone(gainsight: Control, transactional_db: None) -> None:
+    cleo = world.person("cleo", "cs_analyst")
+    plan = submit_plan(renewal_plan(gainsight, cleo), acting_user=cleo)
+    assert (plan.state, plan.checkpoints.count()) == (PlanState.RELEASED, 0)
+    assert "no checkpoint" in ActionRecord.objects.get(verb="plan.release").reason
+    send_due()
+    evidence_arrives()
+    plan.refresh_from_db()
+    assert plan.state == PlanState.CONFIRMED
+    (effect,) = held_effects(gainsight)
+    assert effect["object"]["HoldReference__gc"] == plan.postings.get().key
+    back = compose_reversal(plan, inputs={"release_reason": "Amendment finished"}, reason="Done", acting_user=cleo)
+    assert (back.kind, back.reverses) == ("release_renewal", plan)
+    submit_plan(back, acting_user=cleo)
+    send_due()
+    evidence_arrives()
+    back.refresh_from_db()
+    assert back.state == PlanState.CONFIRMED
+    assert len(held_effects(gainsight)) == 2
+    from revops.ledger.models import SourceRecord
+
+    record = SourceRecord.objects.get(object_type="renewal", external_id=RENEWAL)
+    assert (record.fields["stage"], record.fields["held"]) == ("in_progress", False)
+
+
+@pytest.mark.parametrize("fault", [{"reset": "after"}, {"status": 500, "after_effect": True}, {"status": 500}, {"reset": "before"}])
+def test_a_hold_happens_once_whatever_the_wire_does(gainsight: Control, transactional_db: None, fault: dict[str, Any]) -> None:
+    cleo = world.person("cleo", "cs_analyst")
+    posting = submit_plan(renewal_plan(gainsight, cleo), acting_user=cleo).postings.get()
+    gainsight.fault("PUT", HOLD_PATH, **fault)
+    send_due(limit=1)
+    for _ in range(4):
+        time_passes(70, posting)
+        send_due()
+    assert again(posting).state == PostingState.POSTED
+    assert len(held_effects(gainsight)) == 1

@@ -1,0 +1,129 @@
+"""kill -9 at every named point of the outbox, in a process of its own: afterwards exactly one effect at the vendor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from revops.audit.models import ActionRecord
+from revops.postings.models import PlanState, Posting, PostingState
+from revops.postings.progress import LEASE_SECONDS
+from sync.outbox import send_due
+from tests.revops import world
+from tests.sync.postable import CREDIT_PATH, Book, again, book, evidence_arrives, time_passes, vendor
+from tests.sync.processes import ROOT, environment, until
+from tests.sync.simulators.control import Control
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+WORKER = "import django; django.setup(); from sync.outbox import send_due; send_due()"
+POINTS = ("after_claim", "before_send", "after_send", "before_record", "after_record")
+
+
+@pytest.fixture
+def netsuite(tmp_path: Path) -> Iterator[Control]:
+    with vendor("netsuite", tmp_path) as control:
+        yield control
+
+
+@pytest.fixture
+def erp(netsuite: Control, transactional_db: None) -> Book:
+    return book(netsuite)
+
+
+def worker(crash_at: str = "") -> int:
+    """A real worker process works the outbox once; returns its exit code."""
+    over = {"CRASH_AT": crash_at, "DJANGO_SETTINGS_MODULE": "revops.settings"}
+    done = subprocess.run([sys.executable, "-c", WORKER], cwd=ROOT, env=environment(**over), timeout=60, check=False)
+    return done.returncode
+
+
+def recover(posting: Posting) -> Posting:
+    """Leases run out, back-offs pass, workers look again: until the posting is at rest."""
+    for _ in range(6):
+        time_passes(LEASE_SECONDS + 1, posting)
+        send_due()
+        if again(posting).state not in (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN):
+            break
+    return again(posting)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_i34_a_worker_killed_at_any_point_leaves_exactly_one_effect(erp: Book, point: str) -> None:
+    posting = erp.released()
+    assert worker(f"{point}:1") == -signal.SIGKILL, "the fault must really have fired"
+    killed = again(posting)
+    assert (killed.first_sent_at is not None) is (point != "after_claim"), "I33: committed before the first byte leaves"
+    assert erp.sent() == (0 if point in ("after_claim", "before_send") else 1)
+    if killed.state == PostingState.SENDING:
+        assert send_due() == 0, "nobody touches it while the lease lasts"
+    done = recover(posting)
+    assert (done.state, done.plan.state) == (PostingState.POSTED, PlanState.POSTED)
+    assert len(erp.effects()) == 1
+    assert erp.sent() == 1, "what had left was found, what had not left was sent once"
+    evidence_arrives()
+    if again(posting).state != PostingState.CONFIRMED:  # killed before it could read back: the next pull brings it
+        world.say("netsuite", world.fact(
+            "credit_memo", done.vendor_id, {"customer": world.CUSTOMER, "change": posting.key}, status="applied",
+            total=world.usd("120.00"),
+        ))  # fmt: skip
+        world.look()
+    assert again(posting).state == PostingState.CONFIRMED
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_i34_killed_while_sending_again_after_an_error_without_effect(erp: Book, point: str) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=500)
+    send_due(limit=1)
+    time_passes(5, posting)
+    send_due()
+    time_passes(40, posting)
+    assert worker(f"{point}:1") == -signal.SIGKILL
+    done = recover(posting)
+    assert done.state == PostingState.POSTED
+    assert len(erp.effects()) == 1
+    assert {effect["object"]["externalid"] for effect in erp.effects()} == {posting.key}
+
+
+@pytest.mark.parametrize("point", ["after_claim", "before_send"])
+def test_i34_killed_again_and_again(erp: Book, point: str) -> None:
+    posting = erp.released()
+    for _ in range(3):
+        assert worker(f"{point}:1") == -signal.SIGKILL
+        time_passes(LEASE_SECONDS + 1, posting)
+        if again(posting).first_sent_at is not None:
+            break
+    done = recover(posting)
+    assert (done.state, len(erp.effects())) == (PostingState.POSTED, 1)
+    assert done.attempts >= 2, "I14: attempts are counted before the work"
+
+
+def test_i40_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(erp: Book) -> None:
+    """Fault 6: SIGSTOP in the middle of the call, another worker finishes, SIGCONT."""
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, delay_seconds=3, after_effect=True)
+    env = environment(DJANGO_SETTINGS_MODULE="revops.settings")
+    frozen = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=env)
+    try:
+        until(lambda: len(erp.effects()) == 1)
+        os.kill(frozen.pid, signal.SIGSTOP)
+        assert recover(posting).state == PostingState.POSTED
+        fence = again(posting).fence
+        os.kill(frozen.pid, signal.SIGCONT)
+        assert frozen.wait(30) == 0
+    finally:
+        if frozen.poll() is None:
+            frozen.kill()
+            frozen.wait()
+    after = again(posting)
+    assert (after.state, after.fence) == (PostingState.POSTED, fence)
+    assert ActionRecord.objects.filter(verb="posting.observation").count() == 1
+    assert ActionRecord.objects.filter(verb="posting.post").count() == 1
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
