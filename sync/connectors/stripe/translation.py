@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
@@ -106,8 +106,10 @@ def _fact(
     *,
     kind: str,
     status: str = "",
-    progress: int = 0,
+    progress: int | None = None,
 ) -> Fact:
+    if progress is None:  # what was made comes before what happened to it in the same second
+        progress = 0 if said.is_creation else 1
     return Fact(
         object_type=kind,
         external_id=body.text("id"),
@@ -121,7 +123,7 @@ def _fact(
 
 def customer(body: Payload, said: Said) -> Fact:
     if body.data.get("deleted") is True:  # what a read of an erased customer answers: nothing but its id
-        gone = Said(said.at, said.is_read, deleted=True)
+        gone = replace(said, deleted=True)
         return _fact(body, gone, {}, {}, kind="customer")
     metadata = body.maybe_child("metadata")
     account = metadata.maybe_text("salesforce_account_id")
@@ -168,7 +170,7 @@ def subscription(body: Payload, said: Said) -> Fact | Reread:
         fields["changed_at"] = changed_at
     refs = _refs(customer=reference(body, "customer"), contract_number=body.maybe_child("metadata").maybe_text("contract_number"))
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
-    kept = Said(said.at, said.is_read)
+    kept = replace(said, deleted=False)
     return _fact(body, kept, fields, refs, kind="subscription", status=status)
 
 
