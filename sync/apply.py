@@ -22,6 +22,7 @@ from revops.ledger.record import Statement, record
 from sync import connections, doorbell
 from sync.claims import ATTEMPTS_MAX, REREAD, Claimed, Verdict, claim, failed, finish, ignored, quarantined
 from sync.connector import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
+from sync.crash import crash_point
 from sync.models import Connection, DeliveryState
 
 BATCH = 400
@@ -82,6 +83,8 @@ def process_round(now: dt.datetime, *, limit: int = BATCH) -> Counter[str]:
 
 def process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
     """Understand and record rows in hand. Returns how many ended in each state (`pending`: will be tried again)."""
+    if rows:
+        crash_point("delivery_claimed")
     by_slug: dict[str, list[Claimed]] = defaultdict(list)
     for row in rows:
         by_slug[row.slug].append(row)
@@ -185,6 +188,7 @@ def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter
         verdicts = [_recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
         if finish(verdicts) != len(verdicts):
             raise LeaseLost
+        crash_point("delivery_recorded")
     return Counter(str(verdict.state) for verdict in verdicts)
 
 

@@ -30,4 +30,5 @@ class IntakeShortcut:
             return self.get_response(request)
         response = intake(request, found[1])
         response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Length"] = str(len(response.content))
         return response

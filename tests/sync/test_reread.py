@@ -1,0 +1,85 @@
+"""A push that only says "look" is answered by a read of our own, once for many hints."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from revops.ledger.models import SourceRecord
+from revops.people.actors import System
+from sync import connections, inbox
+from sync.connections import Door
+from sync.models import Delivery
+from tests.sync.connectors.talking import SETTINGS
+from tests.sync.simulators.control import Control, free_port, process
+
+COMPANY = "1P02COMPANY00000000000000000000001"
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[Control]:
+    port = free_port()
+    with process("gainsight", port, tmp_path):
+        control = Control(f"http://127.0.0.1:{port}")
+        control.load("company", {
+            "Gsid": COMPANY, "Name": "Aurora", "SfdcAccountId": "001000000000001AAA", "Arr": "1000.50",
+            "CurrencyIsoCode": "USD", "Stage": "Launched", "ModifiedDate": "2026-11-01T00:00:00Z",
+        })  # fmt: skip
+        yield control
+
+
+@pytest.fixture
+def door(vendor: Control, transactional_db: None) -> Door:
+    connection = connections.connect(
+        slug="gainsight", vendor="gainsight", base_url=vendor.url, values=SETTINGS["gainsight"], loopback_allowed=True,
+        acting_user=System("tests"),
+    )  # fmt: skip
+    return connections.door_of(connection)
+
+
+def hint(door: Door, gsid: str, number: int) -> int:
+    body = json.dumps({"object": "company", "gsid": gsid, "modifiedDate": f"2026-11-0{number}T00:00:00Z"}).encode()
+    return inbox.accept(door, kind="event", dedup_key=f"hint-{gsid}-{number}", body=body).id
+
+
+def reads(vendor: Control) -> int:
+    return len([call for call in vendor.get("requests") if "company" in call["path"].lower() and "query" in call["path"]])
+
+
+def test_many_hints_about_one_object_cost_one_read(vendor: Control, door: Door) -> None:
+    ids = [hint(door, COMPANY, number) for number in range(1, 6)]
+    inbox.process_all(now())
+    assert SourceRecord.objects.get(object_type="customer").fields["name"] == "Aurora"
+    read = Delivery.objects.get(kind="read")
+    assert read.state == "applied"
+    hints = Delivery.objects.filter(pk__in=ids)
+    assert set(hints.values_list("state", "reason")) == {("ignored", f"Read again as delivery {read.pk}.")}
+    assert reads(vendor) == 1
+    assert inbox.conservation().holds
+
+
+def test_a_vendor_that_is_busy_costs_no_attempt(vendor: Control, door: Door) -> None:
+    vendor.fault("POST", ".*query.*", times=50, status=429, headers={"Retry-After": "120"}, body="{}")
+    found = Delivery.objects.get(pk=hint(door, COMPANY, 1))
+    inbox.process_all(now())
+    found.refresh_from_db()
+    assert (found.state, found.attempts) == ("pending", 0)
+    assert 60 < (found.next_attempt_at - now()).total_seconds() <= 121
+
+
+def test_an_object_that_is_not_there_is_asked_for_three_times(door: Door) -> None:
+    found = Delivery.objects.get(pk=hint(door, COMPANY.replace("1", "2"), 1))
+    for _ in range(3):
+        Delivery.objects.filter(state="pending").update(next_attempt_at=now() - dt.timedelta(seconds=1))
+        inbox.process_all(now())
+    found.refresh_from_db()
+    assert (found.state, found.reason_code) == ("ignored", "reread_absent")
+    assert SourceRecord.objects.count() == 0
