@@ -104,10 +104,10 @@ class View(APIView):
 
     def text(self, name: str) -> str:
         """A plain text, empty when absent. Raises a 400 for one that no column could hold."""
-        value = self._given(name).strip()
+        value = self._given(name)
         if len(value) > TEXT_LENGTH_MAX or not value.isprintable():
             raise ValidationError({name: f"This is a printable text of at most {TEXT_LENGTH_MAX} characters."})
-        return value
+        return value.strip()
 
     def number(self, name: str) -> int | None:
         """A whole number from 0, None when absent. Raises a 400."""

@@ -8,6 +8,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
+CURSOR = re.compile(r"[A-Za-z0-9+/]{1,300}={0,2}", re.ASCII)
+
 
 class NewestFirst(CursorPagination):
     """Newest rows first, 50 a page, at most 200; the cursor is opaque. A cursor that we did not make is a 400."""
@@ -19,7 +21,10 @@ class NewestFirst(CursorPagination):
     position_pattern = re.compile(r"[0-9]{1,19}", re.ASCII)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        given = request.query_params.get(self.cursor_query_param)
         wrong = ValidationError({"cursor": "This cursor is not one of ours; take it from `next` or `previous` of a page."})
+        if given is not None and not CURSOR.fullmatch(given):
+            raise wrong
         try:
             cursor = super().decode_cursor(request)
         except NotFound:
@@ -39,4 +44,4 @@ class BySystem(NewestFirst):
     """By the slug of the system."""
 
     ordering = "system_id"
-    position_pattern = re.compile(r"[a-z0-9_-]{1,60}", re.ASCII)
+    position_pattern = re.compile(r"[a-z][a-z0-9_-]{0,59}", re.ASCII)

@@ -1,0 +1,152 @@
+"""A program that calls the API over HTTP, and the small company that it asks about."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from revops.access.grants import issue_token
+from revops.approvals.actions import approve, submit_plan
+from revops.cases.models import ExceptionCase
+from revops.ledger.models import SourceRecord
+from revops.money import Money
+from revops.people.actors import System
+from revops.people.models import Role, User
+from revops.postings.models import ChangePlan, Posting
+from sync import connections, inbox
+from sync.models import Delivery, DeliveryState
+from tests.revops import world
+
+PROBLEM = "application/problem+json"
+ROLES = list(Role.values)
+_keys = itertools.count(1)
+
+
+def new_key() -> str:
+    """An idempotency key that no other request of this run has."""
+    return f"test-key-{next(_keys):06d}"
+
+
+def token_for(user: User, *, days: int = 1, now: dt.datetime | None = None) -> str:
+    return issue_token(user, name="tests", days=days, now=now or timezone.now(), acting_user=System("tests"))
+
+
+class Caller:
+    """Calls with one person's token, or without any."""
+
+    def __init__(self, user: User | None = None, token: str = "") -> None:
+        self.token = token_for(user) if user is not None else token
+        self.client = Client(raise_request_exception=False)
+
+    def call(self, method: str, path: str, content: bytes | str = b"", **headers: str) -> HttpResponse:
+        """One request, with exactly these bytes. Header names are written with `_`."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token:
+            given.setdefault("Authorization", f"Bearer {self.token}")
+        content_type = given.pop("Content-Type", "application/json")
+        where = path if path.startswith("/") else f"/api/v1/{path}"
+        answer: Any = self.client.generic(method, where, content, content_type=content_type, headers=given)
+        return checked(answer)
+
+    def get(self, path: str, **headers: str) -> HttpResponse:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, said: object = None, *, key: str | None = None, **headers: str) -> HttpResponse:
+        """`key=""` sends none; None sends a new one."""
+        key = new_key() if key is None else key
+        sent = {"Idempotency_Key": key} if key else {}
+        return self.call("POST", path, b"" if said is None else json.dumps(said), **sent, **headers)
+
+    def patch(self, path: str, said: object, match: str = "", **headers: str) -> HttpResponse:
+        sent = {"If_Match": match} if match else {}
+        return self.call("PATCH", path, json.dumps(said), **sent, **headers)
+
+
+def checked(answer: Any) -> HttpResponse:
+    """Every refusal of the API is a problem of one shape; every answer carries a request id and no cookie."""
+    assert not answer.cookies
+    assert answer["X-Request-Id"]
+    if answer.status_code >= 400:
+        assert answer["Content-Type"] == PROBLEM, answer.content
+        problem = answer.json()
+        wanted = {"type", "title", "status", "detail", "code", "request_id"}
+        assert wanted <= set(problem) <= wanted | {"errors"}
+        assert problem["status"] == answer.status_code
+        assert problem["type"] == f"urn:revops:problem:{problem['code']}"
+        assert problem["title"] != "Error"
+        assert problem["request_id"] == answer["X-Request-Id"]
+        assert problem["detail"]
+        assert all(set(line) == {"field", "detail"} for line in problem.get("errors", []))
+    found: HttpResponse = answer
+    return found
+
+
+def body(answer: HttpResponse) -> Any:
+    return json.loads(answer.content)
+
+
+def code(answer: HttpResponse) -> tuple[int, str]:
+    """Status and stable code of a refusal; the code is empty for a success."""
+    return answer.status_code, body(answer).get("code", "") if answer.status_code >= 400 else ""
+
+
+def errors(answer: HttpResponse) -> dict[str, str]:
+    return {line["field"]: line["detail"] for line in body(answer)["errors"]}
+
+
+@dataclass
+class Company:
+    """One account with a finance case, a submitted plan with its posting, a dead letter, and one person of every role."""
+
+    people: dict[str, User]
+    case: ExceptionCase
+    record: SourceRecord
+    plan: ChangePlan
+    posting: Posting
+    delivery: Delivery
+
+    def __getitem__(self, role: str) -> Caller:
+        return Caller(self.people[role])
+
+
+def people() -> dict[str, User]:
+    return {role: world.person(role, role) for role in ROLES}
+
+
+def company(erp: Money | None = None) -> Company:
+    """The company. Its ERP carries the invoice too high, by 120.00 unless said otherwise."""
+    staff = people()
+    world.systems()
+    _, case = world.mismatch(erp or world.usd("1000.00"), world.usd("880.00"))
+    plan = submit_plan(world.credit_plan(staff["finance_analyst"], case, "100.00"), acting_user=staff["finance_analyst"])
+    return Company(
+        people=staff,
+        case=case,
+        record=SourceRecord.objects.get(system="netsuite", object_type="invoice"),
+        plan=plan,
+        posting=plan.postings.get(),
+        delivery=dead_letter(),
+    )
+
+
+def dead_letter(number: int = 1) -> Delivery:
+    """A delivery that somebody must look at: a second body under a known key."""
+    door = connections.door_of(world.erp())
+    stored = [
+        inbox.accept(door, kind="hint", dedup_key=f"hint:{number}", body=text, headers={"X-Secret": "never shown"})
+        for text in (b'{"type":"invoice","id":"1"}', b'{"type":"invoice","id":"2","secret":"body-content"}')
+    ]
+    found = Delivery.objects.get(pk=stored[1].id)
+    assert found.state == DeliveryState.QUARANTINED
+    return found
+
+
+def approved(company: Company) -> ChangePlan:
+    return approve(company.plan, digest=company.plan.digest, meaning="I checked it", acting_user=company.people["approver"])
