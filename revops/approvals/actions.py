@@ -120,7 +120,7 @@ def _release_if_complete(row: ChangePlan, ledger: AccountLedger, *, acting_user:
             who = decision.decided_by.get_username()
             void_plan(row, Moved(f"{who}, who approved it, may not approve any more."), acting_user=acting_user)
             return
-    if not holds_role(row.maker_id, kind_of(row.kind).maker_roles):
+    if not roles_now(row.maker_id) & kind_of(row.kind).maker_roles:
         void_plan(row, Moved(f"{row.maker.get_username()}, who composed it, may not any more."), acting_user=acting_user)
         return
     release_plan(row, acting_user=acting_user, why="Every checkpoint is signed; facts, roles, tier and period hold.")
@@ -191,7 +191,12 @@ def _deciding(plan: ChangePlan, acting_user: User | System) -> tuple[ChangePlan,
 
 
 def _decide(row: ChangePlan, checkpoint: Open, user: User, verdict: Verdict, *, meaning: str, reason: str = "") -> None:
-    Decision.objects.create(
+    decision = Decision(
         plan=row, checkpoint_id=checkpoint.id, decided_by=user, maker_id=row.maker_id, verdict=verdict, meaning=meaning,
         reason=reason, digest=row.digest, request_id=request_id(),
     )  # fmt: skip
+    try:
+        with transaction.atomic():
+            decision.save()
+    except IntegrityError:  # the last guard, should the ones above ever be passed
+        raise Conflict("decision_refused", "The database refused this decision. Reload the plan and look again.") from None

@@ -50,8 +50,12 @@ def related_plans(plan: ChangePlan) -> list[Related]:
 
 
 def roles_now(user_id: int) -> frozenset[str]:
-    """The roles that an active person holds at this moment; none for an inactive one. Never from a cached user."""
-    return frozenset(RoleGrant.objects.filter(user_id=user_id, user__is_active=True).values_list("role", flat=True))
+    """The roles that an active person holds at this moment, kept so until the transaction ends: whoever takes one away waits.
+
+    None for an inactive person. Never from a cached user.
+    """
+    grants = RoleGrant.objects.select_for_update(no_key=True).select_related("user")
+    return frozenset(grant.role for grant in grants.filter(user_id=user_id, user__is_active=True).order_by("pk"))
 
 
 def unsigned(plan: ChangePlan) -> list[Open]:

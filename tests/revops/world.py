@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -103,17 +104,17 @@ def period(day: dt.date | None = None, **flags: bool) -> Fact:
     """The month of `day`, open unless said otherwise."""
     start = (day or today()).replace(day=1)
     end = (start + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
-    locks = {"ar_locked": False, "all_locked": False, "closed": False, **flags}
+    locks: dict[str, Any] = {"ar_locked": False, "all_locked": False, "closed": False, **flags}
     return fact("accounting_period", f"{start:%Y%m}", name=f"{start:%b %Y}", start_on=start, end_on=end, **locks)
 
 
 def billed(total: Money, **fields: Value) -> Fact:
-    more: dict[str, Value] = {"status": "open", "finalized_at": days_ago(5), "credited": Money.zero(total.currency), **fields}
+    more: dict[str, Any] = {"status": "open", "finalized_at": days_ago(5), "credited": Money.zero(total.currency), **fields}
     return fact("invoice", BILLED, {"customer": "cus_1"}, number="A-1", total=total, **more)
 
 
 def entered(total: Money, key: str = INVOICE, of: str = BILLED, **fields: Value) -> Fact:
-    more: dict[str, Value] = {
+    more: dict[str, Any] = {
         "status": "open", "amount_remaining": total, "credited": Money.zero(total.currency),
         "issued_on": today() - dt.timedelta(days=40), **fields,
     }  # fmt: skip

@@ -146,12 +146,10 @@ def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") ->
 
 def time_passes(seconds: float, posting: Posting) -> None:
     """As if that much time had passed for this posting: every time that its row keeps moves back."""
+    times = ("next_attempt_at", "lease_until", "first_sent_at", "absent_seen_at")
+    moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in times)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE postings_posting SET next_attempt_at = next_attempt_at - %(by)s, lease_until = lease_until - %(by)s, "
-            "first_sent_at = first_sent_at - %(by)s, absent_seen_at = absent_seen_at - %(by)s WHERE id = %(id)s",
-            {"by": dt.timedelta(seconds=seconds), "id": posting.pk},
-        )
+        cursor.execute(f"UPDATE postings_posting SET {moved} WHERE id = %(id)s", {"by": seconds, "id": posting.pk})
 
 
 def evidence_arrives() -> None:

@@ -409,7 +409,9 @@ def test_a_hold_needs_no_checkpoint_and_can_be_undone(gainsight: Control, transa
     assert (record.fields["stage"], record.fields["held"]) == ("in_progress", False)
 
 
-@pytest.mark.parametrize("fault", [{"reset": "after"}, {"status": 500, "after_effect": True}, {"status": 500}, {"reset": "before"}])
+@pytest.mark.parametrize(
+    "fault", [{"reset": "after"}, {"status": 500, "after_effect": True}, {"status": 500}, {"reset": "before"}]
+)
 def test_a_hold_happens_once_whatever_the_wire_does(gainsight: Control, transactional_db: None, fault: dict[str, Any]) -> None:
     cleo = world.person("cleo", "cs_analyst")
     posting = submit_plan(renewal_plan(gainsight, cleo), acting_user=cleo).postings.get()

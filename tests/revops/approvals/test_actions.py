@@ -268,7 +268,8 @@ def test_only_the_maker_submits_and_only_once(ana: User, case: ExceptionCase) ->
 # --- the database refuses the same, as raw SQL ----------------------------------------------------------------------
 
 DECIDE = (
-    "INSERT INTO approvals_decision (plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, request_id) "
+    "INSERT INTO approvals_decision "
+    "(plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, request_id) "
     "VALUES (%(plan)s, %(checkpoint)s, %(by)s, %(maker)s, 'approved', 'x', '', %(digest)s, '')"
 )
 
@@ -312,7 +313,7 @@ def test_raw_sql_cannot_sign_twice_or_after_the_end(valid: dict[str, object], an
     run(DECIDE, valid)
     with pytest.raises(DatabaseError):
         run(DECIDE, valid)
-    plan = ChangePlan.objects.get(pk=valid["plan"])
+    plan = ChangePlan.objects.get()
     withdraw(plan, reason="x", acting_user=ana)
     with pytest.raises(DatabaseError, match="does not fit its plan"):
         run(DECIDE, {**valid, "by": world.person("pit", "approver").pk})

@@ -15,6 +15,7 @@ from revops.errors import Conflict, NotAllowed, Rejected
 from revops.people.models import RoleGrant, User
 from revops.postings.draft import compose_plan, compose_reversal, edit_plan, stored_digest, withdraw_plan
 from revops.postings.models import PLAN_MOVES, POSTING_MOVES, ChangePlan, PlanState, Posting, PostingState
+from sync.models import Connection
 from tests.revops import world
 from tests.revops.world import credit_inputs, credit_plan, fresh, usd
 
@@ -88,7 +89,7 @@ def test_a_currency_that_the_connection_does_not_know_is_refused_in_words(analys
 
 
 def test_a_connection_that_is_off_takes_no_plan(analyst: User, case: ExceptionCase) -> None:
-    world.erp().__class__.objects.filter(pk="netsuite").update(active=False)
+    Connection.objects.filter(pk="netsuite").update(active=False)
     with pytest.raises(Rejected, match="not connected"):
         credit_plan(analyst, case)
 
@@ -115,10 +116,10 @@ def test_only_its_maker_edits_and_withdraws_a_draft(analyst: User, case: Excepti
         withdraw_plan(plan, reason=" ", acting_user=analyst)
     assert withdraw_plan(plan, reason="Not needed", acting_user=analyst).state == PlanState.WITHDRAWN
     assert plan.postings.get().state == PostingState.VOID
-    for late in (lambda: withdraw_plan(plan, reason="Again", acting_user=analyst),
-                 lambda: edit_plan(plan, inputs=credit_inputs(), reason="Late", acting_user=analyst)):  # fmt: skip
-        with pytest.raises(Conflict):
-            late()
+    with pytest.raises(Conflict):
+        withdraw_plan(plan, reason="Again", acting_user=analyst)
+    with pytest.raises(Conflict):
+        edit_plan(plan, inputs=credit_inputs(), reason="Late", acting_user=analyst)
 
 
 def test_a_closed_case_needs_no_plan(analyst: User, case: ExceptionCase) -> None:
@@ -141,7 +142,7 @@ def test_a_credit_memo_has_no_reversal_and_says_what_to_do(analyst: User, case: 
 # --- what the database refuses, whoever asks ------------------------------------------------------------------------
 
 
-def refused(sql: str, *values: object) -> bool:
+def refused(sql: str, *values: str | int) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql, values)
@@ -196,7 +197,7 @@ def test_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> No
     copy = f"INSERT INTO postings_changeplan (state, {columns}) SELECT %s, {columns} FROM postings_changeplan WHERE id = %s"
     assert refused(copy, "released", plan.pk)
     assert not refused(copy, "draft", plan.pk)
-    with pytest.raises(DatabaseError, match="born_planned|Cannot insert"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="Cannot insert"), transaction.atomic():
         Posting.objects.create(
             plan=plan, sequence=2, system_id="netsuite", operation="x", method="POST", path="/", body=b"", body_digest="",
             key="rvo-2", summary="", target_type="credit_memo", state="released",
@@ -205,13 +206,16 @@ def test_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> No
 
 @pytest.mark.parametrize(
     "change",
-    ["digest = 'x'", "maker_id = %s", "amount_minor = 1", "inputs = '{}'", "reason = 'x'", "facts = '[]'", "subject = 'x'", "kind = 'x'"],
+    [
+        "digest = 'x'", "maker_id = %s", "amount_minor = 1", "inputs = '{}'", "reason = 'x'", "facts = '[]'", "subject = 'x'",
+        "kind = 'x'", "currency = 'EUR'", "facts_digest = 'x'", "case_id = NULL",
+    ],
 )
 def test_what_was_submitted_is_bound(analyst: User, case: ExceptionCase, change: str) -> None:
     plan = credit_plan(analyst, case)
     ChangePlan.objects.filter(pk=plan.pk).update(state="submitted")
     other = world.person("bob", "finance_analyst")
-    values = [other.pk] if "%s" in change else []
+    values: list[int] = [other.pk] if "%s" in change else []
     assert refused(f"UPDATE postings_changeplan SET {change} WHERE id = %s", *values, plan.pk)
     assert fresh(plan).digest == plan.digest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,13 +50,14 @@ def entered(total: str = "1120.00", remaining: str = "1120.00", credited: str = 
 
 
 def memo(amount: str, status: str = "applied") -> LedgerRecord:
-    return record("erp", "credit_memo", "90", {"invoice": "7", "customer": "50"}, status=status, total=usd(amount), applied=usd(amount))
+    refs = {"invoice": "7", "customer": "50"}
+    return record("erp", "credit_memo", "90", refs, status=status, total=usd(amount), applied=usd(amount))
 
 
 def month(number: int = 11, **flags: bool) -> LedgerRecord:
     start = dt.date(2026, number, 1)
     end = (start + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
-    locks = {"ar_locked": False, "all_locked": False, "closed": False, **flags}
+    locks: dict[str, Any] = {"ar_locked": False, "all_locked": False, "closed": False, **flags}
     return record("erp", "accounting_period", f"{number}", name=f"{start:%b %Y}", start_on=start, end_on=end, **locks)
 
 
@@ -215,7 +217,7 @@ cents = st.integers(min_value=1, max_value=10**9)
 
 
 @given(total=cents, issued=cents, remaining=cents, memos=st.integers(min_value=0, max_value=10**9))
-def test_what_is_suggested_is_accepted_and_never_more_than_open_or_above(total: int, issued: int, remaining: int, memos: int) -> None:
+def test_a_suggestion_is_accepted_and_never_above_what_fits(total: int, issued: int, remaining: int, memos: int) -> None:
     def text(minor: int) -> str:
         return f"{Money.from_minor(minor, 'USD').amount:f}"
 
