@@ -7,7 +7,6 @@ gives time.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -54,12 +53,11 @@ def amend(stage: Stage) -> str:
     )  # fmt: skip
     stage.wires["salesforce"].create("Contract", crm.contract_document(hero, contract))
     usage = catalogue.PRICES["usage", main.rhythm.name, hero.entity.currency]
-    held = stage.wires["stripe"].object("subscriptions", main.id) or {}
-    items: list[object] = [{"id": main.item, "quantity": SEATS_AFTER}]
-    if all(item["price"]["id"] != usage.id for item in held["items"]["data"]):
-        items.append({"price": usage.id})
-    name = f"play:{stage.company.seed}:amend"
-    changed = stage.bill(f"subscriptions/{main.id}", name, items=items, proration_behavior="create_prorations")
+    changed = stage.wires["stripe"].object("subscriptions", main.id) or {}
+    if all(item["price"]["id"] != usage.id for item in changed["items"]["data"]):
+        items: list[object] = [{"id": main.item, "quantity": SEATS_AFTER}, {"price": usage.id}]
+        name = f"play:{stage.company.seed}:amend"
+        changed = stage.bill(f"subscriptions/{main.id}", name, items=items, proration_behavior="create_prorations")
     order = stage.wires["netsuite"].object("transaction", main.order.id)
     assert order is not None
     stage.set_order(order, annual(changed), now())
@@ -93,8 +91,7 @@ def name_contract(stage: Stage) -> str:
         why=f"The ERP's invoice was moved to contract {AMENDMENT_NUMBER}, which is still in approval.",
         settled={"salesforce.Contract": f"{AMENDMENT_NUMBER} activated"},
     )  # fmt: skip
-    at = erp.stamp(now() - 3 * HOUR)
-    stage.wires["netsuite"].change("transaction", bill.copy.id, {"otherrefnum": AMENDMENT_NUMBER, "lastmodifieddate": at})
+    stage.touch(bill.copy.id, now() - 3 * HOUR, otherrefnum=AMENDMENT_NUMBER)
     return "the ERP receives an invoice for a contract that is still in approval"
 
 
@@ -119,7 +116,7 @@ def enter_twice(stage: Stage) -> str:
     assert bill.finalized is not None
     booked = erp.Booked(copy.id, "CustInvc", stage.hero, bill.finalized, copy.at, at, "A", bill.id, entries, kept | state, state)
     sum(stage.wires["netsuite"].load(erp.rows(booked, stage.periods)))
-    stage.wires["netsuite"].change("transaction", copy.id, {"lastmodifieddate": erp.stamp(at + dt.timedelta(seconds=1))})
+    stage.touch(copy.id, at)
     return "billing and the ERP disagree on an amount"
 
 

@@ -125,13 +125,13 @@ def pending_work(now: dt.datetime) -> int:
 
 def check(urls: Mapping[str, str], wait_seconds: float = 0.0, poll_seconds: float = 2.0) -> CheckResult:
     """Compare now, or keep comparing until all is well or the time is up. Raises `wire.Unreachable`."""
-    wires = connect(urls)
     deadline = time.monotonic() + wait_seconds
-    while True:
-        result = _check_once(wires)
-        if (result.ok and result.quiet) or time.monotonic() >= deadline:
-            return result
-        time.sleep(min(poll_seconds, max(0.0, deadline - time.monotonic())))
+    with connect(urls) as wires:
+        while True:
+            result = _check_once(wires)
+            if (result.ok and result.quiet) or time.monotonic() >= deadline:
+                return result
+            time.sleep(min(poll_seconds, max(0.0, deadline - time.monotonic())))
 
 
 def _check_once(wires: Mapping[str, Wire]) -> CheckResult:

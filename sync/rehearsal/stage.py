@@ -145,6 +145,13 @@ class Stage:
             }  # fmt: skip
             self.wires["netsuite"].create("nexttransactionlink", link)
 
+    def touch(self, id: int, at: dt.datetime, **values: object) -> None:
+        """Change a transaction in NetSuite with this stamp (the account keeps a stamp only when it differs from the last)."""
+        row = self.wires["netsuite"].object("transaction", id) or {}
+        if row.get("lastmodifieddate") == erp.stamp(at):
+            at += dt.timedelta(seconds=1)
+        self.wires["netsuite"].change("transaction", id, {**values, "lastmodifieddate": erp.stamp(at)})
+
     def set_order(self, order: Json, annual: Decimal, at: dt.datetime) -> None:
         """Give an order in NetSuite another amount a year: both its lines at once, then the header with the hint."""
         netsuite, id = self.wires["netsuite"], order["id"]
@@ -158,7 +165,7 @@ class Stage:
             rows.append(("transactionline", line | side | {"foreignamount": value, "netamount": value}))
         rows.append(("transaction", order | {"foreigntotal": f"{annual:f}"}))
         sum(netsuite.load(rows))
-        netsuite.change("transaction", id, {"lastmodifieddate": erp.stamp(at)})
+        self.touch(id, at)
 
 
 def minor(amount: object, currency: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -58,6 +59,12 @@ class Wire:
                     said = f"The {self.vendor} simulator at {self.url} does not answer ({error}). Is it running?"
                     raise Unreachable(said) from None
         raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Let go of the kept connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
         """A call under `/_sim/`. Raises Refused with the simulator's own words."""
@@ -136,9 +143,19 @@ class Wire:
         return found
 
 
-def connect(urls: Mapping[str, str]) -> dict[str, Wire]:
-    """A wire to each simulator, checked to be the vendor it should be. Raises Unreachable."""
+@contextmanager
+def connect(urls: Mapping[str, str]) -> Iterator[dict[str, Wire]]:
+    """A wire to each simulator, checked to be the vendor it should be; closed at the end. Raises Unreachable."""
     wires: dict[str, Wire] = {}
+    try:
+        _open(wires, urls)
+        yield wires
+    finally:
+        for wire in wires.values():
+            wire.close()
+
+
+def _open(wires: dict[str, Wire], urls: Mapping[str, str]) -> None:
     for vendor in VENDORS:
         if not urls.get(vendor):
             how = f"give --urls {vendor}=http://127.0.0.1:PORT or set REVOPS_SIM_{vendor.upper()}_URL"
@@ -147,7 +164,6 @@ def connect(urls: Mapping[str, str]) -> dict[str, Wire]:
         name = wires[vendor].health().get("vendor")
         if name != vendor:
             raise Unreachable(f"{urls[vendor]} is the {name} simulator, not {vendor}.")
-    return wires
 
 
 def urls_from(arguments: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> dict[str, str]:

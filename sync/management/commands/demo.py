@@ -64,7 +64,8 @@ class Command(BaseCommand):
             meter[-1].add(done - meter[-1].count)
 
         try:
-            loaded = load.load(wire.connect(urls), seed, accounts, dt.datetime.now(dt.UTC), progress)
+            with wire.connect(urls) as wires:
+                loaded = load.load(wires, seed, accounts, dt.datetime.now(dt.UTC), progress)
         except load.OtherCompany as wrong:
             raise CommandError(str(wrong)) from None
         finally:
@@ -83,7 +84,8 @@ class Command(BaseCommand):
     def _play(self, urls: dict[str, str], speed: float) -> None:
         from sync.rehearsal import play, wire
 
-        play.Play(wire.connect(urls), speed=speed, say=self._say).run()
+        with wire.connect(urls) as wires:
+            play.Play(wires, speed=speed, say=self._say).run()
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"{dt.datetime.now(dt.UTC):%H:%M:%S} {text}")
