@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
 import hashlib
 import ipaddress
 import logging
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +52,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and bytes of one request; `per_minute` is the connection's quota in this process (None = no quota)."""
+    """Seconds and bytes of one request; `per_minute` is the connection's quota in this process (None = as the
+    connection's setting `calls_per_minute` says)."""
 
     connect_seconds: float = 5.0
     read_seconds: float = 20.0
@@ -186,12 +189,18 @@ class _CheckedBackend(httpcore2.NetworkBackend):
         raise failure
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once a process: reading the certificate authorities takes longer than a request."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class _Transport(httpx2.HTTPTransport):
     def __init__(self, backend: httpcore2.NetworkBackend, keepalive: int) -> None:
-        super().__init__(trust_env=False, retries=0)
+        super().__init__(verify=_tls(), trust_env=False, retries=0)
         self._pool.close()
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            ssl_context=_tls(),
             max_connections=8,
             max_keepalive_connections=keepalive,
             keepalive_expiry=15.0,
@@ -250,7 +259,7 @@ class _Bucket:
 
 _lock = threading.Lock()
 _memories: dict[str, _Memory] = {}
-_buckets: dict[tuple[str, int], _Bucket] = {}
+_buckets: dict[tuple[str, str, int], _Bucket] = {}
 
 
 def _memory_for(config: Config) -> _Memory:
@@ -264,7 +273,13 @@ def _memory_for(config: Config) -> _Memory:
 
 def _bucket_for(config: Config, per_minute: int) -> _Bucket:
     with _lock:
-        return _buckets.setdefault((config.slug, per_minute), _Bucket(per_minute))
+        return _buckets.setdefault((config.slug, config.base_url, per_minute), _Bucket(per_minute))
+
+
+def _quota(config: Config, limits: Limits) -> int | None:
+    """Calls a minute: as the caller says, else as the connection's setting `calls_per_minute` says, else none."""
+    stated = config.get("calls_per_minute")
+    return limits.per_minute or (int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 7 else 0) or None
 
 
 # -- the client ------------------------------------------------------------------------------------------------
@@ -320,7 +335,8 @@ class HttpClient:
         self._limits = limits
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._memory = _memory_for(config)
-        self._bucket = _bucket_for(config, limits.per_minute) if limits.per_minute else None
+        per_minute = _quota(config, limits)
+        self._bucket = _bucket_for(config, per_minute) if per_minute else None
         self._deadline = _Deadline()
         backend = _CheckedBackend(self._deadline, resolver, self._may_dial)
         timeout = httpx2.Timeout(limits.read_seconds, connect=limits.connect_seconds)

@@ -401,6 +401,18 @@ def test_the_quota_says_later_instead_of_waiting() -> None:
         assert len(server.requests) == 3
 
 
+def test_the_quota_may_be_a_setting_of_the_connection() -> None:
+    with talking(OK, calls_per_minute="1") as (server, client):
+        client.request("GET", "/x")
+        with pytest.raises(RetryLater):
+            client.request("GET", "/x")
+        assert len(server.requests) == 1
+    with talking(OK, calls_per_minute="many") as (server, client):
+        for _ in range(5):
+            client.request("GET", "/x")
+        assert len(server.requests) == 5
+
+
 def test_no_secret_in_what_is_raised() -> None:
     with talking(reset, api_key="rk_test_secret") as (_, client):
         client.remember("token", "token-of-the-day", 60)

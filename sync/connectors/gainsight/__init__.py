@@ -94,6 +94,7 @@ class Gainsight:
         Setting("hint_token", "Hint token", sensitive=True, help="The rule's header X-Gainsight-Token."),
         Setting("stage_on_hold_item", "Item id of stage On Hold", required=False, help="Starts with 1I00."),
         Setting("stage_in_progress_item", "Item id of stage In Progress", required=False, help="Starts with 1I00."),
+        Setting("calls_per_minute", "Calls a minute", default="60", help="The tenant's 100 are shared with others."),
         Setting("time_zone", "Tenant time zone", default="UTC", help="IANA name; in which a date is a day."),
     )
     streams: tuple[Stream, ...] = (
