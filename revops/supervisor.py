@@ -104,8 +104,9 @@ def main() -> int:
 def _stopped(children: Children, code: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    children.stop()
-    say("Stopped.")
+    if len(children):
+        children.stop()
+        say("Stopped.")
     return code
 
 
@@ -134,7 +135,10 @@ def _lock(installation: Installation) -> Iterator[None]:
         held.truncate(0)
         held.write(f"process {os.getpid()}, {installation.url}")
         held.flush()
-        yield
+        try:
+            yield
+        finally:  # a command in another terminal must not look for servers that are gone
+            (installation.folder / "environment.json").unlink(missing_ok=True)
 
 
 def refuse_taken_port(host: str, port: int, variable: str) -> None:
