@@ -13,7 +13,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -34,9 +33,6 @@ log = logging.getLogger(__name__)
 
 MISMATCH_CODES = frozenset({"posted_differs"})
 """How a connector says that something else stands under our key. Any other refusal of a look-up leaves the outcome open."""
-COUNT_PER_HOUR_MAX = 60
-AMOUNT_PER_HOUR_MAX = Decimal("250000.00")
-"""Defaults of `REVOPS_POSTINGS_PER_HOUR_MAX` and `REVOPS_POSTING_AMOUNT_PER_HOUR_MAX` (group currency), for each connection."""
 HELD_SECONDS = 60
 STOPPED_SECONDS = 5
 
@@ -223,8 +219,8 @@ def _words(error: Exception) -> str:
 
 def _over_cap(claimed: Claim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
-    count_max = int(getattr(settings, "REVOPS_POSTINGS_PER_HOUR_MAX", COUNT_PER_HOUR_MAX))
-    amount_max = Money(Decimal(getattr(settings, "REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", AMOUNT_PER_HOUR_MAX)), GROUP_CURRENCY)
+    count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
+    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(
         Posting.objects.filter(system=claimed.system, first_sent_at__gte=since)
