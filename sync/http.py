@@ -196,11 +196,11 @@ def _tls() -> ssl.SSLContext:
 
 
 class _Transport(httpx2.HTTPTransport):
-    def __init__(self, backend: httpcore2.NetworkBackend, keepalive: int) -> None:
-        super().__init__(verify=_tls(), trust_env=False, retries=0)
+    def __init__(self, backend: httpcore2.NetworkBackend, keepalive: int, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False, retries=0)
         self._pool.close()
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=tls,
             max_connections=8,
             max_keepalive_connections=keepalive,
             keepalive_expiry=15.0,
@@ -319,6 +319,7 @@ class HttpClient:
     """Fulfils `sync.connector.Client` for one connection. Close it, or use it in a `with` block.
 
     `secrets` are the values that must never show (the sensitive settings); remembered values are kept out as well.
+    `tls` is for vendors behind a certificate authority of their own; the default trusts the public ones.
     """
 
     def __init__(
@@ -329,6 +330,7 @@ class HttpClient:
         secrets: Iterable[str] = (),
         limits: Limits = Limits(),
         resolver: Resolver = resolve,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._origin = check_base_url(config.base_url, allow_loopback=allow_loopback)
         self._allow_loopback = allow_loopback
@@ -344,7 +346,7 @@ class HttpClient:
         # Reads share connections; a write never takes one that the vendor may be closing at this moment.
         self._reading, self._writing = (
             httpx2.Client(
-                transport=_Transport(backend, keepalive),
+                transport=_Transport(backend, keepalive, tls or _tls()),
                 timeout=timeout,
                 headers=headers,
                 follow_redirects=False,

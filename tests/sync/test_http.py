@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sync.connector import Config, Refused, RetryLater, Unknown
 from sync.http import HttpClient, Limits, check_base_url, is_allowed_address, retry_after
@@ -22,7 +28,8 @@ FAST = Limits(connect_seconds=0.5, read_seconds=0.5, total_seconds=1.0, size_max
 class Server:
     """Answers each request with the next of `answers` (bytes, or a function that is given the socket); the last one stays."""
 
-    def __init__(self, *answers: bytes | Callable[[socket.socket], None]) -> None:
+    def __init__(self, *answers: bytes | Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.answers = list(answers)
         self.requests: list[bytes] = []
         self.connections = 0
@@ -40,6 +47,12 @@ class Server:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self.tls is not None:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
         with connection:
             while request := self._request(connection):
                 self.requests.append(request)
@@ -371,6 +384,58 @@ def test_a_header_that_would_split_is_refused(value: str) -> None:
         with pytest.raises(Refused):
             client.request("POST", "/x", headers={"X-Key": value})
         assert server.requests == []
+
+
+# -- TLS ------------------------------------------------------------------------------------------------------------
+
+
+def certificate(folder: Path, name: str) -> ssl.SSLContext:
+    """A server context with a certificate for `name` that signed itself; `ca.pem` in the folder trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    today = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("named", "trusted", "works"),
+    [("vendor.invalid", True, True), ("vendor.invalid", False, False), ("other.invalid", True, False)],
+    ids=["good", "self-signed", "wrong name"],
+)
+def test_tls_is_checked_against_the_name_and_not_the_dialled_address(
+    tmp_path: Path, named: str, trusted: bool, works: bool
+) -> None:
+    server = Server(OK, tls=certificate(tmp_path, named))
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem")) if trusted else None
+    config = Config("tls", f"https://vendor.invalid:{server.port}", {})
+    with HttpClient(config, allow_loopback=True, limits=FAST, resolver=lambda _host, _port: ["127.0.0.1"], tls=trust) as client:
+        if works:
+            assert client.request("POST", "/x").status == 200
+            assert client.request("GET", "/x").status == 200
+        else:
+            for method in ("GET", "POST"):
+                with pytest.raises(RetryLater):
+                    client.request(method, "/x", headers={"Authorization": "Bearer x"})
+            assert server.requests == []
+    server.close()
 
 
 # -- memory, quota, secrets -----------------------------------------------------------------------------------------
