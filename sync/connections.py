@@ -68,7 +68,7 @@ def unseal(envelope: bytes | memoryview, slug: str) -> dict[str, str]:
         if version == _VERSION and key_id == _key_id(key):
             try:
                 plain = AESGCM(key).decrypt(nonce, sealed, _bound_to(slug))
-            except InvalidTag:
+            except (InvalidTag, ValueError):  # altered, another row's, or cut short
                 break
             return {str(name): str(value) for name, value in json.loads(plain).items()}
     raise Conflict(

@@ -72,9 +72,7 @@ def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, st
     return done
 
 
-def _read_each(
-    source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float
-) -> Counter[str]:
+def _read_each(source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float) -> Counter[str]:
     door = connections.door_of(source)
     answers: dict[Reread, int | Exception | None] = {}
     done: Counter[str] = Counter()

@@ -84,9 +84,7 @@ def _take(door: Door, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that are stored with a delivery."""
     return {
-        name: value[:_HEADER_LENGTH_MAX].replace("\x00", "")
-        for name, value in headers.items()
-        if _KEPT_HEADER.fullmatch(name)
+        name: value[:_HEADER_LENGTH_MAX].replace("\x00", "") for name, value in headers.items() if _KEPT_HEADER.fullmatch(name)
     }
 
 

@@ -12,7 +12,9 @@ SECRET = "whsec_for_these_tests"
 API_KEY = "sk_test_for_these_tests"
 
 
-def event(number: int, name: str = "Aurora Ltd", *, created: int | None = None, customer: str = "", **over: Any) -> dict[str, Any]:
+def event(
+    number: int, name: str = "Aurora Ltd", *, created: int | None = None, customer: str = "", **over: Any
+) -> dict[str, Any]:
     """`customer.updated` number `number` of one customer."""
     found: dict[str, Any] = {
         "id": f"evt_{number:08d}",

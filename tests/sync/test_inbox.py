@@ -1,4 +1,4 @@
-"""What came in becomes the ledger: every delivery ends in exactly one state, bad ones hurt nobody, and dead workers lose nothing."""
+"""What came in becomes the ledger: every delivery ends in one state, bad ones hurt nobody, dead workers lose nothing."""
 
 from __future__ import annotations
 

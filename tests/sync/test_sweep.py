@@ -1,0 +1,74 @@
+"""Nothing depends on what the broker keeps: emptied, full or away, the sweeper finds what is due. Real processes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+from contextlib import ExitStack
+
+import httpx2
+import redis
+from django.core.management import call_command
+
+from revops.ledger.models import SourceRecord
+from sync import heartbeat, inbox
+from sync.models import Connection, Delivery, Heartbeat, Watermark
+from sync.sweep import due_tasks
+from tests.sync.processes import end, running, until, worker
+from tests.sync.stripe_sender import event, headers, rendered
+
+
+def deliver(web: str, numbers: range) -> None:
+    with httpx2.Client(base_url=web, timeout=20, trust_env=False) as client:
+        for number in numbers:
+            body = rendered(event(number))
+            assert client.post("/intake/stripe/", content=body, headers=headers(body)).status_code == 202
+
+
+def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
+    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
+        deliver(web, range(40))
+        until(lambda: broker.llen("apply") > 0)
+        broker.flushall()
+        assert inbox.conservation().pending == 40
+        with running(worker("apply")):
+            call_command("sweep", "--once")
+            until(lambda: inbox.conservation().pending == 0, 40)
+    assert SourceRecord.objects.count() == 40
+    assert inbox.conservation().applied == 40
+
+
+def test_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connection) -> None:
+    """The web server rings into an empty house; a worker dies by kill -9; what is left is taken over."""
+    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    lease = {"REVOPS_DELIVERY_LEASE_SECONDS": "2"}
+    with ExitStack() as stack:
+        sweepers = [stack.enter_context(running(["manage.py", "sweep", "--every", "0.3"], **lease)) for _ in range(2)]
+        with running(worker("apply"), CRASH_AT="delivery_recorded", **lease) as doomed:
+            deliver(web, range(30))
+            until(lambda: doomed.poll() is not None, 40)
+        assert inbox.conservation().applied < 30
+        stack.enter_context(running(worker("apply"), **lease))
+        until(lambda: inbox.conservation().pending == 0, 40)
+        assert inbox.conservation().applied == 30
+        assert all(sweeper.poll() is None for sweeper in sweepers)
+        for sweeper in sweepers:
+            end(sweeper, signal.SIGTERM)
+            assert sweeper.returncode == 0
+    assert {"sweep", "apply"} <= set(Heartbeat.objects.values_list("name", flat=True))
+    assert heartbeat.silent_seconds(dt.datetime.now(dt.UTC))["sweep"] < 30
+
+
+def test_the_sweeper_knows_what_is_due(stripe: Connection) -> None:
+    assert due_tasks() == ["pull_streams"]
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    Watermark.objects.update(next_pull_at=later)
+    assert due_tasks() == []
+    row = Delivery.objects.create(connection=stripe, kind="event", dedup_key="k", body=b"{}", digest="d")
+    assert due_tasks() == ["apply_deliveries"]
+    Delivery.objects.filter(pk=row.pk).update(reason_code="reread")
+    assert due_tasks() == ["reread"]
+    Delivery.objects.filter(pk=row.pk).update(next_attempt_at=later)
+    assert due_tasks() == []
