@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "simple_history",
     "template_partials",
-    "django_migration_linter",
     "revops",
     "revops.people",
     "revops.audit",
@@ -126,15 +126,8 @@ INSTALLED_APPS = [
     "revops.api",
     "sync",
 ]
-# TEMPORARY until every package has arrived.
-_PURE = {"revops.access": "apps.py"}
-INSTALLED_APPS = [
-    app
-    for app in INSTALLED_APPS
-    if not app.startswith(("revops.", "sync")) or (BASE_DIR / app.replace(".", "/") / _PURE.get(app, "__init__.py")).exists()
-]
-if not (BASE_DIR / "revops/people/models.py").exists():
-    AUTH_USER_MODEL = "auth.User"
+if find_spec("django_migration_linter") is not None:  # comes with requirements/test.txt only
+    INSTALLED_APPS.append("django_migration_linter")
 MIDDLEWARE = [
     "sync.shortcut.IntakeShortcut",
     "revops.logs.RequestLogMiddleware",

@@ -56,7 +56,7 @@ def install(python: Path, wanted: Path) -> int:
         assert pip.stdout is not None
         for line in pip.stdout:
             lines.append(line)
-            if match := re.match(r"(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9._\[\],-]+)", line):
+            if match := re.match(r"(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9._\[\],-]+)", line):
                 seen += 1
                 text = f"  packages {seen}/{total} {match[1].split('==')[0][:40]}"
                 if shows_line:
