@@ -1,5 +1,5 @@
 """What the doorbell rings for. No task carries anything: each one takes what is due out of the tables, batch after batch, for
-about twenty seconds, and rings again when there is more.
+about twenty seconds, and rings again when there is more. Which queue a task waits in stands in the settings.
 
 Never: an argument with data, an eta, a countdown, a retry. What failed has its next attempt in its row.
 """
@@ -19,7 +19,7 @@ DETECT_BATCH = 50
 POST_BATCH = 20
 
 
-@shared_task(name="sync.tasks.pull_streams", queue="intake")
+@shared_task(name="sync.tasks.pull_streams")
 def pull_streams() -> None:
     """Read every stream that is due."""
     from sync.poll import pull_due
@@ -29,7 +29,7 @@ def pull_streams() -> None:
     _ring_again("pull_streams")
 
 
-@shared_task(name="sync.tasks.reread", queue="intake")
+@shared_task(name="sync.tasks.reread")
 def reread() -> None:
     """Read again what hints pointed to."""
     from sync.reread import drain_rereads
@@ -39,7 +39,7 @@ def reread() -> None:
     _ring_again("reread")
 
 
-@shared_task(name="sync.tasks.apply_deliveries", queue="apply")
+@shared_task(name="sync.tasks.apply_deliveries")
 def apply_deliveries() -> None:
     """Bring deliveries into the ledger."""
     from sync.apply import drain
@@ -49,7 +49,7 @@ def apply_deliveries() -> None:
     _ring_again("apply_deliveries")
 
 
-@shared_task(name="sync.tasks.detect_accounts", queue="apply")
+@shared_task(name="sync.tasks.detect_accounts")
 def detect_accounts() -> None:
     """Look at accounts whose ledger has changed."""
     from revops.detection.run import detect_due
@@ -61,7 +61,7 @@ def detect_accounts() -> None:
     _ring_again("detect_accounts")
 
 
-@shared_task(name="sync.tasks.send_postings", queue="posting")
+@shared_task(name="sync.tasks.send_postings")
 def send_postings() -> None:
     """Send released postings and look up unclear ones."""
     from sync.outbox import send_due

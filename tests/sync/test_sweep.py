@@ -72,3 +72,15 @@ def test_the_sweeper_knows_what_is_due(stripe: Connection) -> None:
     assert due_tasks() == ["reread"]
     Delivery.objects.filter(pk=row.pk).update(next_attempt_at=later)
     assert due_tasks() == []
+
+
+def test_each_ring_waits_in_its_own_queue(transactional_db: None) -> None:
+    from sync import doorbell
+
+    queues = {"pull_streams": "intake", "reread": "intake", "apply_deliveries": "apply", "detect_accounts": "apply"}
+    queues["send_postings"] = "posting"
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
+        for task, queue in queues.items():
+            broker.flushdb()
+            doorbell.ring(task)
+            until(lambda queue=queue: broker.llen(queue) == 1)
