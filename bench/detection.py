@@ -24,7 +24,7 @@ INVOICES = 12
 
 
 def run() -> Iterator[Figure]:
-    """300 accounts with 12 invoices in billing and the ERP each (30 records); one in ten has an exception that is already open."""
+    """300 accounts with 12 invoices in billing and in the ERP each; one in ten has an exception that is already open."""
     _fill()
     now = timezone.now()
     ids = list(Account.objects.filter(name__startswith="Bench ").values_list("pk", flat=True))

@@ -30,7 +30,7 @@ from sync.models import Connection, Delivery
 
 EVENTS = 12_000
 CONNECTIONS = 16
-SECRET = "whsec_rehearsal"  # noqa: S105 - the simulator's published secret
+SECRET = "whsec_rehearsal"
 SLUG = "bench-intake"
 
 
@@ -154,5 +154,3 @@ def _wait(port: int) -> None:
         except OSError:
             time.sleep(0.1)
     raise TimeoutError("the server did not start within 30 seconds")
-
-

@@ -25,7 +25,7 @@ INVOICES = 5_000
 
 
 def run() -> Iterator[Figure]:
-    """5,000 invoices listed by the Stripe simulator (in this process, so it shares the processor), stored, translated, applied."""
+    """5,000 invoices listed by the Stripe simulator (in this process, sharing the processor), stored, translated, applied."""
     with tempfile.TemporaryDirectory() as folder, Simulator(stripe.Vendor, data=Path(folder)) as simulator:
         _load(simulator.url)
         values = {"api_key": stripe.Vendor.API_KEY} if hasattr(stripe.Vendor, "API_KEY") else {}
@@ -56,7 +56,9 @@ def _settings() -> dict[str, str]:
 def _load(url: str) -> None:
     lines = []
     created = int((dt.datetime.now(dt.UTC) - dt.timedelta(days=60)).timestamp())
-    lines.append({"collection": "customers", "object": {"id": "cus_bench", "object": "customer", "created": created, "name": "B"}})
+    lines.append(
+        {"collection": "customers", "object": {"id": "cus_bench", "object": "customer", "created": created, "name": "B"}}
+    )
     for number in range(INVOICES):
         lines.append(
             {

@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("up")]
 
 
-def until(true: Callable[[], bool], what: str, timeout_seconds: float = 60.0) -> None:
+def until(true: Callable[[], bool], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
     """Wait until something is so, or fail saying what was not."""
     deadline = time.monotonic() + timeout_seconds
     while not true():
         assert time.monotonic() < deadline, f"after {timeout_seconds:.0f} s: not {what}"
-        time.sleep(0.05)
+        time.sleep(every_seconds)
 
 
 class Up:

@@ -41,7 +41,8 @@ class Command(BaseCommand):
     help = "Connect the rehearsal company's four simulators; addresses that changed are updated (REVOPS_DEMO=1 only)."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--urls", nargs="*", default=[], metavar="VENDOR=URL", help="otherwise REVOPS_SIM_STRIPE_URL and so on")
+        told = "otherwise REVOPS_SIM_STRIPE_URL and so on"
+        parser.add_argument("--urls", nargs="*", default=[], metavar="VENDOR=URL", help=told)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REVOPS_DEMO:

@@ -66,7 +66,16 @@ CUSTOMERS = [
 def billed(hours: float, total: str, finalized: float = 1) -> tuple[str, Fact]:
     return (
         "billing",
-        fact("invoice", "in_1", hours, {"customer": "cus_1"}, number="A-1", status="open", total=usd(total), finalized_at=at(finalized)),
+        fact(
+            "invoice",
+            "in_1",
+            hours,
+            {"customer": "cus_1"},
+            number="A-1",
+            status="open",
+            total=usd(total),
+            finalized_at=at(finalized),
+        ),
     )
 
 
@@ -139,9 +148,17 @@ STORY = [
     billed(2, "850.00"),
     entered(2, "900.00"),
     entered(3, "1000.00"),
-    ("customer_success", fact("renewal", "1R", 2, {"customer": "1P02"}, name="R", stage="in_progress", target_amount=usd("9000.00"))),
+    (
+        "customer_success",
+        fact("renewal", "1R", 2, {"customer": "1P02"}, name="R", stage="in_progress", target_amount=usd("9000.00")),
+    ),
     ("billing", fact("proration", "ii_1", 2, {"customer": "cus_1"}, is_proration=True, amount=usd("120.00"))),
-    ("erp", fact("invoice", "502", 2, {"customer": "9", "contract_number": "C-7"}, number="INV-502", status="open", total=usd("70.00"))),
+    (
+        "erp",
+        fact(
+            "invoice", "502", 2, {"customer": "9", "contract_number": "C-7"}, number="INV-502", status="open", total=usd("70.00")
+        ),
+    ),
     ("crm", fact("contract", "800A", 1, {"customer": CRM_ID}, number="C-7", status="draft")),
 ]
 

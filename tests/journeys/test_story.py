@@ -1,0 +1,167 @@
+"""The whole story, through HTTP only: deliveries in, the API for people, the simulators' own ledgers as judge.
+
+One product is started for all of it, as a user would start it, with a company that no other test uses.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+
+from tests.house.test_up import until as until_so
+from tests.journeys.product import HERO, Product
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story"), pytest.mark.slow]
+
+STORY = ("renewal_before_amendment", "invoice_before_contract", "close_on_stale_subscription", "invoice_amount_mismatch",
+         "invoice_not_posted")  # fmt: skip
+
+
+def until(true: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+    """Ask once a second, as a polite program does: the API limits how often."""
+    until_so(true, what, timeout_seconds, every_seconds=1.0)
+
+
+def hero_case(product: Product, rule: str) -> dict[str, Any]:
+    """The hero's open case of that rule, once its chapter has been played."""
+    until(lambda: bool(product.cases(rule, account=HERO)), f"a case {rule} of {HERO}", 120)
+    return product.cases(rule, account=HERO)[0]
+
+
+def record(case: dict[str, Any], system: str) -> str:
+    """The id of the case's record in that system."""
+    found: str = next(row["external_id"] for row in case["evidence"]["records"] if row["system"] == system)
+    return found
+
+
+def propose_credit_memo(product: Product, case: dict[str, Any]) -> dict[str, Any]:
+    status, plan = product.call(
+        "finance", "POST", "change-plans/",
+        {
+            "kind": "credit_memo", "case": case["id"], "reason": "The ERP carries a line that billing never issued.",
+            "inputs": {
+                "invoice_id": record(case, "netsuite"), "amount": case["money_at_risk"],
+                "on": dt.datetime.now(dt.UTC).date().isoformat(), "memo": f"Correction of {case['code']}",
+            },
+        },
+    )  # fmt: skip
+    assert status == 201, plan
+    return dict(plan)
+
+
+def credit_memo_case(product: Product) -> dict[str, Any]:
+    """An open amount mismatch, not the hero's, on which the ERP stands above billing and at least that much is still open."""
+    for case in product.cases("invoice_amount_mismatch"):
+        if HERO in case["account_name"] or " above billing" not in case["sentence"]:
+            continue
+        values = {
+            value["system"]: value["value"]
+            for line in case["evidence"]["differences"] if line["field"] == "amount_remaining"
+            for value in line["values"]
+        }  # fmt: skip
+        if Decimal(values["netsuite"]["amount"]) >= Decimal(case["money_at_risk"]["amount"]):
+            return case
+    raise AssertionError("the company has no correctable mismatch")
+
+
+def pass_checkpoints(product: Product, plan: dict[str, Any]) -> None:
+    """Submit as finance; every checkpoint is signed by the person whose role it asks for."""
+    number = plan["id"]
+    status, submitted = product.call("finance", "POST", f"change-plans/{number}/submit/")
+    assert (status, submitted["state"]) == (200, "submitted"), submitted
+    for checkpoint in submitted["checkpoints"]:
+        status, answer = product.call(
+            checkpoint["role"], "POST", f"change-plans/{number}/approve/",
+            {"digest": submitted["digest"], "meaning": "I checked both documents and approve the credit."},
+        )  # fmt: skip
+        assert status == 200, answer
+
+
+def test_the_five_exceptions_of_the_day_are_found(product: Product) -> None:
+    found = {rule: hero_case(product, rule) for rule in STORY}
+    assert found["renewal_before_amendment"]["team"] == "customer_success"
+    assert {"stripe", "netsuite"} <= set(found["close_on_stale_subscription"]["systems"])
+    assert found["invoice_before_contract"]["evidence"]["inputs"]["in the CRM"] != "activated"
+
+
+def test_a_held_renewal_closes_its_case_by_the_vendors_own_record(product: Product) -> None:
+    case = hero_case(product, "renewal_before_amendment")
+    renewal = record(case, "gainsight")
+    status, plan = product.call(
+        "cs", "POST", "change-plans/",
+        {
+            "kind": "hold_renewal", "case": case["id"], "reason": "The amendment is not finished in billing.",
+            "inputs": {"renewal_id": renewal, "hold_reason": "Wait for the amendment."},
+        },
+    )  # fmt: skip
+    assert status == 201, plan
+    assert plan["checkpoints"] == []
+    status, submitted = product.call("cs", "POST", f"change-plans/{plan['id']}/submit/")
+    assert status == 200, submitted
+    until(lambda: product.plan(plan["id"])["state"] == "confirmed", "the hold is confirmed", 90)
+    until(lambda: product.get("cs", f"cases/{case['id']}/")["status"] == "closed", "the case is closed", 60)
+    assert product.simulator("gainsight", f"objects/gs_opportunity/{renewal}")["HoldReference__gc"] == plan["postings"][0]["key"]
+
+
+def test_a_credit_memo_is_signed_by_somebody_else_and_reaches_the_erp_once(product: Product) -> None:
+    case = hero_case(product, "invoice_amount_mismatch")
+    plan = propose_credit_memo(product, case)
+    key = plan["postings"][0]["key"]
+    assert plan["checkpoints"] == []  # named when it is submitted
+    body = {"digest": plan["digest"], "meaning": "My own."}
+    status, refused = product.call("finance", "POST", f"change-plans/{plan['id']}/approve/", body)
+    assert (status, refused["code"]) == (404, "not_found")
+    pass_checkpoints(product, plan)
+    until(lambda: product.plan(plan["id"])["state"] == "confirmed", "the credit memo is confirmed", 120)
+    until(lambda: product.get("finance", f"cases/{case['id']}/")["status"] == "closed", "the case is closed", 60)
+    memos = product.effects(key)
+    assert len(memos) == 1
+    makers = {decision["decided_by"] for decision in product.plan(plan["id"])["decisions"]}
+    assert makers
+    assert "finance@rehearsal.example" not in makers
+    verbs = {row["verb"] for row in product.get("auditor", f"audit/?case={case['id']}&page_size=200")["results"]}
+    assert {"case.open", "plan.compose", "case.close"} <= verbs
+
+
+def test_i34_a_posting_worker_killed_between_sending_and_recording_posts_once(product: Product) -> None:
+    plan = propose_credit_memo(product, credit_memo_case(product))
+    key = plan["postings"][0]["key"]
+    fault = {"match": {"method": "POST", "path": "creditMemo"}, "times": 1, "delay_seconds": 20, "after_effect": True}
+    product.simulator("netsuite", "faults", fault)
+    pass_checkpoints(product, plan)
+    until(lambda: len(product.effects(key)) == 1, "NetSuite has the credit memo and has not answered", 60)
+    assert product.plan(plan["id"])["postings"][0]["state"] == "sending"
+    product.kill("-Q posting")
+    until(lambda: product.plan(plan["id"])["state"] == "confirmed", "the credit memo is confirmed", 200)
+    assert len(product.effects(key)) == 1
+
+
+def test_i45_emptying_redis_in_the_middle_loses_nothing(product: Product) -> None:
+    before = product.simulator("stripe", "health")
+    client = redis.Redis.from_url(product.environment["REDIS_URL"])
+    customers = product.simulator("stripe", "objects/customers?limit=20")
+    rows = customers["objects"] if isinstance(customers, dict) else customers
+    for row in rows:
+        change = {"collection": "customers", "id": row["id"], "set": {"description": "touched"}, "event": "customer.updated"}
+        product.simulator("stripe", "change", change)
+        client.flushall()
+    until(lambda: product.simulator("stripe", "health")["undelivered"] == 0, "everything is delivered", 60)
+
+    def pending() -> int:
+        return len(product.get("finance", "deliveries/?state=pending&page_size=200")["results"])
+
+    until(lambda: pending() == 0, "nothing is pending", 60)
+    assert before["vendor"] == "stripe"
+    events = product.get("finance", "deliveries/?connection=stripe&page_size=200")["results"]
+    assert sum(row["kind"] == "event" and row["state"] == "applied" for row in events) >= len(rows)
+
+
+def test_everything_planted_is_found_and_nothing_else(product: Product) -> None:
+    checked = product.manage("demo", "--check", "--wait", "100")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "missed 0 false 0" in checked.stdout
