@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help up test fix lock clean install install-test
+.PHONY: help up test bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ test: install-test ## Every check, as CI runs it
 	$(BIN)/lint-imports
 	$(BIN)/python -m revops.embedded scripts/django_checks.sh
 	$(BIN)/python -m pytest -n 2
+
+bench: install-test ## The performance figures, on servers of their own: make bench NAMES="intake queue"
+	$(BIN)/python -m revops.embedded $(BIN)/python -m bench $(NAMES)
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .

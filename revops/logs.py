@@ -82,6 +82,7 @@ def logging_configuration(level: str) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
             "celery": {"handlers": [], "propagate": True, "level": level},
+            "django_migration_linter": {"handlers": [], "propagate": True, "level": "WARNING"},
             "httpx": {"handlers": [], "propagate": True, "level": "WARNING"},
             "httpcore": {"handlers": [], "propagate": True, "level": "WARNING"},
         },

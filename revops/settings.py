@@ -316,6 +316,7 @@ LOGGING = logging_configuration(LOG_LEVEL)
 SIMPLE_HISTORY_REVERT_DISABLED = True
 MIGRATION_LINTER_OPTIONS = {
     "no_cache": True,
+    "ignore_initial_migrations": True,  # they run on empty tables, before there is anything to lock
     "exclude_apps": ["auth", "contenttypes", "sessions", "admin"],
     "warnings_as_errors_tests": [],
 }

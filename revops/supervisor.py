@@ -166,6 +166,7 @@ class Start:
         self.logs = installation.log_folder
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
         self.began = time.monotonic()
+        self.first_reading = False
 
     def everything(self) -> None:
         """From nothing to a printed address."""
@@ -249,6 +250,7 @@ class Start:
             self.environment[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made[vendor]
             self.told += [name, f"REVOPS_SIM_{vendor.upper()}_SECRET"]
         self.leave_environment()
+        self.first_reading = "connect_demo" not in self.state.steps
         for step in demo_steps(self.installation, ports):
             self.run(step)
 
@@ -334,6 +336,8 @@ class Start:
         people = self.logs / "demo_people.log"
         if self.installation.demo and people.exists():
             say(embedded.tail(people, 12))
+        if self.first_reading:
+            say("The four systems are being read for the first time: the exceptions are complete within a few minutes.")
         say("Ctrl-C stops everything.\n")
 
     def save_state(self) -> None:
