@@ -131,7 +131,7 @@ class View(APIView):
         if not text:
             return None
         try:
-            value = parse_datetime(text.replace(" ", "+"))
+            value = parse_datetime(text.replace(" ", "+")) if text.isprintable() else None
             if value is not None and value.tzinfo is not None:
                 return value.astimezone(dt.UTC)
         except (ValueError, OverflowError):

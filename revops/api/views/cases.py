@@ -9,7 +9,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from revops.access.rules import require
+from revops.access.rules import may, require
 from revops.api.base import View, etag, expected_version
 from revops.api.idempotency import once
 from revops.api.pages import NewestFirst, OldestFirst
@@ -65,7 +65,7 @@ class OneCase(View):
         change = self.valid(CaseChangeSerializer)
         if "owner" in change:
             actions.assign_case(
-                case, owner=_person(change["owner"]), row_version=version, acting_user=self.user, remark=change["reason"]
+                case, owner=_person(change["owner"], case), row_version=version, acting_user=self.user, remark=change["reason"]
             )
         elif change["snoozed_until"] is None:
             actions.wake_case(case, row_version=version, acting_user=self.user)
@@ -108,10 +108,11 @@ def _shown(case: ExceptionCase) -> Response:
     return Response(CaseSerializer(case).data, headers={"ETag": etag(case.row_version)})
 
 
-def _person(email: str | None) -> User | None:
+def _person(email: str | None, case: ExceptionCase) -> User | None:
+    """The person of that address, who must be able to work the case; None for nobody."""
     if email is None:
         return None
     user = User.objects.filter(username=email, is_active=True).first()
-    if user is None:
+    if user is None or not may(user, "work_case", case):
         raise Rejected("owner_unknown", "There is nobody of that address who could own this.", field="owner")
     return user
