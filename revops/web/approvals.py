@@ -133,7 +133,10 @@ def approval_page(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
-    return plan_context(user, plan) | standing(user, plan) | {"page": "approval", "section": "approvals", "meanings": MEANINGS}
+    where = standing(user, plan)
+    others = [other for other in waiting_for_me(user) if other.pk != plan.pk] if where["why_not"] else []
+    frame = {"page": "approval", "section": "approvals", "meanings": MEANINGS, "others": len(others)}
+    return plan_context(user, plan) | where | frame | {"following": others[0] if others else None}
 
 
 @sensitive_post_parameters("password")

@@ -17,6 +17,7 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.people.models import RoleGrant
 from revops.postings.models import ChangePlan
+from revops.web.formatting import instant_text
 from revops.web.requests import signed_in
 from revops.web.timeline import changes_of
 
@@ -98,7 +99,7 @@ def _day(text: str, *, end: bool) -> dt.datetime | None:
 def _action(action: ActionRecord) -> dict[str, Any]:
     return {
         "at": action.at,
-        "who": action.actor.shown_name if action.actor else action.actor_label,
+        "who": action.actor.shown_name if action.actor else action.actor_label.removeprefix("system:").capitalize(),
         "label": action.actor_label,
         "verb": action.verb,
         "summary": action.summary,
@@ -151,15 +152,24 @@ def _history(given: dict[str, str], window: tuple[dt.datetime | None, dt.datetim
     return lines
 
 
+def _word(value: object) -> str:
+    """A value of a history row: instants to the minute, nothing for nothing."""
+    if isinstance(value, dt.datetime):
+        return instant_text(value)
+    return "nothing" if value in (None, "") else str(value)[:120]
+
+
 def _history_line(row: Any, what: Any) -> dict[str, Any]:
     previous = row.prev_record if row.history_type == "~" else None
     changes: tuple[tuple[str, str, str], ...] = ()
     if previous is not None:
-        delta = row.diff_against(previous, foreign_keys_are_objs=False)
-        changes = tuple((c.field.replace("_", " "), str(c.old)[:120], str(c.new)[:120]) for c in delta.changes[:6])
+        delta = row.diff_against(previous, foreign_keys_are_objs=True)
+        changes = tuple(
+            (c.field.replace("_", " "), _word(c.old), _word(c.new)) for c in delta.changes if c.field != "row_version"
+        )[:6]
     return {
         "at": row.history_date,
-        "who": row.history_user.shown_name if row.history_user else "system",
+        "who": row.history_user.shown_name if row.history_user else "The system",
         "label": row.history_user.get_username() if row.history_user else "",
         "verb": f"history.{CHANGES[row.history_type]}",
         "summary": f"{str(what).capitalize()} {row.id} was {CHANGES[row.history_type]}",

@@ -41,11 +41,14 @@ def case_of(user: User, code: str) -> ExceptionCase:
 
 
 def records_of(case: ExceptionCase) -> list[SourceRecord]:
-    """The records that the evidence names, in its order."""
-    named = case.evidence.get("records") or []
-    ids = [entry.get("record_id") for entry in named if isinstance(entry, dict)]
-    found = {r.pk: r for r in SourceRecord.objects.filter(pk__in=[i for i in ids if i]).select_related("system", "current")}
-    return [found[i] for i in ids if i in found]
+    """The records that the evidence names, in its order. One query by the unique key's columns."""
+    named = [entry for entry in case.evidence.get("records") or [] if isinstance(entry, dict)]
+    keys = [(str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))) for e in named]
+    rows = SourceRecord.objects.filter(
+        system__in={key[0] for key in keys}, object_type__in={key[1] for key in keys}, external_id__in={key[2] for key in keys}
+    ).select_related("system", "current")
+    found = {(row.system_id, row.object_type, row.external_id): row for row in rows}
+    return [found[key] for key in dict.fromkeys(keys) if key in found]
 
 
 def case_context(

@@ -8,6 +8,7 @@ zero is zero.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from revops.ledger.facts import Value
-from revops.money import Money, exponent
+from revops.money import EXPONENTS, Money, exponent
 
 MINUS = "\u2212"
 DASH = "\u2014"
@@ -43,6 +44,21 @@ def money_html(money: Money | None) -> SafeString:
         amount_text(money),
         money.currency,
     )
+
+
+_AMOUNT_IN_TEXT = re.compile(r"(?<![\w.,-])([0-9]{1,16}(?:\.[0-9]{1,3})?) ([A-Z]{3})\b")
+
+
+def prose(text: str) -> str:
+    """A sentence with its amounts grouped: `15873.44 USD` reads `15,873.44 USD`. What is no known currency stays as it is."""
+
+    def grouped(match: re.Match[str]) -> str:
+        if match[2] not in EXPONENTS:
+            return match[0]
+        places = len(match[1].partition(".")[2])
+        return f"{Decimal(match[1]):,.{places}f}\u00a0{match[2]}"
+
+    return _AMOUNT_IN_TEXT.sub(grouped, text)
 
 
 def minor_html(minor: int, currency: str) -> SafeString:

@@ -22,7 +22,7 @@ from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
 from revops.web.formatting import ago_text, count_text, money_html
 from revops.web.requests import is_fragment, signed_in
-from revops.web.rows import case_row, expectation_row
+from revops.web.rows import case_row, expectation_row, rule_label
 
 FACET_LABELS = {
     "due": "Due",
@@ -95,7 +95,7 @@ def read_names() -> Names:
     """Three small queries and the rules of the code."""
     return Names(
         systems=dict(SourceSystem.objects.values_list("slug", "label")),
-        rules={code: rule.title for code, rule in RULES.items()},
+        rules={code: rule_label(code) for code in RULES},
         people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True)},
         entities=dict(LegalEntity.objects.values_list("code", "name")),
     )

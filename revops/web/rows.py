@@ -30,6 +30,7 @@ class CaseRow:
     href: str
     severity: SafeString
     account: str
+    short: str
     title: str
     systems: str
     amount: SafeString
@@ -39,6 +40,11 @@ class CaseRow:
     owner: str
     owner_initials: str
     note: str
+
+
+def rule_label(code: str) -> str:
+    """A rule in few words, for lists: `renewal_before_amendment` as `Renewal before amendment`."""
+    return code.replace("_", " ").capitalize()
 
 
 def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetime, me: int) -> CaseRow:
@@ -53,6 +59,7 @@ def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetim
         href=f"/cases/{case.code}/",
         severity=severity_html(Severity(case.severity)),
         account=case.account.name,
+        short=rule_label(case.rule),
         title=case.title,
         systems=" · ".join(systems.get(slug, slug) for slug in case.systems),
         amount=minor_html(case.amount_minor, case.currency),

@@ -80,6 +80,7 @@ def _short(value: object) -> str:
     if value in (None, "", [], {}):
         return "nothing"
     text = str(value)
+    text = text.replace("_", " ") if text.islower() and text.isascii() and len(text) < 40 and "@" not in text else text
     return text if len(text) <= 120 else f"{text[:117]}…"
 
 

@@ -84,3 +84,9 @@ def get(mapping: dict[str, object], key: str) -> object:
 def keys_of(page: str) -> list[Key]:
     """The shortcuts that work on this page."""
     return keys_for(page)
+
+
+@register.filter
+def prose(text: str) -> str:
+    """A sentence with its amounts grouped."""
+    return formatting.prose(str(text))

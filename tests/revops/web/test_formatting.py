@@ -1,0 +1,82 @@
+"""How money, time and values look."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from revops.money import Money
+from revops.web import formatting
+
+NOW = dt.datetime(2026, 11, 23, 14, 5, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("48210.00", "USD", "48,210.00 USD"),
+        ("-1200.00", "USD", "\u22121,200.00 USD"),
+        ("1250000", "JPY", "1,250,000 JPY"),
+        ("12.346", "KWD", "12.346 KWD"),
+        ("0.00", "EUR", "0.00 EUR"),
+    ],
+)
+def test_money_has_its_own_decimals_and_a_real_minus(amount: str, currency: str, text: str) -> None:
+    assert formatting.money_text(Money(Decimal(amount), currency)) == text
+
+
+def test_unknown_empty_and_zero_look_different() -> None:
+    shown = {formatting.absent_html(), formatting.value_html(None), formatting.money_html(Money.zero("USD"))}
+    assert len(shown) == 3
+    assert formatting.money_text(None) == "\u2014"
+
+
+def test_below_zero_is_marked_by_more_than_colour() -> None:
+    html = formatting.money_html(Money(Decimal("-5.00"), "EUR"))
+    assert "\u22125.00" in html
+    assert "below" in html
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [(42, "0:42 left"), (-130, "2:10 over"), (3 * 1440, "3 d left"), (-2 * 1440, "2 d over"), (1439, "23:59 left")],
+)
+def test_time_left(minutes: int, text: str) -> None:
+    assert formatting.due_text(NOW + dt.timedelta(minutes=minutes), NOW) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "just now"), (240, "4 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")])
+def test_ago(seconds: int, text: str) -> None:
+    assert formatting.ago_text(NOW - dt.timedelta(seconds=seconds), NOW) == text
+    assert formatting.ago_text(None, NOW) == "never"
+
+
+def test_instants_name_their_zone() -> None:
+    html = formatting.instant_html(NOW)
+    assert ">2026-11-23 14:05<" in html
+    assert "UTC" in html
+
+
+def test_values_are_escaped() -> None:
+    assert formatting.value_html("<b>") == "&lt;b&gt;"
+    assert "&lt;b&gt;" in formatting.value_html(("<b>", "x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("it is 15873.44 USD above", "it is 15,873.44\u00a0USD above"),
+        ("3382932 JPY", "3,382,932\u00a0JPY"),
+        ("invoice 12995 for INV", "invoice 12995 for INV"),
+        ("B-1000 USD", "B-1000 USD"),
+    ],
+)
+def test_amounts_in_sentences_are_grouped_and_nothing_else_is(text: str, shown: str) -> None:
+    assert formatting.prose(text) == shown
+
+
+@pytest.mark.parametrize(("count", "text"), [(128, "128"), (1000, "1,000"), (1001, "1,000+")])
+def test_counts_are_capped(count: int, text: str) -> None:
+    assert formatting.count_text(count) == text

@@ -1,0 +1,232 @@
+"""The queue: what the facets count, that pages lose and double nothing, and that size does not matter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from revops.cases import queue
+from revops.cases.models import CaseStatus, ExceptionCase, SavedView
+from revops.cases.queue import FACETS, QueueFilter
+from revops.ledger.models import SourceSystem
+from tests.factories import AccountFactory, CaseFactory, many_cases
+from tests.revops.web.conftest import HTMX
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[..., Client]
+
+
+def facet_value(case: ExceptionCase, name: str, now: Any) -> set[str]:
+    """What a case counts as, worked out case by case: the slow truth that the cube is compared with."""
+    age = (now - case.opened_at).total_seconds() / 86400
+    due = (case.due_at - now).total_seconds() / 86400
+    return {
+        "severity": {case.get_severity_display().lower()},
+        "team": {case.team},
+        "rule": {case.rule},
+        "entity": {case.legal_entity_code},
+        "owner": {str(case.owner_id) if case.owner_id else "none"},
+        "system": set(case.systems),
+        "age": {"day" if age < 1 else "three" if age < 3 else "week" if age < 7 else "older"},
+        "due": {"overdue" if due <= 0 else "today" if due <= 1 else "later"},
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "severity=critical",
+        "severity=critical&severity=high&system=stripe",
+        "rule=invoice_not_posted&team=finance",
+        "due=overdue&age=day",
+    ],
+)
+def test_facets_are_counted_with_all_other_facets_applied(query: str, sign_in: SignIn) -> None:
+    CaseFactory.create_batch(90)
+    now, chosen = timezone.now(), QueueFilter.from_query(query)
+    counts = queue.count_cells(queue.read_cells(ExceptionCase.objects.all(), now=now), chosen, user_id=0)
+    cases = list(ExceptionCase.objects.all())
+    for name in FACETS:
+        others = [f for f in FACETS if f != name and getattr(chosen, f)]
+        left = [c for c in cases if all(facet_value(c, f, now) & set(getattr(chosen, f)) for f in others)]
+        expected: dict[str, int] = {}
+        for case in left:
+            for value in facet_value(case, name, now):
+                expected[value] = expected.get(value, 0) + 1
+        assert dict(counts.facets[name]) == expected, name
+    shown = queue.narrowed(ExceptionCase.objects.all(), chosen, user_id=0, now=now)
+    assert counts.total == shown.count()
+    for currency, sums in counts.at_risk.items():
+        assert sums["all"].minor == sum(c.amount_minor for c in shown if c.currency == currency)
+
+
+@pytest.mark.parametrize("sort", list(queue.SORTS))
+def test_pages_show_every_case_once_there_and_back(sort: str) -> None:
+    CaseFactory.create_batch(53)
+    rows = ExceptionCase.objects.all()
+    seen: list[int] = []
+    page = queue.page_of(rows, sort=sort, size=10)
+    pages = [page]
+    while page.after:
+        page = queue.page_of(rows, sort=sort, after=page.after, size=10)
+        pages.append(page)
+    seen = [case.pk for p in pages for case in p.cases]
+    assert len(seen) == len(set(seen)) == 53
+    assert pages[0].before == ""
+    back = queue.page_of(rows, sort=sort, before=pages[-1].before, size=10)
+    assert [c.pk for c in back.cases] == [c.pk for c in pages[-2].cases]
+
+
+def test_an_unreadable_cursor_is_the_first_page() -> None:
+    CaseFactory.create_batch(3)
+    for cursor in ("x", "2026~1", "99999999999999999999~1", "2026-11-23T10:00:00~5"):
+        assert len(queue.page_of(ExceptionCase.objects.all(), sort="due", after=cursor).cases) == 3
+
+
+def test_filters_survive_their_own_address() -> None:
+    chosen = QueueFilter.from_query(
+        "severity=high&severity=critical&owner=me&q=%20Halden&status=snoozed&sort=-opened&evil=1&age=never"
+    )
+    assert QueueFilter.from_query(chosen.query()) == QueueFilter.from_query(chosen.query())
+    assert (chosen.q, chosen.status, chosen.age) == ("Halden", "snoozed", ())
+    assert QueueFilter.from_query(chosen.toggled("severity", "high").query()).severity == ("critical",)
+    assert QueueFilter().query() == ""
+
+
+def test_the_number_of_queries_does_not_grow_with_the_queue(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    CaseFactory.create_batch(3)
+    client.get("/queue/")
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        client.get("/queue/?severity=critical")
+    many_cases(600)
+    with CaptureQueriesContext(connection) as many:
+        assert client.get("/queue/?severity=critical").status_code == 200
+    assert len(few) == len(many)
+    assert len(many) <= 16, [q["sql"][:90] for q in many]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_cases_are_fast(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    many_cases(100_000, accounts=2000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE cases_exceptioncase")
+    for path in ("/queue/", "/queue/?severity=critical&system=stripe", "/queue/?q=Account+0001", "/queue/?sort=severity"):
+        client.get(path)
+        started = time.perf_counter()
+        assert client.get(path).status_code == 200
+        assert time.perf_counter() - started < 2.0, path
+    deep = queue.page_of(ExceptionCase.objects.filter(status="open"), sort="due")
+    for _ in range(3):
+        deep = queue.page_of(ExceptionCase.objects.filter(status="open"), sort="due", after=deep.after)
+    started = time.perf_counter()
+    queue.page_of(ExceptionCase.objects.filter(status="open"), sort="due", after=deep.after)
+    assert time.perf_counter() - started < 0.2
+
+
+def test_search_finds_by_code_name_and_any_systems_id(sign_in: SignIn) -> None:
+    from tests.revops import world
+
+    world.systems()
+    _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
+    CaseFactory.create_batch(5)
+    client = sign_in("farid", "finance_analyst")
+    for text in (case.code, "hald", world.BILLED, world.INVOICE, world.CRM_ID, case.code.lower()):
+        page = client.get("/queue/", {"q": text}).content.decode()
+        assert f'id="case-{case.pk}"' in page, text
+        assert page.count("data-row ") == 1, text
+    assert "No exception fits these filters" in client.get("/queue/", {"q": "in_nothing"}).content.decode()
+
+
+def test_empty_queues_say_why(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    assert b"No system is connected yet" in client.get("/queue/").content
+    SourceSystem.objects.create(slug="stripe", label="Stripe", role="billing", vendor="stripe").freshness.create(
+        object_type="invoice"
+    )
+    assert b"All done" in client.get("/queue/").content
+    assert b"Nothing is snoozed" in client.get("/queue/?status=snoozed").content
+    assert b"No exception fits" in client.get("/queue/?severity=critical").content
+
+
+def test_htmx_gets_the_fragment_and_a_browser_the_page(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    CaseFactory()
+    assert b"<html" in client.get("/queue/").content
+    fragment = client.get("/queue/", headers=HTMX).content
+    assert b"<html" not in fragment
+    assert b"data-row" in fragment
+
+
+def test_bulk_assigning_tells_each_row_its_result(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    first, second, closed = CaseFactory.create_batch(3)
+    ExceptionCase.objects.filter(pk=closed.pk).update(status=CaseStatus.CLOSED, closed_at=timezone.now())
+    picked = [f"{first.pk}:1", f"{second.pk}:9", f"{closed.pk}:1", "nonsense", "999999:1"]
+    answer = client.post(
+        "/queue/assign/",
+        {"case": picked, "owner": str(client.user.pk), "remark": "rota"},
+        headers=HTMX,  # type: ignore[attr-defined]
+    )
+    text = answer.content.decode()
+    assert "1 case given to Farid" in text
+    assert f"Skipped {second.code}" in text
+    assert f"Skipped {closed.code}" in text
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.owner_id == client.user.pk  # type: ignore[attr-defined]
+    assert second.owner_id is None
+
+
+def test_customer_success_cannot_assign_finance_cases(sign_in: SignIn) -> None:
+    client = sign_in("carla", "cs_analyst")
+    case = CaseFactory(team="finance")
+    answer = client.post("/queue/assign/", {"case": [f"{case.pk}:1"], "owner": str(client.user.pk)})  # type: ignore[attr-defined]
+    case.refresh_from_db()
+    assert answer.status_code == 302
+    assert case.owner_id is None
+
+
+def test_saved_views_are_mine_or_shared_and_counted(sign_in: SignIn) -> None:
+    mine, other = sign_in("farid", "finance_analyst"), sign_in("carla", "cs_analyst")
+    CaseFactory.create_batch(6, severity=1)
+    CaseFactory(severity=2)
+    mine.post("/queue/views/", {"name": " Worst  first ", "query": "severity=critical&after=zzz", "shared": "1"})
+    mine.post("/queue/views/", {"name": "Private", "query": "severity=high"})
+    view = SavedView.objects.get(name="Worst first")
+    assert view.query == "severity=critical"
+    page = other.get("/queue/").content.decode()
+    assert "Worst first" in page
+    assert "Private" not in page
+    assert other.post(f"/queue/views/{view.pk}/delete/").status_code == 404
+    assert mine.post(f"/queue/views/{view.pk}/delete/").status_code == 302
+    assert not SavedView.objects.filter(pk=view.pk).exists()
+
+
+def test_the_pulse_offers_new_rows_and_changes_nothing(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    before = timezone.now()
+    CaseFactory(opened_at=timezone.now())
+    assert b"1 new: show" in client.get("/queue/pulse/", {"since": before.isoformat()}).content
+    assert b"new: show" not in client.get("/queue/pulse/", {"since": timezone.now().isoformat()}).content
+    assert client.get("/queue/pulse/", {"since": "never"}).status_code == 200
+
+
+def test_find_resolves_codes_and_ids(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    case, account = CaseFactory(), AccountFactory(name="Halden Robotics")
+    assert client.get("/find/", {"q": f"ex-{case.pk}"})["Location"] == f"/cases/{case.code}/"
+    assert client.get("/find/", {"q": account.code})["Location"] == f"/accounts/{account.code}/"
+    assert b"Halden Robotics" in client.get("/find/", {"q": "halden"}).content
+    assert b"Nothing fits" in client.get("/find/", {"q": "\x00zzzz"}).content
