@@ -1,0 +1,121 @@
+"""Who may open which page. Forbidden and missing look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from revops.access.rules import GRANTS
+from revops.people.models import Role
+from tests.factories import CaseFactory
+from tests.revops import world
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[..., Client]
+
+VERB_OF_PAGE = {
+    "/queue/": "see_queue",
+    "/queue/pulse/": "see_queue",
+    "/cases/{case}/": "see_case",
+    "/cases/{case}/preview/": "see_case",
+    "/accounts/": "see_account",
+    "/accounts/{account}/": "see_account",
+    "/unlinked/": "see_ledger",
+    "/records/{record}/": "see_ledger",
+    "/plans/{plan}/": "see_plan",
+    "/approvals/": "see_approvals",
+    "/approvals/{plan}/": "see_approvals",
+    "/deliveries/": "see_deliveries",
+    "/deliveries/dead/": "see_dead_letters",
+    "/audit/": "see_audit",
+    "/people/": "see_people",
+    "/connections/": "see_connections",
+}
+FOR_EVERYBODY = {"/", "/find/", "/sign-in/", "/sign-out/", "/preferences/"}
+POSTS = {
+    "/queue/assign/": "work_case",
+    "/cases/{case}/take/": "work_case",
+    "/cases/{case}/assign/": "work_case",
+    "/cases/{case}/snooze/": "work_case",
+    "/cases/{case}/wake/": "work_case",
+    "/cases/{case}/notes/": "work_case",
+    "/unlinked/link/": "link_account",
+    "/accounts/{account}/unlink/": "link_account",
+    "/plans/{plan}/submit/": "compose_plan",
+    "/plans/{plan}/withdraw/": "compose_plan",
+    "/approvals/{plan}/approve/": "decide_plan",
+    "/approvals/{plan}/reject/": "decide_plan",
+    "/deliveries/replay/preview/": "replay_delivery",
+    "/deliveries/replay/": "replay_delivery",
+}
+
+
+@pytest.fixture
+def codes() -> dict[str, str]:
+    """One of everything."""
+    world.systems()
+    account, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
+    plan = world.credit_plan(world.person("maker", "finance_analyst"), case)
+    record = account.records.first()
+    assert record is not None
+    return {"case": case.code, "account": account.code, "plan": plan.code, "record": str(record.pk)}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_opens_exactly_its_pages(role: Role, codes: dict[str, str], sign_in: SignIn) -> None:
+    client = sign_in(role.value, role.value)
+    for page, verb in VERB_OF_PAGE.items():
+        answer = client.get(page.format(**codes))
+        assert answer.status_code == (200 if role in GRANTS[verb] else 404), page
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_posts_exactly_where_it_may(role: Role, codes: dict[str, str], sign_in: SignIn) -> None:
+    client = sign_in(role.value, role.value)
+    for page, verb in POSTS.items():
+        answer = client.post(page.format(**codes), {})
+        if role not in GRANTS[verb] or (role is Role.CS_ANALYST and verb == "work_case" and "{case}" in page):
+            assert answer.status_code == 404, page
+        else:
+            assert answer.status_code in (200, 302, 404, 409, 422, 403), page
+            assert answer.status_code != 404 or "link" in page, page
+
+
+def test_missing_and_forbidden_have_the_same_body(codes: dict[str, str], sign_in: SignIn) -> None:
+    client = sign_in("admin", "admin")
+    answers = [client.get(path) for path in (f"/cases/{codes['case']}/", "/cases/EX-99999/", "/cases/nonsense/", "/audit/")]
+    main = [a.content.decode().split("<main")[1].split("Request <span")[0] for a in answers]
+    assert {a.status_code for a in answers} == {404}
+    assert len(set(main)) == 1
+
+
+def test_every_address_of_the_pages_is_covered_here() -> None:
+    """A new page without a line above fails this test."""
+    known = {p.split("{")[0].split("?")[0].rstrip("/") for p in [*VERB_OF_PAGE, *POSTS, *FOR_EVERYBODY]}
+    known |= {"/queue/views", "/plans/new", "/plans", "/deliveries", "/deliveries/replay/progress", "/cases"}
+    for resolver in get_resolver().url_patterns:
+        module = getattr(resolver, "urlconf_name", None)
+        if getattr(module, "__name__", "") not in ("revops.web.urls", "sync.pages"):
+            continue
+        for pattern in resolver.url_patterns:
+            assert isinstance(pattern, URLPattern)
+            path = "/" + str(pattern.pattern).split("<")[0].rstrip("/")
+            assert path in known or path == "/", path
+
+
+def test_the_start_leads_to_ones_work(sign_in: SignIn) -> None:
+    starts = {
+        "finance_analyst": "/queue/", "cs_analyst": "/queue/", "approver": "/approvals/", "auditor": "/queue/",
+        "admin": "/deliveries/",
+    }  # fmt: skip
+    for role, target in starts.items():
+        assert sign_in(role, role).get("/")["Location"] == target
+
+
+def test_watching_is_for_whoever_sees(sign_in: SignIn) -> None:
+    case = CaseFactory()
+    assert sign_in("aurelio", "auditor").post(f"/cases/{case.code}/watch/", {"on": "1"}).status_code == 302
+    assert sign_in("ada", "admin").post(f"/cases/{case.code}/watch/", {"on": "1"}).status_code == 404
