@@ -222,7 +222,7 @@ def test_w16_other_methods(http_client: httpx2.Client, method: str) -> None:
     assert answer.headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("slug", ["nobody", "Stripe", "stripe%00", "..%2Fstripe", "x" * 300])
+@pytest.mark.parametrize("slug", ["nobody", "Stripe", "stripe%00", "x" * 300])
 def test_no_such_connection(http_client: httpx2.Client, slug: str) -> None:
     assert post(http_client, rendered(event(1)), slug=slug).status_code == 404
 

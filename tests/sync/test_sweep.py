@@ -8,6 +8,7 @@ import signal
 from contextlib import ExitStack
 
 import httpx2
+import pytest
 import redis
 from django.core.management import call_command
 
@@ -26,12 +27,13 @@ def deliver(web: str, numbers: range) -> None:
             assert client.post("/intake/stripe/", content=body, headers=headers(body)).status_code == 202
 
 
+@pytest.mark.slow
 def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
     Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
         deliver(web, range(40))
         until(lambda: broker.llen("apply") > 0)
-        broker.flushall()
+        broker.flushdb()
         assert inbox.conservation().pending == 40
         with running(worker("apply")):
             call_command("sweep", "--once")
@@ -40,6 +42,7 @@ def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
     assert inbox.conservation().applied == 40
 
 
+@pytest.mark.slow
 def test_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connection) -> None:
     """The web server rings into an empty house; a worker dies by kill -9; what is left is taken over."""
     Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
