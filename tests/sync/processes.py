@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 from django.db import connections
 
+from revops.embedded import dies_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,7 +42,13 @@ def running(command: list[str], **over: str) -> Iterator[subprocess.Popen[bytes]
     """A child in a group of its own; ended when the block ends."""
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment(**over), stdout=log, stderr=log, start_new_session=True
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=environment(**over),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGTERM),
         )
         try:
             yield child
