@@ -27,9 +27,8 @@ fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff check --fix .
 
 lock: install-test ## Compile the requirement files again, with hashes and without addresses
-	cd requirements && for name in base test; do \
-	  ../$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	    --python-version 3.11 $$name.in -o $$name.txt; done
+	for name in base test; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	! grep -nE '://|^--(index|extra|find)' requirements/*.txt
 
 install:
