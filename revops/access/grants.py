@@ -32,10 +32,14 @@ CONFLICTS: tuple[tuple[frozenset[str], str], ...] = (
 
 @transaction.atomic
 def grant_role(user: User, role: str, *, acting_user: User | System) -> RoleGrant:
-    """Give a role. Raises `NotAllowed` for a grant to oneself, `Rejected("roles_conflict")` for a forbidden pair."""
+    """Give a role. Raises `NotAllowed` for a grant to oneself, `Rejected` for a role that does not exist (`role_unknown`), for
+    somebody who left (`user_inactive`) and for a forbidden pair (`roles_conflict`)."""
     if actor_user(acting_user) == user:
         raise NotAllowed("self_grant", "Nobody grants a role to themselves; ask another administrator.")
-    User.objects.select_for_update().get(pk=user.pk)
+    if role not in Role.values:
+        raise Rejected("role_unknown", f"There is no such role. Choose one of {', '.join(Role.values)}.", field="role")
+    if not User.objects.select_for_update().get(pk=user.pk).is_active:
+        raise Rejected("user_inactive", "This person is not active.", field="user")
     held = set(RoleGrant.objects.filter(user=user).values_list("role", flat=True))
     for pair, why in CONFLICTS:
         if role in pair and pair - {role} <= held:
@@ -51,7 +55,12 @@ def grant_role(user: User, role: str, *, acting_user: User | System) -> RoleGran
 
 @transaction.atomic
 def revoke_role(user: User, role: str, *, acting_user: User | System) -> None:
-    """Take a role. Raises `Rejected` when it is not held, or when it is the last administrator's."""
+    """Take a role. Raises `Rejected` when it is not held, or when it is the last administrator's.
+
+    Every administrator's grant is locked first: of two who take each other's role at once, the second sees what the first did.
+    """
+    if role == Role.ADMIN:
+        list(RoleGrant.objects.select_for_update().filter(role=Role.ADMIN).order_by("pk"))
     grant = RoleGrant.objects.select_for_update().filter(user=user, role=role).first()
     if grant is None:
         raise Rejected("role_not_held", f"{user} does not hold that role.", field="role")
@@ -64,7 +73,12 @@ def revoke_role(user: User, role: str, *, acting_user: User | System) -> None:
 
 @transaction.atomic
 def issue_token(user: User, *, name: str, days: int, now: dt.datetime, acting_user: User | System) -> str:
-    """A new bearer token for the user, shown this once. `days` is 1 to 365. Raises `Rejected`."""
+    """A new bearer token for the user, shown this once. `days` is 1 to 365.
+
+    A token acts as its owner, so nobody makes one for somebody else: raises `NotAllowed("foreign_token")`; else `Rejected`.
+    """
+    if actor_user(acting_user) not in (None, user):
+        raise NotAllowed("foreign_token", "A token acts as its owner: everybody issues their own.")
     if not 1 <= days <= 365:
         raise Rejected("days_invalid", "A token lives 1 to 365 days.", field="days")
     if not user.is_active:
@@ -75,6 +89,17 @@ def issue_token(user: User, *, name: str, days: int, now: dt.datetime, acting_us
     return token
 
 
+@transaction.atomic
+def revoke_tokens(user: User, *, now: dt.datetime, acting_user: User | System) -> int:
+    """End every live token of the user at once. Returns how many there were."""
+    ended = ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=now)
+    if ended:
+        audit(
+            "token.revoke", user, acting_user=acting_user, summary=f"{ended} API tokens of {user} ended", after={"tokens": ended}
+        )
+    return ended
+
+
 def token_digest(token: str) -> str:
     """SHA-256 (hex) of a token: all that is kept of it."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -83,6 +108,6 @@ def token_digest(token: str) -> str:
 def user_of_token(token: str, *, now: dt.datetime) -> User | None:
     """The active user whose live token this is; None for anything else."""
     row = ApiToken.objects.select_related("user").filter(digest=token_digest(token), revoked_at__isnull=True).first()
-    if row is None or not row.user.is_active or (row.expires_at is not None and row.expires_at <= now):
+    if row is None or not row.user.is_active or row.expires_at is None or row.expires_at <= now:
         return None
     return row.user

@@ -99,7 +99,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     if isinstance(error, SuspiciousOperation | UnreadablePostError | RawPostDataException):
         return problem(400, "unreadable", "The request could not be read.")
     if isinstance(error, OperationalError):
-        _log.warning("the database did not answer in time", extra={"error": type(error).__name__})
+        _log.warning("the database did not answer in time", exc_info=error)
         response = problem(503, "unavailable", "The database did not answer in time. Nothing was changed. Try again.")
         response["Retry-After"] = "5"
         return response

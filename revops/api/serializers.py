@@ -37,7 +37,7 @@ class LinkSerializer(serializers.ModelSerializer[AccountLink]):
 
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
-    legal_entity = serializers.CharField(source="legal_entity.code", read_only=True, default=None)
+    legal_entity = serializers.CharField(source="legal_entity.code", read_only=True, allow_null=True, default=None)
     links = LinkSerializer(many=True, read_only=True)
 
     class Meta:
@@ -124,7 +124,7 @@ class LedgerSerializer(serializers.Serializer[Any]):
 
 class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
     money_at_risk = MinorMoney()
-    owner = serializers.CharField(source="owner.username", read_only=True, default=None)
+    owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True, default=None)
     account_name = serializers.CharField(source="account.name", read_only=True)
     severity = serializers.CharField(source="get_severity_display", read_only=True)
 

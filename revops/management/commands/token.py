@@ -1,4 +1,4 @@
-"""`manage.py token USER`: issue a bearer token for the API and print it once."""
+"""`manage.py token USER`: issue a bearer token for the API and print it once, or end all of a user's tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from revops.access.grants import issue_token
+from revops.access.grants import issue_token, revoke_tokens
 from revops.errors import Rejected
 from revops.people.actors import System
 from revops.people.models import User
@@ -20,12 +20,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="the user's e-mail address")
         parser.add_argument("--name", default="command line", help="what the token is for")
+        parser.add_argument("--revoke-all", action="store_true", help="issue none: end every token of the user at once")
         parser.add_argument("--days", type=int, default=90, help="how long it lives, 1 to 365 (default 90)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']}. The user name is the e-mail address.")
+        if options["revoke_all"]:
+            ended = revoke_tokens(user, now=timezone.now(), acting_user=System("command line"))
+            self.stderr.write(f"Ended {ended} tokens of {user}.")
+            return
         try:
             token = issue_token(
                 user, name=options["name"], days=options["days"], now=timezone.now(), acting_user=System("command line")
