@@ -94,7 +94,7 @@ class Product(Up):
         """What NetSuite itself says was created under this key."""
         found = self.simulator("netsuite", "effects")
         rows = found["effects"] if isinstance(found, dict) else found
-        return [row for row in rows if row.get("key") == key and row.get("collection") == "transaction"]
+        return [row for row in rows if row["key"] == key and row["collection"] == "transaction" and row["kind"] == "created"]
 
     def kill(self, *words: str) -> None:
         """`kill -9` of one child, named by words of its command line."""

@@ -131,12 +131,14 @@ def test_a_credit_memo_is_signed_by_somebody_else_and_reaches_the_erp_once(produ
 def test_i34_a_posting_worker_killed_between_sending_and_recording_posts_once(product: Product) -> None:
     plan = propose_credit_memo(product, credit_memo_case(product))
     key = plan["postings"][0]["key"]
+    product.simulator("netsuite", "deliveries", {"paused": True}, method="PUT")  # no word of it but by asking
     fault = {"match": {"method": "POST", "path": "creditMemo"}, "times": 1, "delay_seconds": 20, "after_effect": True}
-    product.simulator("netsuite", "faults", fault)
+    product.simulator("netsuite", "faults", fault | {"read_lag_seconds": 15})
     pass_checkpoints(product, plan)
     until(lambda: len(product.effects(key)) == 1, "NetSuite has the credit memo and has not answered", 60)
     assert product.plan(plan["id"])["postings"][0]["state"] == "sending"
     product.kill("-Q posting")
+    product.simulator("netsuite", "deliveries", {"paused": False}, method="PUT")
     until(lambda: product.plan(plan["id"])["state"] == "confirmed", "the credit memo is confirmed", 200)
     assert len(product.effects(key)) == 1
 
