@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 import factory
@@ -12,6 +13,7 @@ from django.utils import timezone
 from revops.accounts.models import Account
 from revops.cases.models import CaseStatus, ExceptionCase, Severity, Team
 from revops.people.models import LegalEntity, RoleGrant, User
+from sync.models import Delivery, DeliveryState
 
 PASSWORD = "a-long-password-9"
 RULES = (
@@ -76,7 +78,8 @@ def many_cases(count: int, accounts: int = 50) -> None:
             INSERT INTO cases_exceptioncase (rule, fingerprint, account_id, legal_entity_code, title, sentence, severity, status,
                 team, routing_reason, systems, amount_minor, currency, evidence, facts_digest, due_at, opened_at, refreshed_at,
                 close_reason, close_evidence, reopened_count, row_version, trace_id)
-            SELECT (%s::text[])[1 + n %% 5], 'many-' || lpad(n::text, 59, '0'), %s + n %% %s, (ARRAY['US', 'DE', 'JP'])[1 + n %% 3],
+            SELECT (%s::text[])[1 + n %% 5], 'many-' || lpad(n::text, 59, '0'), %s + n %% %s,
+                (ARRAY['US', 'DE', 'JP'])[1 + n %% 3],
                 'Invoice amount differs between billing and ERP', 'The ERP is above billing.', 1 + n %% 3, 'open',
                 (ARRAY['finance', 'customer_success'])[1 + n %% 2], '',
                 CASE n %% 3 WHEN 0 THEN ARRAY['stripe', 'netsuite'] WHEN 1 THEN ARRAY['gainsight', 'stripe']
@@ -98,3 +101,20 @@ def person(name: str, *roles: str, **fields: Any) -> User:
     for role in roles:
         RoleGrant.objects.create(user=user, role=role)
     return user
+
+
+def dead_letter(connection_slug: str, key: str, body: bytes, *, code: str = "misunderstood", trace: str = "") -> Delivery:
+    """A delivery that could not be used."""
+    return Delivery.objects.create(
+        connection_id=connection_slug,
+        kind="read",
+        object_type="invoice",
+        dedup_key=key,
+        body=body,
+        digest=hashlib.sha256(body).hexdigest(),
+        state=DeliveryState.QUARANTINED,
+        reason="The total is missing.",
+        reason_code=code,
+        trace_id=trace,
+        done_at=timezone.now(),
+    )

@@ -66,5 +66,5 @@ document.addEventListener("click", (event) => {
   if (!preview(row)) row.querySelector("[data-open-row]")?.click();
 });
 const restore = () => { const row = rows()[at()]; if (row) mark(row, { scroll: false }); };
-document.addEventListener("htmx:afterSwap", restore);
+for (const name of ["htmx:afterSwap", "htmx:oobAfterSwap", "htmx:afterSettle"]) document.addEventListener(name, restore);
 restore();

@@ -1,0 +1,193 @@
+"""Working in the pages: keys, undo, stale forms, double clicks, and all of it again without script."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from revops.cases import actions
+from revops.cases.models import CaseNote, ExceptionCase
+from revops.people.models import User
+from revops.postings.models import ChangePlan, PlanState
+from revops.web.keys import keys_for
+from tests.browser.company import company
+from tests.factories import PASSWORD, CaseFactory
+from tests.revops import world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+
+
+def at(page: Any) -> str:
+    return str(page.get_attribute("tr.at", "id") or "")
+
+
+def test_the_help_lists_exactly_the_keys_that_are_bound(desk: Any) -> None:
+    CaseFactory()
+    mine = desk("farid", "finance_analyst")
+    mine.open("/queue/")
+    mine.page.keyboard.press("?")
+    expect(mine.page.locator("#help")).to_be_visible()
+    shown = mine.page.eval_on_selector_all("#help [data-press]", "lines => lines.map(line => line.dataset.press)")
+    assert shown == [key.press for key in keys_for("queue")]
+    mine.page.keyboard.press("Escape")
+    expect(mine.page.locator("#help")).to_be_hidden()
+
+
+def test_the_queue_can_be_worked_by_keys_alone(desk: Any) -> None:
+    CaseFactory.create_batch(5, team="finance")
+    mine = desk("farid", "finance_analyst")
+    page = mine.page
+    mine.open("/queue/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = at(page)
+    page.keyboard.press("k")
+    assert at(page) != second
+    page.keyboard.press("j")
+    page.keyboard.press("Space")
+    expect(page.locator("#pane [data-preview]")).to_be_visible()
+    assert "open=EX-" in page.url
+    page.keyboard.press("i")
+    expect(page.locator("[data-toast]")).to_contain_text("is yours")
+    assert at(page) == second
+    expect(page.locator(f"#{second} .c-owner .sr")).to_have_text("you")
+    page.keyboard.press("z")
+    expect(page.locator(f"#{second} .c-owner .sr")).to_have_text("nobody")
+    page.keyboard.press("Escape")
+    expect(page.locator("#pane [data-preview]")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/EX-*/")
+    page.keyboard.press("u")
+    page.wait_for_url("**/queue/")
+    assert at(page) == second
+    page.keyboard.press("x")
+    page.keyboard.press("J")
+    expect(page.locator("[data-selected-count]")).to_have_text(re.compile("selected"))
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.wait_for_url("**/accounts/")
+
+
+def test_keys_rest_in_fields_and_can_be_switched_off(desk: Any) -> None:
+    CaseFactory.create_batch(2)
+    mine = desk("farid", "finance_analyst")
+    mine.open("/queue/")
+    mine.page.keyboard.press("/")
+    expect(mine.page.locator("#q")).to_be_focused()
+    mine.page.keyboard.type("jjx?")
+    assert at_none(mine.page)
+    assert mine.page.input_value("#q") == "jjx?"
+    mine.page.locator("details.menu > summary").click()
+    mine.page.click("text=Switch single-key shortcuts off")
+    mine.page.keyboard.press("j")
+    assert at_none(mine.page)
+    mine.page.keyboard.press("Control+k")
+    expect(mine.page.locator("#find")).to_be_focused()
+
+
+def at_none(page: Any) -> bool:
+    return page.locator("tr.at").count() == 0
+
+
+def test_a_stale_form_answers_in_place_and_keeps_the_words(desk: Any) -> None:
+    case = CaseFactory(team="finance")
+    mine = desk("farid", "finance_analyst")
+    mine.open(f"/cases/{case.code}/")
+    other = User.objects.create(username="other@example.com")
+    actions.assign_case(case, owner=other, row_version=1, acting_user=other)
+    mine.page.keyboard.press("h")
+    mine.page.locator("[name=reason]").fill("waits for the bank")
+    mine.page.click("text=Snooze case")
+    expect(mine.page.locator("[role=alert]").first).to_contain_text("other@example.com")
+    expect(mine.page.locator("[name=reason]")).to_have_value("waits for the bank")
+    assert ExceptionCase.objects.get(pk=case.pk).status == "open"
+
+
+def test_a_double_click_writes_once(desk: Any) -> None:
+    case = CaseFactory(team="finance")
+    mine = desk("farid", "finance_analyst")
+    mine.open(f"/cases/{case.code}/")
+    mine.page.fill("#note-text", "Checked with the bank.")
+    mine.page.locator("text=Write note").dblclick()
+    expect(mine.page.locator(".timeline .quote")).to_have_count(1)
+    assert CaseNote.objects.count() == 1
+
+
+def test_the_theme_follows_the_system_and_a_choice_beats_it(desk: Any) -> None:
+    mine = desk("farid", "finance_analyst", dark=True)
+    mine.open("/queue/")
+    canvas = "getComputedStyle(document.documentElement).backgroundColor"
+    assert mine.page.evaluate(canvas) == "rgb(14, 16, 19)"
+    mine.page.locator("details.menu > summary").click()
+    mine.page.locator("button[name=theme][value=light]").click()
+    mine.page.wait_for_load_state()
+    assert mine.page.evaluate(canvas) == "rgb(246, 247, 249)"
+
+
+def test_from_the_proposal_to_the_signature_on_a_phone(desk: Any) -> None:
+    all_of_it = company()
+    phone = desk("anneke", "approver", "controller", width=390, height=844)
+    phone.open(f"/approvals/{all_of_it.plan.code}/")
+    for words in ("15,320.00", "Halden", "Why you", "Deadline", "Asked by", "Approve and sign", "Reject"):
+        box = phone.page.get_by_text(words).first.bounding_box()
+        assert box is not None, words
+        assert box["y"] + box["height"] <= 844, words
+    for button in phone.page.locator(".dock .btn:visible").all():
+        size = button.bounding_box()
+        assert size is not None
+        assert size["height"] >= 48
+    phone.page.locator("#approve-sheet > summary").click()
+    phone.page.fill("#a-password", PASSWORD)
+    phone.page.click("text=Approve and sign CP-")
+    expect(phone.page.locator(".messages")).to_contain_text("You approved")
+
+
+def test_everything_works_without_script(desk: Any) -> None:
+    world.systems()
+    _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
+    mine = desk("farid", "finance_analyst", script=False)
+    page = mine.page
+    mine.open("/queue/?severity=high")
+    page.click(f"text={case.code}")
+    page.locator(".verdicts >> text=Take it").click()
+    assert f"{case.code} is yours" in mine.text()
+    page.fill("#note-text", "Checked.")
+    page.click("text=Write note")
+    assert "Note written" in mine.text()
+    page.locator(".verdicts summary[data-key=assign]").click()
+    page.locator("select[name=owner]").select_option(label="Nobody")
+    page.click("text=Assign case")
+    assert "with nobody now" in mine.text()
+    page.locator("text=Compose this change").click()
+    page.fill("#f-reason", "Entered twice")
+    page.click("text=Compose draft and show the calls")
+    page.click("text=Submit for approval")
+    plan = ChangePlan.objects.get()
+    assert plan.state == PlanState.SUBMITTED
+    signer = desk("anneke", "approver", script=False)
+    signer.open(f"/approvals/{plan.code}/")
+    signer.page.locator("#approve-sheet > summary").click()
+    signer.page.fill("#a-password", PASSWORD)
+    signer.page.click("text=Approve and sign CP-")
+    assert ChangePlan.objects.get().state == PlanState.RELEASED
+    assert "You approved" in signer.text()
+
+
+def test_new_rows_wait_behind_a_button(desk: Any) -> None:
+    CaseFactory(opened_at="2026-01-01T00:00:00Z")
+    mine = desk("farid", "finance_analyst")
+    mine.open("/queue/")
+    rows = mine.page.locator("tr[data-row]").count()
+    world_case = CaseFactory()
+    ExceptionCase.objects.filter(pk=world_case.pk).update(opened_at="2999-01-01T00:00:00Z")
+    mine.page.evaluate("htmx.trigger('#pulse', 'every')")
+    mine.page.evaluate(
+        "htmx.ajax('GET', document.getElementById('pulse').getAttribute('hx-get'), {target: '#pulse', swap: 'outerHTML'})"
+    )
+    expect(mine.page.locator("#pulse")).to_contain_text("1 new: show")
+    assert mine.page.locator("tr[data-row]").count() == rows
+    mine.page.click("text=1 new: show")
+    expect(mine.page.locator("tr[data-row]")).to_have_count(rows + 1)

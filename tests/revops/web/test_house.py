@@ -1,0 +1,57 @@
+"""What every page keeps to: no inline code, keys from one table, templates that say their context."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from revops.web.keys import KEYS, keys_for
+
+ROOT = Path(__file__).parents[3]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+SCRIPTS = "".join(path.read_text() for path in (ROOT / "static/js").glob("*.js"))
+MARKUP = "".join(path.read_text() for path in TEMPLATES)
+
+
+def test_no_template_carries_inline_code_or_style() -> None:
+    for path in TEMPLATES:
+        text = path.read_text()
+        assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\son[a-z]+=|\sstyle=|javascript:|hx-on|hx-vals='js:", text), path
+        assert "|safe" not in text, path
+        assert not re.search(r"https?://", text), path
+
+
+def test_every_template_names_its_context() -> None:
+    for path in TEMPLATES:
+        assert re.search(r"\{#.+#\}", path.read_text()), path
+
+
+def test_every_form_that_posts_carries_the_token() -> None:
+    for path in TEMPLATES:
+        for form in re.findall(r'<form[^>]*method="post".*?</form>', path.read_text(), re.S):
+            assert "csrf_token" in form, (path, form[:80])
+
+
+def test_every_key_leads_somewhere_and_no_page_binds_one_twice() -> None:
+    for key in KEYS:
+        verb, _, name = key.action.partition(":")
+        if verb == "click":
+            assert f'data-key="{name}"' in MARKUP, key
+        elif verb == "focus":
+            assert f'data-focus="{name}"' in MARKUP, key
+        elif verb == "row":
+            assert f'on("{name}"' in SCRIPTS, key
+        else:
+            assert verb in ("help", "close", "go"), key
+    for page in ("queue", "case", "approvals", "accounts", "account", "deliveries", "plan"):
+        pressed = [key.press for key in keys_for(page)]
+        assert len(pressed) == len(set(pressed)), page
+
+
+def test_the_stylesheets_keep_to_the_tokens() -> None:
+    """Colours stand in one file only."""
+    for path in (ROOT / "static/css").glob("*.css"):
+        if path.name in ("tokens.css", "error.css", "print.css"):
+            continue
+        text = re.sub(r"light-dark\([^)]*\)", "", path.read_text())
+        assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?!-)", re.sub(r"#[a-z-]+", "", text)), path.name

@@ -1,0 +1,122 @@
+"""Deliveries, dead letters, replay and connections, through their pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from revops.audit.models import ActionRecord
+from sync.models import Delivery, DeliveryState
+from sync.pages import shown_body
+from tests.factories import PASSWORD, dead_letter, person
+from tests.revops import world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sign_in(settings: object) -> Callable[..., Client]:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+    def make(name: str, *roles: str) -> Client:
+        client = Client()
+        client.force_login(person(name, *roles))
+        return client
+
+    return make
+
+
+@pytest.fixture
+def dead() -> list[Delivery]:
+    """Three dead letters of one cause and one of another, with a secret in a body."""
+    world.systems()
+    made = []
+    for number in range(4):
+        body = json.dumps({"id": number, "password": "hunter2", "amount": 12.30}).replace("12.3}", "12.30}").encode()
+        code = "misunderstood" if number < 3 else "key_conflict"
+        made.append(dead_letter("netsuite", f"k{number}", body, code=code, trace="a" * 32))
+    return made
+
+
+def test_dead_letters_are_grouped_by_cause(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("farid", "finance_analyst")
+    page = client.get("/deliveries/dead/").content.decode()
+    assert "3 dead letters" in page
+    assert "1 dead letter<" in page
+    assert "The total is missing." in page
+    assert 'id="count-deliveries">4<' in page
+
+
+def test_lists_filter_by_state_connection_and_trace(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("farid", "finance_analyst")
+    assert client.get("/deliveries/?state=quarantined").content.count(b"data-row ") == 4
+    assert client.get("/deliveries/?code=key_conflict").content.count(b"data-row ") == 1
+    assert client.get("/deliveries/?trace=" + "a" * 32).content.count(b"data-row ") == 4
+    assert b"No delivery fits" in client.get("/deliveries/?connection=nobody").content
+
+
+def test_the_body_is_shown_exactly_but_for_its_secrets(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    page = sign_in("farid", "finance_analyst").get(f"/deliveries/{dead[0].pk}/").content.decode()
+    assert "hunter2" not in page
+    assert "***" in page
+    assert "12.30" in page
+    assert dead[0].digest in page
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [(b"\xff\xfe", "ff fe"), (b"plain sk_live_abcdefgh", "plain ***"), (b"[1.10, 1e5, -0]", "1.10"), (b"[[" * 3000, "[[")],
+)
+def test_any_body_can_be_shown(body: bytes, shown: str) -> None:
+    text, note = shown_body(body)
+    assert shown in text
+    assert note
+
+
+def test_a_replay_is_previewed_given_a_reason_and_followed(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("farid", "finance_analyst")
+    chosen = {"delivery": [dead[0].pk, dead[1].pk]}
+    preview = client.post("/deliveries/replay/preview/", chosen).content.decode()
+    assert "Replay 2 deliveries" in preview
+    assert "Still not usable" in preview
+    assert Delivery.objects.filter(state=DeliveryState.QUARANTINED).count() == 4
+    assert client.post("/deliveries/replay/", chosen).status_code == 422
+    client.post("/deliveries/replay/", {**chosen, "reason": "field was added"})
+    assert Delivery.objects.filter(state=DeliveryState.PENDING).count() == 2
+    assert ActionRecord.objects.get(verb="delivery.replay").reason == "field was added"
+    progress = client.get("/deliveries/replay/progress/").content.decode()
+    assert "0 of 2 done" in progress
+    assert 'hx-trigger="every 2s"' in progress
+    Delivery.objects.filter(pk=dead[0].pk).update(state=DeliveryState.APPLIED)
+    Delivery.objects.filter(pk=dead[1].pk).update(state=DeliveryState.QUARANTINED)
+    done = client.get("/deliveries/replay/progress/", headers={"HX-Request": "true"}).content.decode()
+    assert "All 2 done" in done
+    assert "every 2s" not in done
+    assert "dead letters again" in done
+
+
+def test_all_of_one_cause_can_be_replayed(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("farid", "finance_analyst")
+    query = "state=quarantined&code=misunderstood"
+    client.post("/deliveries/replay/", {"query": query, "reason": "mended"})
+    assert Delivery.objects.filter(state=DeliveryState.PENDING).count() == 3
+    assert client.post("/deliveries/replay/preview/", {}).status_code == 422
+
+
+def test_readers_see_and_do_not_replay(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("aurelio", "auditor")
+    assert b"Preview replay" not in client.get("/deliveries/?state=quarantined").content
+    assert client.post("/deliveries/replay/", {"delivery": [dead[0].pk], "reason": "x"}).status_code == 404
+    assert sign_in("carla", "cs_analyst").get(f"/deliveries/{dead[0].pk}/").status_code == 404
+
+
+def test_connections_show_no_secret(sign_in: Callable[..., Client]) -> None:
+    world.systems(private_key="-----BEGIN TOP SECRET-----")
+    page = sign_in("ada", "admin").get("/connections/").content.decode()
+    assert "demo-client-id" in page
+    assert "TOP SECRET" not in page
+    assert "posting allowed" in page
+    assert PASSWORD not in page
