@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -49,18 +48,6 @@ def process_all(now: dt.datetime) -> Counter[str]:
 
     total: Counter[str] = Counter()
     while done := process_round(now) + process_rereads(now):
-        total += done
-    return total
-
-
-def drain(seconds: float) -> Counter[str]:
-    """Apply batch after batch until nothing is due or the time is over. For workers."""
-    total: Counter[str] = Counter()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        done = process_round(dt.datetime.now(dt.UTC))
-        if not done:
-            break
         total += done
     return total
 

@@ -23,18 +23,6 @@ ABSENT_ATTEMPTS = 3
 """How often a vendor may not have the object yet before we believe it."""
 
 
-def drain_rereads(seconds: float) -> Counter[str]:
-    """Batch after batch until nothing is due or the time is over. For workers."""
-    total: Counter[str] = Counter()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        done = process_rereads(dt.datetime.now(dt.UTC))
-        if not done:
-            break
-        total += done
-    return total
-
-
 def process_rereads(now: dt.datetime) -> Counter[str]:
     """One batch, oldest first. Returns how many deliveries ended in each state; empty when nothing was due."""
     rows = claim(limit=BATCH, reread=True) or claim(limit=1, reread=True, tried=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Callable
 
 from celery import shared_task
 
@@ -24,29 +25,23 @@ def pull_streams() -> None:
     """Read every stream that is due."""
     from sync.poll import pull_due
 
-    beat("intake")
-    pull_due(DRAIN_SECONDS)
-    _ring_again("pull_streams")
+    _work("intake", "pull_streams", lambda: len(pull_due(DRAIN_SECONDS)))
 
 
 @shared_task(name="sync.tasks.reread")
 def reread() -> None:
     """Read again what hints pointed to."""
-    from sync.reread import drain_rereads
+    from sync.reread import process_rereads
 
-    beat("intake")
-    drain_rereads(DRAIN_SECONDS)
-    _ring_again("reread")
+    _work("intake", "reread", lambda: process_rereads(_now()).total())
 
 
 @shared_task(name="sync.tasks.apply_deliveries")
 def apply_deliveries() -> None:
     """Bring deliveries into the ledger."""
-    from sync.apply import drain
+    from sync.apply import process_round
 
-    beat("apply")
-    drain(DRAIN_SECONDS)
-    _ring_again("apply_deliveries")
+    _work("apply", "apply_deliveries", lambda: process_round(_now()).total())
 
 
 @shared_task(name="sync.tasks.detect_accounts")
@@ -54,11 +49,7 @@ def detect_accounts() -> None:
     """Look at accounts whose ledger has changed."""
     from revops.detection.run import detect_due
 
-    beat("apply")
-    deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline and detect_due(limit=DETECT_BATCH, now=dt.datetime.now(dt.UTC)):
-        pass
-    _ring_again("detect_accounts")
+    _work("apply", "detect_accounts", lambda: detect_due(limit=DETECT_BATCH, now=_now()))
 
 
 @shared_task(name="sync.tasks.send_postings")
@@ -66,15 +57,20 @@ def send_postings() -> None:
     """Send released postings and look up unclear ones."""
     from sync.outbox import send_due
 
-    beat("posting")
+    _work("posting", "send_postings", lambda: send_due(limit=POST_BATCH))
+
+
+def _work(queue: str, task: str, batch: Callable[[], int]) -> None:
+    """Batch after batch until one finds nothing. When the time is over first, ring again; what others hold or what waits for
+    a switch is left to the sweeper."""
     deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline and send_due(limit=POST_BATCH):
-        pass
-    _ring_again("send_postings")
+    while batch():
+        beat(queue, task)
+        if time.monotonic() > deadline:
+            doorbell.ring(task)
+            return
+    beat(queue, task)
 
 
-def _ring_again(task: str) -> None:
-    from sync.sweep import due_tasks
-
-    if task in due_tasks():
-        doorbell.ring(task)
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -20,7 +20,7 @@ from revops.people.models import User
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
-from sync.apply import drain
+from sync.apply import process_all
 from sync.simulators.gainsight import metadata
 from sync.simulators.netsuite import tokens
 from tests.revops import world
@@ -154,7 +154,7 @@ def time_passes(seconds: float, posting: Posting) -> None:
 
 def evidence_arrives() -> None:
     """What was read goes through the inbox into the ledger, and detection looks."""
-    drain(10)
+    process_all(dt.datetime.now(dt.UTC))
     world.look()
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import signal
 from contextlib import ExitStack
+from functools import partial
 
 import httpx2
 import pytest
@@ -86,4 +87,5 @@ def test_each_ring_waits_in_its_own_queue(transactional_db: None) -> None:
         for task, queue in queues.items():
             broker.flushdb()
             doorbell.ring(task)
-            until(lambda queue=queue: broker.llen(queue) == 1)
+            until(partial(broker.llen, queue))
+            assert [name for name in ("intake", "apply", "posting") if broker.llen(name)] == [queue]
