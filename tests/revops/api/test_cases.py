@@ -63,9 +63,9 @@ def test_a_snooze_that_cannot_be(company: Company, ana: Caller) -> None:
         answer = ana.patch(path, {"snoozed_until": until, "reason": "x"}, '"v1"')
         assert code(answer) == (422, "snooze_time")
     assert code(ana.patch(path, {"snoozed_until": in_days(1)}, '"v1"')) == (422, "snooze_reason")
-    for until in ("2026-12-01T10:00:00", "tomorrow", 5, True, "", "9999-12-31T23:59:59-14:00", ["x"]):
-        answer = ana.patch(path, {"snoozed_until": until, "reason": "x"}, '"v1"')
-        assert code(answer) == (400, "invalid"), until
+    for wrong in ("2026-12-01T10:00:00", "tomorrow", 5, True, "", "9999-12-31T23:59:59-14:00", ["x"]):
+        answer = ana.patch(path, {"snoozed_until": wrong, "reason": "x"}, '"v1"')
+        assert code(answer) == (400, "invalid"), wrong
         assert set(errors(answer)) == {"snoozed_until"}
 
 
@@ -82,7 +82,8 @@ def test_an_owner_is_somebody_who_is_there(company: Company, ana: Caller) -> Non
 
 
 def test_a_patch_says_one_thing(company: Company, ana: Caller) -> None:
-    for said in ({}, {"owner": None, "snoozed_until": None}, {"reason": "x"}, []):
+    nothing: list[object] = [{}, {"owner": None, "snoozed_until": None}, {"reason": "x"}, []]
+    for said in nothing:
         assert code(ana.patch(f"cases/{company.case.pk}/", said, '"v1"')) == (400, "invalid")
 
 
