@@ -49,7 +49,7 @@ def test_a_line_is_json_and_masked() -> None:
         __file__,
         1,
         "connected",
-        None,
+        (),
         None,
         extra={"api_key": "0123456789abcdef", "system": "stripe"},
     )
