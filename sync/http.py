@@ -20,7 +20,6 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import functools
-import hashlib
 import ipaddress
 import logging
 import math
@@ -40,6 +39,7 @@ import stamina
 
 from sync import strict_json
 from sync.connector import Config, Refused, RetryLater, Unknown
+from sync.remembered import bucket_for, memory_for
 
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX, RETRY_SECONDS_DEFAULT = 1, 3600, 30
 
@@ -208,74 +208,6 @@ class _Transport(httpx2.HTTPTransport):
         )
 
 
-# -- what this process remembers of a connection ---------------------------------------------------------------
-
-
-class _Memory:
-    """Short-lived values (tokens, pick-lists) of one connection with one set of credentials."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._values: dict[str, tuple[float, str]] = {}
-
-    def get(self, name: str) -> str | None:
-        with self._lock:
-            until, value = self._values.get(name, (0.0, ""))
-            return value if until > time.monotonic() else None
-
-    def put(self, name: str, value: str, seconds: int) -> None:
-        with self._lock:
-            self._values[name] = (time.monotonic() + seconds, value)
-
-    def drop(self, name: str) -> None:
-        with self._lock:
-            self._values.pop(name, None)
-
-    def values(self) -> list[str]:
-        with self._lock:
-            return [value for _until, value in self._values.values()]
-
-
-class _Bucket:
-    """A token bucket: `per_minute` requests, refilled evenly. Says how long to wait instead of waiting."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._lock = threading.Lock()
-        self._rate = per_minute / 60
-        self._capacity = self._left = float(per_minute)
-        self._at = time.monotonic()
-
-    def take(self) -> float:
-        """Seconds until the next request may go; 0.0 when it may go now and has been counted."""
-        with self._lock:
-            now = time.monotonic()
-            self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
-            self._at = now
-            if self._left >= 1:
-                self._left -= 1
-                return 0.0
-            return (1 - self._left) / self._rate
-
-
-_lock = threading.Lock()
-_memories: dict[str, _Memory] = {}
-_buckets: dict[tuple[str, str, int], _Bucket] = {}
-
-
-def _memory_for(config: Config) -> _Memory:
-    identity = "\0".join([config.slug, config.base_url, *(f"{k}={v}" for k, v in sorted(config.settings.items()))])
-    key = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-    with _lock:
-        if len(_memories) > 500:
-            _memories.clear()
-        return _memories.setdefault(key, _Memory())
-
-
-def _bucket_for(config: Config, per_minute: int) -> _Bucket:
-    with _lock:
-        return _buckets.setdefault((config.slug, config.base_url, per_minute), _Bucket(per_minute))
-
-
 def _quota(config: Config, limits: Limits) -> int | None:
     """Calls a minute: as the caller says, else as the connection's setting `calls_per_minute` says, else none."""
     stated = config.get("calls_per_minute")
@@ -336,9 +268,9 @@ class HttpClient:
         self._allow_loopback = allow_loopback
         self._limits = limits
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
-        self._memory = _memory_for(config)
+        self._memory = memory_for(config)
         per_minute = _quota(config, limits)
-        self._bucket = _bucket_for(config, per_minute) if per_minute else None
+        self._bucket = bucket_for(config, per_minute) if per_minute else None
         self._deadline = _Deadline()
         backend = _CheckedBackend(self._deadline, resolver, self._may_dial)
         timeout = httpx2.Timeout(limits.read_seconds, connect=limits.connect_seconds)

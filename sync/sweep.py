@@ -10,7 +10,8 @@ import logging
 
 from django.db import connection
 
-from revops.cases import lifecycle
+from revops.cases.lifecycle import wake_due_cases
+from revops.detection.run import mark_expected
 from sync import doorbell
 from sync.heartbeat import beat
 from sync.poll import announce_reads
@@ -45,8 +46,8 @@ def due_tasks() -> list[str]:
 
 def sweep_once(now: dt.datetime) -> list[str]:
     """Wake what has become due by time alone, announce finished reads, ring for due work. Returns the tasks rung for."""
-    if wake_due := getattr(lifecycle, "wake_due", None):  # TEMPORARY until it has arrived
-        wake_due(now)
+    wake_due_cases(now=now)
+    mark_expected(now=now)
     announce_reads()
     rung = due_tasks()
     for task in rung:

@@ -223,3 +223,16 @@ def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
             before={"status": CaseStatus.AWAITING_EVIDENCE},
             after={"status": case.status},
         )
+
+
+def wake_due_cases(*, now: dt.datetime, limit: int = 500) -> int:
+    """Snoozed cases whose time has come are open again; rung by the sweeper, safe with two of them. Returns how many."""
+    with transaction.atomic():
+        rows = ExceptionCase.objects.select_for_update(skip_locked=True).filter(
+            status=CaseStatus.SNOOZED, snoozed_until__lte=now
+        )[:limit]
+        for case in rows:
+            case.status, case.snoozed_until, case.row_version = CaseStatus.OPEN, None, case.row_version + 1
+            case.save()
+            _audit(case, "case.wake", "The snooze is over", {"status": "snoozed"}, {"status": "open"})
+    return len(rows)

@@ -1,8 +1,9 @@
 """Stripe objects as facts. Pure. Field names are those after basil (2025-03-31).
 
 Versions: objects carry no stamp, so an event's version is its second, then how far the object has come in its life (several
-events of one second), then 0; what we read ourselves is the second of the vendor's clock, the same rank, then 1. An invoice's
-rank also counts the lines of a draft, and later how much of it is settled.
+events of one second), then 0; what we read ourselves is the second before that of the vendor's clock (an event of the same
+second may have come after our read), the same rank, then 1. An invoice's rank also counts the lines of a draft, and later how
+much of it is settled.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def version(said: Said, object_type: str, status: str = "", progress: int = 0) -
     """`<second, 11 digits>.<rank of the status, 1 digit, and progress within it, 3 digits>.<0 event, 1 read>`."""
     ranks = _RANK.get(object_type, [])
     rank = _GONE if said.deleted else ranks.index(status) if status in ranks else 0
-    return f"{int(said.at.timestamp()):011d}.{rank}{max(0, min(progress, 999)):03d}.{int(said.is_read)}"
+    second = int(said.at.timestamp()) - int(said.is_read)
+    return f"{second:011d}.{rank}{max(0, min(progress, 999)):03d}.{int(said.is_read)}"
 
 
 def reference(body: Payload, field: str) -> str | None:

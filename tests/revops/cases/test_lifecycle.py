@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from revops.accounts.models import Account
 from revops.audit.models import ActionRecord
+from revops.cases.lifecycle import wake_due_cases
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.detection.run import detect_due, mark_expected
 from revops.ledger.due import count_due
@@ -202,3 +203,19 @@ def test_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
     assert count_due() == 1
     assert ExceptionCase.objects.filter(account__name="Halden").count() == 1
     assert ExceptionCase.objects.filter(account=broken).count() == 0
+
+
+def test_a_snoozed_case_wakes_when_its_time_comes_or_its_facts_change() -> None:
+    say(*CUSTOMERS, billed(1, "900.00"), entered(2, "1000.00"), now=at(10))
+    look(at(10))
+    case = ExceptionCase.objects.get()
+    for until, wakes in ((at(20), 0), (at(11), 1)):
+        ExceptionCase.objects.update(status="snoozed", snoozed_until=until)
+        assert wake_due_cases(now=at(12)) == wakes
+    case.refresh_from_db()
+    assert (case.status, case.snoozed_until) == ("open", None)
+    ExceptionCase.objects.update(status="snoozed", snoozed_until=at(90))
+    say(entered(4, "1050.00"), now=at(13))
+    look(at(13))
+    case.refresh_from_db()
+    assert (case.status, case.snoozed_until) == ("open", None)
