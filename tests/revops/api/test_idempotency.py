@@ -86,6 +86,7 @@ def test_somebody_elses_key_is_another_key(company: Company, ana: Caller, path: 
     answers = [caller.post(path, TEXT, key="my-intent") for caller in (ana, other)]
     assert [a.status_code for a in answers] == [201, 201]
     assert [body(a)["author"] for a in answers] == ["finance_analyst@example.com", "controller@example.com"]
+    assert [caller.post(path, TEXT, key="my-intent").content for caller in (ana, other)] == [a.content for a in answers]
 
 
 def test_a_key_opens_nothing_to_somebody_who_may_not_any_more(company: Company, ana: Caller, path: str) -> None:
