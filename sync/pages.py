@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, visible_to
 from revops.accounts.models import Account
-from revops.errors import Rejected, RevOpsError, http_status
+from revops.errors import Missing, Rejected, RevOpsError, http_status
 from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry
@@ -29,7 +29,7 @@ from revops.web.formatting import count_text, plural
 from revops.web.navigation import Section, add_section
 from revops.web.queue import fresh_strip
 from revops.web.requests import back, one, signed_in
-from sync.connections import connector_of
+from sync.connections import change_connection, connector_of
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.replay import Impact, impact_of, replay_many
 
@@ -304,9 +304,25 @@ def connections_page(request: HttpRequest) -> HttpResponse:
     context = {
         "page": "connections",
         "section": "connections",
+        "may_manage": may(user, "manage_connections"),
         "rows": [_connection(row, marks.get(str(row.pk), []), lines, now) for row in rows],
     }
     return render(request, "sync/connections.html", context)
+
+
+@require_POST
+def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
+    """The stop switch: from the commit on, nothing new is sent to this system; what is under way may still be looked up."""
+    user = signed_in(request)
+    require(user, "manage_connections")
+    row = visible_to(user, Connection).filter(pk=slug).select_related("system").first()
+    if row is None:
+        raise Missing()
+    reason, on = request.POST.get("reason", "").strip()[:500], request.POST.get("posting") == "on"
+    if not reason:
+        raise Rejected("reason_missing", "Say why: it stays in the log.", field="reason")
+    change_connection(slug, posting_enabled=on, reason=reason, acting_user=user)
+    return back(request, "/connections/", f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
 
 
 def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.datetime) -> dict[str, Any]:
@@ -344,4 +360,5 @@ urlpatterns = [
     path("deliveries/replay/progress/", progress, name="replay-progress"),
     path("deliveries/<int:pk>/", delivery_page, name="delivery"),
     path("connections/", connections_page, name="connections"),
+    path("connections/<slug:slug>/posting/", posting_switch, name="posting-switch"),
 ]

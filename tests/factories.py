@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from typing import Any
 
-import factory
 from django.db import connection
 from django.utils import timezone
 
 from revops.accounts.models import Account
-from revops.cases.models import CaseStatus, ExceptionCase, Severity, Team
-from revops.people.models import LegalEntity, RoleGrant, User
+from revops.cases.models import ExceptionCase, Severity, Team
+from revops.people.models import RoleGrant, User
 from sync.models import Delivery, DeliveryState
 
 PASSWORD = "a-long-password-9"
@@ -26,52 +26,48 @@ RULES = (
 SYSTEMS = (["stripe", "netsuite"], ["gainsight", "stripe"], ["netsuite", "salesforce"])
 
 
-class LegalEntityFactory(factory.django.DjangoModelFactory):
-    class Meta:
-        model = LegalEntity
-        django_get_or_create = ("code",)
-
-    code = "US"
-    name = "Meridian Inc"
-    base_currency = "USD"
+_numbers = itertools.count()
 
 
-class AccountFactory(factory.django.DjangoModelFactory):
-    class Meta:
-        model = Account
-
-    name = factory.Sequence(lambda n: f"Account {n:05d}")
-    crm_account = factory.Sequence(lambda n: f"001{n:015d}")
-    currency = "USD"
+def an_account(**fields: Any) -> Account:
+    """One account, each with its own name."""
+    n = next(_numbers)
+    return Account.objects.create(**{"name": f"Account {n:05d}", "crm_account": f"001{n:015d}", "currency": "USD", **fields})
 
 
-class CaseFactory(factory.django.DjangoModelFactory):
-    """A case whose columns vary with its number, so that every facet has several values."""
+def a_case(**fields: Any) -> ExceptionCase:
+    """One case. Its columns vary with its number, so that every facet has several values."""
+    n, now = next(_numbers), timezone.now()
+    values: dict[str, Any] = {
+        "rule": RULES[n % 5],
+        "fingerprint": f"{n:064d}",
+        "legal_entity_code": ("US", "DE", "JP")[n % 3],
+        "title": "Invoice amount differs between billing and ERP",
+        "sentence": "The ERP is 120.00 USD above billing.",
+        "severity": Severity.values[n % 3],
+        "team": Team.values[n % 2],
+        "systems": SYSTEMS[n % 3],
+        "amount_minor": 1000 + n,
+        "currency": ("USD", "EUR", "JPY")[n % 3],
+        "facts_digest": "0" * 64,
+        "due_at": now + dt.timedelta(minutes=37 * (n % 97) - 600),
+        "opened_at": now - dt.timedelta(hours=7 * (n % 40)),
+        "refreshed_at": now,
+    }
+    if "account" not in fields:
+        values["account"] = an_account()
+    return ExceptionCase.objects.create(**{**values, **fields})
 
-    class Meta:
-        model = ExceptionCase
 
-    rule = factory.Sequence(lambda n: RULES[n % 5])
-    fingerprint = factory.Sequence(lambda n: f"{n:064d}")
-    account = factory.SubFactory(AccountFactory)
-    legal_entity_code = factory.Sequence(lambda n: ("US", "DE", "JP")[n % 3])
-    title = "Invoice amount differs between billing and ERP"
-    sentence = "The ERP is 120.00 USD above billing."
-    severity = factory.Sequence(lambda n: Severity.values[n % 3])
-    status = CaseStatus.OPEN
-    team = factory.Sequence(lambda n: Team.values[n % 2])
-    systems = factory.Sequence(lambda n: SYSTEMS[n % 3])
-    amount_minor = factory.Sequence(lambda n: 1000 + n)
-    currency = factory.Sequence(lambda n: ("USD", "EUR", "JPY")[n % 3])
-    facts_digest = "0" * 64
-    due_at = factory.Sequence(lambda n: timezone.now() + dt.timedelta(minutes=37 * (n % 97) - 600))
-    opened_at = factory.Sequence(lambda n: timezone.now() - dt.timedelta(hours=7 * (n % 40)))
-    refreshed_at = factory.LazyFunction(timezone.now)
+def some_cases(count: int, **fields: Any) -> list[ExceptionCase]:
+    """Several cases, each different from the one before."""
+    return [a_case(**fields) for _ in range(count)]
 
 
 def many_cases(count: int, accounts: int = 50) -> None:
-    """Many open cases in one statement, as varied as `CaseFactory` makes them: for paging and speed."""
-    rows = Account.objects.bulk_create(AccountFactory.build_batch(accounts))
+    """Many open cases in one statement, as varied as `a_case` makes them: for paging and speed."""
+    names = [(f"Account {n:05d}", f"001{n:015d}") for n in (next(_numbers) for _ in range(accounts))]
+    rows = Account.objects.bulk_create([Account(name=name, crm_account=crm, currency="USD") for name, crm in names])
     with connection.cursor() as cursor:
         cursor.execute(
             """

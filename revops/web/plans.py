@@ -26,8 +26,9 @@ from revops.errors import Conflict, Missing, NotAllowed, Rejected, RevOpsError, 
 from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.ledger.reading import account_ledger
 from revops.people.models import Role, User
+from revops.postings import recover
 from revops.postings.build import body_text, fact_rows, facts_digest, moves
-from revops.postings.draft import compose_plan, edit_plan, situation_of
+from revops.postings.draft import compose_plan, compose_reversal, edit_plan, situation_of
 from revops.postings.kind import ChangeKind, FormField, Situation
 from revops.postings.kinds import KINDS, kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
@@ -239,6 +240,14 @@ def _fact(fact: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, objec
     }
 
 
+def _reversal(user: User, plan: ChangePlan, kind: ChangeKind | None) -> str:
+    """The label of the change that undoes a posted plan, where this person may compose it; empty otherwise."""
+    if kind is None or plan.state not in (PlanState.POSTED, PlanState.CONFIRMED) or plan.reversals.exists():
+        return ""
+    reversal = kind.reversal(plan.inputs)
+    return KINDS[reversal.kind].label if reversal is not None and may_compose(user, reversal.kind) else ""
+
+
 def _evidence(postings: list[Posting]) -> list[LedgerEntry]:
     ids = [posting.confirming_entry_id for posting in postings if posting.confirming_entry_id]
     return list(LedgerEntry.objects.filter(pk__in=ids).select_related("record", "record__system"))
@@ -250,12 +259,23 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
     user = signed_in(request)
     plan = plan_of(user, code)
     context = plan_context(user, plan)
-    return render(request, "postings/plan.html", context | {"page": "plan", "may_decide": may(user, "decide_plan")})
+    return render(request, "postings/plan.html", context | _frame(user, plan, context))
+
+
+def _frame(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What this person may do on the plan page besides reading."""
+    stuck = any(step["posting"].needs_person for step in context["steps"])
+    return {
+        "page": "plan",
+        "may_decide": may(user, "decide_plan"),
+        "may_recover": stuck and bool(user.role_codes() & recover.DECIDERS),
+        "reversal": _reversal(user, plan, context["kind"]),
+    }
 
 
 def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError) -> HttpResponse:
     context = plan_context(user, plan_of(user, plan.code))
-    context |= {"page": "plan", "problem": error.message, "typed": request.POST.get("reason", "")[:2000]}
+    context |= _frame(user, plan, context) | {"problem": error.message, "typed": request.POST.get("reason", "")[:2000]}
     return render(request, "postings/plan.html", context, status=http_status(error))
 
 
@@ -288,3 +308,35 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
     return back(request, f"/plans/{plan.code}/", f"{plan.code} is withdrawn. Nothing was sent.")
+
+
+@require_POST
+def undo(request: HttpRequest, code: str) -> HttpResponse:
+    """Compose the plan that undoes a posted one; it passes the same checkpoints."""
+    user = signed_in(request)
+    plan = plan_of(user, code)
+    require(user, "compose_plan")
+    try:
+        row = compose_reversal(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+    except (Rejected, Conflict, NotAllowed) as error:
+        return _refused(request, user, plan, error)
+    return back(request, f"/plans/{row.code}/", f"Draft {row.code} would undo {plan.code}. Nothing has been sent.")
+
+
+@require_POST
+def settle(request: HttpRequest, code: str, pk: int) -> HttpResponse:
+    """What a controller found out about a call whose outcome nobody knows: look again, or nothing happened there."""
+    user = signed_in(request)
+    plan = plan_of(user, code)
+    require(user, "decide_plan")
+    posting = one(Posting.objects.filter(plan=plan), pk)
+    try:
+        if request.POST.get("verdict") == "absent":
+            recover.set_aside(posting, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+            words = "Set aside: nothing happened there. The case needs somebody again."
+        else:
+            recover.look_again(posting, acting_user=user)
+            words = "It is being looked up again. Nothing is sent by this."
+    except (Rejected, Conflict, NotAllowed) as error:
+        return _refused(request, user, plan, error)
+    return back(request, f"/plans/{plan.code}/", words)

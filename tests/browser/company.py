@@ -13,7 +13,7 @@ from revops.cases.models import ExceptionCase
 from revops.ledger.freshness import read_through
 from revops.postings.models import ChangePlan
 from sync.models import Delivery
-from tests.factories import CaseFactory, dead_letter
+from tests.factories import dead_letter, some_cases
 from tests.revops import world
 
 
@@ -39,7 +39,7 @@ def company() -> Company:
     comment_on_case(case, text="Line 2 was entered twice.", acting_user=maker, now=timezone.now())
     plan = actions.submit_plan(world.credit_plan(maker, case, "15320.00"), acting_user=maker)
     delivery = dead_letter("netsuite", "k1", b'{"id": 1, "total": 12.30}')
-    CaseFactory.create_batch(40)
+    some_cases(40)
     record = account.records.filter(object_type="invoice").first()
     assert record is not None
     return Company(account, case, plan, delivery, record.pk)

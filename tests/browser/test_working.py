@@ -14,7 +14,7 @@ from revops.people.models import User
 from revops.postings.models import ChangePlan, PlanState
 from revops.web.keys import keys_for
 from tests.browser.company import company
-from tests.factories import PASSWORD, CaseFactory
+from tests.factories import PASSWORD, a_case, some_cases
 from tests.revops import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
@@ -25,7 +25,7 @@ def at(page: Any) -> str:
 
 
 def test_the_help_lists_exactly_the_keys_that_are_bound(desk: Any) -> None:
-    CaseFactory()
+    a_case()
     mine = desk("farid", "finance_analyst")
     mine.open("/queue/")
     mine.page.keyboard.press("?")
@@ -37,7 +37,7 @@ def test_the_help_lists_exactly_the_keys_that_are_bound(desk: Any) -> None:
 
 
 def test_the_queue_can_be_worked_by_keys_alone(desk: Any) -> None:
-    CaseFactory.create_batch(5, team="finance")
+    some_cases(5, team="finance")
     mine = desk("farid", "finance_analyst")
     page = mine.page
     mine.open("/queue/")
@@ -72,7 +72,7 @@ def test_the_queue_can_be_worked_by_keys_alone(desk: Any) -> None:
 
 
 def test_keys_rest_in_fields_and_can_be_switched_off(desk: Any) -> None:
-    CaseFactory.create_batch(2)
+    some_cases(2)
     mine = desk("farid", "finance_analyst")
     mine.open("/queue/")
     mine.page.keyboard.press("/")
@@ -89,11 +89,11 @@ def test_keys_rest_in_fields_and_can_be_switched_off(desk: Any) -> None:
 
 
 def at_none(page: Any) -> bool:
-    return page.locator("tr.at").count() == 0
+    return bool(page.locator("tr.at").count() == 0)
 
 
 def test_a_stale_form_answers_in_place_and_keeps_the_words(desk: Any) -> None:
-    case = CaseFactory(team="finance")
+    case = a_case(team="finance")
     mine = desk("farid", "finance_analyst")
     mine.open(f"/cases/{case.code}/")
     other = User.objects.create(username="other@example.com")
@@ -107,7 +107,7 @@ def test_a_stale_form_answers_in_place_and_keeps_the_words(desk: Any) -> None:
 
 
 def test_a_double_click_writes_once(desk: Any) -> None:
-    case = CaseFactory(team="finance")
+    case = a_case(team="finance")
     mine = desk("farid", "finance_analyst")
     mine.open(f"/cases/{case.code}/")
     mine.page.fill("#note-text", "Checked with the bank.")
@@ -177,11 +177,11 @@ def test_everything_works_without_script(desk: Any) -> None:
 
 
 def test_new_rows_wait_behind_a_button(desk: Any) -> None:
-    CaseFactory(opened_at="2026-01-01T00:00:00Z")
+    a_case(opened_at="2026-01-01T00:00:00Z")
     mine = desk("farid", "finance_analyst")
     mine.open("/queue/")
     rows = mine.page.locator("tr[data-row]").count()
-    world_case = CaseFactory()
+    world_case = a_case()
     ExceptionCase.objects.filter(pk=world_case.pk).update(opened_at="2999-01-01T00:00:00Z")
     mine.page.evaluate("htmx.trigger('#pulse', 'every')")
     mine.page.evaluate(

@@ -120,3 +120,20 @@ def test_connections_show_no_secret(sign_in: Callable[..., Client]) -> None:
     assert "TOP SECRET" not in page
     assert "posting allowed" in page
     assert PASSWORD not in page
+
+
+def test_an_administrator_stops_and_allows_posting_with_a_reason(sign_in: Callable[..., Client]) -> None:
+    world.systems()
+    client = sign_in("ada", "admin")
+    assert client.post("/connections/netsuite/posting/", {"posting": "off", "reason": " "}).status_code == 422
+    assert world.erp().posting_enabled
+    client.post("/connections/netsuite/posting/", {"posting": "off", "reason": "wrong period"})
+    assert not world.erp().posting_enabled
+    assert "posting stopped" in client.get("/connections/").content.decode()
+    assert ActionRecord.objects.filter(verb="connection.change").latest("id").reason == "wrong period"
+    client.post("/connections/netsuite/posting/", {"posting": "on", "reason": "corrected"})
+    assert world.erp().posting_enabled
+    assert client.post("/connections/nobody/posting/", {"posting": "off", "reason": "x"}).status_code == 404
+    assert (
+        sign_in("aurelio", "auditor").post("/connections/netsuite/posting/", {"posting": "off", "reason": "x"}).status_code == 404
+    )

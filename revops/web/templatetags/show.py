@@ -90,3 +90,9 @@ def keys_of(page: str) -> list[Key]:
 def prose(text: str) -> str:
     """A sentence with its amounts grouped."""
     return formatting.prose(str(text))
+
+
+@register.filter
+def who(label: str) -> str:
+    """`system:posting` as `Posting`."""
+    return label.removeprefix("system:").capitalize() if label.startswith("system:") else label

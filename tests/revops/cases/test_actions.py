@@ -11,13 +11,13 @@ from revops.audit.models import ActionRecord
 from revops.cases import actions
 from revops.cases.models import CaseNote, CaseStatus, CaseWatch, ExceptionCase, SavedView
 from revops.errors import Conflict, Missing, Rejected
-from tests.factories import CaseFactory, person
+from tests.factories import a_case, person
 
 pytestmark = pytest.mark.django_db
 
 
 def closed_case() -> ExceptionCase:
-    return CaseFactory(status=CaseStatus.CLOSED, closed_at=timezone.now())
+    return a_case(status=CaseStatus.CLOSED, closed_at=timezone.now())
 
 
 def verbs(case: ExceptionCase) -> list[str]:
@@ -25,7 +25,7 @@ def verbs(case: ExceptionCase) -> list[str]:
 
 
 def test_assigning_moves_the_version_and_is_logged_with_before_and_after() -> None:
-    case, farid, carla = CaseFactory(), person("farid", "finance_analyst"), person("carla", "cs_analyst")
+    case, farid, carla = a_case(), person("farid", "finance_analyst"), person("carla", "cs_analyst")
     row = actions.assign_case(case, owner=carla, row_version=1, acting_user=farid, remark="rota")
     assert (row.owner, row.row_version) == (carla, 2)
     entry = ActionRecord.objects.get(case_id=case.pk)
@@ -39,7 +39,7 @@ def test_assigning_moves_the_version_and_is_logged_with_before_and_after() -> No
 
 
 def test_a_stale_version_changes_nothing() -> None:
-    case, farid = CaseFactory(), person("farid")
+    case, farid = a_case(), person("farid")
     actions.assign_case(case, owner=farid, row_version=1, acting_user=farid)
     with pytest.raises(Conflict):
         actions.assign_case(case, owner=None, row_version=1, acting_user=farid)
@@ -55,11 +55,11 @@ def test_closed_cases_and_people_who_left_are_refused() -> None:
     with pytest.raises(Rejected, match="closed"):
         actions.assign_case(closed_case(), owner=farid, row_version=1, acting_user=farid)
     with pytest.raises(Rejected, match="no longer works here"):
-        actions.assign_case(CaseFactory(), owner=gone, row_version=1, acting_user=farid)
+        actions.assign_case(a_case(), owner=gone, row_version=1, acting_user=farid)
 
 
 def test_notes_mention_people_who_then_watch() -> None:
-    case, farid = CaseFactory(), person("farid")
+    case, farid = a_case(), person("farid")
     carla, kenji = person("carla"), person("kenji.otsuka")
     note = actions.comment_on_case(
         case, text="  @carla and @Kenji.Otsuka@example.com, see mail@carla.com. @nobody", acting_user=farid, now=timezone.now()
@@ -69,7 +69,7 @@ def test_notes_mention_people_who_then_watch() -> None:
 
 
 def test_a_name_that_fits_two_people_calls_nobody() -> None:
-    case, farid = CaseFactory(), person("farid")
+    case, farid = a_case(), person("farid")
     person("carla")
     twin = person("carla2")
     twin.username = "carla@elsewhere.example"
@@ -79,7 +79,7 @@ def test_a_name_that_fits_two_people_calls_nobody() -> None:
 
 
 def test_the_same_note_twice_at_once_is_one_note() -> None:
-    case, farid, now = CaseFactory(), person("farid"), timezone.now()
+    case, farid, now = a_case(), person("farid"), timezone.now()
     first = actions.comment_on_case(case, text="seen", acting_user=farid, now=now)
     assert actions.comment_on_case(case, text="seen ", acting_user=farid, now=now) == first
     later = now + dt.timedelta(minutes=5)
@@ -90,11 +90,11 @@ def test_the_same_note_twice_at_once_is_one_note() -> None:
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "x" * 10_001])
 def test_empty_and_endless_notes_are_refused(text: str) -> None:
     with pytest.raises(Rejected):
-        actions.comment_on_case(CaseFactory(), text=text, acting_user=person("farid"), now=timezone.now())
+        actions.comment_on_case(a_case(), text=text, acting_user=person("farid"), now=timezone.now())
 
 
 def test_snoozing_needs_a_reason_and_a_time_to_come() -> None:
-    case, farid, now = CaseFactory(), person("farid"), timezone.now()
+    case, farid, now = a_case(), person("farid"), timezone.now()
     for until, reason in ((now, "x"), (now + dt.timedelta(days=91), "x"), (now + dt.timedelta(hours=1), " ")):
         with pytest.raises(Rejected):
             actions.snooze_case(case, until=until, reason=reason, row_version=1, acting_user=farid, now=now)
@@ -106,7 +106,7 @@ def test_snoozing_needs_a_reason_and_a_time_to_come() -> None:
 
 
 def test_waking_needs_a_sleeper() -> None:
-    case, farid, now = CaseFactory(), person("farid"), timezone.now()
+    case, farid, now = a_case(), person("farid"), timezone.now()
     with pytest.raises(Rejected):
         actions.wake_case(case, row_version=1, acting_user=farid)
     actions.snooze_case(case, until=now + dt.timedelta(hours=4), reason="x", row_version=1, acting_user=farid, now=now)
@@ -116,7 +116,7 @@ def test_waking_needs_a_sleeper() -> None:
 
 
 def test_watching_twice_is_watching_once() -> None:
-    case, farid = CaseFactory(), person("farid")
+    case, farid = a_case(), person("farid")
     actions.watch_case(case, acting_user=farid)
     actions.watch_case(case, acting_user=farid)
     actions.unwatch_case(case, acting_user=farid)

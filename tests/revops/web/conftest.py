@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
+
+if TYPE_CHECKING:  # this file is read before Django is set up
+    from revops.people.models import User
 
 HTMX = {"HX-Request": "true"}
 
@@ -16,15 +20,21 @@ def _cheap_passwords(settings: object) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
 
 
+class Seat(Client):
+    """A client with the person who is signed in at it."""
+
+    user: User
+
+
 @pytest.fixture
-def sign_in() -> Callable[..., Client]:
+def sign_in() -> Callable[..., Seat]:
     """A client of somebody with these roles; the user is `client.user`."""
     from tests.factories import person
 
-    def make(name: str, *roles: str) -> Client:
-        client = Client()
-        client.user = person(name, *roles)  # type: ignore[attr-defined]
-        client.force_login(client.user)  # type: ignore[attr-defined]
+    def make(name: str, *roles: str) -> Seat:
+        client = Seat()
+        client.user = person(name, *roles)
+        client.force_login(client.user)
         return client
 
     return make

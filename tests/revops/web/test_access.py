@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from revops.access.rules import GRANTS
 from revops.people.models import Role
-from tests.factories import CaseFactory
+from tests.factories import a_case
 from tests.revops import world
+from tests.revops.web.conftest import Seat
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
+SignIn = Callable[..., Seat]
 
 VERB_OF_PAGE = {
     "/queue/": "see_queue",
@@ -46,6 +46,7 @@ POSTS = {
     "/accounts/{account}/unlink/": "link_account",
     "/plans/{plan}/submit/": "compose_plan",
     "/plans/{plan}/withdraw/": "compose_plan",
+    "/plans/{plan}/undo/": "compose_plan",
     "/approvals/{plan}/approve/": "decide_plan",
     "/approvals/{plan}/reject/": "decide_plan",
     "/deliveries/replay/preview/": "replay_delivery",
@@ -97,6 +98,7 @@ def test_every_address_of_the_pages_is_covered_here() -> None:
     known = {p.split("{")[0].split("?")[0].rstrip("/") for p in [*VERB_OF_PAGE, *POSTS, *FOR_EVERYBODY]}
     known |= {"/queue/views", "/plans/new", "/plans", "/deliveries", "/deliveries/replay/progress", "/cases"}
     for resolver in get_resolver().url_patterns:
+        assert isinstance(resolver, URLResolver)
         module = getattr(resolver, "urlconf_name", None)
         if getattr(module, "__name__", "") not in ("revops.web.urls", "sync.pages"):
             continue
@@ -116,6 +118,6 @@ def test_the_start_leads_to_ones_work(sign_in: SignIn) -> None:
 
 
 def test_watching_is_for_whoever_sees(sign_in: SignIn) -> None:
-    case = CaseFactory()
+    case = a_case()
     assert sign_in("aurelio", "auditor").post(f"/cases/{case.code}/watch/", {"on": "1"}).status_code == 302
     assert sign_in("ada", "admin").post(f"/cases/{case.code}/watch/", {"on": "1"}).status_code == 404

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
 
 from revops.cases import actions
 from revops.cases.models import CaseNote, CaseStatus, ExceptionCase
-from tests.factories import CaseFactory
+from tests.factories import some_cases
 from tests.revops import world
-from tests.revops.web.conftest import HTMX
+from tests.revops.web.conftest import HTMX, Seat
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
+SignIn = Callable[..., Seat]
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_taking_it_without_script_redirects_with_a_message(case: ExceptionCase, 
     assert answer.redirect_chain == [(f"/cases/{case.code}/", 302)]
     assert f"{case.code} is yours" in answer.content.decode()
     case.refresh_from_db()
-    assert case.owner == client.user  # type: ignore[attr-defined]
+    assert case.owner == client.user
 
 
 def test_with_script_the_fragment_comes_with_a_toast_that_undoes(case: ExceptionCase, sign_in: SignIn) -> None:
@@ -118,7 +117,7 @@ def test_the_timeline_filters_and_escapes(case: ExceptionCase, sign_in: SignIn) 
 
 
 def test_a_person_of_the_wrong_team_is_no_owner(case: ExceptionCase, sign_in: SignIn) -> None:
-    client, carla = sign_in("farid", "finance_analyst"), sign_in("carla", "cs_analyst").user  # type: ignore[attr-defined]
+    client, carla = sign_in("farid", "finance_analyst"), sign_in("carla", "cs_analyst").user
     answer = client.post(f"/cases/{case.code}/assign/", {"version": case.row_version, "owner": str(carla.pk)}, headers=HTMX)
     assert answer.status_code == 422
     assert "does not work such cases" in answer.content.decode()
@@ -127,19 +126,19 @@ def test_a_person_of_the_wrong_team_is_no_owner(case: ExceptionCase, sign_in: Si
 def test_the_next_step_follows_the_case(case: ExceptionCase, sign_in: SignIn) -> None:
     farid, auditor = sign_in("farid", "finance_analyst"), sign_in("aurelio", "auditor")
 
-    def step(client: Client) -> str:
+    def step(client: Seat) -> str:
         return client.get(f"/cases/{case.code}/").content.decode().split('aria-label="Next step"')[1].split("</section>")[0]
 
     assert "Nobody looks after this case yet" in step(farid)
     assert "You can read this case" in step(auditor)
-    actions.assign_case(case, owner=farid.user, row_version=None, acting_user=farid.user)  # type: ignore[attr-defined]
+    actions.assign_case(case, owner=farid.user, row_version=None, acting_user=farid.user)
     assert "Check, then propose the fix" in step(farid)
-    plan = world.credit_plan(farid.user, case)  # type: ignore[attr-defined]
+    plan = world.credit_plan(farid.user, case)
     assert f"Submit your draft {plan.code}" in step(farid)
 
 
 def test_neighbours_walk_the_open_list_by_due_time(sign_in: SignIn) -> None:
-    cases = sorted(CaseFactory.create_batch(3), key=lambda c: (c.due_at, c.pk))
+    cases = sorted(some_cases(3), key=lambda c: (c.due_at, c.pk))
     page = sign_in("farid", "finance_analyst").get(f"/cases/{cases[1].code}/").content.decode()
     assert f'href="/cases/{cases[0].code}/" data-key="previous"' in page
     assert f'href="/cases/{cases[2].code}/" data-key="next"' in page

@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from revops.accounts.models import Account, AccountLink
 from revops.ledger.models import SourceRecord
-from tests.factories import AccountFactory
+from tests.factories import an_account
 from tests.revops import world
+from tests.revops.web.conftest import Seat
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
+SignIn = Callable[..., Seat]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_past_is_shown_on_both_clocks(account: Account, sign_in: SignIn) -> 
 
 def test_the_list_pages_by_name_and_finds_by_id(account: Account, sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    AccountFactory.create_batch(60)
+    [an_account() for _ in range(60)]
     first = client.get("/accounts/").content.decode()
     assert first.count("data-row ") == 50
     after = first.split("after=")[1].split('"')[0].replace("&amp;", "&")
@@ -65,7 +65,7 @@ def test_the_list_has_a_constant_number_of_queries(account: Account, sign_in: Si
     client.get("/accounts/")
     with CaptureQueriesContext(connection) as few:
         client.get("/accounts/")
-    AccountFactory.create_batch(40)
+    [an_account() for _ in range(40)]
     with CaptureQueriesContext(connection) as many:
         client.get("/accounts/")
     assert len(few) == len(many)
@@ -98,14 +98,13 @@ def test_unlinking_and_linking_go_through_reasons(account: Account, sign_in: Sig
         assert words in wrong.content.decode()
         assert "told by phone" in wrong.content.decode()
     client.post("/unlinked/link/", {"record": record.pk, "account": account.code, "reason": "told by phone"})
-    record.refresh_from_db()
-    assert record.account == account
+    assert SourceRecord.objects.get(pk=record.pk).account == account
     assert AccountLink.objects.get(system="netsuite").basis == "confirmed"
 
 
 def test_two_accounts_of_one_name_need_the_code(account: Account, sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    AccountFactory(name="Halden")
+    an_account(name="Halden")
     world.say("stripe", world.fact("customer", "cus_9", name="Halden"))
     record = SourceRecord.objects.get(external_id="cus_9")
     answer = client.post("/unlinked/link/", {"record": record.pk, "account": "Halden", "reason": "x"})

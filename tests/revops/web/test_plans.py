@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
 
 from revops.approvals import actions
 from revops.cases.models import ExceptionCase
 from revops.postings.models import ChangePlan, PlanState
 from tests.factories import PASSWORD
 from tests.revops import world
+from tests.revops.web.conftest import Seat
 
 pytestmark = pytest.mark.django_db(transaction=False)
-SignIn = Callable[..., Client]
+SignIn = Callable[..., Seat]
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def address(case: ExceptionCase) -> str:
     return f"/plans/new/?case={case.code}&kind=credit_memo"
 
 
-def submitted(maker: Client, case: ExceptionCase) -> ChangePlan:
-    plan = world.credit_plan(maker.user, case)  # type: ignore[attr-defined]
-    return actions.submit_plan(plan, acting_user=maker.user)  # type: ignore[attr-defined]
+def submitted(maker: Seat, case: ExceptionCase) -> ChangePlan:
+    plan = world.credit_plan(maker.user, case)
+    return actions.submit_plan(plan, acting_user=maker.user)
 
 
 def test_the_form_starts_with_what_the_ledger_suggests(case: ExceptionCase, sign_in: SignIn) -> None:
@@ -93,7 +93,7 @@ def test_only_those_who_may_compose_a_kind_find_its_form(case: ExceptionCase, si
 
 def test_submit_withdraw_and_edit_are_the_makers(case: ExceptionCase, sign_in: SignIn) -> None:
     maker, other = sign_in("farid", "finance_analyst"), sign_in("fiona", "finance_analyst")
-    plan = world.credit_plan(maker.user, case)  # type: ignore[attr-defined]
+    plan = world.credit_plan(maker.user, case)
     assert other.post(f"/plans/{plan.code}/submit/").status_code == 403
     assert other.get(f"/plans/{plan.code}/edit/").status_code == 404
     assert maker.post(f"/plans/{plan.code}/edit/", form(amount="100.00")).status_code == 302
@@ -144,7 +144,7 @@ def test_the_maker_reads_why_somebody_else_decides(case: ExceptionCase, sign_in:
     from revops.people.models import RoleGrant
 
     maker = sign_in("farid", "finance_analyst")
-    RoleGrant.objects.create(user=maker.user, role="approver")  # type: ignore[attr-defined]
+    RoleGrant.objects.create(user=maker.user, role="approver")
     plan = submitted(maker, case)
     page = maker.get(f"/approvals/{plan.code}/").content.decode()
     assert "You composed this plan" in page
@@ -187,3 +187,36 @@ def test_the_inbox_shows_mine_all_and_what_i_decided(case: ExceptionCase, sign_i
     approver.post(f"/approvals/{plan.code}/reject/", {"reason": "no"})
     assert plan.code in approver.get("/approvals/?show=decided").content.decode()
     assert "Nothing waits for you" in approver.get("/approvals/").content.decode()
+
+
+def test_a_controller_settles_a_call_whose_outcome_nobody_knows(case: ExceptionCase, sign_in: SignIn) -> None:
+    plan = submitted(sign_in("farid", "finance_analyst"), case)
+    actions.approve(plan, digest=plan.digest, meaning="yes", acting_user=sign_in("anneke", "approver").user)
+    posting = plan.postings.get()
+    for state in ("sending", "unknown"):
+        type(posting).objects.filter(pk=posting.pk).update(
+            state=state, needs_person=state == "unknown", first_sent_at=world.now()
+        )
+    address_of_call = f"/plans/{plan.code}/calls/{posting.pk}/"
+    controller, auditor = sign_in("kenji", "controller"), sign_in("aurelio", "auditor")
+    assert "set aside" in controller.get(f"/plans/{plan.code}/").content.decode()
+    assert "set aside" not in auditor.get(f"/plans/{plan.code}/").content.decode()
+    assert auditor.post(address_of_call, {"verdict": "absent", "reason": "x"}).status_code == 404
+    assert controller.post(address_of_call, {"verdict": "absent", "reason": " "}).status_code == 422
+    controller.post(address_of_call, {"verdict": "look"})
+    posting.refresh_from_db()
+    assert not posting.needs_person
+    type(posting).objects.filter(pk=posting.pk).update(needs_person=True)
+    controller.post(address_of_call, {"verdict": "absent", "reason": "Looked in NetSuite: no memo."})
+    posting.refresh_from_db()
+    assert posting.state == "refused"
+    assert world.fresh(plan).state == PlanState.FAILED
+
+
+def test_only_a_posted_plan_with_a_way_back_is_undone(case: ExceptionCase, sign_in: SignIn) -> None:
+    maker = sign_in("farid", "finance_analyst")
+    plan = submitted(maker, case)
+    assert "Undo with a new plan" not in maker.get(f"/plans/{plan.code}/").content.decode()
+    answer = maker.post(f"/plans/{plan.code}/undo/", {"reason": "wrong customer"})
+    assert answer.status_code == 422
+    assert "nothing to undo" in answer.content.decode()

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -16,11 +15,11 @@ from revops.cases import queue
 from revops.cases.models import CaseStatus, ExceptionCase, SavedView
 from revops.cases.queue import FACETS, QueueFilter
 from revops.ledger.models import SourceSystem
-from tests.factories import AccountFactory, CaseFactory, many_cases
-from tests.revops.web.conftest import HTMX
+from tests.factories import a_case, an_account, many_cases, some_cases
+from tests.revops.web.conftest import HTMX, Seat
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
+SignIn = Callable[..., Seat]
 
 
 def facet_value(case: ExceptionCase, name: str, now: Any) -> set[str]:
@@ -50,7 +49,7 @@ def facet_value(case: ExceptionCase, name: str, now: Any) -> set[str]:
     ],
 )
 def test_facets_are_counted_with_all_other_facets_applied(query: str, sign_in: SignIn) -> None:
-    CaseFactory.create_batch(90)
+    some_cases(90)
     now, chosen = timezone.now(), QueueFilter.from_query(query)
     counts = queue.count_cells(queue.read_cells(ExceptionCase.objects.all(), now=now), chosen, user_id=0)
     cases = list(ExceptionCase.objects.all())
@@ -70,7 +69,7 @@ def test_facets_are_counted_with_all_other_facets_applied(query: str, sign_in: S
 
 @pytest.mark.parametrize("sort", list(queue.SORTS))
 def test_pages_show_every_case_once_there_and_back(sort: str) -> None:
-    CaseFactory.create_batch(53)
+    some_cases(53)
     rows = ExceptionCase.objects.all()
     seen: list[int] = []
     page = queue.page_of(rows, sort=sort, size=10)
@@ -86,7 +85,7 @@ def test_pages_show_every_case_once_there_and_back(sort: str) -> None:
 
 
 def test_an_unreadable_cursor_is_the_first_page() -> None:
-    CaseFactory.create_batch(3)
+    some_cases(3)
     for cursor in ("x", "2026~1", "99999999999999999999~1", "2026-11-23T10:00:00~5"):
         assert len(queue.page_of(ExceptionCase.objects.all(), sort="due", after=cursor).cases) == 3
 
@@ -103,7 +102,7 @@ def test_filters_survive_their_own_address() -> None:
 
 def test_the_number_of_queries_does_not_grow_with_the_queue(sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    CaseFactory.create_batch(3)
+    some_cases(3)
     client.get("/queue/")
     with CaptureQueriesContext(
         connection,
@@ -140,7 +139,7 @@ def test_search_finds_by_code_name_and_any_systems_id(sign_in: SignIn) -> None:
 
     world.systems()
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
-    CaseFactory.create_batch(5)
+    some_cases(5)
     client = sign_in("farid", "finance_analyst")
     for text in (case.code, "hald", world.BILLED, world.INVOICE, world.CRM_ID, case.code.lower()):
         page = client.get("/queue/", {"q": text}).content.decode()
@@ -162,7 +161,7 @@ def test_empty_queues_say_why(sign_in: SignIn) -> None:
 
 def test_htmx_gets_the_fragment_and_a_browser_the_page(sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    CaseFactory()
+    a_case()
     assert b"<html" in client.get("/queue/").content
     fragment = client.get("/queue/", headers=HTMX).content
     assert b"<html" not in fragment
@@ -171,13 +170,13 @@ def test_htmx_gets_the_fragment_and_a_browser_the_page(sign_in: SignIn) -> None:
 
 def test_bulk_assigning_tells_each_row_its_result(sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    first, second, closed = CaseFactory.create_batch(3)
+    first, second, closed = some_cases(3)
     ExceptionCase.objects.filter(pk=closed.pk).update(status=CaseStatus.CLOSED, closed_at=timezone.now())
     picked = [f"{first.pk}:1", f"{second.pk}:9", f"{closed.pk}:1", "nonsense", "999999:1"]
     answer = client.post(
         "/queue/assign/",
         {"case": picked, "owner": str(client.user.pk), "remark": "rota"},
-        headers=HTMX,  # type: ignore[attr-defined]
+        headers=HTMX,
     )
     text = answer.content.decode()
     assert "1 case given to Farid" in text
@@ -185,14 +184,14 @@ def test_bulk_assigning_tells_each_row_its_result(sign_in: SignIn) -> None:
     assert f"Skipped {closed.code}" in text
     first.refresh_from_db()
     second.refresh_from_db()
-    assert first.owner_id == client.user.pk  # type: ignore[attr-defined]
+    assert first.owner_id == client.user.pk
     assert second.owner_id is None
 
 
 def test_customer_success_cannot_assign_finance_cases(sign_in: SignIn) -> None:
     client = sign_in("carla", "cs_analyst")
-    case = CaseFactory(team="finance")
-    answer = client.post("/queue/assign/", {"case": [f"{case.pk}:1"], "owner": str(client.user.pk)})  # type: ignore[attr-defined]
+    case = a_case(team="finance")
+    answer = client.post("/queue/assign/", {"case": [f"{case.pk}:1"], "owner": str(client.user.pk)})
     case.refresh_from_db()
     assert answer.status_code == 302
     assert case.owner_id is None
@@ -200,8 +199,8 @@ def test_customer_success_cannot_assign_finance_cases(sign_in: SignIn) -> None:
 
 def test_saved_views_are_mine_or_shared_and_counted(sign_in: SignIn) -> None:
     mine, other = sign_in("farid", "finance_analyst"), sign_in("carla", "cs_analyst")
-    CaseFactory.create_batch(6, severity=1)
-    CaseFactory(severity=2)
+    some_cases(6, severity=1)
+    a_case(severity=2)
     mine.post("/queue/views/", {"name": " Worst  first ", "query": "severity=critical&after=zzz", "shared": "1"})
     mine.post("/queue/views/", {"name": "Private", "query": "severity=high"})
     view = SavedView.objects.get(name="Worst first")
@@ -217,7 +216,7 @@ def test_saved_views_are_mine_or_shared_and_counted(sign_in: SignIn) -> None:
 def test_the_pulse_offers_new_rows_and_changes_nothing(sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
     before = timezone.now()
-    CaseFactory(opened_at=timezone.now())
+    a_case(opened_at=timezone.now())
     assert b"1 new: show" in client.get("/queue/pulse/", {"since": before.isoformat()}).content
     assert b"new: show" not in client.get("/queue/pulse/", {"since": timezone.now().isoformat()}).content
     assert client.get("/queue/pulse/", {"since": "never"}).status_code == 200
@@ -225,7 +224,7 @@ def test_the_pulse_offers_new_rows_and_changes_nothing(sign_in: SignIn) -> None:
 
 def test_find_resolves_codes_and_ids(sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    case, account = CaseFactory(), AccountFactory(name="Halden Robotics")
+    case, account = a_case(), an_account(name="Halden Robotics")
     assert client.get("/find/", {"q": f"ex-{case.pk}"})["Location"] == f"/cases/{case.code}/"
     assert client.get("/find/", {"q": account.code})["Location"] == f"/accounts/{account.code}/"
     assert b"Halden Robotics" in client.get("/find/", {"q": "halden"}).content
