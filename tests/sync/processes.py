@@ -21,7 +21,7 @@ from revops.embedded import dies_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def until(question: Callable[[], object], seconds: float = 20.0) -> None:
+def until(question: Callable[[], object], seconds: float = 60.0) -> None:
     """Ask until the answer is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not question():

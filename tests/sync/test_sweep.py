@@ -38,7 +38,7 @@ def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
         assert inbox.conservation().pending == 40
         with running(worker("apply")):
             call_command("sweep", "--once")
-            until(lambda: inbox.conservation().pending == 0, 40)
+            until(lambda: inbox.conservation().pending == 0, 80)
     assert SourceRecord.objects.count() == 40
     assert inbox.conservation().applied == 40
 
@@ -52,10 +52,10 @@ def test_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connectio
         sweepers = [stack.enter_context(running(["manage.py", "sweep", "--every", "0.3"], **lease)) for _ in range(2)]
         with running(worker("apply"), CRASH_AT="delivery_recorded", **lease) as doomed:
             deliver(web, range(30))
-            until(lambda: doomed.poll() is not None, 40)
+            until(lambda: doomed.poll() is not None, 80)
         assert inbox.conservation().applied < 30
         stack.enter_context(running(worker("apply"), **lease))
-        until(lambda: inbox.conservation().pending == 0, 40)
+        until(lambda: inbox.conservation().pending == 0, 80)
         assert inbox.conservation().applied == 30
         assert all(sweeper.poll() is None for sweeper in sweepers)
         for sweeper in sweepers:
