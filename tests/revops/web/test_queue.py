@@ -229,3 +229,23 @@ def test_find_resolves_codes_and_ids(sign_in: SignIn) -> None:
     assert client.get("/find/", {"q": account.code})["Location"] == f"/accounts/{account.code}/"
     assert b"Halden Robotics" in client.get("/find/", {"q": "halden"}).content
     assert b"Nothing fits" in client.get("/find/", {"q": "\x00zzzz"}).content
+
+
+def test_counts_follow_ones_own_action_at_once(sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    case = a_case(team="finance")
+    some_cases(3)
+
+    def mine() -> str:
+        return client.get("/queue/").content.decode().split(">Mine<")[1].split("</li>")[0]
+
+    assert '<span class="n">0</span>' in mine()
+    client.post(f"/cases/{case.code}/take/", {"version": "1"})
+    assert '<span class="n">1</span>' in mine()
+
+
+def test_the_queue_is_shown_without_redis(sign_in: SignIn, settings: Any) -> None:
+    client = sign_in("farid", "finance_analyst")
+    case = a_case()
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    assert case.code in client.get("/queue/").content.decode()
