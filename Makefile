@@ -19,8 +19,8 @@ test: install-test ## Every check, as CI runs it
 	$(BIN)/python -m revops.embedded scripts/django_checks.sh
 	$(BIN)/python -m pytest -n 2
 
-bench: install-test ## The performance figures, on servers of their own: make bench NAMES="intake queue"
-	$(BIN)/python -m revops.embedded $(BIN)/python -m bench $(NAMES)
+bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
+	$(BIN)/python -m revops.embedded $(BIN)/python -m bench $(ONLY)
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .

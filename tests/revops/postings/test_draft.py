@@ -207,8 +207,17 @@ def test_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        "digest = 'x'", "maker_id = %s", "amount_minor = 1", "inputs = '{}'", "reason = 'x'", "facts = '[]'", "subject = 'x'",
-        "kind = 'x'", "currency = 'EUR'", "facts_digest = 'x'", "case_id = NULL",
+        "digest = 'x'",
+        "maker_id = %s",
+        "amount_minor = 1",
+        "inputs = '{}'",
+        "reason = 'x'",
+        "facts = '[]'",
+        "subject = 'x'",
+        "kind = 'x'",
+        "currency = 'EUR'",
+        "facts_digest = 'x'",
+        "case_id = NULL",
     ],
 )
 def test_what_was_submitted_is_bound(analyst: User, case: ExceptionCase, change: str) -> None:
