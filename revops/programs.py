@@ -1,6 +1,8 @@
 """What `make up` runs: the installation read from the environment, its programs and its one-time steps. Starts nothing itself.
 
-Django-free, so that the supervisor stays small.
+Django-free, so that the supervisor stays small. The workers use Celery's solo pool, one process a queue, to save memory; that
+pool does not enforce task time limits, so here the deadlines of HTTP calls, SQL statements and leases are what ends slow
+work. `docker-compose.yml` uses prefork, where the limits hold as well.
 """
 
 from __future__ import annotations
