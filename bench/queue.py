@@ -33,7 +33,7 @@ def run() -> Iterator[Figure]:
     _fill()
     user, _ = User.objects.get_or_create(username="bench@rehearsal.example")
     grant_role(user, "finance_analyst", acting_user=System("bench"))
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(user)
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing was collected here
     with override_settings(STORAGES=settings.STORAGES | {"staticfiles": plain}):

@@ -58,8 +58,10 @@ def billing_customer(hours: float = 0) -> Fact:
     return fact("customer", "cus_1", hours, {"crm_account": CRM_ID}, name="Halden")
 
 
-def invoice(hours: float, total: str, **fields: Value) -> Fact:
-    return fact("invoice", "in_1", hours, {"customer": "cus_1"}, number="A-1", status="open", total=usd(total), **fields)
+def invoice(hours: float, total: str, issued_on: dt.date | None = None) -> Fact:
+    return fact(
+        "invoice", "in_1", hours, {"customer": "cus_1"}, number="A-1", status="open", total=usd(total), issued_on=issued_on
+    )
 
 
 def test_the_first_and_each_newer_version_become_the_content() -> None:
