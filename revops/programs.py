@@ -19,7 +19,9 @@ from revops.environment import PROJECT, EmbeddedError, data_folder
 
 VENDORS = ("salesforce", "gainsight", "stripe", "netsuite")
 QUEUES = ("intake", "apply", "posting")
-FIRST_SIMULATOR_PORT = 8101
+SIMULATORS_ABOVE = 101
+"""The simulators listen from this far above the web server: two installations at once do not reach for the same ports."""
+PORT_MAX = 65535
 WEB_THREADS = 8
 MANAGE = [sys.executable, str(PROJECT / "manage.py")]
 

@@ -31,7 +31,8 @@ from revops import embedded
 from revops.children import Child, Children, KeepsDying, starter
 from revops.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
 from revops.programs import (
-    FIRST_SIMULATOR_PORT,
+    PORT_MAX,
+    SIMULATORS_ABOVE,
     VENDORS,
     Installation,
     Program,
@@ -258,7 +259,8 @@ class Start:
         """The ports of the last time where they are still free, so that the connections stay right."""
         ports: dict[str, int] = {}
         for number, vendor in enumerate(VENDORS):
-            wanted = self.state.ports.get(vendor, FIRST_SIMULATOR_PORT + number)
+            wanted = self.state.ports.get(vendor, self.installation.port + SIMULATORS_ABOVE + number)
+            wanted = wanted if wanted <= PORT_MAX else embedded.free_port()
             ports[vendor] = embedded.free_port() if embedded.answers(wanted) or wanted == self.installation.port else wanted
         self.state.ports = ports
         self.save_state()

@@ -31,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()
     _let_the_test_runner_truncate()
+    if not worker and config.getoption("numprocesses", None):
+        # The workers must read this file, and with it their own Redis database, before they load the settings.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def _let_the_test_runner_truncate() -> None:

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from revops.accounts.models import Account
 from revops.ledger.facts import Value, decode
@@ -111,6 +111,12 @@ def entry_record(row: SourceRecord, entry: LedgerEntry, role: str) -> LedgerReco
         id=row.pk,
         entry_id=entry.pk,
     )
+
+
+def systems_knowing(account_id: int) -> QuerySet[SourceSystem]:
+    """The systems that have a customer record of this account."""
+    mine = SourceRecord.objects.filter(account=account_id, object_type="customer", deleted=False)
+    return SourceSystem.objects.filter(slug__in=mine.values("system"))
 
 
 def record_history(row: SourceRecord) -> list[LedgerEntry]:

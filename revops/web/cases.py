@@ -20,6 +20,7 @@ from revops.detection.registry import RULES
 from revops.errors import Conflict, Missing, Rejected, RevOpsError, http_status
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceRecord
+from revops.ledger.reading import systems_knowing
 from revops.people.models import User
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan
@@ -57,7 +58,8 @@ def case_context(
     """Everything the case page and its fragment show."""
     rule = RULES.get(case.rule)
     records = records_of(case)
-    fresh = freshness_of(case.systems, now=now)
+    around = list(systems_knowing(case.account_id))
+    fresh = freshness_of({*case.systems, *(system.slug for system in around)}, now=now)
     plans = list(visible_to(user, ChangePlan).filter(case=case).select_related("maker"))
     fixes = [
         {"kind": KINDS[code], "may": may_compose(user, code), "href": f"/plans/new/?case={case.code}&kind={code}"}
@@ -72,7 +74,7 @@ def case_context(
         "case": case,
         "rule": rule,
         "records": records,
-        "grid": compare_grid(case.evidence, records, fresh, everything=everything, now=now),
+        "grid": compare_grid(case.evidence, records, fresh, everything=everything, now=now, others=around),
         "fresh": fresh_strip(fresh, now),
         "inputs": dict(case.evidence.get("inputs") or {}),
         "fixes": fixes,

@@ -82,9 +82,12 @@ def compare_grid(
     *,
     everything: bool,
     now: dt.datetime,
+    others: Sequence[SourceSystem] = (),
 ) -> Grid:
-    """The grid of one case. `records` are those the evidence names, with their system."""
-    systems = sorted({r.system for r in records}, key=lambda s: (ROLE_ORDER.get(s.role, 9), s.slug))
+    """The grid of one case. `records` are those the evidence names, with their system; `others` are the further systems that
+    know this customer: their columns show that they have nothing to set beside it."""
+    known = {r.system for r in records}
+    systems = sorted(known | set(others) if known else known, key=lambda s: (ROLE_ORDER.get(s.role, 9), s.slug))
     columns = [_column(s, [r for r in records if r.system_id == s.slug], fresh, now) for s in systems]
     differences = evidence.get("differences")
     rows = [_difference_row(d, systems) for d in differences if isinstance(d, dict)] if isinstance(differences, list) else []
@@ -98,7 +101,7 @@ def compare_grid(
 
 def _column(system: SourceSystem, records: list[SourceRecord], fresh: Sequence[FreshnessLine], now: dt.datetime) -> Column:
     types = {record.object_type for record in records}
-    lines = [line for line in fresh if line.system == system.slug and line.object_type in types]
+    lines = [line for line in fresh if line.system == system.slug and (line.object_type in types or not types)]
     read = min((line.read_through_at for line in lines if line.read_through_at), default=None)
     newest = max((record.effective_at for record in records), default=None)
     return Column(

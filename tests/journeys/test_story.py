@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import redis
+from playwright.sync_api import sync_playwright
 
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.house.test_up import until as until_so
 from tests.journeys.product import HERO, Product
 
@@ -69,17 +71,38 @@ def credit_memo_case(product: Product) -> dict[str, Any]:
     raise AssertionError("the company has no correctable mismatch")
 
 
-def pass_checkpoints(product: Product, plan: dict[str, Any]) -> None:
-    """Submit as finance; every checkpoint is signed by the person whose role it asks for."""
+def pass_checkpoints(product: Product, plan: dict[str, Any], *, in_browser: bool = False) -> None:
+    """Submit as finance; every checkpoint is signed by the person whose role it asks for, by API or in a browser."""
     number = plan["id"]
     status, submitted = product.call("finance", "POST", f"change-plans/{number}/submit/")
     assert (status, submitted["state"]) == (200, "submitted"), submitted
     for checkpoint in submitted["checkpoints"]:
+        if in_browser:
+            sign_on_a_phone(product, checkpoint["role"], submitted["code"])
+            continue
         status, answer = product.call(
             checkpoint["role"], "POST", f"change-plans/{number}/approve/",
             {"digest": submitted["digest"], "meaning": "I checked both documents and approve the credit."},
         )  # fmt: skip
         assert status == 200, answer
+
+
+def sign_on_a_phone(product: Product, who: str, code: str) -> None:
+    """Approve the plan as a person does: from the approvals list, at phone width, with the password as a fresh factor."""
+    with sync_playwright() as program:
+        browser = program.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.goto(f"http://127.0.0.1:{product.port}/sign-in/")
+        page.fill("#username", f"{who}@rehearsal.example")
+        page.fill("#password", "rehearsal-2026")
+        page.click("form button.main")
+        page.goto(f"http://127.0.0.1:{product.port}/approvals/")
+        page.click(f"a[href*='/approvals/{code}/']")
+        page.click("summary:has-text('Approve and sign')")
+        page.fill("#a-password", "rehearsal-2026")
+        page.click(f"button:has-text('Approve and sign {code}')")
+        page.wait_for_load_state("networkidle")
+        browser.close()
 
 
 def test_the_five_exceptions_of_the_day_are_found(product: Product) -> None:
@@ -116,7 +139,7 @@ def test_a_credit_memo_is_signed_by_somebody_else_and_reaches_the_erp_once(produ
     body = {"digest": plan["digest"], "meaning": "My own."}
     status, refused = product.call("finance", "POST", f"change-plans/{plan['id']}/approve/", body)
     assert (status, refused["code"]) == (404, "not_found")
-    pass_checkpoints(product, plan)
+    pass_checkpoints(product, plan, in_browser=True)
     until(lambda: product.plan(plan["id"])["state"] == "confirmed", "the credit memo is confirmed", 120)
     until(lambda: product.get("finance", f"cases/{case['id']}/")["status"] == "closed", "the case is closed", 60)
     memos = product.effects(key)
