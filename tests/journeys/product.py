@@ -74,7 +74,9 @@ class Product(Up):
         return found
 
     def cases(self, rule: str, *, account: str = "", status: str = "open") -> list[dict[str, Any]]:
-        found = self.get("finance", f"cases/?status={status}&rule={rule}&page_size=200")["results"]
+        """The cases of a rule; `status=""` for those that have ended as well."""
+        wanted = f"&status={status}" if status else ""
+        found = self.get("finance", f"cases/?rule={rule}&page_size=200{wanted}")["results"]
         return [case for case in found if account in case["account_name"]]
 
     def plan(self, number: int) -> dict[str, Any]:

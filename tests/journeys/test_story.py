@@ -29,10 +29,10 @@ def until(true: Callable[[], bool], what: str, timeout_seconds: float) -> None:
     until_so(true, what, timeout_seconds, every_seconds=1.0)
 
 
-def hero_case(product: Product, rule: str) -> dict[str, Any]:
-    """The hero's open case of that rule, once its chapter has been played."""
-    until(lambda: bool(product.cases(rule, account=HERO)), f"a case {rule} of {HERO}", 120)
-    return product.cases(rule, account=HERO)[0]
+def hero_case(product: Product, rule: str, status: str = "open") -> dict[str, Any]:
+    """The hero's case of that rule, once its chapter has been played."""
+    until(lambda: bool(product.cases(rule, account=HERO, status=status)), f"a case {rule} of {HERO}", 180)
+    return product.cases(rule, account=HERO, status=status)[0]
 
 
 def record(case: dict[str, Any], system: str) -> str:
@@ -106,10 +106,10 @@ def sign_on_a_phone(product: Product, who: str, code: str) -> None:
 
 
 def test_the_five_exceptions_of_the_day_are_found(product: Product) -> None:
-    found = {rule: hero_case(product, rule) for rule in STORY}
+    found = {rule: hero_case(product, rule, status="") for rule in STORY}  # tests run in any order: some may have ended
     assert found["renewal_before_amendment"]["team"] == "customer_success"
     assert {"stripe", "netsuite"} <= set(found["close_on_stale_subscription"]["systems"])
-    assert found["invoice_before_contract"]["evidence"]["inputs"]["in the CRM"] != "activated"
+    assert found["invoice_before_contract"]["evidence"]["inputs"]["in the CRM"] in ("in approval", "draft", "unknown")
 
 
 def test_a_held_renewal_closes_its_case_by_the_vendors_own_record(product: Product) -> None:
