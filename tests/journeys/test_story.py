@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -88,7 +89,14 @@ def pass_checkpoints(product: Product, plan: dict[str, Any], *, in_browser: bool
 
 
 def sign_on_a_phone(product: Product, who: str, code: str) -> None:
-    """Approve the plan as a person does: from the approvals list, at phone width, with the password as a fresh factor."""
+    """Approve the plan as a person does: from the approvals list, at phone width, with the password as a fresh factor.
+
+    In a thread of its own: the browser tests of the same run may keep an event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_sign_on_a_phone, product, who, code).result(timeout=90)
+
+
+def _sign_on_a_phone(product: Product, who: str, code: str) -> None:
     with sync_playwright() as program:
         browser = program.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 390, "height": 844})
