@@ -97,6 +97,17 @@ def dies_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[
     return before_exec
 
 
+def can_listen(port: int) -> bool:
+    """Whether a server could listen there now: also a connection that merely goes out from a port keeps it taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """A loopback TCP port that nothing listens on at this moment."""
     with socket.socket() as probe:

@@ -261,7 +261,7 @@ class Start:
         for number, vendor in enumerate(VENDORS):
             wanted = self.state.ports.get(vendor, self.installation.port + SIMULATORS_ABOVE + number)
             wanted = wanted if wanted <= PORT_MAX else embedded.free_port()
-            ports[vendor] = embedded.free_port() if embedded.answers(wanted) or wanted == self.installation.port else wanted
+            ports[vendor] = wanted if wanted != self.installation.port and embedded.can_listen(wanted) else embedded.free_port()
         self.state.ports = ports
         self.save_state()
         return ports
