@@ -43,23 +43,22 @@ class Related:
 
 
 def checkpoints_for(
-    *, moves_money: bool, amount: Money, base_amount: Money | None, related: Sequence[Related] = (), period_lock: str = ""
+    *, moves_money: bool, amount: Money, base_amount: Money | None, related: Sequence[Related] = ()
 ) -> list[Need]:
     """The signatures in their order; empty for a change that moves no money.
 
-    `base_amount` is the amount in `BASE_CURRENCY`, None when no rate is known. `period_lock` names the locked accounting
-    period that it posts into, or is empty.
+    `base_amount` is the amount in `BASE_CURRENCY`, None when no rate is known.
     """
     if not moves_money:
         return []
     needs = [Need("amount", "Approval", APPROVER, 1, f"It moves {amount}: somebody other than its maker approves.")]
-    why = _why_controller(amount, base_amount, related, period_lock)
+    why = _why_controller(amount, base_amount, related)
     if why:
         needs.append(Need("controller", "Controller's approval", CONTROLLER, 2, why))
     return needs
 
 
-def _why_controller(amount: Money, base_amount: Money | None, related: Sequence[Related], period_lock: str) -> str:
+def _why_controller(amount: Money, base_amount: Money | None, related: Sequence[Related]) -> str:
     reasons = []
     if base_amount is None:
         reasons.append(f"no exchange rate from {amount.currency} to {BASE_CURRENCY} is known, so the strictest tier applies")
@@ -73,8 +72,6 @@ def _why_controller(amount: Money, base_amount: Money | None, related: Sequence[
     elif together >= CONTROLLER_FROM:
         codes = ", ".join(plan.code for plan in related)
         reasons.append(f"together with {codes} on the same account within {SPLIT_WINDOW.days} days it is {together}")
-    if period_lock:
-        reasons.append(period_lock)
     if not reasons:
         return ""
     text = "; ".join(reasons)

@@ -23,15 +23,13 @@ when it is submitted itself, and the others are judged again at their release.""
 def needs_of(plan: ChangePlan, ledger: AccountLedger | None = None) -> list[Need]:
     """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release."""
     ledger = ledger or account_ledger(plan.account)
-    kind = kind_of(plan.kind)
-    materiality = kind.materiality(plan.inputs, ledger)
+    materiality = kind_of(plan.kind).materiality(plan.inputs, ledger)
     amount = amount_of(plan)
     return checkpoints_for(
         moves_money=materiality.moves_money or plan.amount_minor != 0,
         amount=amount,
         base_amount=in_base(amount),
         related=related_plans(plan),
-        period_lock=kind.period_lock(plan.inputs, ledger),
     )
 
 

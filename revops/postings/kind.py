@@ -143,10 +143,6 @@ class ChangeKind(Protocol):
 
     def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality: ...
 
-    def period_lock(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        """Empty, or which locked accounting period it would post into."""
-        ...
-
     def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
         """The change that undoes it, or None when this version has none (`undone_by` says what to do then)."""
         ...

@@ -125,9 +125,6 @@ class RenewalChange:
         currency = target.currency if target is not None else ledger.currency or "USD"
         return Materiality(False, Money.zero(currency), "Changes the stage of a renewal; no money moves, and it can be undone.")
 
-    def period_lock(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        return ""
-
     def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
         return Reversal(self.opposite, {RENEWAL.name: str(inputs[RENEWAL.name])})
 

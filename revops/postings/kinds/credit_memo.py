@@ -230,12 +230,6 @@ class CreditMemo:
         amount = Money.from_json(inputs[AMOUNT.name])
         return Materiality(True, amount, f"Lowers the receivable in the ERP by {amount}.")
 
-    def period_lock(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        period = period_of(dt.date.fromisoformat(str(inputs[ON.name])), str(inputs["system"]), ledger)
-        if period is None or not any(period.fields.get(flag) is True for flag in ("ar_locked", "all_locked", "closed")):
-            return ""
-        return f"{period.label} is locked for receivables"
-
     def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
         return None
 
@@ -266,8 +260,8 @@ def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) ->
             rest = state.above - state.open
             notes.append(f"Only {state.open} is still open on it: {rest} would remain and need a refund decision in the ERP.")
     period = period_of(situation.today, invoice.system, situation.ledger)
-    if period is not None and _shut(period):
-        notes.append(f"{period.label} is closed in the ERP: choose a day in an open period.")
+    if period is not None and (shut := _shut(period)):
+        notes.append(f"{period.label} is {shut} in the ERP: choose a day in an open period.")
     reference = state.billed.label if state.billed is not None else invoice.label
     return Suggestion(
         inputs={
@@ -280,12 +274,16 @@ def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) ->
     )
 
 
-def _shut(period: LedgerRecord) -> bool:
-    return period.fields.get("closed") is True or period.fields.get("all_locked") is True
+def _shut(period: LedgerRecord) -> str:
+    """Why the ERP takes no receivable in that period: closed or locked, also when only receivables are. Empty when it does."""
+    for flag, words in (("closed", "closed"), ("all_locked", "locked"), ("ar_locked", "locked for receivables")):
+        if period.fields.get(flag) is True:
+            return words
+    return ""
 
 
 def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> LedgerRecord:
-    """The period to post into. A period locked for receivables only is let through: it adds the controller's signature."""
+    """The period to post into. Raises `Rejected`: the ERP refuses documents of a period that is closed or locked."""
     if day > situation.today:
         raise Rejected("date_in_future", f"Choose a day not after {situation.today}.", field=ON.name)
     issued = invoice.fields.get("issued_on")
@@ -297,8 +295,8 @@ def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> L
             "period_unknown", f"The ERP has stated no accounting period for {day}. Choose another day or read the periods again.",
             field=ON.name,
         )  # fmt: skip
-    if _shut(period):
-        raise Rejected("period_closed", f"{period.label} is closed in the ERP. Choose a day in an open period.", field=ON.name)
+    if shut := _shut(period):
+        raise Rejected("period_closed", f"{period.label} is {shut} in the ERP. Choose a day in an open period.", field=ON.name)
     return period
 
 

@@ -161,11 +161,11 @@ def test_moved_facts_stop_a_draft_at_submission_and_editing_heals_it(ana: User, 
     assert submit_plan(plan, acting_user=ana).state == PlanState.SUBMITTED
 
 
-def test_a_period_locked_for_receivables_needs_the_controller(ana: User, case: ExceptionCase) -> None:
+def test_i22_nothing_is_composed_into_a_period_locked_for_receivables(ana: User, case: ExceptionCase) -> None:
     world.say("netsuite", world.period(ar_locked=True))
-    plan = submitted(ana, case)
-    assert [c.role for c in plan.checkpoints.all()] == ["approver", "controller"]
-    assert "locked for receivables" in plan.checkpoints.last().why  # type: ignore[union-attr]
+    with pytest.raises(Rejected, match="locked for receivables") as refused:
+        credit_plan(ana, case)
+    assert (refused.value.code, refused.value.field) == ("period_closed", "on")
 
 
 def test_a_signer_who_lost_the_role_before_release_voids_the_plan(ana: User, pat: User, cora: User, case: ExceptionCase) -> None:

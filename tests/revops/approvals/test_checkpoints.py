@@ -16,15 +16,15 @@ def usd(amount: str) -> Money:
     return Money(Decimal(amount), "USD")
 
 
-def roles(amount: str, *, base: Money | None = None, related: tuple[Related, ...] = (), lock: str = "") -> list[str]:
+def roles(amount: str, *, base: Money | None = None, related: tuple[Related, ...] = ()) -> list[str]:
     money = usd(amount)
-    needs = checkpoints_for(moves_money=True, amount=money, base_amount=base or money, related=related, period_lock=lock)
+    needs = checkpoints_for(moves_money=True, amount=money, base_amount=base or money, related=related)
     assert [need.sequence for need in needs] == list(range(1, len(needs) + 1))
     return [need.role for need in needs]
 
 
 def test_a_change_without_money_needs_nobody() -> None:
-    assert checkpoints_for(moves_money=False, amount=usd("0.00"), base_amount=None, period_lock="locked") == []
+    assert checkpoints_for(moves_money=False, amount=usd("0.00"), base_amount=None) == []
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,6 @@ def test_without_a_rate_the_strictest_tier_applies_and_says_why() -> None:
     needs = checkpoints_for(moves_money=True, amount=Money(Decimal(5), "JPY"), base_amount=None)
     assert [need.role for need in needs] == ["approver", "controller"]
     assert needs[1].why.startswith("No exchange rate from JPY to USD is known")
-
-
-def test_a_locked_period_adds_the_controller() -> None:
-    assert roles("5.00", lock="Oct 2026 is locked for receivables") == ["approver", "controller"]
 
 
 def test_splitting_does_not_get_below_the_limit() -> None:

@@ -158,19 +158,19 @@ def test_each_wrong_input_names_its_field(over: dict[str, object], code: str, fi
     assert (refused.value.code, refused.value.field) == (code, field)
 
 
-@pytest.mark.parametrize("flags", [{"closed": True}, {"all_locked": True}])
-def test_a_closed_period_is_refused(flags: dict[str, bool]) -> None:
-    ledger = AccountLedger(1, "USD", "US", (month(**flags), billed(), entered()))
-    with pytest.raises(Rejected, match="Nov 2026 is closed"):
-        CREDIT.clean(inputs(), Situation(ledger, frozenset(), TODAY))
+@pytest.mark.parametrize(
+    ("flag", "words"), [("closed", "closed"), ("all_locked", "locked"), ("ar_locked", "locked for receivables")]
+)
+def test_i22_a_closed_or_locked_period_is_refused(flag: str, words: str) -> None:
+    here = Situation(AccountLedger(1, "USD", "US", (month(**{flag: True}), billed(), entered())), frozenset(), TODAY)
+    with pytest.raises(Rejected, match=f"Nov 2026 is {words} in the ERP"):
+        CREDIT.clean(inputs(), here)
+    assert any(f"Nov 2026 is {words} in the ERP" in note for note in CREDIT.suggest(here).notes)
 
 
-def test_a_locked_period_is_named_for_the_checkpoint() -> None:
-    ledger = AccountLedger(1, "USD", "US", (month(ar_locked=True), quarter(), billed(), entered()))
-    clean = CREDIT.clean(inputs(), Situation(ledger, frozenset(), TODAY))
-    assert CREDIT.period_lock(clean, ledger) == "Nov 2026 is locked for receivables"
-    assert clean["posting_period"] == "11", "the month, not the quarter around it"
-    assert CREDIT.period_lock(clean, situation(billed(), entered()).ledger) == ""
+def test_the_month_is_posted_into_and_not_the_quarter_around_it() -> None:
+    ledger = AccountLedger(1, "USD", "US", (month(), quarter(), billed(), entered()))
+    assert CREDIT.clean(inputs(), Situation(ledger, frozenset(), TODAY))["posting_period"] == "11"
 
 
 def test_a_day_without_a_period_is_refused() -> None:
