@@ -1,14 +1,24 @@
-"""Error pages in the product's own look: what happened, what to do, and the request id to quote."""
+"""Error pages in the product's own look: what happened, what to do, and the request id to quote.
+
+The frame around a page needs collected files, a session and the database. An error page may be about any of them being
+away, so a page without frame stands in wherever the frame cannot be drawn.
+"""
 
 from __future__ import annotations
 
+import logging
+import sys
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
 from revops.errors import RevOpsError, http_status
+
+_log = logging.getLogger("revops.web.errors")
 
 TITLES = {
     403: "This is not yours to do",
@@ -28,13 +38,11 @@ def error_page(request: HttpRequest, error: RevOpsError) -> HttpResponse:
 
 
 def unavailable_page(request: HttpRequest) -> HttpResponse:
-    """The database does not answer in time: nothing was changed, try again."""
-    answer = _page(
-        request,
-        503,
-        "The service is busy",
-        "The database did not answer in time. Nothing was changed. Try again in a moment.",
-    )
+    """The database does not answer in time. Without frame: the frame would ask it for who is signed in."""
+    sent = request.method not in ("GET", "HEAD", "OPTIONS")
+    what = "Before you send it again, look whether it was carried out after all." if sent else "Nothing was changed."
+    message = f"The database did not answer in time. {what} Try again in a moment."
+    answer = _page(request, 503, "The service is busy", message, framed=False)
     answer["Retry-After"] = "5"
     return answer
 
@@ -65,14 +73,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 @login_not_required
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: no context, no database, no user: it must always work."""
-    context = {"request_id": request.META.get("REVOPS_REQUEST_ID", ""), "static_url": settings.STATIC_URL}
-    answer = HttpResponse(loader.render_to_string("errors/500.html", context), status=500)
-    answer["Cache-Control"] = "no-store"
-    return answer
+    """500, or 503 when what failed is the database, which middleware meets before any view. It must always work."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return unavailable_page(request)
+    message = "What you sent was not carried out, unless the page you came from now shows it. Nothing is half done."
+    return _page(request, 500, "Something went wrong on our side", message, framed=False)
 
 
-def _page(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
+def _page(request: HttpRequest, status: int, title: str, message: str, *, framed: bool = True) -> HttpResponse:
     fragment = bool(getattr(request, "htmx", False))
     context = {
         "status": status,
@@ -81,9 +89,26 @@ def _page(request: HttpRequest, status: int, title: str, message: str) -> HttpRe
         "request_id": request.META.get("REVOPS_REQUEST_ID", ""),
         "page": "error",
     }
-    answer = render(request, "errors/_error.html" if fragment else "errors/error.html", context, status=status)
-    answer["Cache-Control"] = "no-store"
     if fragment:
+        answer = HttpResponse(loader.render_to_string("errors/_error.html", context), status=status)
         answer["HX-Retarget"] = "#alerts"
         answer["HX-Reswap"] = "innerHTML"
+    else:
+        answer = (framed and _framed(request, status, context)) or _alone(request, status, context)
+    answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _framed(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse | None:
+    """The page in its frame, or None when something that the frame needs is away."""
+    try:
+        return render(request, "errors/error.html", context, status=status)
+    except Exception as error:
+        _log.warning("an error page is shown without its frame", extra={"error": type(error).__name__})
+        return None
+
+
+def _alone(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
+    theme = request.COOKIES.get("revops-theme", "")
+    known = {"theme": theme if theme in ("light", "dark") else "", "static_url": settings.STATIC_URL}
+    return HttpResponse(loader.render_to_string("errors/alone.html", context | known), status=status)
