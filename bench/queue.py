@@ -6,9 +6,10 @@ import datetime as dt
 import random
 from collections.abc import Iterator
 from time import perf_counter
+from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from bench.figure import Figure, p50_p95
 from revops.access.grants import grant_role
 from revops.accounts.models import Account
 from revops.cases.models import CaseStatus, ExceptionCase
+from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
 
@@ -93,9 +95,8 @@ def _fill() -> None:
         return
     chance, now = random.Random(5), timezone.now()
     entity, _ = LegalEntity.objects.get_or_create(code="US", defaults={"name": "Meridian Inc", "base_currency": "USD"})
-    accounts = Account.objects.bulk_create(
-        [Account(name=f"Customer {number:05}", currency="USD", legal_entity=entity) for number in range(ACCOUNTS)]
-    )
+    accounts = [Account(name=f"Customer {number:05}", currency="USD", legal_entity=entity) for number in range(ACCOUNTS)]
+    _store(Account, accounts)
     rows = []
     for number in range(CASES):
         status = chance.choice((CaseStatus.OPEN, CaseStatus.OPEN, CaseStatus.CLOSED, CaseStatus.SNOOZED, CaseStatus.CLOSED))
@@ -123,6 +124,14 @@ def _fill() -> None:
                 snoozed_until=now + dt.timedelta(days=2) if status == CaseStatus.SNOOZED else None,
             )
         )
-    ExceptionCase.objects.bulk_create(rows, batch_size=2000)
+    _store(ExceptionCase, rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def _store(model: type[Account] | type[ExceptionCase], rows: list[Any], batch: int = 2000) -> None:
+    """Many governed rows with their history, a batch in a transaction."""
+    for start in range(0, len(rows), batch):
+        with transaction.atomic():
+            made = model._default_manager.bulk_create(rows[start : start + batch])
+            write_history(model, [row.pk for row in made], kind="+")

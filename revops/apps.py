@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
 
 class RevopsConfig(AppConfig):
@@ -13,8 +14,11 @@ class RevopsConfig(AppConfig):
     verbose_name = "Revenue operations"
 
     def ready(self) -> None:
-        """Bind shared tasks to our Celery application, register the checks, and bind the port to the vendors' side."""
+        """Bind shared tasks to our Celery application, register the checks, bind the port to the vendors' side, and see to it
+        that every migration ends with triggers that no session can skip."""
         from revops import celery, checks  # noqa: F401  (importing them is the effect)
+        from revops.history import let_no_session_skip_triggers
         from revops.wiring import bind_ports
 
         bind_ports()
+        post_migrate.connect(let_no_session_skip_triggers, sender=apps.get_app_config("audit"))

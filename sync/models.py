@@ -5,8 +5,8 @@ from __future__ import annotations
 import pgtrigger
 from django.db import models
 from django.db.models.functions import Now
-from simple_history.models import HistoricalRecords
 
+from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
 
 
@@ -28,7 +28,7 @@ class Connection(models.Model):
     posting_enabled = models.BooleanField(default=True)
     last_problem = models.TextField(blank=True)
     last_problem_at = models.DateTimeField(null=True)
-    history = HistoricalRecords(excluded_fields=["secrets", "last_problem", "last_problem_at"])
+    history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
 
     def __str__(self) -> str:
         return str(self.system_id)
@@ -88,6 +88,7 @@ class Delivery(models.Model):
                 | pgtrigger.Q(old__dedup_key__df=pgtrigger.F("new__dedup_key")),
             ),
             pgtrigger.Protect(name="never_lost", operation=pgtrigger.Delete),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

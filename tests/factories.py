@@ -7,13 +7,15 @@ import hashlib
 import itertools
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase, Severity, Team
+from revops.history import write_history
 from revops.people.models import RoleGrant, User
 from sync.models import Delivery, DeliveryState
+from tests import guards
 
 PASSWORD = "a-long-password-9"
 RULES = (
@@ -29,12 +31,14 @@ SYSTEMS = (["stripe", "netsuite"], ["gainsight", "stripe"], ["netsuite", "salesf
 _numbers = itertools.count()
 
 
+@transaction.atomic
 def an_account(**fields: Any) -> Account:
     """One account, each with its own name."""
     n = next(_numbers)
     return Account.objects.create(**{"name": f"Account {n:05d}", "crm_account": f"001{n:015d}", "currency": "USD", **fields})
 
 
+@transaction.atomic
 def a_case(**fields: Any) -> ExceptionCase:
     """One case. Its columns vary with its number, so that every facet has several values."""
     n, now = next(_numbers), timezone.now()
@@ -64,11 +68,13 @@ def some_cases(count: int, **fields: Any) -> list[ExceptionCase]:
     return [a_case(**fields) for _ in range(count)]
 
 
+@transaction.atomic
 def many_cases(count: int, accounts: int = 50) -> None:
-    """Many open cases in one statement, as varied as `a_case` makes them: for paging and speed."""
+    """Many open cases in one statement, as varied as `a_case` makes them: for paging and speed, so without history."""
     names = [(f"Account {n:05d}", f"001{n:015d}") for n in (next(_numbers) for _ in range(accounts))]
     rows = Account.objects.bulk_create([Account(name=name, crm_account=crm, currency="USD") for name, crm in names])
-    with connection.cursor() as cursor:
+    write_history(Account, [row.pk for row in rows], kind="+")
+    with guards.down(), connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO cases_exceptioncase (rule, fingerprint, account_id, legal_entity_code, title, sentence, severity, status,
@@ -89,6 +95,7 @@ def many_cases(count: int, accounts: int = 50) -> None:
         )
 
 
+@transaction.atomic
 def person(name: str, *roles: str, **fields: Any) -> User:
     """Somebody who can sign in with `PASSWORD`."""
     user = User(username=f"{name}@example.com", email=f"{name}@example.com", **{"display_name": name.title(), **fields})

@@ -11,23 +11,7 @@ from django.db import transaction
 from revops.audit.log import record as audit
 from revops.errors import NotAllowed, Rejected
 from revops.people.actors import System, actor_user
-from revops.people.models import ApiToken, Role, RoleGrant, User
-
-CONFLICTS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({Role.FINANCE_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
-    (frozenset({Role.CS_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
-    (frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
-    (frozenset({Role.CS_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
-    (frozenset({Role.ADMIN, Role.APPROVER}), "Whoever configures the controls does not pass them."),
-    (frozenset({Role.ADMIN, Role.CONTROLLER}), "Whoever configures the controls does not pass them."),
-    (frozenset({Role.ADMIN, Role.FINANCE_ANALYST}), "Whoever configures the controls does not work under them."),
-    (frozenset({Role.AUDITOR, Role.FINANCE_ANALYST}), "An auditor changes nothing."),
-    (frozenset({Role.AUDITOR, Role.CS_ANALYST}), "An auditor changes nothing."),
-    (frozenset({Role.AUDITOR, Role.APPROVER}), "An auditor changes nothing."),
-    (frozenset({Role.AUDITOR, Role.CONTROLLER}), "An auditor changes nothing."),
-    (frozenset({Role.AUDITOR, Role.ADMIN}), "An auditor changes nothing."),
-)
-"""Pairs of roles that one person never holds together."""
+from revops.people.models import CONFLICTS, ApiToken, Role, RoleGrant, User
 
 
 @transaction.atomic

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
-from simple_history.models import HistoricalRecords
 
+from revops.history import KeptHistory
 from revops.people.models import LegalEntity
 
 
@@ -18,7 +18,7 @@ class Account(models.Model):
     legal_entity = models.ForeignKey(LegalEntity, null=True, on_delete=models.PROTECT, related_name="accounts")
     currency = models.CharField(max_length=3, blank=True)
     created_at = models.DateTimeField(db_default=Now())
-    history = HistoricalRecords()
+    history = KeptHistory()
 
     class Meta:
         ordering = ["name", "id"]
@@ -49,7 +49,7 @@ class AccountLink(models.Model):
     confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField(blank=True)
     linked_at = models.DateTimeField(db_default=Now())
-    history = HistoricalRecords()
+    history = KeptHistory()
 
     class Meta:
         constraints = [

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from revops.history import no_truncate
 from revops.people.models import Role
 from revops.postings.models import ChangePlan
 
@@ -25,7 +26,7 @@ class Checkpoint(models.Model):
     class Meta:
         ordering = ["plan_id", "sequence"]
         constraints = [models.UniqueConstraint(fields=["plan", "code"], name="one_checkpoint_per_code")]
-        triggers = [pgtrigger.Protect(name="checkpoints_stay", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [pgtrigger.Protect(name="checkpoints_stay", operation=pgtrigger.Update | pgtrigger.Delete), no_truncate()]
 
     def __str__(self) -> str:
         return f"{self.label} on {self.plan_id}"
@@ -77,6 +78,7 @@ class Decision(models.Model):
                 ),
             ),
             pgtrigger.Protect(name="signatures_stay", operation=pgtrigger.Update | pgtrigger.Delete),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from revops.audit.triggers import no_truncate
+from revops.history import append_only
 
 
 class ActionRecord(models.Model):
@@ -33,10 +32,15 @@ class ActionRecord(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            no_truncate(),
+        constraints = [
+            models.CheckConstraint(
+                name="somebody_acted",
+                condition=models.Q(actor__isnull=True, actor_label__regex="^system:.")
+                | (models.Q(actor__isnull=False) & ~models.Q(actor_label="")),
+            ),
+            models.CheckConstraint(name="something_was_done", condition=~models.Q(verb="") & ~models.Q(subject="")),
         ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label} {self.verb} {self.subject}"

@@ -7,9 +7,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
-from simple_history.models import HistoricalRecords
 
 from revops.accounts.models import Account
+from revops.history import KeptHistory
 
 
 class Severity(models.IntegerChoices):
@@ -74,7 +74,7 @@ class ExceptionCase(models.Model):
     snoozed_until = models.DateTimeField(null=True)
     row_version = models.PositiveIntegerField(default=1)
     trace_id = models.CharField(max_length=32, blank=True)
-    history = HistoricalRecords(excluded_fields=["evidence", "close_evidence"])
+    history = KeptHistory(excluded_fields=["evidence", "close_evidence"])
 
     class Meta:
         indexes = [

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pgtrigger
 from django.db import models
 from django.db.models.functions import Now
 
 from revops.accounts.models import Account
-from revops.audit.triggers import no_truncate
+from revops.history import append_only
 from revops.ledger.facts import SHAPES
 
 
@@ -107,10 +106,7 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["record", "version", "digest"], name="one_entry_per_version"),
         ]
         indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            no_truncate(),
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.record} @ {self.version}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now
-from simple_history.models import HistoricalRecords
+
+from revops.history import KeptHistory
 
 
 class Role(models.TextChoices):
@@ -17,6 +19,34 @@ class Role(models.TextChoices):
     CONTROLLER = "controller", "Controller"
     ADMIN = "admin", "Administrator"
     AUDITOR = "auditor", "Auditor"
+
+
+CONFLICTS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({Role.FINANCE_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.CS_ANALYST, Role.APPROVER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.FINANCE_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.CS_ANALYST, Role.CONTROLLER}), "Whoever proposes changes does not approve them."),
+    (frozenset({Role.ADMIN, Role.APPROVER}), "Whoever configures the controls does not pass them."),
+    (frozenset({Role.ADMIN, Role.CONTROLLER}), "Whoever configures the controls does not pass them."),
+    (frozenset({Role.ADMIN, Role.FINANCE_ANALYST}), "Whoever configures the controls does not work under them."),
+    (frozenset({Role.AUDITOR, Role.FINANCE_ANALYST}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.CS_ANALYST}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.APPROVER}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.CONTROLLER}), "An auditor changes nothing."),
+    (frozenset({Role.AUDITOR, Role.ADMIN}), "An auditor changes nothing."),
+)
+"""Pairs of roles that one person never holds together: `access.grants` says so in words, a trigger refuses it on every path."""
+
+
+def _refuse_conflicts() -> str:
+    """SQL: nobody holds both roles of a pair. The person's row is locked first, so that two grants at once see each other."""
+    pairs = ", ".join("('{}', '{}')".format(*sorted(str(role) for role in pair)) for pair, _ in CONFLICTS)
+    return (
+        "PERFORM 1 FROM people_user WHERE id = NEW.user_id FOR NO KEY UPDATE; "  # noqa: S608 - the roles are ours
+        f"IF EXISTS (SELECT 1 FROM people_rolegrant g JOIN (VALUES {pairs}) AS pair(one, other) "
+        "ON (NEW.role = one AND g.role = other) OR (NEW.role = other AND g.role = one) WHERE g.user_id = NEW.user_id) THEN "
+        "RAISE EXCEPTION 'nobody holds these roles together' USING ERRCODE = 'check_violation'; END IF; RETURN NULL;"
+    )
 
 
 class LegalEntity(models.Model):
@@ -62,10 +92,18 @@ class RoleGrant(models.Model):
     role = models.CharField(max_length=30, choices=Role.choices)
     granted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     granted_at = models.DateTimeField(db_default=Now())
-    history = HistoricalRecords()
+    history = KeptHistory()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_per_role")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="no_conflicting_roles",
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                when=pgtrigger.After,
+                func=_refuse_conflicts(),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} is {self.get_role_display()}"

@@ -181,8 +181,7 @@ def test_new_rows_wait_behind_a_button(desk: Any) -> None:
     mine = desk("farid", "finance_analyst")
     mine.open("/queue/")
     rows = mine.page.locator("tr[data-row]").count()
-    world_case = a_case()
-    ExceptionCase.objects.filter(pk=world_case.pk).update(opened_at="2999-01-01T00:00:00Z")
+    a_case(opened_at="2999-01-01T00:00:00Z")
     mine.page.evaluate("htmx.trigger('#pulse', 'every')")
     mine.page.evaluate(
         "htmx.ajax('GET', document.getElementById('pulse').getAttribute('hx-get'), {target: '#pulse', swap: 'outerHTML'})"

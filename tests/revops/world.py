@@ -148,6 +148,7 @@ def mismatch(erp_total: Money, billing_total: Money) -> tuple[Account, Exception
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def person(name: str, *roles: str) -> User:
     user = User.objects.create(username=f"{name}@example.com", email=f"{name}@example.com")
     for role in roles:

@@ -14,11 +14,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
 
-from revops.access.grants import CONFLICTS, grant_role, issue_token, revoke_role, revoke_tokens, token_digest, user_of_token
+from revops.access.grants import grant_role, issue_token, revoke_role, revoke_tokens, token_digest, user_of_token
 from revops.audit.models import ActionRecord
 from revops.errors import NotAllowed, Rejected
 from revops.people.actors import System
-from revops.people.models import ApiToken, Role, RoleGrant, User
+from revops.people.models import CONFLICTS, ApiToken, Role, RoleGrant, User
 from tests.revops import world
 
 US = System("tests")

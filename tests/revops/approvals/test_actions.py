@@ -12,9 +12,11 @@ from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.errors import Conflict, NotAllowed, Rejected
+from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import RoleGrant, User
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from tests import guards
 from tests.revops import world
 from tests.revops.world import credit_plan, eur, fresh, usd
 
@@ -84,8 +86,9 @@ def test_one_person_signs_once(ana: User, case: ExceptionCase) -> None:
 
 @pytest.mark.parametrize("act", ["approve", "reject"])
 def test_the_maker_never_decides_whatever_roles_they_hold(ana: User, case: ExceptionCase, act: str) -> None:
-    RoleGrant.objects.create(user=ana, role="approver")
-    RoleGrant.objects.create(user=ana, role="controller")
+    with guards.down():
+        RoleGrant.objects.create(user=ana, role="approver")
+        RoleGrant.objects.create(user=ana, role="controller")
     plan = submitted(ana, case)
     with pytest.raises(NotAllowed) as refused:
         sign(plan, ana) if act == "approve" else reject(plan, reason="x", acting_user=ana)
@@ -275,8 +278,10 @@ DECIDE = (
 
 
 def run(sql: str, values: Any) -> None:
+    """Raw SQL, by somebody who leaves the history that the database demands."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, values)
+        write_history(ChangePlan, ChangePlan.objects.values_list("pk", flat=True))
 
 
 @pytest.fixture
@@ -293,7 +298,8 @@ def test_raw_sql_may_sign_what_fits(valid: dict[str, object]) -> None:
 
 
 def test_raw_sql_cannot_sign_as_the_maker(valid: dict[str, object], ana: User) -> None:
-    RoleGrant.objects.create(user=ana, role="approver")
+    with guards.down():
+        RoleGrant.objects.create(user=ana, role="approver")
     with pytest.raises(DatabaseError, match="maker_is_not_checker"):
         run(DECIDE, {**valid, "by": ana.pk})
 
