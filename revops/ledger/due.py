@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -23,8 +23,11 @@ class Claim:
     trace_id: str
 
 
-def mark_due(account_ids: Iterable[int], *, now: dt.datetime, trace_id: str = "") -> None:
-    """Mark accounts due now. A mark made while a look is running is kept for the next look."""
+def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[int, str] | None = None) -> None:
+    """Mark accounts due now. A mark made while a look is running is kept for the next look.
+
+    `traces` names, for each account that has one, the trace of the delivery that makes it due.
+    """
     ids = sorted(set(account_ids))
     if not ids:
         return
@@ -32,12 +35,12 @@ def mark_due(account_ids: Iterable[int], *, now: dt.datetime, trace_id: str = ""
         cursor.execute(
             """
             INSERT INTO ledger_dueaccount AS due (account_id, due_at, generation, attempts, last_error, trace_id)
-            SELECT unnest(%s::bigint[]), %s, 1, 0, '', %s
+            SELECT marked.id, %s, 1, 0, '', marked.trace FROM unnest(%s::bigint[], %s::text[]) AS marked(id, trace)
             ON CONFLICT (account_id) DO UPDATE
                SET generation = due.generation + 1, due_at = LEAST(due.due_at, EXCLUDED.due_at), attempts = 0,
                    trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END
             """,
-            [ids, now, trace_id],
+            [now, ids, [(traces or {}).get(each, "") for each in ids]],
         )
 
 

@@ -70,12 +70,9 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     _store(work)
     moved = list(work.moved.values())
     touched = attach_accounts(system, moved)
-    traces = {row.pk: statement.trace_id for statement, row in _with_rows(work, statements) if row.account_id}
-    mark_due(
-        {row.account_id for row in moved if row.account_id} | touched,
-        now=now,
-        trace_id=next(iter(traces.values()), ""),
-    )
+    told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
+    traces = {account: trace for account, trace in told if account is not None}
+    mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)
     if any(row.object_type == "accounting_period" for row in moved):
         mark_due_everywhere(system, now=now)
     note_changes(system, {row.object_type for row in moved}, at=now)
