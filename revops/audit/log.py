@@ -29,6 +29,10 @@ def record(
 ) -> ActionRecord:
     """Write one action. Must run inside the action's transaction, so that both stand or fall together.
 
+    It carries the trace of the thing acted on (a case, a plan, a delivery keep the trace that brought them about), so that one
+    trace runs through what people did as well; a thing without one takes the trace of the work at hand. `request_id` names the
+    request either way.
+
     Raises `RuntimeError` outside a transaction: an action that could outlive its record is a defect of the caller.
     """
     if not connection.in_atomic_block:
@@ -45,7 +49,7 @@ def record(
         before=dict(before or {}),
         after=dict(after or {}),
         request_id=request_id(),
-        trace_id=trace_id(),
+        trace_id=getattr(subject, "trace_id", "") or trace_id(),
     )
 
 
