@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.db.models import Q
 
 from revops.accounts.models import Account
 from revops.audit.log import record as audit
@@ -62,10 +63,14 @@ def settle(
     waiting = {s.fingerprint: s for s in sightings if now < s.due_at}
     cases = {
         case.fingerprint: case
-        for case in ExceptionCase.objects.select_for_update().filter(account=account, rule__in=list(rules)).order_by("pk")
+        for case in ExceptionCase.objects.select_for_update()
+        .filter(Q(account=account, rule__in=list(rules)) | Q(fingerprint__in=list(due)))
+        .order_by("pk")
     }
     for fingerprint in sorted(due):
         sighting, case = due[fingerprint], cases.get(fingerprint)
+        if case is not None and case.account_id != account.pk:
+            _move(case, account)
         if case is None:
             _open(account, sighting, now)
             counts["opened"] += 1
@@ -110,6 +115,15 @@ def _open(account: Account, sighting: Sighting, now: dt.datetime) -> None:
     _fill(case, sighting, now)
     case.save()
     _audit(case, "case.open", f"Opened: {sighting.sentence}")
+
+
+def _move(case: ExceptionCase, account: Account) -> None:
+    """The records moved to another account (merged, or linked by a person): the contradiction is the same, so is its case."""
+    before = case.account_id
+    case.account, case.legal_entity_code = account, account.legal_entity.code if account.legal_entity else ""
+    case.row_version += 1
+    case.save()
+    _audit(case, "case.move", f"Its records now belong to {account.name}", {"account": before}, {"account": account.pk})
 
 
 def _refresh(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:

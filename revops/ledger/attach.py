@@ -29,6 +29,7 @@ def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
     others = [row for row in moved if row.object_type != "customer" and row.customer_ref]
     accounts = linked((system, row.customer_ref) for row in others)
     changed = [row for row in others if row.account_id != accounts.get((system, row.customer_ref))]
+    touched |= {row.account_id for row in changed if row.account_id is not None}  # those that they leave
     for row in changed:
         row.account_id = accounts.get((system, row.customer_ref))
     _store_accounts(changed)
@@ -47,20 +48,23 @@ def _store_accounts(rows: Sequence[SourceRecord]) -> None:
 
 
 def _follow_links(customers: Iterable[tuple[str, str]]) -> set[int]:
-    """Every record of these customers belongs to the account that the customer is linked to. Returns accounts that gained."""
+    """Every record of these customers belongs to the account that the customer is linked to. Returns accounts that gained
+    or lost some."""
     pairs = sorted(set(customers))
     if not pairs:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE ledger_sourcerecord r SET account_id = l.account_id "
+            "UPDATE ledger_sourcerecord r SET account_id = m.new FROM ("
+            "SELECT o.id, o.account_id AS old, l.account_id AS new "
             "FROM accounts_accountlink l JOIN unnest(%s::text[], %s::text[]) AS v(system, customer_id) "
             "ON l.system = v.system AND l.customer_id = v.customer_id "
-            "WHERE r.system_id = l.system AND r.customer_ref = l.customer_id AND l.basis <> 'refused' "
-            "AND r.account_id IS DISTINCT FROM l.account_id RETURNING l.account_id",
+            "JOIN ledger_sourcerecord o ON o.system_id = l.system AND o.customer_ref = l.customer_id "
+            "WHERE l.basis <> 'refused' AND o.account_id IS DISTINCT FROM l.account_id ORDER BY o.id FOR UPDATE OF o) m "
+            "WHERE r.id = m.id RETURNING m.old, m.new",
             [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
         )
-        return {row[0] for row in cursor.fetchall()}
+        return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
 def _link_customers(system: str, customers: Sequence[SourceRecord]) -> set[int]:
