@@ -104,12 +104,20 @@ def announce_reads() -> int:
             """
         )
         for watermark_id, slug, name, asked_at in cursor.fetchall():
-            stream = _stream(Connection.objects.get(pk=slug), name)
+            streams = connections.connector_of(Connection.objects.get(pk=slug)).streams
+            stream = next((found for found in streams if found.name == name), None)
             if stream is not None:
-                freshness.read_through(slug, stream.object_types, asked_at)
+                freshness.read_through(slug, stream.object_types, asked_at, stale_after=_limits(stream, streams))
             Watermark.objects.filter(pk=watermark_id).update(asked_at=None)
             announced += 1
     return announced
+
+
+def _limits(stream: Stream, streams: Sequence[Stream]) -> dict[str, int]:
+    """Seconds by object type after which it is stale: three turns of the stream that reads it most often, and never less than
+    a quarter of an hour."""
+    every = {t: min(s.every_seconds for s in streams if t in s.object_types) for t in stream.object_types}
+    return {object_type: max(900, 3 * seconds) for object_type, seconds in every.items()}
 
 
 # --- one stream -------------------------------------------------------------------------------------------------------

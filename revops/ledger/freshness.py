@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import connection
@@ -14,7 +14,8 @@ from revops.ledger.models import Freshness
 
 @dataclass(frozen=True, slots=True)
 class FreshnessLine:
-    """One system and object type as a page shows it. `lag_seconds` counts since the last complete read; None = never read."""
+    """One system and object type as a page shows it. `lag_seconds` counts since the last complete read; None = never read.
+    Beyond `stale_after_seconds` it is stale."""
 
     system: str
     label: str
@@ -25,6 +26,7 @@ class FreshnessLine:
     last_change_at: dt.datetime | None
     lag_seconds: int | None
     stale: bool
+    stale_after_seconds: int = 900
 
 
 def note_changes(system: str, object_types: Iterable[str], *, at: dt.datetime) -> None:
@@ -32,9 +34,16 @@ def note_changes(system: str, object_types: Iterable[str], *, at: dt.datetime) -
     _upsert(system, object_types, "last_change_at", at)
 
 
-def read_through(system: str, object_types: Iterable[str], at: dt.datetime) -> None:
-    """A complete read has covered everything of these types up to `at` (aware UTC)."""
+def read_through(
+    system: str, object_types: Iterable[str], at: dt.datetime, *, stale_after: Mapping[str, int] | None = None
+) -> None:
+    """A complete read has covered everything of these types up to `at` (aware UTC). `stale_after` gives seconds by type where
+    the default does not fit: what is read every few hours on purpose is not stale after a quarter of an hour."""
     _upsert(system, object_types, "read_through_at", at)
+    for object_type, seconds in (stale_after or {}).items():
+        Freshness.objects.filter(system=system, object_type=object_type).exclude(stale_after_seconds=seconds).update(
+            stale_after_seconds=seconds
+        )
 
 
 def _upsert(system: str, object_types: Iterable[str], column: str, at: dt.datetime) -> None:
@@ -71,6 +80,7 @@ def freshness_of(systems: Iterable[str] | None = None, *, now: dt.datetime) -> l
                 last_change_at=row.last_change_at,
                 lag_seconds=lag,
                 stale=lag is None or lag > row.stale_after_seconds,
+                stale_after_seconds=row.stale_after_seconds,
             )
         )
     return lines
