@@ -57,11 +57,10 @@ class Verdict:
     given_back: bool = False
 
 
-_CLAIM = """
+_TAKE = """
     WITH due AS (
         SELECT id FROM sync_delivery
-         WHERE state = 'pending' AND next_attempt_at <= clock_timestamp()
-           AND (reason_code = 'reread') = %s AND (attempts > 0) = %s
+         WHERE state = 'pending' AND next_attempt_at <= clock_timestamp() AND {chosen}
          ORDER BY next_attempt_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
     UPDATE sync_delivery d
        SET attempts = d.attempts + 1, fence = d.fence + 1,
@@ -71,13 +70,24 @@ _CLAIM = """
     RETURNING d.id, d.connection_id, d.kind, d.object_type, d.body, d.headers::text, d.received_at, d.attempts, d.fence,
               d.trace_id, d.reason
 """
+_CLAIM = _TAKE.format(chosen="(reason_code = 'reread') = %s AND (attempts > 0) = %s")
+_CLAIM_THESE = _TAKE.format(chosen="id = ANY(%s)")
 
 
 def claim(*, limit: int, tried: bool = False, reread: bool = False) -> list[Claimed]:
     """Take up to `limit` due deliveries, oldest first, and commit the claim. `tried`: those that came to no end before."""
+    return _take(_CLAIM, [reread, tried, limit])
+
+
+def claim_these(ids: Sequence[int]) -> list[Claimed]:
+    """Take these deliveries, as far as they are due and in nobody's hands, and commit the claim."""
+    return _take(_CLAIM_THESE, [list(ids), len(ids)]) if ids else []
+
+
+def _take(statement: str, chosen: Sequence[Any]) -> list[Claimed]:
     lease = settings.REVOPS_DELIVERY_LEASE_SECONDS
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [reread, tried, limit, lease, lease])
+        cursor.execute(statement, [*chosen, lease, lease])
         rows = cursor.fetchall()
     return sorted((_claimed(row) for row in rows), key=lambda row: row.id)
 

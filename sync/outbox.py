@@ -1,7 +1,7 @@
 """The outbox: takes released postings, sends their stored bytes, and finds out what became of them.
 
 Exactly once means here: the intent with its key and bytes was committed long before; one attempt at a time holds the lease;
-that the first byte may leave is committed before it does; and whatever the answer leaves open is looked up, twice and further
+what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever the answer leaves open is looked up, twice and further
 apart than the vendor's read lag, before the same bytes are sent again. No request runs inside a transaction.
 
 Never: a second body under a key; a resend without a look-up; a state written under an old fence; a cap that drops a posting.
@@ -24,8 +24,9 @@ from revops.money import Money
 from revops.postings import progress
 from revops.postings.models import Posting
 from revops.postings.progress import Claim, back_off_seconds, database_now
-from sync import connections, inbox
-from sync.connector import Call, Client, Config, Connector, Operation, Receipt, Refused, RetryLater, Unknown
+from sync import connections, inbox, recheck
+from sync.connections import Door
+from sync.connector import Call, Client, Config, Connector, ConnectorAnswer, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.crash import crash_point
 from sync.models import Connection
 
@@ -62,9 +63,9 @@ def _attempt(claimed: Claim) -> None:
     """One attempt on one posting: look up what is unclear, send what is new."""
     try:
         connection = Connection.objects.get(pk=claimed.system)
-        connector, config = connections.connector_of(connection), connections.config_of(connection)
-        posting = Posting.objects.get(pk=claimed.posting_id)
-        operation = _operation(connector, posting.operation)
+        door = connections.door_of(connection)
+        posting = Posting.objects.select_related("plan").get(pk=claimed.posting_id)
+        operation = _operation(door.connector, posting.operation)
         client = connections.client_for(connection)
     except (RevOpsError, Refused) as error:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
@@ -73,7 +74,7 @@ def _attempt(claimed: Claim) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(claimed, connector, config, client, operation, call_of(posting)).run()
+        _Attempt(claimed, door, client, operation, posting, call_of(posting)).run()
 
 
 def _operation(connector: Connector, name: str) -> Operation:
@@ -98,14 +99,24 @@ class _Attempt:
     """One attempt in hand."""
 
     claimed: Claim
-    connector: Connector
-    config: Config
+    door: Door
     client: Client
     operation: Operation
+    posting: Posting
     call: Call
+
+    @property
+    def connector(self) -> Connector:
+        return self.door.connector
+
+    @property
+    def config(self) -> Config:
+        return self.door.config
 
     def run(self) -> None:
         if self.claimed.task == "look" and not self._looked_up_and_absent():
+            return
+        if not self._facts_stand():
             return
         held = self._admit()
         if held is None:
@@ -139,6 +150,19 @@ class _Attempt:
         return progress.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
 
     # -- sending ------------------------------------------------------------------------------------------------------
+
+    def _facts_stand(self) -> bool:
+        """Read again, live, what people signed for. True only when the vendor still says the same."""
+        claimed = self.claimed
+        try:
+            gone = recheck.read_anew(self.posting, self.door, self.client)
+        except Exception as error:
+            wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, back_off_seconds(claimed.attempts))
+            if not isinstance(error, ConnectorAnswer):
+                log.exception("posting %s: reading its facts again failed", claimed.posting_id, exc_info=error)
+            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look")
+            return False
+        return progress.facts_stand(claimed, gone)
 
     def _admit(self) -> str | None:
         """The last look before the first byte, under the connection's lock: stop switch, caps, fence. None: go."""
@@ -199,19 +223,18 @@ class _Attempt:
         targets = [(receipt.object_type, receipt.external_id)]
         if isinstance(invoice := self.call.params.get("invoice_id"), str):
             targets.append(("invoice", invoice))
-        door = connections.Door(self.claimed.system, self.connector, self.config)
         for object_type, external_id in targets:
             try:
                 item = self.connector.read(self.client, self.config, object_type, external_id)
                 if item is not None:
-                    inbox.store_read(door, item)
+                    inbox.store_read(self.door, item)
             except Exception as error:
                 log.info("read-back left to the next pull", extra={"object": object_type, "error": type(error).__name__})
 
 
 def _words(error: Exception) -> str:
     """What may be stored of an error: a connector's reason is safe, any other exception is named only."""
-    return error.reason if isinstance(error, Unknown | Refused | RetryLater) else f"{type(error).__name__} in the connector"
+    return error.reason if isinstance(error, ConnectorAnswer) else f"{type(error).__name__} in the connector"
 
 
 # --- caps --------------------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
-from simple_history.models import HistoricalRecords
 
 from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
+from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
 
 
@@ -31,7 +31,7 @@ UNDER_WAY = ("submitted", "released", "posted")
 PLAN_MOVES = [
     ("draft", "submitted"), ("draft", "withdrawn"),
     ("submitted", "released"), ("submitted", "rejected"), ("submitted", "withdrawn"), ("submitted", "void"),
-    ("released", "posted"), ("released", "confirmed"), ("released", "failed"),
+    ("released", "posted"), ("released", "confirmed"), ("released", "failed"), ("released", "void"),
     ("posted", "confirmed"),
 ]  # fmt: skip
 """Every move of a plan that exists; the database refuses all others."""
@@ -40,6 +40,7 @@ POSTING_MOVES = [
     ("planned", "released"), ("planned", "void"),
     ("released", "sending"), ("released", "confirmed"), ("released", "refused"), ("released", "void"),
     ("sending", "released"), ("sending", "posted"), ("sending", "unknown"), ("sending", "refused"), ("sending", "confirmed"),
+    ("sending", "void"),
     ("unknown", "sending"), ("unknown", "posted"), ("unknown", "refused"), ("unknown", "confirmed"),
     ("posted", "confirmed"),
 ]  # fmt: skip
@@ -87,7 +88,7 @@ class ChangePlan(models.Model):
     outcome = models.TextField(blank=True)
     row_version = models.PositiveIntegerField(default=1)
     trace_id = models.CharField(max_length=32, blank=True)
-    history = HistoricalRecords()
+    history = KeptHistory()
 
     class Meta:
         ordering = ["-id"]
@@ -133,6 +134,17 @@ class ChangePlan(models.Model):
                     "(SELECT 1 FROM approvals_decision d WHERE d.checkpoint_id = c.id AND d.plan_id = NEW.id "
                     "AND d.verdict = 'approved' AND d.digest = NEW.digest AND d.decided_by_id <> NEW.maker_id)) THEN "
                     "RAISE EXCEPTION 'a plan is released only when every checkpoint is signed' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="void_only_unsent",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__state="released", new__state="void"),
+                func=(
+                    "IF EXISTS (SELECT 1 FROM postings_posting p WHERE p.plan_id = NEW.id AND p.state <> 'void') "
+                    "THEN RAISE EXCEPTION 'a plan of which something may have left does not become void' "
                     "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
                 ),
             ),
@@ -225,6 +237,11 @@ class Posting(models.Model):
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(new__fence__lt=pgtrigger.F("old__fence")),
             ),
+            pgtrigger.Protect(
+                name="void_only_unsent",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__first_sent_at__isnull=False, new__state="void") & ~pgtrigger.Q(old__state="void"),
+            ),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=POSTING_MOVES),
             pgtrigger.Trigger(
                 name="leaves_after_release",
@@ -240,6 +257,7 @@ class Posting(models.Model):
             pgtrigger.Protect(
                 name="kept_once_released", operation=pgtrigger.Delete, condition=~pgtrigger.Q(old__state="planned")
             ),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

@@ -19,10 +19,11 @@ from django.db import connection, transaction
 from revops.audit.log import record as audit
 from revops.audit.trace import tracing
 from revops.cases.lifecycle import await_evidence
+from revops.ledger.reading import account_ledger
 from revops.people.actors import System
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
-from revops.postings.release import reopen_case
+from revops.postings.release import Moved, reopen_case, void_plan, what_moved
 
 ACTOR = System("posting")
 LEASE_SECONDS = 120
@@ -77,6 +78,33 @@ def claim(*, may_send: Sequence[str], may_look: Sequence[str]) -> Claim | None:
         cursor.execute(_CLAIM, [list(may_send), list(may_look), LEASE_SECONDS])
         row = cursor.fetchone()
     return None if row is None else Claim(*row)
+
+
+def facts_stand(claimed: Claim, gone: Sequence[str]) -> bool:
+    """Compare what was signed with the ledger, right after the vendor was read again; `gone` names what it no longer shows.
+
+    When something moved, a plan of which nothing has left is void and goes back to its maker; one that was sent before, and not
+    found, waits for a person, since the move may be its own effect. Once an earlier step of the plan is posted, the facts are
+    expected to have moved and nothing is compared. False as well when the claim is no longer ours.
+    """
+    with _finishing(claimed, "read again before sending", release=False) as held:
+        if held is None:
+            return False
+        plan, posting = held
+        if any(other.state in (PostingState.POSTED, PostingState.CONFIRMED) for other in locked_postings(plan)):
+            return True
+        moved = what_moved(plan, account_ledger(plan.account))
+        if gone:
+            moved = Moved(f"{posting.system} does not show {', '.join(gone)} any more.", moved.differences if moved else ())
+        if moved is None:
+            return True
+        if posting.first_sent_at is None:
+            posting.lease_until = posting.next_attempt_at = None
+            posting.save(update_fields=["lease_until", "next_attempt_at"])
+            void_plan(plan, moved, acting_user=ACTOR)
+        else:
+            _ask_person(plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]})
+    return False
 
 
 def begin_send(claimed: Claim) -> Posting | None:
@@ -191,18 +219,19 @@ def note_absent(claimed: Claim, *, read_lag_seconds: int, resend_seconds_max: in
             posting.save()
             return "wait"
         if now - posting.first_sent_at > dt.timedelta(seconds=resend_seconds_max):
-            posting.needs_person, posting.lease_until = True, None
-            posting.last_error = (
-                "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
-            )
-            posting.save()
-            since = {"first_sent_at": posting.first_sent_at.isoformat()}
-            _audit(plan, posting, "posting.needs_person", f"{plan.code}: a person must decide", since)
+            words = "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
+            _ask_person(plan, posting, words, {"first_sent_at": posting.first_sent_at.isoformat()})
             return "person"
         posting.last_error = "Looked up twice: not there. Sent again with the same key and bytes."
         posting.save()
         _audit(plan, posting, "posting.resend", f"{plan.code}: not there, sent again", {"attempts": claimed.attempts})
         return "resend"
+
+
+def _ask_person(plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]) -> None:
+    posting.needs_person, posting.lease_until, posting.last_error = True, None, words[:ERROR_LENGTH_MAX]
+    posting.save()
+    _audit(plan, posting, "posting.needs_person", f"{plan.code}: a person must decide", after)
 
 
 @contextmanager

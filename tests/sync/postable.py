@@ -19,7 +19,7 @@ from revops.people.actors import System
 from revops.people.models import User
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
-from sync import connections
+from sync import connections, poll
 from sync.apply import process_all
 from sync.simulators.gainsight import metadata
 from sync.simulators.netsuite import tokens
@@ -94,8 +94,19 @@ def book(netsuite: Control, total: str = "41120.00") -> Book:
          "rate": total, "foreignamount": f"-{total}"},
     )  # fmt: skip
     world.systems(netsuite.url, tokens.demo_private_key_pem())
-    account, case = world.mismatch(usd(total), usd("1000.00"))
+    account = world.customers()
+    world.say("stripe", world.billed(usd("1000.00")))
+    read_all("netsuite")
+    case = ExceptionCase.objects.get(rule="invoice_amount_mismatch", account=account)
     return Book(netsuite, account, case, world.person("ana", "finance_analyst"), world.person("pat", "approver"))
+
+
+def read_all(slug: str) -> None:
+    """Pull everything that the connection offers, record it and let detection look."""
+    for stream in poll.streams_of(slug):
+        pulled = poll.pull_now(slug, stream)
+        assert not pulled.problem, pulled.problem
+    evidence_arrives()
 
 
 def _periods() -> list[Json]:
@@ -131,10 +142,7 @@ def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") ->
         },
     )  # fmt: skip
     account = world.customers()
-    world.say("gainsight", world.fact(
-        "renewal", RENEWAL, {"customer": COMPANY}, name="Renewal 2027", stage="in_progress", held=False, is_closed=False,
-        target_amount=usd("5000.00"),
-    ))  # fmt: skip
+    read_all("gainsight")
     return compose_plan(
         kind=kind, case=None, account=account, inputs={"renewal_id": RENEWAL, "hold_reason": "Amendment not finished"},
         reason="Amendment not finished", acting_user=maker,

@@ -46,6 +46,9 @@ class Control:
         body = {"match": {"method": method, "path": path}, **wish}
         requests.post(f"{self.url}/_sim/faults", json=body, timeout=5).raise_for_status()
 
+    def clear_faults(self) -> None:
+        requests.delete(f"{self.url}/_sim/faults", timeout=5).raise_for_status()
+
     def deliveries(self, **wish: Any) -> None:
         requests.put(f"{self.url}/_sim/deliveries", json=wish, timeout=5).raise_for_status()
 

@@ -1,0 +1,53 @@
+"""The live look before the first byte: what the plan was decided on at this vendor is read again, and the ledger hears it.
+
+The ledger may be minutes behind. Between an approval and its posting somebody may have credited the invoice, held the renewal
+or locked the period in the vendor's own screens; such a plan must go back to its maker instead of out. What is read goes the
+way of every fact (inbox, translation, ledger), so the reason why a plan was stopped is on record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from revops.postings.models import Posting
+from sync import apply, claims, doorbell, inbox
+from sync.connections import Door
+from sync.connector import Client, Reread, RetryLater
+from sync.models import Delivery, DeliveryState
+
+AGAIN_SECONDS = 2
+NOT_UNDERSTOOD_SECONDS = 60
+
+
+def read_anew(posting: Posting, door: Door, client: Client) -> list[str]:
+    """Read every object of the posting's system that its plan rests on, and record what it says in the ledger.
+
+    Returns what to call those that the vendor does not show any more. Raises `RetryLater` while one of them cannot be read, is
+    in another worker's hands, or cannot be understood: then nothing may be sent yet. Other answers of the connector pass through.
+    """
+    gone: list[str] = []
+    read: list[int] = []
+    for wanted, label in _rests_on(posting):
+        item = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
+        if item is None:
+            gone.append(label)
+        else:
+            read.append(inbox.store_read(door, item))
+    apply.process(claims.claim_these(read), dt.datetime.now(dt.UTC))
+    doorbell.ring("detect_accounts")
+    for delivery in Delivery.objects.filter(pk__in=read).order_by("pk"):
+        if delivery.state == DeliveryState.PENDING:
+            raise RetryLater("What was read again is still being applied.", AGAIN_SECONDS, "recheck_pending")
+        if delivery.state == DeliveryState.QUARANTINED:
+            reason = f"Held: what {door.connector.label} says now is a dead letter (delivery {delivery.pk}): {delivery.reason}"
+            raise RetryLater(reason, NOT_UNDERSTOOD_SECONDS, "recheck_not_understood")
+    return gone
+
+
+def _rests_on(posting: Posting) -> list[tuple[Reread, str]]:
+    """The objects of this vendor among the facts that were shown to those who signed, each with its name."""
+    return [
+        (Reread(str(fact["object_type"]), str(fact["external_id"])), f"{fact['object_type']} {fact['label']}".replace("_", " "))
+        for fact in posting.plan.facts
+        if fact["system"] == posting.system_id
+    ]
