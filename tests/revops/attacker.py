@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
-APPLICATION = "revops_application"
+_numbers = itertools.count()
 
 
 def refusal_of(statement: str, values: Any = None) -> str:
@@ -35,7 +37,7 @@ def committed() -> None:
 @contextmanager
 def application() -> Iterator[None]:
     """Inside, statements run as an account that may read and write every table, owns none, and is no superuser."""
-    role = sql.Identifier(APPLICATION)
+    role = sql.Identifier(f"revops_application_{os.getpid()}_{next(_numbers)}")
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOSUPERUSER").format(role))
         cursor.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}").format(role))

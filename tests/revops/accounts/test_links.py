@@ -1,0 +1,181 @@
+"""Whose is this customer? By the id that the system itself carries, in either length, or by a person; never by resemblance.
+
+Billing's customers come as Stripe sends them, the CRM's accounts as facts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from revops.accounts.models import Account, AccountLink
+from revops.audit.models import ActionRecord
+from revops.cases.models import ExceptionCase
+from revops.errors import Conflict
+from revops.ledger.models import SourceRecord
+from revops.ledger.relink import link_customer, unlink_customer
+from revops.money import Money
+from revops.people.actors import System
+from sync import connections, inbox
+from sync.models import Delivery
+from tests.revops import world
+from tests.revops.api.caller import Caller, body
+from tests.sync.stripe_sender import API_KEY, SECRET, event, rendered
+
+pytestmark = pytest.mark.django_db
+
+LONG = "0015e00000AbCd1AAF"
+SHORT = LONG[:15]
+OTHER_CASE = "0015e00000abcd1AAA"
+"""Another account: ids differ in case alone, and their checksums tell them apart."""
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def systems() -> None:
+    world.systems()
+    world.erp()
+    from revops.ledger.models import SourceSystem
+
+    SourceSystem.objects.filter(slug="stripe").delete()
+    connections.connect(
+        slug="stripe", vendor="stripe", base_url="https://api.stripe.com", acting_user=System("tests"),
+        values={"api_key": API_KEY, "webhook_secret": SECRET},
+    )  # fmt: skip
+
+
+def stripe_says(customer: str, account_id: str | None, name: str = "Halden") -> Delivery:
+    """`customer.updated` with this Salesforce id in its metadata, through the inbox."""
+    number = next(_numbers)
+    said: dict[str, Any] = event(number, name, customer=customer)
+    said["data"]["object"]["metadata"] = {} if account_id is None else {"salesforce_account_id": account_id}
+    door = connections.door("stripe")
+    assert door is not None
+    kept = inbox.accept(door, kind="event", dedup_key=said["id"], body=rendered(said))
+    inbox.process_all(world.now())
+    return Delivery.objects.get(pk=kept.id)
+
+
+def crm_says(account_id: str, name: str = "Halden", **more: Any) -> None:
+    world.say("salesforce", world.fact("customer", account_id, name=name, currency="USD", **more))
+
+
+def account_of(customer: str, system: str = "stripe") -> str | None:
+    row = SourceRecord.objects.select_related("account").get(system=system, object_type="customer", external_id=customer)
+    return row.account.crm_account if row.account is not None else None
+
+
+@pytest.mark.parametrize("carried", [LONG, SHORT], ids=["18 characters", "15 characters"])
+@pytest.mark.parametrize("crm_first", [True, False], ids=["the account comes first", "the customer comes first"])
+def test_either_length_of_the_id_finds_the_account(carried: str, crm_first: bool) -> None:
+    if crm_first:
+        crm_says(LONG)
+    stripe_says("cus_1", carried)
+    if not crm_first:
+        assert account_of("cus_1") is None
+        crm_says(LONG)
+    assert account_of("cus_1") == LONG
+    link = AccountLink.objects.get(system="stripe")
+    assert (link.account.crm_account, link.basis) == (LONG, "reference")
+
+
+def test_ids_that_differ_in_case_alone_are_two_accounts() -> None:
+    crm_says(LONG)
+    crm_says(OTHER_CASE, "Somebody else")
+    stripe_says("cus_1", SHORT)
+    stripe_says("cus_2", OTHER_CASE[:15])
+    assert (account_of("cus_1"), account_of("cus_2")) == (LONG, OTHER_CASE)
+
+
+@pytest.mark.parametrize(
+    "carried", [LONG[:17], SHORT + "AAB", LONG.replace("A", "А"), SHORT[:14], "0" * 19, "0015e00000AbCd!AAF", " " + SHORT[1:]],
+    ids=["17", "wrong checksum", "a Cyrillic letter", "14", "19", "a sign", "a blank"],
+)  # fmt: skip
+def test_w27_what_is_no_id_is_set_aside_and_links_nothing(carried: str) -> None:
+    crm_says(LONG)
+    found = stripe_says("cus_1", carried)
+    assert (found.state, found.reason_code) == ("quarantined", "reference_invalid")
+    assert not SourceRecord.objects.filter(system="stripe").exists()
+    assert AccountLink.objects.filter(system="stripe").count() == 0
+
+
+def test_an_unknown_account_is_waited_for_and_never_guessed() -> None:
+    crm_says(OTHER_CASE, "Halden")
+    stripe_says("cus_1", LONG, "Halden")
+    stripe_says("cus_2", None, "Halden")
+    assert (account_of("cus_1"), account_of("cus_2")) == (None, None)
+    analyst = Caller(world.person("cleo", "cs_analyst"))
+    waiting = body(analyst.get("records/?unlinked=true&system=stripe&object_type=customer"))["results"]
+    assert {row["external_id"] for row in waiting} == {"cus_1", "cus_2"}
+    crm_says(LONG, "Another name")
+    assert (account_of("cus_1"), account_of("cus_2")) == (LONG, None)
+
+
+def test_several_customers_of_one_system_are_one_account() -> None:
+    crm_says(LONG)
+    for customer in ("cus_1", "cus_2", "cus_3"):
+        stripe_says(customer, SHORT)
+    assert Account.objects.count() == 1
+    assert AccountLink.objects.filter(system="stripe", account__crm_account=LONG).count() == 3
+
+
+def test_the_same_number_in_two_systems_is_two_customers() -> None:
+    crm_says(LONG)
+    crm_says(OTHER_CASE, "Somebody else")
+    stripe_says("50", LONG)
+    world.say("netsuite", world.fact("customer", "50", {"crm_account": OTHER_CASE}, name="Somebody else"))
+    assert (account_of("50"), account_of("50", "netsuite")) == (LONG, OTHER_CASE)
+
+
+# --- merged -----------------------------------------------------------------------------------------------------------
+
+
+def bill(total: str) -> None:
+    money = Money(Decimal(total), "USD")
+    world.say("stripe", world.fact(
+        "invoice", "in_700", {"customer": "cus_1"}, number="A-1", status="open", total=money, credited=Money.zero("USD"),
+        finalized_at=world.days_ago(5),
+    ))  # fmt: skip
+
+
+def test_two_accounts_that_the_crm_merged_become_one_as_their_customers_move() -> None:
+    """The loser is deleted in the CRM; billing's customer names the winner from then on. Its records and cases follow."""
+    crm_says(LONG, "Winner")
+    crm_says(OTHER_CASE, "Loser")
+    stripe_says("cus_1", OTHER_CASE)
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, {"crm_account": OTHER_CASE}, name="Loser"))
+    bill("1000.00")
+    world.say("netsuite", world.period(), world.entered(world.usd("1120.00")))
+    world.look()
+    loser, winner = (Account.objects.get(crm_account=key) for key in (OTHER_CASE, LONG))
+    assert ExceptionCase.objects.get(status="open").account == loser
+    world.say("salesforce", world.fact("customer", OTHER_CASE, deleted=True, name="Loser"))
+    stripe_says("cus_1", LONG)
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, {"crm_account": LONG}, name="Winner"))
+    moved = SourceRecord.objects.filter(system__in=("stripe", "netsuite"), object_type__in=("customer", "invoice"))
+    assert set(moved.values_list("account", flat=True)) == {winner.pk}
+    world.look()
+    assert list(ExceptionCase.objects.filter(status="open").values_list("account", flat=True)) == [winner.pk]
+    lines = ActionRecord.objects.filter(verb="account.relink").order_by("id")
+    assert [(line.before, line.after) for line in lines] == [({"account": loser.pk}, {"account": winner.pk})] * 2
+    assert [row.account_id for row in AccountLink.history.filter(system="stripe").order_by("history_id")] == [loser.pk, winner.pk]
+
+
+def test_a_person_overrules_a_reference_and_stays_right() -> None:
+    cleo = world.person("cleo", "cs_analyst")
+    crm_says(LONG)
+    crm_says(OTHER_CASE, "Somebody else")
+    other = Account.objects.get(crm_account=OTHER_CASE)
+    stripe_says("cus_1", LONG)
+    unlink_customer(system="stripe", customer_id="cus_1", reason="Another company", acting_user=cleo, now=world.now())
+    stripe_says("cus_1", LONG)
+    assert account_of("cus_1") is None
+    link_customer(system="stripe", customer_id="cus_1", account=other, reason="VAT id", acting_user=cleo, now=world.now())
+    stripe_says("cus_1", LONG)
+    assert account_of("cus_1") == OTHER_CASE
+    first = Account.objects.get(crm_account=LONG)
+    with pytest.raises(Conflict, match="linked to Somebody else"):
+        link_customer(system="stripe", customer_id="cus_1", account=first, reason="x", acting_user=cleo, now=world.now())
