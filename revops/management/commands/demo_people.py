@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from revops.access.grants import grant_role
+from revops.access.joiners import add_person
 from revops.people.actors import System
 from revops.people.models import Role, User
 
@@ -33,9 +34,7 @@ class Command(BaseCommand):
         password = os.environ.get("REVOPS_DEMO_PASSWORD", DEFAULT_PASSWORD)
         for email, name, role in PEOPLE:
             with transaction.atomic():
-                user, created = User.objects.get_or_create(username=email, defaults={"email": email, "display_name": name})
-                if created:
-                    user.set_password(password)
-                    user.save()
+                user = User.objects.filter(username=email).first()
+                user = user or add_person(email, name=name, password=password, acting_user=System("demo"))
                 grant_role(user, role, acting_user=System("demo"))
             self.stdout.write(f"{role.label:<26} {email:<32} {password}")
