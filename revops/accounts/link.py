@@ -121,6 +121,29 @@ def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | S
             )
 
 
+def note_legal_entity(
+    code: str, *, name: str, base_currency: str, crm_accounts: list[str], acting_user: User | System
+) -> LegalEntity:
+    """Make or refresh a legal entity (`base_currency` is ISO 4217), and give it the accounts that had waited for it.
+
+    `crm_accounts` are the CRM ids of the accounts that name it. Runs inside the caller's transaction.
+    """
+    entity, _ = LegalEntity.objects.update_or_create(code=code, defaults={"name": name, "base_currency": base_currency})
+    for account in Account.objects.filter(legal_entity__isnull=True, crm_account__in=crm_accounts).order_by("pk"):
+        account.legal_entity = entity
+        account.save()
+        audit(
+            "account.refresh",
+            account,
+            acting_user=acting_user,
+            account_id=account.pk,
+            summary=f"{entity} keeps its books",
+            before={"legal_entity_id": None},
+            after={"legal_entity_id": entity.pk},
+        )
+    return entity
+
+
 def linked(customers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """(system, customer id) -> account id for those that are linked."""
     wanted = set(customers)

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from django.db import connection
 
-from revops.accounts.link import CustomerStatement, accounts_for, linked
-from revops.accounts.models import Account
+from revops.accounts.link import CustomerStatement, accounts_for, linked, note_legal_entity
 from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
 from revops.people.actors import System
-from revops.people.models import LegalEntity
 
 ACTOR = System("apply")
 PARENTS = ("invoice", "subscription")
@@ -133,16 +131,14 @@ def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
     for row in moved:
         if row.object_type != "legal_entity" or not row.fields.get("code"):
             continue
-        entity, _ = LegalEntity.objects.update_or_create(
-            code=str(row.fields["code"]),
-            defaults={
-                "name": str(row.fields.get("name") or ""),
-                "base_currency": str(row.fields.get("currency") or ""),
-            },
-        )
+        code = str(row.fields["code"])
         crm_ids = SourceRecord.objects.filter(
-            object_type="customer", system__role=SystemRole.CRM, fields__legal_entity=entity.code
-        ).values("external_id")
-        for account in Account.objects.filter(legal_entity__isnull=True, crm_account__in=crm_ids):
-            account.legal_entity = entity
-            account.save()
+            object_type="customer", system__role=SystemRole.CRM, fields__legal_entity=code
+        ).values_list("external_id", flat=True)
+        note_legal_entity(
+            code,
+            name=str(row.fields.get("name") or ""),
+            base_currency=str(row.fields.get("currency") or ""),
+            crm_accounts=list(crm_ids),
+            acting_user=ACTOR,
+        )
