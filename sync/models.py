@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pgtrigger
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
@@ -42,12 +43,30 @@ class DeliveryState(models.TextChoices):
     QUARANTINED = "quarantined", "Dead letter"
 
 
+class Replay(models.Model):
+    """One replay: many deliveries put back to the start together. `total` counts those put back so far; a stopped replay puts
+    back no more, and what had not been worked on yet is again what it was."""
+
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    asked_by_label = models.CharField(max_length=150)
+    asked_at = models.DateTimeField(db_default=Now())
+    reason = models.TextField(blank=True)
+    total = models.PositiveIntegerField(default=0)
+    stopped_at = models.DateTimeField(null=True)
+    stopped_by_label = models.CharField(max_length=150, blank=True)
+    taken_back = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"replay {self.pk} of {self.asked_at:%Y-%m-%d %H:%M}"
+
+
 class Delivery(models.Model):
     """One thing that came in, exactly as it came. The row is the queue entry as well.
 
     `body` is untouched raw bytes, `digest` its SHA-256 (hex). (`connection`, `dedup_key`) is unique: a copy adds to
     `copies`; a second body under the same key is kept as its own row with `conflicts_with` set and a dead letter's reason.
-    `attempts` is committed before work starts. `fence` moves with every claim.
+    `attempts` is committed before work starts. `fence` moves with every claim. `replay` is the last replay that put it back,
+    `before_replay` what it was then (`state reason reason_code attempts done_at`), for a replay that is stopped.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
@@ -69,6 +88,8 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True)
     replays = models.PositiveIntegerField(default=0)
+    replay = models.ForeignKey(Replay, null=True, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    before_replay = models.JSONField(null=True)
     trace_id = models.CharField(max_length=32, blank=True)
 
     class Meta:
@@ -78,6 +99,7 @@ class Delivery(models.Model):
             models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
             models.Index(fields=["state", "id"], name="delivery_by_state"),
             models.Index(fields=["trace_id"], name="delivery_by_trace"),
+            models.Index(fields=["replay", "id"], name="delivery_by_replay", condition=models.Q(replay__isnull=False)),
         ]
         triggers = [
             pgtrigger.Protect(

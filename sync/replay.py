@@ -1,7 +1,8 @@
 """Replay: put deliveries back to the start, after whatever kept them from the ledger has been mended.
 
 Replaying is always safe: the ledger knows what it knows, and the same content under the same version writes nothing. The
-preview does the real work in a transaction and takes it back, so what it promises is what will happen.
+preview does the real work in a transaction and takes it back, so what it promises is what will happen. A replay can be stopped:
+what is not yet replayed becomes what it was.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, F, PositiveIntegerField, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, JSONObject, Now
+from django.utils import timezone
 
 from revops.audit import log as audit
-from revops.errors import Missing, Rejected
+from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceRecord
 from revops.ledger.record import Statement, record
-from revops.people.actors import System
+from revops.people.actors import System, actor_label, actor_user
 from sync import doorbell
 from sync.apply import understand
 from sync.claims import Claimed
-from sync.models import Connection, Delivery, DeliveryState
+from sync.models import Connection, Delivery, DeliveryState, Replay
 
 if TYPE_CHECKING:
     from revops.people.models import User
@@ -59,7 +62,9 @@ def replay(delivery_id: int, *, reason: str, acting_user: User | System) -> Deli
         if delivery.state == DeliveryState.PENDING:
             raise Rejected("delivery_pending", "This delivery is still waiting for its turn; there is nothing to replay.")
         before = {"state": delivery.state, "reason": delivery.reason}
-        _put_back([delivery_id])
+        run = begin_replay(reason=reason, acting_user=acting_user)
+        _put_back([delivery_id], run)
+        Replay.objects.filter(pk=run.pk).update(total=1)
         audit.record(
             "delivery.replay",
             delivery,
@@ -74,15 +79,29 @@ def replay(delivery_id: int, *, reason: str, acting_user: User | System) -> Deli
     return delivery
 
 
+def begin_replay(*, reason: str, acting_user: User | System) -> Replay:
+    """A replay that nothing belongs to yet. It is what `cancel_replay` stops."""
+    return Replay.objects.create(asked_by=actor_user(acting_user), asked_by_label=actor_label(acting_user), reason=reason)
+
+
 def replay_many(
-    deliveries: QuerySet[Delivery], *, reason: str, acting_user: User | System, progress: Progress | None = None
+    deliveries: QuerySet[Delivery],
+    *,
+    reason: str,
+    acting_user: User | System,
+    progress: Progress | None = None,
+    run: Replay | None = None,
 ) -> int:
-    """Put many back, batch by batch, each batch with one audit row that names its deliveries. Returns how many."""
+    """Put many back, batch by batch, each batch with one audit row that names its deliveries. Returns how many; fewer than were
+    asked for when somebody stops `run` meanwhile."""
+    run = run or begin_replay(reason=reason, acting_user=acting_user)
     total = 0
     for ids in _batches(deliveries):
         with transaction.atomic():
+            if Replay.objects.select_for_update().get(pk=run.pk).stopped_at is not None:
+                break
             first = Delivery.objects.filter(pk=ids[0]).get()
-            moved = _put_back(ids)
+            moved = _put_back(ids, run)
             if moved:
                 audit.record(
                     "delivery.replay",
@@ -92,11 +111,67 @@ def replay_many(
                     reason=reason,
                     after={"deliveries": moved},
                 )
+            Replay.objects.filter(pk=run.pk).update(total=F("total") + len(moved))
         total += len(moved)
         doorbell.ring("apply_deliveries")
         if progress is not None:
             progress(len(ids))
     return total
+
+
+def waiting_in(run: Replay) -> QuerySet[Delivery]:
+    """The deliveries of a replay that nobody has worked on yet."""
+    return Delivery.objects.filter(replay=run, state=DeliveryState.PENDING)
+
+
+def cancel_replay(run: Replay, *, acting_user: User | System) -> int:
+    """Stop a replay: no further delivery is put back, and each that no worker holds yet becomes what it was. What was replayed
+    stays replayed: the ledger forgets nothing. Returns how many were taken back.
+
+    Raises `Conflict("replay_stopped")` when it was stopped before, `Rejected("replay_done")` when nothing waits any more.
+    """
+    with transaction.atomic():
+        row = Replay.objects.select_for_update().get(pk=run.pk)
+        if row.stopped_at is not None:
+            raise Conflict("replay_stopped", f"Replay {row.pk} was stopped before, by {row.stopped_by_label}.")
+        if not waiting_in(row).exists():
+            raise Rejected("replay_done", f"Nothing of replay {row.pk} waits any more: there is nothing to stop.")
+        taken = 0
+        last = 0
+        while ids := list(_untouched(row).filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+            taken += _as_before(ids)
+            last = ids[-1]
+        row.stopped_at, row.stopped_by_label, row.taken_back = timezone.now(), actor_label(acting_user), taken
+        row.save(update_fields=["stopped_at", "stopped_by_label", "taken_back"])
+        audit.record(
+            "delivery.replay_cancel",
+            row,
+            acting_user=acting_user,
+            summary=f"Stopped replay {row.pk}: {taken} of {row.total} deliveries are what they were",
+            reason=row.reason,
+            after={"taken_back": taken, "of": row.total},
+        )
+    return taken
+
+
+def _untouched(run: Replay) -> QuerySet[Delivery]:
+    """Waiting and in nobody's hands; one that a worker claims at this moment is left to it."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+    return waiting_in(run).filter(free).select_for_update(skip_locked=True)
+
+
+def _as_before(ids: Sequence[int]) -> int:
+    """What each was before it was put back. The fence moves: whoever claimed it long ago changes nothing."""
+    return Delivery.objects.filter(pk__in=ids).update(
+        state=KT("before_replay__state"),
+        reason=KT("before_replay__reason"),
+        reason_code=KT("before_replay__reason_code"),
+        attempts=Cast(KT("before_replay__attempts"), PositiveIntegerField()),
+        done_at=Cast(KT("before_replay__done_at"), DateTimeField()),
+        replays=F("replays") - 1,
+        fence=F("fence") + 1,
+        lease_until=None,
+    )
 
 
 def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: Progress | None = None) -> Impact:
@@ -152,8 +227,9 @@ def _as_claimed(row: Delivery) -> Claimed:
     )
 
 
-def _put_back(ids: Sequence[int]) -> list[int]:
-    """Pending again, as if it had just come; the fence moves, so that a worker that still holds it changes nothing."""
+def _put_back(ids: Sequence[int], run: Replay) -> list[int]:
+    """Pending again, as if it had just come; the fence moves, so that a worker that still holds it changes nothing. What it was
+    is kept beside it."""
     found = Delivery.objects.filter(pk__in=ids).exclude(state=DeliveryState.PENDING)
     moved = sorted(found.select_for_update().values_list("pk", flat=True))
     Delivery.objects.filter(pk__in=moved).update(
@@ -166,6 +242,10 @@ def _put_back(ids: Sequence[int]) -> list[int]:
         lease_until=None,
         next_attempt_at=Now(),
         done_at=None,
+        replay=run,
+        before_replay=JSONObject(
+            state=F("state"), reason=F("reason"), reason_code=F("reason_code"), attempts=F("attempts"), done_at=F("done_at")
+        ),
     )
     return moved
 

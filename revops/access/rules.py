@@ -78,6 +78,21 @@ def _works_team(user: User, team: str) -> bool:
     return bool(roles & {Role.FINANCE_ANALYST, Role.CONTROLLER}) or team in ("", "customer_success")
 
 
+def roles_that(verb: str, row: Model | None = None) -> frozenset[str]:
+    """The roles to which this (on this row) is granted: for telling somebody who may do what they may not."""
+    roles = frozenset(str(role) for role in GRANTS[verb])
+    if verb == "work_case" and row is not None and str(getattr(row, "team", "")) not in ("", "customer_success"):
+        roles -= {str(Role.CS_ANALYST)}
+    return roles
+
+
+def workable_by(user: User, cases: QuerySet[M]) -> QuerySet[M]:
+    """The cases of a queryset that this person may work: the rows on which `may(user, "work_case", row)` holds."""
+    if not may(user, "work_case"):
+        return cases.none()
+    return cases if _works_team(user, "finance") else cases.filter(team__in=("", "customer_success"))
+
+
 def may_compose(user: User, kind: str) -> bool:
     """May this person compose this kind of change? The kind itself says which roles make it: money is finance's."""
     return may(user, "compose_plan") and kind in KINDS and bool(user.role_codes() & KINDS[kind].maker_roles)

@@ -2,15 +2,15 @@
 
 The only write path of these columns besides `cases.lifecycle` (which opens, refreshes and closes by evidence). Each
 action locks the row, compares `row_version` with the one the person saw, changes, and writes the action log, in one
-transaction. Who may act on which case is decided by the caller through `access`; who may never act at all (an inactive
-owner) is decided here.
+transaction. Actions on many cases do so for all of them or for none, with one line of the log for each. Who may act on which
+case is decided by the caller through `access`; who may never act at all (an inactive owner) is decided here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
 from django.db import IntegrityError, transaction
@@ -24,6 +24,9 @@ from revops.people.models import User
 NOTE_LENGTH_MAX = 10_000
 SNOOZE_DAYS_MAX = 90
 SAVED_VIEWS_MAX = 50
+BULK_MAX = 500
+"""At most so many cases in one action: each is a row lock, an update and a line of the log in one transaction."""
+NAMED_MAX = 5
 SAME_NOTE_SECONDS = 60
 """The same words by the same person within this time are one note: a double click must not write twice."""
 
@@ -54,7 +57,10 @@ def assign_case(
 
     Raises `Conflict` (stale version), `Rejected("case_closed")`, `Rejected("owner_inactive")`.
     """
-    row = _locked(case, row_version)
+    return _assign(_locked(case, row_version), owner, acting_user, remark)
+
+
+def _assign(row: ExceptionCase, owner: User | None, acting_user: User | System, remark: str) -> ExceptionCase:
     if row.status == CaseStatus.CLOSED:
         raise Rejected("case_closed", f"{row.code} is closed; it reopens by itself if the contradiction comes back.")
     if owner is not None and not owner.is_active:
@@ -76,6 +82,40 @@ def assign_case(
         after={"owner": owner.get_username() if owner else None},
     )
     return row
+
+
+@transaction.atomic
+def assign_cases(
+    picked: Mapping[int, int], *, owner: User | None, acting_user: User | System, remark: str = ""
+) -> list[ExceptionCase]:
+    """Give many cases to `owner`, or to nobody: all of them or none. `picked` maps row ids to the versions that were seen.
+
+    Raises `Conflict("cases_changed")` naming those that changed, `Missing` when one is gone, `Rejected("bulk_limit")`,
+    `Rejected("bulk_empty")` and what `assign_case` raises.
+    """
+    return _each(picked, lambda row: _assign(row, owner, acting_user, remark))
+
+
+def _each(picked: Mapping[int, int], change: Callable[[ExceptionCase], ExceptionCase]) -> list[ExceptionCase]:
+    """Lock all rows in the order of their ids, so that two of these never wait for each other; then change each."""
+    if not picked:
+        raise Rejected("bulk_empty", "Select at least one row first.")
+    if len(picked) > BULK_MAX:
+        raise Rejected("bulk_limit", f"At most {BULK_MAX} cases at once. Narrow the filter, then do the rest.")
+    rows = list(
+        ExceptionCase.objects.select_for_update(of=("self",)).select_related("owner").filter(pk__in=picked).order_by("pk")
+    )
+    if len(rows) != len(picked):
+        raise Missing("exception")
+    stale = [row.code for row in rows if row.row_version != picked[row.pk]]
+    if stale:
+        more = f" and {len(stale) - NAMED_MAX} more" if len(stale) > NAMED_MAX else ""
+        raise Conflict(
+            "cases_changed",
+            f"{', '.join(stale[:NAMED_MAX])}{more} changed in the meantime. Nothing was done to any of the {len(picked)}: "
+            "look at them as they are now, then decide again.",
+        )
+    return [change(row) for row in rows]
 
 
 @transaction.atomic
@@ -143,11 +183,18 @@ def snooze_case(
     Raises `Conflict`, `Rejected("snooze_reason")`, `Rejected("snooze_time")` (in the past or over 90 days),
     `Rejected("case_state")`.
     """
+    _check_snooze(until, reason, now)
+    return _snooze(_locked(case, row_version), until, reason, acting_user)
+
+
+def _check_snooze(until: dt.datetime, reason: str, now: dt.datetime) -> None:
     if not reason.strip():
         raise Rejected("snooze_reason", "Say what you are waiting for.", field="reason")
     if until <= now or until > now + dt.timedelta(days=SNOOZE_DAYS_MAX):
         raise Rejected("snooze_time", f"Choose a time within the next {SNOOZE_DAYS_MAX} days.", field="until")
-    row = _locked(case, row_version)
+
+
+def _snooze(row: ExceptionCase, until: dt.datetime, reason: str, acting_user: User) -> ExceptionCase:
     if row.status not in (CaseStatus.OPEN, CaseStatus.SNOOZED):
         raise Rejected("case_state", f"{row.code} is {row.get_status_display().lower()}: there is nothing to put aside.")
     before = {"status": row.status, "snoozed_until": row.snoozed_until.isoformat() if row.snoozed_until else None}
@@ -165,6 +212,18 @@ def snooze_case(
         after={"status": row.status, "snoozed_until": until.isoformat()},
     )
     return row
+
+
+@transaction.atomic
+def snooze_cases(
+    picked: Mapping[int, int], *, until: dt.datetime, reason: str, acting_user: User, now: dt.datetime
+) -> list[ExceptionCase]:
+    """Put many cases aside until then (aware): all of them or none. `picked` maps row ids to the versions that were seen.
+
+    Raises what `snooze_case` and `assign_cases` raise.
+    """
+    _check_snooze(until, reason, now)
+    return _each(picked, lambda row: _snooze(row, until, reason, acting_user))
 
 
 @transaction.atomic

@@ -76,7 +76,11 @@ class Playbook:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of contradiction. `reads` names the object types whose change can alter its findings."""
+    """One kind of contradiction. `reads` names the object types whose change can alter its findings.
+
+    Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
+    it is missing only once every system of that role was read past the due time.
+    """
 
     code: str
     title: str
@@ -89,6 +93,8 @@ class Rule:
     find: Callable[[AccountLedger, dt.datetime], Iterable[Finding]]
     fires_on: Sequence[Example] = ()
     silent_on: Sequence[Example] = ()
+    expects: str = ""
+    expects_type: str = ""
 
 
 def tolerance_for(currency: str) -> Money:

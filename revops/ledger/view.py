@@ -33,16 +33,21 @@ class LedgerRecord:
 
     @property
     def label(self) -> str:
-        """What people call it: the document's number or name, else its id."""
-        for name in ("number", "name"):
-            value = self.fields.get(name)
-            if isinstance(value, str) and value:
-                return value
-        return self.external_id
+        """What people call it (see `label_of`)."""
+        return label_of(self.object_type, self.fields, self.refs, self.external_id)
 
     @property
     def type_label(self) -> str:
         return SHAPES[self.object_type].label
+
+
+def label_of(object_type: str, fields: Mapping[str, object], refs: Mapping[str, str], external_id: str) -> str:
+    """What people call a record: its number or name, a pending line's description, a subscription's contract number; its id
+    only where no system gave it a name."""
+    named = [fields.get("number"), fields.get("name"), fields.get("description")]
+    if object_type == "subscription":
+        named.append(refs.get("contract_number"))
+    return next((value for value in named if isinstance(value, str) and value), external_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
+from revops.ledger.view import label_of
 from revops.people.actors import System
 from revops.postings.kinds import KINDS
 from revops.postings.locks import locked_plan, locked_postings
@@ -87,9 +88,12 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.lease_until = posting.next_attempt_at = None
     posting.needs_person, posting.last_error = False, ""
     posting.save()
+    record = entry.record
+    name = label_of(record.object_type, record.fields, record.refs, record.external_id)
     audit(
         "posting.confirm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {entry.record} bears our reference {posting.key}", before={"state": before},
+        summary=f"{plan.code}: {record.get_object_type_display().lower()} {name} in {record.system.label} bears our reference "
+        f"{posting.key}", before={"state": before},
         after={"state": posting.state, "entry": entry.pk, "delivery": entry.delivery_id, "vendor_id": posting.vendor_id},
     )  # fmt: skip
 

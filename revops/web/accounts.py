@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, Q
@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from revops.access.rules import may, require, visible_to
+from revops.access.rules import may, require, roles_that, visible_to
 from revops.accounts.models import Account, AccountLink
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
@@ -28,9 +28,11 @@ from revops.ledger.statement import StatementLine, closing_balances, statement_l
 from revops.ledger.view import AccountLedger
 from revops.people.models import User
 from revops.web.formatting import count_text, due_text, minor_html, money_html
-from revops.web.queue import fresh_strip
+from revops.web.fresh import fresh_strip
+from revops.web.offers import Holders
 from revops.web.requests import back, id_of, one, signed_in
 from revops.web.rows import case_row
+from revops.web.side_by_side import Pair, closings, moved, pairs
 
 PAGE_SIZE = 50
 
@@ -72,6 +74,7 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
             for a in page
         ],
         "after": f"{page[-1].name}~{page[-1].pk}" if more else "",
+        "paged": bool(request.GET.get("after")),
     }
     return render(request, "accounts/list.html", context)
 
@@ -103,7 +106,6 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
     moments = {name: _moment(text) if text else None for name, text in given.items()}
     ledger = account_ledger(account, as_of=moments["as_of"], known_at=moments["known_at"])
     systems = dict(SourceSystem.objects.values_list("slug", "label"))
-    lines = statement_lines(ledger)
     cases = list(
         visible_to(user, ExceptionCase)
         .filter(account=account)
@@ -124,10 +126,7 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         "fresh": fresh_strip(freshness_of({r.system for r in own}, now=now), now),
         "headline": _headline(ledger, systems),
         "links": [{"link": link, "system": systems.get(link.system, link.system)} for link in links],
-        "statement": [_statement_row(line, systems, live) for line in lines],
-        "closing": [
-            (systems.get(slug, slug), money_html(balance)) for (slug, _), balance in sorted(closing_balances(lines).items())
-        ],
+        **_statement(ledger, request.GET.get("books", "")[:60], systems, live),
         "groups": _groups(ledger, systems),
         "cases": [case_row(case, systems=systems, now=now, me=user.pk) for case in live],
         "closed_count": len(cases) - len(live),
@@ -156,17 +155,78 @@ def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str,
                 facts.append((label, systems.get(record.system, record.system), record.fields[name]))
     for record in ledger.of("subscription", "billing"):
         if record.fields.get("annual_amount") is not None:
-            facts.append(("Annual amount", systems.get(record.system, record.system), record.fields["annual_amount"]))
+            where = systems.get(record.system, record.system)
+            facts.append((f"Subscription {record.label}, a year", where, record.fields["annual_amount"]))
     return facts[:6]
 
 
-def _statement_row(line: StatementLine, systems: dict[str, str], cases: Sequence[ExceptionCase]) -> dict[str, object]:
-    key = [line.record.system, line.record.object_type, line.record.external_id]
-    named = [
-        case
-        for case in cases
-        if any([e.get("system"), e.get("object_type"), e.get("external_id")] == key for e in case.evidence.get("records") or [])
-    ]
+def _statement(ledger: AccountLedger, chosen: str, labels: Mapping[str, str], cases: Sequence[ExceptionCase]) -> dict[str, Any]:
+    """The account ledger: documents side by side, or one system's statement with its running balance."""
+    lines = statement_lines(ledger)
+    roles = {line.system: line.role for line in lines}
+    systems = sorted(roles, key=lambda slug: (roles[slug] != "billing", slug))
+    chosen = chosen if chosen in systems else ""
+    named: dict[tuple[str, str, str], list[ExceptionCase]] = {}
+    for case in cases:
+        for e in case.evidence.get("records") or []:
+            named.setdefault((str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))), []).append(case)
+    return {
+        "books": chosen,
+        "book_tabs": [("", "Side by side"), *((slug, labels.get(slug, slug)) for slug in systems)] if len(systems) > 1 else [],
+        "systems": [labels.get(slug, slug) for slug in systems],
+        "pairs": [] if chosen or len(systems) < 2 else [_pair(p, systems, labels, named) for p in pairs(lines, systems)],
+        "closings": [
+            {
+                "currency": c.currency,
+                "cells": [money_html(c.balances[slug]) if slug in c.balances else "" for slug in systems],
+                "apart": money_html(c.apart) if c.apart is not None and c.apart else "",
+                "known": c.apart is not None,
+            }
+            for c in closings(lines, systems)
+        ],
+        "statement": [
+            _statement_row(line, labels, named) for line in lines if len(systems) < 2 or line.system == chosen
+        ] if chosen or len(systems) < 2 else [],
+        "closing": [
+            (labels.get(slug, slug), money_html(balance))
+            for (slug, _), balance in sorted(closing_balances(lines).items()) if not chosen or slug == chosen
+        ],
+    }  # fmt: skip
+
+
+Named = Mapping[tuple[str, str, str], list[ExceptionCase]]
+
+
+def _pair(pair: Pair, systems: Sequence[str], labels: Mapping[str, str], named: Named) -> dict[str, object]:
+    """One document as a line of the side-by-side ledger."""
+    cells = []
+    for slug in systems:
+        line = pair.lines.get(slug)
+        amount = moved(line) if line else None
+        cells.append({
+            "system": labels.get(slug, slug),
+            "there": line is not None,
+            "amount": money_html(amount) if amount is not None else "",
+            "status": line.status.replace("_", " ") if line else "",
+        })  # fmt: skip
+    found = {case.pk: case for line in pair.lines.values() for case in named.get(line.record.key, [])}
+    return {
+        "on": min((line.on.isoformat() for line in pair.lines.values() if line.on), default=""),
+        "documents": [
+            {"label": line.document, "href": f"/records/{line.record.id}/", "system": labels.get(slug, slug),
+             "nameless": line.document == line.record.external_id}
+            for slug, line in pair.lines.items()
+        ],
+        "kind": SHAPES[pair.first.kind].label,
+        "cells": cells,
+        "verdict": pair.verdict,
+        "apart": money_html(pair.apart) if pair.apart is not None else "",
+        "only": labels.get(pair.first.system, pair.first.system),
+        "cases": list(found.values()),
+    }  # fmt: skip
+
+
+def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named) -> dict[str, object]:
     return {
         "on": line.on.isoformat() if line.on else "",
         "document": line.document,
@@ -177,7 +237,7 @@ def _statement_row(line: StatementLine, systems: dict[str, str], cases: Sequence
         "debit": money_html(line.debit) if line.debit is not None else "",
         "credit": money_html(line.credit) if line.credit is not None else "",
         "balance": money_html(line.balance) if line.balance is not None else "",
-        "cases": named,
+        "cases": named.get(line.record.key, []),
         "dead": line.balance is None,
     }
 
@@ -227,6 +287,7 @@ def _unlinked_context(user: User) -> dict[str, Any]:
         "rows": [{"record": r, "behind": max(0, behind.get((r.system_id, r.external_id), 1) - 1)} for r in page],
         "total": count_text(capped_count(rows)),
         "may_link": may(user, "link_account"),
+        "linkers": Holders().sentence(roles_that("link_account")),
         "typed": {},
     }
 

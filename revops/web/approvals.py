@@ -20,7 +20,7 @@ from revops.people.models import User
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState
 from revops.web.formatting import due_text, minor_html
-from revops.web.plans import ROLE_LABELS, plan_context, plan_of
+from revops.web.plan_context import ROLE_LABELS, frame_of, plan_context, plan_of
 from revops.web.requests import back, signed_in
 from revops.web.sign_in import TOO_MANY, count_attempt, forget_attempts
 
@@ -59,7 +59,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """Waiting for me, or every plan that waits for somebody."""
     user, now = signed_in(request), timezone.now()
     require(user, "see_approvals")
-    scope = request.GET.get("show", "mine")
+    scope = request.GET.get("show", "mine" if may(user, "decide_plan") else "all")
     mine = waiting_for_me(user)
     waiting = visible_to(user, ChangePlan).filter(state=PlanState.SUBMITTED).select_related("case", "account", "maker")
     everything = list(waiting.order_by("submitted_at", "id")[:200])
@@ -72,9 +72,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "section": "approvals",
         "scope": scope if scope in ("mine", "all", "decided") else "mine",
         "tabs": [
-            ("mine", "Waiting for me", len(mine)),
+            *([("mine", "For me", len(mine))] if may(user, "decide_plan") else []),
             ("all", "All that wait", len(everything)),
-            ("decided", "Decided by me", len(decided)),
+            *([("decided", "Decided by me", len(decided))] if may(user, "decide_plan") or decided else []),
         ],
         "rows": [_row(plan, now) for plan in plans],
         "may_decide": may(user, "decide_plan"),
@@ -135,8 +135,9 @@ def approval_page(request: HttpRequest, code: str) -> HttpResponse:
 def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
     where = standing(user, plan)
     others = [other for other in waiting_for_me(user) if other.pk != plan.pk] if where["why_not"] else []
+    context = plan_context(user, plan)
     frame = {"page": "approval", "section": "approvals", "meanings": MEANINGS, "others": len(others)}
-    return plan_context(user, plan) | where | frame | {"following": others[0] if others else None}
+    return context | frame_of(user, plan, context) | where | frame | {"following": others[0] if others else None}
 
 
 @sensitive_post_parameters("password")

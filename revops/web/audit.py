@@ -115,21 +115,23 @@ def _action(action: ActionRecord) -> dict[str, Any]:
 
 def href_of(action: ActionRecord) -> str:
     """The page of what an action was about."""
-    kind, _, key = action.subject.partition(":")
+    if page := _page_of(action.subject):
+        return page
+    if action.case_id:
+        return f"/cases/EX-{action.case_id:05d}/"
+    return f"/accounts/AC-{action.account_id:05d}/" if action.account_id else ""
+
+
+def _page_of(subject: str) -> str:
+    """The page of a thing as the log names it; empty for what has none."""
+    kind, _, key = subject.partition(":")
     if not key.isdecimal():
         return ""
     prefix = {"exceptioncase": "/cases/EX", "changeplan": "/plans/CP", "account": "/accounts/AC"}.get(kind)
     if prefix:
         return f"{prefix}-{int(key):05d}/"
-    if kind == "delivery":
-        return f"/deliveries/{key}/"
-    return (
-        f"/cases/EX-{action.case_id:05d}/"
-        if action.case_id
-        else f"/accounts/AC-{action.account_id:05d}/"
-        if action.account_id
-        else ""
-    )
+    plain = {"delivery": "/deliveries", "replay": "/deliveries/replays"}.get(kind)
+    return f"{plain}/{key}/" if plain else ""
 
 
 def _history(given: dict[str, str], window: tuple[dt.datetime | None, dt.datetime | None]) -> list[dict[str, Any]]:
@@ -161,11 +163,14 @@ def _word(value: object) -> str:
 
 def _history_line(row: Any, what: Any) -> dict[str, Any]:
     previous = row.prev_record if row.history_type == "~" else None
+    subject = f"{type(row).instance_type._meta.model_name}:{row.id}"
     changes: tuple[tuple[str, str, str], ...] = ()
     if previous is not None:
         delta = row.diff_against(previous, foreign_keys_are_objs=True)
         changes = tuple(
-            (c.field.replace("_", " "), _word(c.old), _word(c.new)) for c in delta.changes if c.field != "row_version"
+            (c.field.replace("_", " "), _word(c.old), _word(c.new))
+            for c in delta.changes
+            if c.field not in ("row_version", "facts_digest")
         )[:6]
     return {
         "at": row.history_date,
@@ -174,8 +179,8 @@ def _history_line(row: Any, what: Any) -> dict[str, Any]:
         "verb": f"history.{CHANGES[row.history_type]}",
         "summary": f"{str(what).capitalize()} {row.id} was {CHANGES[row.history_type]}",
         "reason": row.history_change_reason or "",
-        "subject": f"{type(row).instance_type._meta.model_name}:{row.id}",
-        "href": "",
+        "subject": subject,
+        "href": _page_of(subject),
         "trace": "",
         "request": "",
         "changes": changes,

@@ -19,6 +19,7 @@ from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
 from revops.money import Money
 from revops.ownership.owners import ownership_of
 from revops.web.formatting import absent_html, ago_text, instant_html, value_html
+from revops.web.naming import Names, keys_in, names_of, record_name
 
 ROLE_ORDER = {role: number for number, role in enumerate(("crm", "customer_success", "billing", "erp"))}
 ROLE_LABELS = {str(code): str(label) for code, label in SystemRole.choices}
@@ -26,7 +27,8 @@ ROLE_LABELS = {str(code): str(label) for code, label in SystemRole.choices}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One system: its records in this case, since when they hold, and whether we have read it lately."""
+    """One system: its records in this case, since when they hold, and whether we have read it lately. `missing`: it should have
+    a record of it and has none, and that is what the case is about."""
 
     slug: str
     label: str
@@ -35,27 +37,34 @@ class Column:
     as_of: SafeString
     read: str
     stale: bool
+    missing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value. `differs`: not what the owner of the field says."""
+    """One value. `differs`: not what the owner of the field says; `silent`: this system states no such field."""
 
     html: SafeString
     differs: bool
     owner: bool
     system: str
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One field. `why` says why that system owns it."""
+    """One field. `why` says why that system owns it; `silent` names the systems that state nothing."""
 
+    field: str
     label: str
     owner: str
     why: str
     cells: list[Cell]
     differs: bool
+
+    @property
+    def silent(self) -> str:
+        return ", ".join(cell.system for cell in self.cells if cell.silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +78,20 @@ class Grid:
     everything: bool
 
 
+OWN_FIELDS = frozenset({"number", "posting_period", "memo", "changed_at", "billing_reason", "items"})
+"""Fields of which every system keeps its own: two numbers of one invoice are no contradiction."""
+
+_LABELS = {
+    "arr": "ARR", "issued_on": "Issued on", "due_on": "Due on", "finalized_at": "Finalised at", "close_on": "Closes on",
+    "start_on": "Starts on", "end_on": "Ends on", "paid_on": "Paid on", "is_proration": "Is a proration",
+    "ar_locked": "Receivables locked", "all_locked": "Everything locked", "on": "Date",
+}  # fmt: skip
+
+
 def field_label(name: str) -> str:
-    """`amount_remaining` as `Amount remaining`; `_on` and `_at` fall away."""
+    """`amount_remaining` as `Amount remaining`; `_on` and `_at` fall away where the word says it already."""
     words = name.removesuffix("_on").removesuffix("_at").replace("_", " ")
-    return words.capitalize()
+    return _LABELS.get(name) or words.capitalize()
 
 
 def compare_grid(
@@ -83,23 +102,28 @@ def compare_grid(
     everything: bool,
     now: dt.datetime,
     others: Sequence[SourceSystem] = (),
+    expects: str = "",
 ) -> Grid:
     """The grid of one case. `records` are those the evidence names, with their system; `others` are the further systems that
-    know this customer: their columns show that they have nothing to set beside it."""
+    know this customer: their columns show that they have nothing to set beside it. `expects` is the role whose record is
+    missing where that is the contradiction."""
     known = {r.system for r in records}
     systems = sorted(known | set(others) if known else known, key=lambda s: (ROLE_ORDER.get(s.role, 9), s.slug))
-    columns = [_column(s, [r for r in records if r.system_id == s.slug], fresh, now) for s in systems]
+    columns = [_column(s, [r for r in records if r.system_id == s.slug], fresh, now, expects) for s in systems]
+    names = names_of(key for r in records for key in keys_in(r.system_id, r.fields)) if everything else Names()
     differences = evidence.get("differences")
     rows = [_difference_row(d, systems) for d in differences if isinstance(d, dict)] if isinstance(differences, list) else []
     shown = [row for row in rows if row.differs] or rows
-    full = _record_rows(records, systems)
+    full = _record_rows(records, systems, names)
+    further = [row for row in full if row.field not in {r.field for r in rows}]
     if everything:
-        shown = [*rows, *[row for row in full if row.label not in {r.label for r in rows}]]
-    labels = {row.label for row in rows} | {row.label for row in full}
-    return Grid(columns, shown, len(labels), sum(row.differs for row in rows), everything)
+        shown = [*rows, *further]
+    return Grid(columns, shown, len(rows) + len(further), sum(row.differs for row in rows), everything)
 
 
-def _column(system: SourceSystem, records: list[SourceRecord], fresh: Sequence[FreshnessLine], now: dt.datetime) -> Column:
+def _column(
+    system: SourceSystem, records: list[SourceRecord], fresh: Sequence[FreshnessLine], now: dt.datetime, expects: str
+) -> Column:
     types = {record.object_type for record in records}
     lines = [line for line in fresh if line.system == system.slug and (line.object_type in types or not types)]
     read = min((line.read_through_at for line in lines if line.read_through_at), default=None)
@@ -108,20 +132,12 @@ def _column(system: SourceSystem, records: list[SourceRecord], fresh: Sequence[F
         slug=system.slug,
         label=system.label,
         role=ROLE_LABELS.get(system.role, system.role),
-        records=[(record_label(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
+        records=[(record_name(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
         as_of=instant_html(newest),
         read=ago_text(read, now),
         stale=any(line.stale for line in lines) or not lines,
+        missing=not records and system.role == expects,
     )
-
-
-def record_label(record: SourceRecord) -> str:
-    """What people call it: number or name, else its id."""
-    for name in ("number", "name"):
-        value = record.fields.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return record.external_id
 
 
 def _decoded(object_type: str, name: str, stored: object) -> Value:
@@ -134,27 +150,36 @@ def _decoded(object_type: str, name: str, stored: object) -> Value:
         return stored if isinstance(stored, str) else str(stored)
 
 
-def _cell(system: str, values: list[Value], said: list[Value] | None, *, owner: bool) -> Cell:
+def _cell(system: SourceSystem, field: str, values: list[Value], said: list[Value] | None, names: Names, *, owner: bool) -> Cell:
     if not values:
-        return Cell(absent_html(), False, owner, system)
-    differs = said is not None and not owner and bool(said) and values != said
+        return Cell(absent_html(), False, owner, system.label, silent=True)
+    differs = field not in OWN_FIELDS and said is not None and not owner and bool(said) and values != said
     unique = list(dict.fromkeys(values))
-    html = format_html_join(mark_safe("<br>"), "{}", ((_shown(v),) for v in unique[:6]))
-    return Cell(html, differs, owner, system)
+    html = format_html_join(mark_safe("<br>"), "{}", ((names.value(system.slug, field, v) or _shown(v),) for v in unique[:6]))
+    return Cell(html, differs, owner, system.label)
+
+
+def shown_value(object_type: str, name: str, stored: object) -> SafeString:
+    """A stored value of a record as pages show it."""
+    return _shown(_decoded(object_type, name, stored))
 
 
 def _shown(value: Value) -> SafeString:
     return value_html(value.replace("_", " ") if isinstance(value, str) and value.islower() and " " not in value else value)
 
 
-def _row(label: str, object_type: str, field: str, by_system: Mapping[str, list[Value]], systems: list[SourceSystem]) -> Row:
+def _row(
+    label: str, key: tuple[str, str], by_system: Mapping[str, list[Value]], systems: list[SourceSystem], names: Names
+) -> Row:
+    object_type, field = key
     line = ownership_of(object_type, field)
     owners = {s.slug for s in systems if s.role == line.role}
     said = next((by_system[slug] for slug in sorted(owners) if by_system.get(slug)), None)
-    cells = [_cell(s.label, by_system.get(s.slug, []), said, owner=s.slug in owners) for s in systems]
+    cells = [_cell(s, field, by_system.get(s.slug, []), said, names, owner=s.slug in owners) for s in systems]
     stated = [values for values in by_system.values() if values]
-    differs = any(cell.differs for cell in cells) or (said is None and len({tuple(v) for v in stated}) > 1)
-    return Row(label, ROLE_LABELS.get(line.role, line.role), line.why, cells, differs)
+    differs = any(cell.differs for cell in cells)
+    differs = differs or (field not in OWN_FIELDS and said is None and len({tuple(v) for v in stated}) > 1)
+    return Row(f"{object_type}.{field}", label, ROLE_LABELS.get(line.role, line.role), line.why, cells, differs)
 
 
 def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem]) -> Row:
@@ -164,21 +189,22 @@ def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem
     for item in values if isinstance(values, list) else []:
         object_type = str(item.get("object_type", ""))
         by_system.setdefault(str(item.get("system", "")), []).append(_decoded(object_type, field, item.get("value")))
-    return _row(str(difference.get("label") or field_label(field)), object_type or "invoice", field, by_system, systems)
+    label = str(difference.get("label") or field_label(field))
+    return _row(label, (object_type or "invoice", field), by_system, systems, Names())
 
 
-def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem]) -> list[Row]:
+def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem], names: Names) -> list[Row]:
     rows = []
     types = list(dict.fromkeys(record.object_type for record in records))
     for object_type in types:
         mine = [record for record in records if record.object_type == object_type]
-        names = [name for name in SHAPES[object_type].fields if any(name in record.fields for record in mine)]
         prefix = f"{SHAPES[object_type].label}: " if len(types) > 1 else ""
-        for name in names:
+        for name in SHAPES[object_type].fields:
             by_system: dict[str, list[Value]] = {}
             for record in mine:
                 if name in record.fields:
                     by_system.setdefault(record.system_id, []).append(_decoded(object_type, name, record.fields[name]))
-            label = f"{prefix}{field_label(name).lower()}" if prefix else field_label(name)
-            rows.append(_row(label, object_type, name, by_system, systems))
+            if by_system:
+                label = f"{prefix}{field_label(name).lower()}" if prefix else field_label(name)
+                rows.append(_row(label, (object_type, name), by_system, systems, names))
     return rows

@@ -46,11 +46,20 @@ def money_html(money: Money | None) -> SafeString:
     )
 
 
+_BIDI = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def straight(text: str) -> str:
+    """A vendor's text without the characters that turn the reading direction: a name must not reorder the amount behind it."""
+    return _BIDI.sub("", text)
+
+
 _AMOUNT_IN_TEXT = re.compile(r"(?<![\w.,-])([0-9]{1,16}(?:\.[0-9]{1,3})?) ([A-Z]{3})\b")
 
 
 def prose(text: str) -> str:
-    """A sentence with its amounts grouped: `15873.44 USD` reads `15,873.44 USD`. What is no known currency stays as it is."""
+    """A sentence with its amounts grouped: `15873.44 USD` reads `15,873.44 USD`. What is no known currency stays as it is; what
+    turns the reading direction is left out."""
 
     def grouped(match: re.Match[str]) -> str:
         if match[2] not in EXPONENTS:
@@ -58,7 +67,7 @@ def prose(text: str) -> str:
         places = len(match[1].partition(".")[2])
         return f"{Decimal(match[1]):,.{places}f}\u00a0{match[2]}"
 
-    return _AMOUNT_IN_TEXT.sub(grouped, text)
+    return _AMOUNT_IN_TEXT.sub(grouped, straight(text))
 
 
 def minor_html(minor: int, currency: str) -> SafeString:
@@ -93,13 +102,15 @@ def zone_name(local: dt.datetime) -> str:
 
 
 def span_text(seconds: int) -> str:
-    """A length of time in one figure: `0:42` (hours:minutes) under a day, `3 d` from there."""
+    """A length of time in one figure that cannot be misread: `42 min`, `3:59 h` (hours:minutes) under a day, `3 d` from there."""
     seconds = abs(seconds)
-    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}" if seconds < DAY else f"{seconds // DAY} d"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02d} h" if seconds < DAY else f"{seconds // DAY} d"
 
 
 def due_text(due_at: dt.datetime, now: dt.datetime) -> str:
-    """`0:42 left`, `3 d left` or `2:10 over`."""
+    """`42 min left`, `3:59 h left`, `3 d left` or `2:10 h over`."""
     seconds = int((due_at - now).total_seconds())
     return f"{span_text(seconds)} {'left' if seconds >= 0 else 'over'}"
 
@@ -135,7 +146,7 @@ def value_html(value: Value) -> SafeString:
         if not value:
             return mark_safe('<span class="blank" title="an empty list">none</span>')
         return format_html_join(mark_safe("<br>"), "{}", ((item,) for item in value))
-    return SafeString(escape(value))
+    return SafeString(escape(straight(str(value))))
 
 
 def absent_html() -> SafeString:

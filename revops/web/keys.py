@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -16,8 +17,14 @@ class Key:
     action: str
     where: tuple[str, ...] = ()
 
+    @property
+    def caps(self) -> list[list[str]]:
+        """The caps as people read them: keys in turn, each of keys held together (`Control+k` is Ctrl and K)."""
+        names = {"Control": "Ctrl", "Escape": "Esc", "k": "K"} if "+" in self.press else {"Escape": "Esc", "J": "Shift+j"}
+        return [[names.get(cap, cap) for cap in part.split("+")] for part in self.press.split(" ")]
 
-LIST = ("queue", "approvals", "accounts", "deliveries")
+
+LIST = ("queue", "approvals", "plans", "accounts", "deliveries")
 
 KEYS: tuple[Key, ...] = (
     Key("j", "Next row", "row:next", LIST),
@@ -29,8 +36,8 @@ KEYS: tuple[Key, ...] = (
     Key("J", "Select and go down", "row:extend", ("queue",)),
     Key("i", "Take it", "click:take", ("queue", "case")),
     Key("a", "Assign to somebody", "click:assign", ("queue", "case")),
-    Key("h", "Snooze", "click:snooze", ("case",)),
-    Key("p", "Propose a fix", "click:propose", ("case",)),
+    Key("h", "Snooze", "click:snooze", ("queue", "case")),
+    Key("p", "Propose a fix", "click:propose", ("queue", "case")),
     Key("n", "Write a note", "click:note", ("case",)),
     Key("j", "Next case", "click:next", ("case",)),
     Key("k", "Previous case", "click:previous", ("case",)),
@@ -42,12 +49,14 @@ KEYS: tuple[Key, ...] = (
     Key("Escape", "Close what is open", "close"),
     Key("g q", "Go to the queue", "go:queue"),
     Key("g a", "Go to approvals", "go:approvals"),
+    Key("g p", "Go to changes", "go:plans"),
     Key("g c", "Go to accounts", "go:accounts"),
     Key("g d", "Go to deliveries", "go:deliveries"),
     Key("g l", "Go to the audit log", "go:audit"),
 )
 
 
-def keys_for(page: str) -> list[Key]:
-    """The shortcuts that work on a page."""
-    return [key for key in KEYS if not key.where or page in key.where]
+def keys_for(page: str, sections: Collection[str] | None = None) -> list[Key]:
+    """The shortcuts that work on a page; of those that go somewhere, only the ones to `sections`, where these are known."""
+    found = [key for key in KEYS if not key.where or page in key.where]
+    return [k for k in found if sections is None or not k.action.startswith("go:") or k.action[3:] in sections]

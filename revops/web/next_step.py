@@ -8,6 +8,8 @@ from revops.cases.models import CaseStatus, ExceptionCase
 from revops.postings.models import ChangePlan, PlanState
 from revops.web.formatting import instant_text
 
+CLOSES = "The case closes by itself as soon as the record shows it."
+
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
@@ -20,28 +22,52 @@ class NextStep:
     take: bool = False
 
 
-def next_step(
-    case: ExceptionCase, plan: ChangePlan | None, *, me: int, may_work: bool, may_decide: bool, fix_href: str, fix_label: str
-) -> NextStep:
-    """`plan` is the newest plan of the case; `fix_href` leads to the first proposed fix that this person may compose."""
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: what they may do here, and in words who works this case (`finance analysts: Farid Nasser`)."""
+
+    id: int
+    may_work: bool
+    may_decide: bool
+    workers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The first proposed fix that the reader may compose. `why_not` is set when it does not fit what the systems say."""
+
+    href: str = ""
+    label: str = ""
+    why_not: str = ""
+
+
+def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix: Fix) -> NextStep:
+    """`plan` is the one that counts (see `web.story`)."""
     if case.status == CaseStatus.CLOSED:
-        return NextStep("Nothing to do", f"{case.close_reason} It comes back by itself if they contradict each other again.")
-    if plan is not None and (step := _by_plan(plan, me=me, may_decide=may_decide)) is not None:
+        again = "It comes back by itself if they contradict each other again."
+        if plan is not None and plan.state == PlanState.CONFIRMED:
+            text = f"The system’s own record shows the change. {case.close_reason} {again}"
+            return NextStep("Done and proven", text, f"/plans/{plan.code}/", "See the proof")
+        return NextStep("Nothing to do", f"{case.close_reason} {again}")
+    if plan is not None and (step := _by_plan(plan, me=reader.id, may_decide=reader.may_decide)) is not None:
         return step
-    if not may_work:
-        return NextStep("You can read this case", "Working on it is for the analysts of its team.")
+    if not reader.may_work:
+        text = f"Working on it is for {reader.workers}." if reader.workers else "Working on it is for the analysts of its team."
+        return NextStep("You can read this case", text)
     if case.status == CaseStatus.SNOOZED and case.snoozed_until is not None:
         until = instant_text(case.snoozed_until)
         return NextStep("Put aside", f"It comes back on {until}, or at once when what the systems say changes.")
-    if case.owner_id is None:
+    if case.owner is None:
         return NextStep("Take it", "Nobody looks after this case yet. Take it, so that others see that you do.", take=True)
-    if fix_href:
+    if case.owner_id != reader.id:
+        name = case.owner.shown_name
+        return NextStep(f"{name} works on it", "Help with a note, or take it over when you have agreed on that.")
+    if fix.why_not:
+        return NextStep("Put it right where it is wrong", f"{fix.label} does not fit here. {fix.why_not} {CLOSES}")
+    if fix.href:
         text = "Check the list in the playbook. If the proposed fix is right, compose it: you will see the exact calls first."
-        return NextStep("Check, then propose the fix", text, fix_href, fix_label)
-    return NextStep(
-        "Put it right where it is wrong",
-        "The people who own the record correct it in its system. The case closes by itself as soon as the record shows it.",
-    )
+        return NextStep("Check, then propose the fix", text, fix.href, f"Compose: {fix.label}")
+    return NextStep("Put it right where it is wrong", f"The people who own the record correct it in its system. {CLOSES}")
 
 
 def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:

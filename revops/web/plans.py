@@ -2,49 +2,102 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import redis
 from django.core.cache import cache
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from revops.access.rules import may, may_compose, require, visible_to
+from revops.access.rules import may_compose, require, visible_to
 from revops.accounts.models import Account
 from revops.approvals import actions
-from revops.approvals.models import Checkpoint, Decision
-from revops.approvals.requirements import needs_of
-from revops.audit.models import ActionRecord
+from revops.approvals.models import Checkpoint
 from revops.cases.models import ExceptionCase
+from revops.cases.queue import capped_count
 from revops.errors import Conflict, Missing, NotAllowed, Rejected, RevOpsError, http_status
-from revops.ledger.models import LedgerEntry, SourceSystem
-from revops.ledger.reading import account_ledger
-from revops.people.models import Role, User
+from revops.people.models import User
 from revops.postings import recover
-from revops.postings.build import body_text, fact_rows, facts_digest, moves
 from revops.postings.draft import compose_plan, compose_reversal, edit_plan, situation_of
 from revops.postings.kind import ChangeKind, FormField, Situation
 from revops.postings.kinds import KINDS, kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
-from revops.web.cases import case_of
-from revops.web.formatting import plural
-from revops.web.requests import back, id_of, one, signed_in
+from revops.web.case_context import case_of, progress_of
+from revops.web.formatting import ago_text, count_text, minor_html, plural
+from revops.web.plan_context import frame_of, plan_context, plan_of, stamp_of_plan
+from revops.web.requests import back, id_of, is_fragment, one, signed_in
 
 ONCE_SECONDS = 600
-ROLE_LABELS = {str(code): str(label) for code, label in Role.choices}
 
 
-def plan_of(user: User, code: str) -> ChangePlan:
-    """The visible plan of a code. Raises `Missing`."""
+PAGE_SIZE = 50
+SHOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "moving": ("Under way", (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED)),
+    "draft": ("Drafts", (PlanState.DRAFT,)),
+    "done": ("Done and proven", (PlanState.CONFIRMED,)),
+    "ended": ("Not done", (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)),
+}
+
+
+@require_safe
+def plans_page(request: HttpRequest) -> HttpResponse:
+    """Every change of ours in other systems: what is under way, what waits for a person, what came of the rest. Keyset by id."""
+    user, now = signed_in(request), timezone.now()
     require(user, "see_plan")
-    rows = visible_to(user, ChangePlan).select_related("case", "account", "maker", "reverses")
-    return one(rows, id_of(code, "CP"))
+    show = request.GET.get("show", "moving")
+    show = show if show in (*SHOWN, "person") else "moving"
+    own = request.GET.get("maker") == "me"
+    rows = _of_maker(user, visible_to(user, ChangePlan), own=own)
+    found = _shown(rows, show).select_related("account", "maker", "case")
+    before = request.GET.get("before", "")
+    if before.isdecimal() and len(before) < 19:
+        found = found.filter(pk__lt=int(before))
+    page = list(found.order_by("-pk")[: PAGE_SIZE + 1])
+    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    tabs = [(code, label, count_text(capped_count(_shown(rows, code)))) for code, (label, _) in SHOWN.items()]
+    stuck = capped_count(_shown(rows, "person"))
+    context = {
+        "page": "plans",
+        "section": "plans",
+        "show": show,
+        "own": own,
+        "tabs": [
+            *tabs[:1],
+            *([("person", "Needs a controller", count_text(stuck))] if stuck or show == "person" else []),
+            *tabs[1:],
+        ],
+        "rows": [_line(plan, now) for plan in page],
+        "older": page[-1].pk if more else 0,
+        "anything": bool(page) or rows.exists(),
+    }
+    return render(request, "postings/list.html", context)
+
+
+def _of_maker(user: User, rows: QuerySet[ChangePlan], *, own: bool) -> QuerySet[ChangePlan]:
+    return rows.filter(maker=user) if own else rows
+
+
+def _shown(rows: QuerySet[ChangePlan], show: str) -> QuerySet[ChangePlan]:
+    if show == "person":
+        return rows.filter(pk__in=Posting.objects.filter(needs_person=True, state="unknown").values("plan"))
+    return rows.filter(state__in=SHOWN[show][1])
+
+
+def _line(plan: ChangePlan, now: dt.datetime) -> dict[str, object]:
+    moment = plan.ended_at or plan.released_at or plan.submitted_at or plan.created_at
+    return {
+        "plan": plan,
+        "label": KINDS[plan.kind].label if plan.kind in KINDS else plan.kind,
+        "amount": minor_html(plan.amount_minor, plan.currency) if plan.amount_minor else "",
+        "moment": moment,
+        "ago": ago_text(moment, now),
+    }
 
 
 # --- composing ---------------------------------------------------------------------------------------------------------
@@ -173,109 +226,21 @@ def _as_text(value: object) -> str:
 # --- one plan ----------------------------------------------------------------------------------------------------------
 
 
-def plan_context(user: User, plan: ChangePlan) -> dict[str, Any]:
-    """What the plan page and the approval page share."""
-    kind = KINDS.get(plan.kind)
-    labels = dict(SourceSystem.objects.values_list("slug", "label"))
-    postings = list(Posting.objects.filter(plan=plan).order_by("sequence"))
-    draft = plan.state == PlanState.DRAFT
-    checkpoints = list(Checkpoint.objects.filter(plan=plan).order_by("sequence"))
-    decisions = {d.checkpoint_id: d for d in Decision.objects.filter(plan=plan).select_related("decided_by")}
-    now = fact_rows(kind.facts(plan.inputs, account_ledger(plan.account))) if kind and _undecided(plan) else []
-    moved = moves(plan.facts, now) if now and facts_digest(now) != plan.facts_digest else []
-    return {
-        "section": "queue",
-        "plan": plan,
-        "kind": kind,
-        "steps": [_step(posting, labels) for posting in postings],
-        "needs": needs_of(plan) if draft else [],
-        "checkpoints": [
-            {"checkpoint": c, "decision": decisions.get(c.pk), "role": ROLE_LABELS.get(c.role, c.role)} for c in checkpoints
-        ],
-        "waiting_for": [ROLE_LABELS.get(c.role, c.role) for c in checkpoints if c.pk not in decisions],
-        "facts": [_fact(fact, labels) for fact in plan.facts],
-        "moved": [move.sentence() for move in moved],
-        "mine": plan.maker_id == user.pk,
-        "inputs": _inputs(plan, kind),
-        "entries": _evidence(postings),
-        "actions": ActionRecord.objects.filter(subject=f"changeplan:{plan.pk}").select_related("actor")[:50],
-        "now": timezone.now(),
-    }
-
-
-def _undecided(plan: ChangePlan) -> bool:
-    return plan.state in (PlanState.DRAFT, PlanState.SUBMITTED)
-
-
-def _inputs(plan: ChangePlan, kind: ChangeKind | None) -> list[tuple[str, str]]:
-    labels = {f.name: f.label for f in kind.fields} if kind else {}
-    shown = []
-    for name, value in plan.inputs.items():
-        if name in labels:
-            text = f"{value['amount']} {value['currency']}" if isinstance(value, dict) and "amount" in value else str(value)
-            shown.append((labels[name], text))
-    return shown
-
-
-def _step(posting: Posting, labels: Mapping[str, str]) -> dict[str, Any]:
-    """One call as shown: where, what, field by field before and after, the body indented for reading."""
-    text = body_text(bytes(posting.body))
-    with contextlib.suppress(ValueError):
-        text = json.dumps(json.loads(text, parse_float=str), indent=2, ensure_ascii=False)
-    names = list(dict.fromkeys([*posting.before, *posting.after]))
-    return {
-        "posting": posting,
-        "system": labels.get(str(posting.system_id), str(posting.system_id)),
-        "body": text,
-        "changes": [(n, posting.before.get(n), posting.after.get(n)) for n in names],
-    }
-
-
-def _fact(fact: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, object]:
-    return {
-        "system": labels.get(fact["system"], fact["system"]),
-        "what": f"{str(fact['object_type']).replace('_', ' ')} {fact['label']}",
-        "version": fact["version"],
-        "digest": str(fact["digest"])[:12],
-    }
-
-
-def _reversal(user: User, plan: ChangePlan, kind: ChangeKind | None) -> str:
-    """The label of the change that undoes a posted plan, where this person may compose it; empty otherwise."""
-    if kind is None or plan.state not in (PlanState.POSTED, PlanState.CONFIRMED) or plan.reversals.exists():
-        return ""
-    reversal = kind.reversal(plan.inputs)
-    return KINDS[reversal.kind].label if reversal is not None and may_compose(user, reversal.kind) else ""
-
-
-def _evidence(postings: list[Posting]) -> list[LedgerEntry]:
-    ids = [posting.confirming_entry_id for posting in postings if posting.confirming_entry_id]
-    return list(LedgerEntry.objects.filter(pk__in=ids).select_related("record", "record__system"))
-
-
 @require_safe
 def plan_page(request: HttpRequest, code: str) -> HttpResponse:
     """One plan: what it will do or did, who decided, what became of each call."""
     user = signed_in(request)
     plan = plan_of(user, code)
+    if is_fragment(request) and request.GET.get("since") == stamp_of_plan(progress_of([plan])):
+        return HttpResponse(status=204)
     context = plan_context(user, plan)
-    return render(request, "postings/plan.html", context | _frame(user, plan, context))
-
-
-def _frame(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[str, Any]:
-    """What this person may do on the plan page besides reading."""
-    stuck = any(step["posting"].needs_person for step in context["steps"])
-    return {
-        "page": "plan",
-        "may_decide": may(user, "decide_plan"),
-        "may_recover": stuck and bool(user.role_codes() & recover.DECIDERS),
-        "reversal": _reversal(user, plan, context["kind"]),
-    }
+    template = "postings/_plan.html" if is_fragment(request) else "postings/plan.html"
+    return render(request, template, context | frame_of(user, plan, context))
 
 
 def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError) -> HttpResponse:
     context = plan_context(user, plan_of(user, plan.code))
-    context |= _frame(user, plan, context) | {"problem": error.message, "typed": request.POST.get("reason", "")[:2000]}
+    context |= frame_of(user, plan, context) | {"problem": error.message, "typed": request.POST.get("reason", "")[:2000]}
     return render(request, "postings/plan.html", context, status=http_status(error))
 
 

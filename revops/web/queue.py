@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -22,12 +23,15 @@ from revops.cases import queue
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation, SavedView, Team
 from revops.cases.queue import AGES, DUES, Cell, QueueCounts, QueueFilter
 from revops.detection.registry import RULES
-from revops.ledger.freshness import FreshnessLine, freshness_of
+from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
-from revops.web.formatting import ago_text, count_text, money_html
+from revops.web.case_context import SNOOZE_CHOICES, preview_context
+from revops.web.formatting import count_text, money_html
+from revops.web.fresh import fresh_strip
+from revops.web.offers import assignable
 from revops.web.requests import is_fragment, signed_in
-from revops.web.rows import case_row, expectation_row, rule_label
+from revops.web.rows import CaseRow, case_row, expectation_row, rule_label
 
 FACET_LABELS = {
     "due": "Due",
@@ -112,14 +116,21 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, "see_queue")
     now = timezone.now()
+    if not request.GET and default_filter(user).is_narrowed:
+        return redirect(href_of_filter(default_filter(user)))
     context = queue_context(user, dict(request.GET.lists()), now)
     if is_fragment(request):
         return render(request, "cases/_queue.html", context)
     if context["open_code"]:
-        from revops.web.cases import preview_context
-
         context |= preview_context(user, str(context["open_code"]), now)
     return render(request, "cases/queue.html", context)
+
+
+def default_filter(user: User) -> QueueFilter:
+    """Where the queue starts for this person: with the cases that they may work; everything else is one click away."""
+    if may(user, "work_case") and "cs_analyst" in user.role_codes() and "finance_analyst" not in user.role_codes():
+        return QueueFilter(team=(str(Team.CUSTOMER_SUCCESS),))
+    return QueueFilter()
 
 
 def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) -> dict[str, Any]:
@@ -141,15 +152,21 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         "tabs": _tabs(chosen, counts, not_due, visible_to(user, ExceptionCase), waiting=waiting),
         "facets": [] if waiting else _facets(chosen, counts, names, user.pk),
         "chips": _chips(chosen, names, user.pk),
-        "sorts": [(label, _href(replace(chosen, sort=code)), code == chosen.sort) for code, label in SORT_LABELS.items()],
+        "sorts": [
+            (label, href_of_filter(replace(chosen, sort=code)), code == chosen.sort) for code, label in SORT_LABELS.items()
+        ],
         "counts": counts,
         "total": count_text(counts.total, 1_000_000),
         "at_risk": _at_risk(chosen, counts),
-        "ages": [(code, label, _href(_only_age(chosen, code))) for code, label in AGES],
+        "ages": [(code, label, href_of_filter(_only_age(chosen, code))) for code, label in AGES],
         "views": _views(views, chosen, counts, user),
+        "clear_href": href_of_filter(QueueFilter(status=chosen.status)),
         "own_views": [v for v in views if v.owner_id == user.pk],
         "may_work": may(user, "work_case"),
         "people": assignable(user) if may(user, "work_case") else [],
+        "snoozes": SNOOZE_CHOICES,
+        "picked": set(),
+        "typed": {},
         "fresh": fresh_strip(freshness_of(now=now), now),
         "open_code": values.get("open", [""])[0][:20],
         "unlinked": unlinked_count(),
@@ -165,10 +182,12 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         after=values.get("after", [""])[0],
         before=values.get("before", [""])[0],
     )
-    context["rows"] = [case_row(case, systems=names.systems, now=now, me=user.pk) for case in page.cases]
+    context["rows"] = [
+        case_row(case, systems=names.systems, now=now, me=user.pk, workable=may(user, "work_case", case)) for case in page.cases
+    ]
+    context["readable_only"] = sum(not row.workable for row in context["rows"])
     context["previous_href"] = f"?{chosen.query(before=page.before)}" if page.before else ""
     context["next_href"] = f"?{chosen.query(after=page.after)}" if page.after else ""
-    context["newest_id"] = max((case.pk for case in page.cases), default=0)
     return context
 
 
@@ -192,8 +211,41 @@ def _cells(user: User, counted: QuerySet[ExceptionCase], chosen: QueueFilter, no
     return kept
 
 
-def _href(chosen: QueueFilter) -> str:
-    return f"/queue/?{chosen.query()}" if chosen.query() else "/queue/"
+def href_of_filter(chosen: QueueFilter) -> str:
+    """The address of a filter. The empty one says so: a bare address is where this person's own queue starts."""
+    return f"/queue/?{chosen.query() or 'show=all'}"
+
+
+def row_of(user: User, case: ExceptionCase, now: dt.datetime) -> CaseRow:
+    """One line of the list, after an action on its case."""
+    systems = dict(SourceSystem.objects.values_list("slug", "label"))
+    return case_row(case, systems=systems, now=now, me=user.pk, workable=may(user, "work_case", case))
+
+
+def counts_beside(request: HttpRequest, user: User, now: dt.datetime) -> dict[str, Any]:
+    """After an action in the pane: every count of the page around it, for the filter that this page stands at.
+
+    The address is a header that anybody can forge: only what a filter of ours knows is read from it.
+    """
+    address = urlsplit(request.headers.get("HX-Current-URL", "")[:4000])
+    values = parse_qs(address.query) if address.path == "/queue/" else {}
+    chosen, names = QueueFilter.from_query(values), read_names()
+    waiting = values.get("status", [""])[0] == "not_due"
+    _, counted = queue.cases_for(visible_to(user, ExceptionCase), chosen)
+    counts = queue.count_cells(_cells(user, counted, chosen, now), chosen, user_id=user.pk)
+    not_due = queue.expectations(visible_to(user, Expectation), chosen)
+    views = [v for v in SavedView.objects.select_related("owner") if v.owner_id == user.pk or v.shared]
+    return {
+        "recount": True,
+        "waiting": waiting,
+        "chips": _chips(chosen, names, user.pk),
+        "tabs": _tabs(chosen, counts, not_due, visible_to(user, ExceptionCase), waiting=waiting),
+        "facets": [] if waiting else _facets(chosen, counts, names, user.pk),
+        "views": _views(views, chosen, counts, user),
+        "at_risk": _at_risk(chosen, counts),
+        "ages": [(code, label, href_of_filter(_only_age(chosen, code))) for code, label in AGES],
+        "unlinked": unlinked_count(),
+    }
 
 
 def _only_age(chosen: QueueFilter, age: str) -> QueueFilter:
@@ -214,7 +266,7 @@ def _tabs(chosen: QueueFilter, counts: QueueCounts, not_due: Any, visible: Any, 
             count = count_text(queue.capped_count(not_due))
         else:
             count = count_text(live.get(code, 0), 1_000_000)
-        href = "/queue/?status=not_due" if code == "not_due" else _href(replace(chosen, status=code))
+        href = "/queue/?status=not_due" if code == "not_due" else href_of_filter(replace(chosen, status=code))
         tabs.append(Option(label, count, href, waiting if code == "not_due" else not waiting and code == chosen.status, code))
     return tabs
 
@@ -233,7 +285,7 @@ def _facets(chosen: QueueFilter, counts: QueueCounts, names: Names, me: int) -> 
             Option(
                 names.of(name, value, me),
                 count_text(found.get(value, 0), 1_000_000),
-                _href(chosen.toggled(name, value)),
+                href_of_filter(chosen.toggled(name, value)),
                 value in selected,
                 value,
             )
@@ -254,12 +306,12 @@ def _order(name: str, found: Mapping[str, int]) -> list[str]:
 
 def _chips(chosen: QueueFilter, names: Names, me: int) -> list[tuple[str, str, str]]:
     chips = [
-        (FACET_LABELS[name], names.of(name, value, me), _href(chosen.toggled(name, value)))
+        (FACET_LABELS[name], names.of(name, value, me), href_of_filter(chosen.toggled(name, value)))
         for name in FACET_LABELS
         for value in getattr(chosen, name)
     ]
     if chosen.q:
-        chips.insert(0, ("Search", chosen.q, _href(replace(chosen, q=""))))
+        chips.insert(0, ("Search", chosen.q, href_of_filter(replace(chosen, q=""))))
     return chips
 
 
@@ -269,7 +321,8 @@ def _at_risk(chosen: QueueFilter, counts: QueueCounts) -> list[dict[str, object]
             "currency": currency,
             "all": money_html(sums["all"]),
             "by_age": [
-                (money_html(sums[age]) if age in sums else "", _href(_only_age(chosen, age)), label) for age, label in AGES
+                (money_html(sums[age]) if age in sums else "", href_of_filter(_only_age(chosen, age)), label)
+                for age, label in AGES
             ],
         }
         for currency, sums in counts.at_risk.items()
@@ -278,11 +331,14 @@ def _at_risk(chosen: QueueFilter, counts: QueueCounts) -> list[dict[str, object]
 
 def _views(views: list[SavedView], chosen: QueueFilter, counts: QueueCounts, user: User) -> list[dict[str, object]]:
     """The built-in views and the saved ones, counted from the same cells (a view with a search text has no count)."""
+    mine = default_filter(user)
+    team = str(Team.FINANCE) if "finance_analyst" in user.role_codes() else next(iter(mine.team), "")
     built_in = [
+        *([("My team", QueueFilter(team=(team,)))] if team else []),
         ("All open", QueueFilter()),
         ("Mine", QueueFilter(owner=("me",))),
-        ("Unassigned", QueueFilter(owner=("none",))),
-        ("Overdue", QueueFilter(due=("overdue",))),
+        ("Unassigned", replace(mine, owner=("none",))),
+        ("Overdue", replace(mine, due=("overdue",))),
     ]
     exact = not chosen.q and chosen.status != CaseStatus.CLOSED
     lines: list[tuple[str, QueueFilter, SavedView | None]] = [(name, wanted, None) for name, wanted in built_in]
@@ -290,7 +346,7 @@ def _views(views: list[SavedView], chosen: QueueFilter, counts: QueueCounts, use
     return [
         {
             "name": name,
-            "href": _href(wanted),
+            "href": href_of_filter(wanted),
             "current": wanted.query() == chosen.query(),
             "count": count_text(queue.count_cells(counts.cells, wanted, user_id=user.pk).total, 1_000_000)
             if exact and not wanted.q and wanted.status != CaseStatus.CLOSED
@@ -300,41 +356,6 @@ def _views(views: list[SavedView], chosen: QueueFilter, counts: QueueCounts, use
         }
         for name, wanted, view in lines
     ]
-
-
-def assignable(user: User) -> list[tuple[str, str]]:
-    """(user id, name) of those who may work cases, the reader first."""
-    workers = User.objects.filter(
-        is_active=True, role_grants__role__in=("cs_analyst", "finance_analyst", "controller")
-    ).distinct()
-    people = sorted((u.shown_name.casefold(), str(u.pk), u.shown_name) for u in workers if u.pk != user.pk)
-    return [(str(user.pk), "Me"), *((key, name) for _, key, name in people)]
-
-
-@dataclass(frozen=True, slots=True)
-class FreshSystem:
-    """One system in the freshness strip: its most delayed object type decides."""
-
-    label: str
-    ago: str
-    stale: bool
-    worst: str
-
-
-def fresh_strip(lines: list[FreshnessLine], now: dt.datetime) -> list[FreshSystem]:
-    """One entry a system, by its oldest complete read."""
-    systems: dict[str, list[FreshnessLine]] = {}
-    for line in lines:
-        systems.setdefault(line.label, []).append(line)
-    strip = []
-    for label, types in systems.items():
-        worst = max(types, key=lambda t: float("inf") if t.lag_seconds is None else t.lag_seconds)
-        strip.append(
-            FreshSystem(
-                label, ago_text(worst.read_through_at, now), any(t.stale for t in types), f"{worst.object_label} is the oldest"
-            )
-        )
-    return strip
 
 
 def unlinked_count() -> int:
@@ -360,5 +381,11 @@ def pulse(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(opened_at__gt=moment)
     except (ValueError, TypeError):
         rows = rows.none()
-    context = {"new": queue.capped_count(rows, 99), "href": _href(chosen), "query": chosen.query(), "since": since, "now": now}
+    context = {
+        "new": queue.capped_count(rows, 99),
+        "href": href_of_filter(chosen),
+        "query": chosen.query(),
+        "since": since,
+        "now": now,
+    }
     return render(request, "cases/_pulse.html", context)

@@ -8,19 +8,18 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from revops.access.rules import may, require, visible_to
-from revops.errors import Rejected
-from revops.ledger.facts import SHAPES, decode
+from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.reading import record_history
 from revops.ownership.owners import ownership_of
-from revops.web.compare import ROLE_LABELS, field_label, record_label
-from revops.web.formatting import value_html
-from revops.web.queue import fresh_strip
+from revops.web.case_context import trace_base
+from revops.web.compare import ROLE_LABELS, field_label, shown_value
+from revops.web.fresh import fresh_strip
+from revops.web.naming import Names, keys_in, names_of, record_name
 from revops.web.requests import one, signed_in
 
 
@@ -35,24 +34,18 @@ def record_page(request: HttpRequest, pk: int) -> HttpResponse:
         "page": "record",
         "section": "accounts",
         "record": record,
-        "label": record_label(record),
-        "values": _values(record, history),
+        "label": record_name(record),
+        "values": _values(record, history, names_of(keys_in(record.system_id, record.fields))),
         "versions": [_version(entry, following) for entry, following in zip(history, [*history[1:], None], strict=True)],
         "refs": _refs(record),
         "fresh": fresh_strip([f for f in freshness_of([record.system_id], now=now) if f.object_type == record.object_type], now),
         "may_see_deliveries": may(user, "see_deliveries"),
+        "trace_base": trace_base(user),
     }
     return render(request, "accounts/record.html", context)
 
 
-def _shown(object_type: str, name: str, stored: object) -> SafeString:
-    try:
-        return value_html(decode(object_type, name, stored))
-    except (Rejected, ValueError):
-        return value_html(str(stored))
-
-
-def _values(record: SourceRecord, history: list[LedgerEntry]) -> list[dict[str, object]]:
+def _values(record: SourceRecord, history: list[LedgerEntry], names: Names) -> list[dict[str, object]]:
     """Each field with who owns it and since which version it has had this value."""
     effective = [entry for entry in history if entry.arrival in ("first", "newer", "restated")]
     rows = []
@@ -63,7 +56,8 @@ def _values(record: SourceRecord, history: list[LedgerEntry]) -> list[dict[str, 
         line = ownership_of(record.object_type, name)
         rows.append({
             "label": field_label(name),
-            "value": _shown(record.object_type, name, record.fields[name]),
+            "value": names.value(record.system_id, name, record.fields[name])
+            or shown_value(record.object_type, name, record.fields[name]),
             "owner": ROLE_LABELS.get(line.role, line.role),
             "is_owner": line.role == record.system.role,
             "why": line.why,
@@ -90,8 +84,8 @@ def _version(entry: LedgerEntry, before: LedgerEntry | None) -> dict[str, Any]:
         if before is not None and entry.fields.get(name, _ABSENT) != old.get(name, _ABSENT):
             changes.append({
                 "label": field_label(name),
-                "minus": _shown(object_type, name, old[name]) if name in old else "not stated",
-                "plus": _shown(object_type, name, entry.fields[name]) if name in entry.fields else "not stated",
+                "minus": shown_value(object_type, name, old[name]) if name in old else "not stated",
+                "plus": shown_value(object_type, name, entry.fields[name]) if name in entry.fields else "not stated",
             })  # fmt: skip
     return {"entry": entry, "changes": changes, "first": before is None}
 
@@ -99,24 +93,35 @@ def _version(entry: LedgerEntry, before: LedgerEntry | None) -> dict[str, Any]:
 _ABSENT = object()
 
 
+_SAME_SYSTEM = {"customer": "customer", "invoice": "invoice", "subscription": "subscription"}
+_OTHER_SYSTEMS = {
+    "billing_invoice": "invoice", "billing_subscription": "subscription", "billing_payment": "payment",
+    "billing_credit_memo": "credit_memo", "crm_account": "customer", "opportunity": "opportunity",
+}  # fmt: skip
+
+
 def _refs(record: SourceRecord) -> list[dict[str, object]]:
-    """What the record points to, as links where we have the other end."""
+    """What the record points to: by name, as a link where we have the other end, with the id behind it."""
     wanted = dict(record.refs)
-    types = {"customer": "customer", "invoice": "invoice", "subscription": "subscription"}
-    found = {}
+    found: dict[tuple[str, str], SourceRecord] = {}
     if wanted:
-        rows = SourceRecord.objects.filter(
-            system=record.system_id, object_type__in=types.values(), external_id__in=wanted.values()
-        )
-        found = {(r.object_type, r.external_id): r.pk for r in rows}
-        others = {"billing_invoice": "invoice", "billing_subscription": "subscription", "billing_payment": "payment",
-                  "billing_credit_memo": "credit_memo", "crm_account": "customer", "opportunity": "opportunity"}  # fmt: skip
-        far = SourceRecord.objects.filter(
-            account=record.account_id, object_type__in=set(others.values()), external_id__in=wanted.values()
-        ).exclude(system=record.system_id)
-        found |= {(r.object_type, r.external_id): r.pk for r in far}
-        types |= others
-    return [
-        {"role": role.replace("_", " "), "id": target, "pk": found.get((types.get(role, ""), target))}
-        for role, target in sorted(wanted.items())
-    ]
+        rows = SourceRecord.objects.filter(external_id__in=wanted.values()).select_related("system")
+        near = rows.filter(system=record.system_id, object_type__in=_SAME_SYSTEM.values())
+        far = rows.filter(account=record.account_id, object_type__in=_OTHER_SYSTEMS.values()).exclude(system=record.system_id)
+        contracts = SourceRecord.objects.filter(
+            account=record.account_id, object_type="contract", fields__number=wanted.get("contract_number", "")
+        ).select_related("system")
+        found = {(r.object_type, r.external_id): r for r in [*near, *far]}
+        found |= {("contract", str(r.fields.get("number"))): r for r in contracts}
+    types = {**_SAME_SYSTEM, **_OTHER_SYSTEMS, "contract_number": "contract"}
+    lines = []
+    for role, target in sorted(wanted.items()):
+        other = found.get((types.get(role, ""), target))
+        lines.append({
+            "role": role.replace("_", " ").removeprefix("billing "),
+            "system": other.system.label if other else "",
+            "name": record_name(other) if other else "",
+            "id": target,
+            "pk": other.pk if other and other.pk != record.pk else None,
+        })  # fmt: skip
+    return lines

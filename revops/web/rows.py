@@ -22,7 +22,8 @@ def initials(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """One line of the queue."""
+    """One line of the queue. `workable`: the reader may act on it; if not, `team` says whose it is. `status` is the code, for a
+    line that an action has just moved to another tab."""
 
     id: int
     version: int
@@ -40,6 +41,9 @@ class CaseRow:
     owner: str
     owner_initials: str
     note: str
+    workable: bool
+    team: str
+    status: str
 
 
 def rule_label(code: str) -> str:
@@ -47,8 +51,8 @@ def rule_label(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
 
-def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetime, me: int) -> CaseRow:
-    """Everything one line shows. `systems` maps slugs to labels; `me` is the reader's id."""
+def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetime, me: int, workable: bool = True) -> CaseRow:
+    """Everything one line shows. `systems` maps slugs to labels; `me` is the reader's id, `workable` whether they may act."""
     closed = case.closed_at is not None
     owner = case.owner
     moment = case.closed_at or case.snoozed_until or case.due_at
@@ -69,6 +73,9 @@ def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetim
         owner=("you" if owner.pk == me else owner.shown_name) if owner else "",
         owner_initials=initials(owner.shown_name) if owner else "",
         note=f"came back {case.reopened_count} ×" if case.reopened_count else "",
+        workable=workable,
+        team=str(case.get_team_display()),
+        status=str(case.status),
     )
 
 

@@ -6,10 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 
 from revops.audit.models import ActionRecord
-from revops.cases.models import CaseNote, ExceptionCase
+from revops.cases.models import CaseNote, ExceptionCase, Severity
 from revops.ledger.facts import SHAPES
 from revops.ledger.models import LedgerEntry, SourceRecord
-from revops.web.compare import record_label
+from revops.money import Money
+from revops.web.compare import OWN_FIELDS, field_label, shown_value
+from revops.web.formatting import money_text
+from revops.web.naming import record_name
 
 SHOWS = {"all": "Everything", "people": "People", "system": "System", "facts": "What systems said", "notes": "Notes"}
 LENGTH_MAX = 200
@@ -21,6 +24,10 @@ _ARRIVALS = {
     "late": "stated late (kept as evidence)",
     "conflict": "contradicted itself on",
 }
+
+
+Change = tuple[str, str, str]
+"""(what, before, after), each ready to be shown; a `SafeString` is markup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Moment:
     quote: str = ""
     trace: str = ""
     href: str = ""
-    changes: tuple[tuple[str, str, str], ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 def timeline_of(case: ExceptionCase, records: list[SourceRecord], *, show: str) -> list[Moment]:
@@ -45,13 +52,13 @@ def timeline_of(case: ExceptionCase, records: list[SourceRecord], *, show: str) 
     actions = ActionRecord.objects.filter(case_id=case.pk).select_related("actor")[:LENGTH_MAX]
     by_id = {record.pk: record for record in records}
     entries = LedgerEntry.objects.filter(record__in=by_id).order_by("-recorded_at", "-id")[:LENGTH_MAX]
-    moments = [_action(action, notes) for action in actions]
-    moments += [_entry(entry, by_id[entry.record_id]) for entry in entries]
+    moments = [_action(action, notes, case.currency) for action in actions]
+    moments += _entries(list(entries), by_id)
     moments.sort(key=lambda moment: moment.at, reverse=True)
     return [moment for moment in moments if show in ("all", moment.kind)][:LENGTH_MAX]
 
 
-def _action(action: ActionRecord, notes: dict[int, CaseNote]) -> Moment:
+def _action(action: ActionRecord, notes: dict[int, CaseNote], currency: str) -> Moment:
     person = action.actor is not None
     note = notes.get(int(action.after.get("note") or 0)) if action.verb == "case.comment" else None
     who = action.actor.shown_name if action.actor else action.actor_label.removeprefix("system:").capitalize()
@@ -66,14 +73,34 @@ def _action(action: ActionRecord, notes: dict[int, CaseNote]) -> Moment:
         quote=note.text if note else "",
         trace=action.trace_id,
         href=_subject_href(action.subject),
-        changes=() if note else changes_of(action),
+        changes=() if note else changes_of(action, currency, brief=True),
     )
 
 
-def changes_of(action: ActionRecord) -> tuple[tuple[str, str, str], ...]:
-    """(field, before, after) of what an action changed, shortened."""
-    names = [name for name in action.after if name in action.before]
-    return tuple((name.replace("_", " "), _short(action.before[name]), _short(action.after[name])) for name in names[:6])
+_SAID_ALREADY = frozenset({"sentence", "row_version", "facts_digest"})
+"""What the summary of an action says in words, or what only machines compare."""
+
+
+_IN_THE_SUMMARY = frozenset({"owner", "status", "state", "snoozed_until", "posting_state"})
+
+
+def changes_of(action: ActionRecord, currency: str = "", *, brief: bool = False) -> tuple[Change, ...]:
+    """What an action changed, shortened; what it left as it was is no change. `currency` is that of the case, where known;
+    `brief` leaves out what the summary says in words."""
+    left_out = _SAID_ALREADY | (_IN_THE_SUMMARY if brief else frozenset())
+    names = [n for n in action.after if n in action.before and action.after[n] != action.before[n] and n not in left_out]
+    return tuple(
+        (field_label(n.removesuffix("_minor")), _in_words(n, action.before[n], currency), _in_words(n, action.after[n], currency))
+        for n in names[:6]
+    )
+
+
+def _in_words(name: str, value: object, currency: str) -> str:
+    if name == "severity" and value in Severity.values:
+        return str(Severity(value).label)
+    if name == "amount_minor" and isinstance(value, int) and currency:
+        return money_text(Money.from_minor(value, currency))
+    return _short(value)
 
 
 def _short(value: object) -> str:
@@ -89,8 +116,23 @@ def _subject_href(subject: str) -> str:
     return f"/plans/CP-{int(key):05d}/" if kind == "changeplan" and key.isdecimal() else ""
 
 
-def _entry(entry: LedgerEntry, record: SourceRecord) -> Moment:
-    what = f"{SHAPES[record.object_type].label} {record_label(record)}"
+def _entries(entries: list[LedgerEntry], by_id: dict[int, SourceRecord]) -> list[Moment]:
+    """What the systems said, each with what it changed against the version before it."""
+    by_record: dict[int, list[LedgerEntry]] = {}
+    for entry in sorted(entries, key=lambda e: (e.version, e.pk)):
+        by_record.setdefault(entry.record_id, []).append(entry)
+    moments = []
+    for record_id, versions in by_record.items():
+        effective: LedgerEntry | None = None
+        for entry in versions:
+            moments.append(_entry(entry, by_id[record_id], effective))
+            if entry.arrival != "conflict":
+                effective = entry
+    return moments
+
+
+def _entry(entry: LedgerEntry, record: SourceRecord, before: LedgerEntry | None) -> Moment:
+    what = f"{SHAPES[record.object_type].label.lower()} {record_name(record)}"
     deleted = " (deleted there)" if entry.deleted else ""
     return Moment(
         at=entry.recorded_at,
@@ -100,4 +142,17 @@ def _entry(entry: LedgerEntry, record: SourceRecord) -> Moment:
         text=f"{_ARRIVALS.get(entry.arrival, 'stated')} {what}{deleted}",
         trace=entry.trace_id,
         href=f"/records/{record.pk}/",
+        changes=_moved(record.object_type, before, entry) if before is not None and entry.arrival != "restated" else (),
+    )
+
+
+def _moved(object_type: str, before: LedgerEntry, after: LedgerEntry) -> tuple[Change, ...]:
+    names = [
+        name
+        for name in SHAPES[object_type].fields
+        if name in before.fields and name in after.fields and before.fields[name] != after.fields[name] and name not in OWN_FIELDS
+    ]
+    return tuple(
+        (field_label(n), shown_value(object_type, n, before.fields[n]), shown_value(object_type, n, after.fields[n]))
+        for n in names[:4]
     )

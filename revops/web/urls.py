@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from revops.web import accounts, approvals, audit, cases, home, people, plans, queue, records, saved_views, sign_in
+from revops.web import accounts, approvals, audit, bulk, cases, home, people, plans, queue, records, saved_views, sign_in
 from revops.web.navigation import Section, add_section
 
 urlpatterns = [
@@ -15,7 +15,7 @@ urlpatterns = [
     path("preferences/", sign_in.preferences, name="preferences"),
     path("queue/", queue.queue_page, name="queue"),
     path("queue/pulse/", queue.pulse, name="queue-pulse"),
-    path("queue/assign/", cases.assign_many, name="queue-assign"),
+    path("queue/bulk/", bulk.bulk, name="queue-bulk"),
     path("queue/views/", saved_views.save, name="view-save"),
     path("queue/views/<int:pk>/delete/", saved_views.delete, name="view-delete"),
     path("cases/<str:code>/", cases.case_page, name="case"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("unlinked/", accounts.unlinked_page, name="unlinked"),
     path("unlinked/link/", accounts.link, name="unlinked-link"),
     path("records/<int:pk>/", records.record_page, name="record"),
+    path("plans/", plans.plans_page, name="plans"),
     path("plans/new/", plans.new_plan, name="plan-new"),
     path("plans/<str:code>/", plans.plan_page, name="plan"),
     path("plans/<str:code>/edit/", plans.edit, name="plan-edit"),
@@ -49,6 +50,7 @@ urlpatterns = [
 
 add_section(Section("queue", "Queue", "queue", "see_queue", 10))
 add_section(Section("approvals", "Approvals", "approvals", "see_approvals", 20, approvals.count_waiting))
+add_section(Section("plans", "Changes", "plans", "see_plan", 25))
 add_section(Section("accounts", "Accounts", "accounts", "see_account", 30))
 add_section(Section("audit", "Audit", "audit", "see_audit", 60))
 add_section(Section("people", "People", "people", "see_people", 80))

@@ -63,10 +63,32 @@ document.addEventListener("htmx:responseError", (event) => {
   else failed("Something went wrong on our side. Nothing is half done; reload the page to see how it is.");
 });
 
-// Polling rests while nobody looks.
+// Polling rests while nobody looks, while somebody types, and while a menu or form is open: nothing moves under the hand.
+const busy = () => document.hidden || document.activeElement?.matches("input, textarea, select")
+  || document.querySelector("dialog[open], .inline[open], .sheet-up[open]") || getSelection()?.toString();
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.target.id === "pulse" && document.hidden) event.preventDefault();
+  if (event.target.matches("#pulse, [data-live]") && busy()) event.preventDefault();
 });
+// A word typed and not yet sent stays: the page asks again when the field is empty.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const live = event.detail.requestConfig?.elt?.matches?.("[data-live]");
+  if (live && [...document.querySelectorAll("main textarea")].some((field) => field.value !== field.defaultValue)) event.detail.shouldSwap = false;
+});
+
+// What a message said when the page came is past once the page has moved on by itself.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.requestConfig?.elt?.matches?.("[data-live]")) document.querySelector(".messages:not(.flush)")?.remove();
+});
+
+// The list that somebody came from is the one that "back" leads to.
+const list = "/queue/";
+if (location.pathname === list) sessionStorage.setItem("list", location.search);
+const came = sessionStorage.getItem("list");
+const backs = () => document.querySelectorAll(`a[data-key=back][href="${list}"]`).forEach((link) => { if (came) link.href = list + came; });
+backs();
+
+// Where tabs scroll, the chosen one is in sight.
+document.querySelectorAll(".states [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 12; });
 
 // A filter rail that starts folded on a phone.
 if (matchMedia("(max-width: 959px)").matches) document.querySelectorAll(".rail-fold").forEach((fold) => { fold.open = false; });

@@ -65,6 +65,8 @@ document.addEventListener("click", (event) => {
   mark(row, { scroll: false });
   if (!preview(row)) row.querySelector("[data-open-row]")?.click();
 });
+const opened = rows().find((row) => row.classList.contains("open"));
+if (opened) current = opened.id;
 const restore = () => { const row = rows()[at()]; if (row) mark(row, { scroll: false }); };
 for (const name of ["htmx:afterSwap", "htmx:oobAfterSwap", "htmx:afterSettle"]) document.addEventListener(name, restore);
 restore();

@@ -17,6 +17,7 @@ from revops.detection.rule import (
     text,
     usd,
 )
+from revops.ledger.credits import credited_on, credits_on
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.ownership.owners import owner_of
@@ -27,12 +28,10 @@ DEAD_IN_ERP = frozenset({"void", "rejected"})
 GRACE = QUOTE_TO_CASH.stage("agreement").limit or dt.timedelta(0)
 
 
-def net(invoice: LedgerRecord) -> Money | None:
+def net(invoice: LedgerRecord, ledger: AccountLedger) -> Money | None:
     """Total less what was credited on it."""
-    total, credited = money(invoice, "total"), money(invoice, "credited")
-    if total is None:
-        return None
-    return total - credited if credited is not None and credited.currency == total.currency else total
+    total = money(invoice, "total")
+    return None if total is None else total - credited_on(invoice, ledger, total.currency)
 
 
 def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
@@ -44,15 +43,14 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
         if text(billed, "status") not in ISSUED:
             continue
         for entered in posted.get(billed.external_id, []):
-            expected, actual = net(billed), net(entered)
+            expected, actual = net(billed, ledger), net(entered, ledger)
             if expected is not None and actual is not None and beyond_tolerance(expected, actual):
                 yield _finding(billed, entered, expected, actual, _last_change(ledger, billed, entered))
 
 
 def _last_change(ledger: AccountLedger, billed: LedgerRecord, entered: LedgerRecord) -> dt.datetime:
     """When one side last moved: the documents themselves, or a credit given on one of them."""
-    pair = {(record.system, record.external_id) for record in (billed, entered)}
-    credits = [memo for memo in ledger.of("credit_memo") if (memo.system, memo.refs.get("invoice", "")) in pair]
+    credits = [*credits_on(billed, ledger), *credits_on(entered, ledger)]
     return max(record.effective_at for record in (billed, entered, *credits))
 
 
@@ -130,7 +128,7 @@ RULE = Rule(
     severity="high",
     team="finance",
     sentence="An invoice in the ERP is not what billing issued, net of credits on either side.",
-    tolerance="5 minor units; 1 in currencies without decimals; 4 hours after the later change",
+    tolerance="0.05 (1 in currencies without decimals), and 4 hours after the later change",
     reads=frozenset({"invoice", "credit_memo"}),
     playbook=Playbook(
         means="The receivable in the ERP is not the amount that the customer was invoiced. Collections, revenue and the aged "

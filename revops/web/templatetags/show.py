@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django import template
 from django.utils import timezone
@@ -10,12 +11,14 @@ from django.utils.safestring import SafeString
 
 from revops.cases.models import Severity
 from revops.ledger.facts import Value
+from revops.ledger.models import SourceRecord
 from revops.money import Money
 from revops.people.models import User
-from revops.web import formatting
+from revops.web import formatting, naming
 from revops.web.keys import Key, keys_for
 from revops.web.marks import severity_html
 from revops.web.rows import initials
+from revops.web.shell import Tab
 
 register = template.Library()
 
@@ -75,15 +78,21 @@ def initials_of(user: User) -> str:
 
 
 @register.filter
+def record_name(record: SourceRecord) -> str:
+    """What people call a record."""
+    return naming.record_name(record)
+
+
+@register.filter
 def get(mapping: dict[str, object], key: str) -> object:
     """A mapping's value by a variable key; empty when absent."""
     return mapping.get(key, "")
 
 
 @register.simple_tag
-def keys_of(page: str) -> list[Key]:
-    """The shortcuts that work on this page."""
-    return keys_for(page)
+def keys_of(page: str, tabs: Sequence[Tab]) -> list[Key]:
+    """The shortcuts that work on this page, for somebody who has these sections."""
+    return keys_for(page, [tab.code for tab in tabs])
 
 
 @register.filter

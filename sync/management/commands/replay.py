@@ -1,4 +1,5 @@
-"""`manage.py replay`: put dead letters (or any deliveries) back to the start; `--dry-run` shows first what would happen."""
+"""`manage.py replay`: put dead letters (or any deliveries) back to the start; `--dry-run` shows first what would happen, and
+`--cancel` stops a replay that is not done."""
 
 from __future__ import annotations
 
@@ -9,11 +10,14 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
+from revops.errors import Conflict, Rejected
 from revops.people.actors import System
 from sync import doorbell
-from sync.models import Delivery, DeliveryState
+from sync.models import Delivery, DeliveryState, Replay
 from sync.progress import Meter
-from sync.replay import Impact, impact_of, replay_many
+from sync.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
+
+ACTOR = System("replay")
 
 
 class Command(BaseCommand):
@@ -28,10 +32,16 @@ class Command(BaseCommand):
         parser.add_argument("--all-dead-letters", action="store_true", help="every dead letter")
         parser.add_argument("--everything", action="store_true", help="whatever its state; needs --connection")
         parser.add_argument("--why", default="", help="the reason for the audit log")
+        parser.add_argument(
+            "--cancel", nargs="?", type=int, const=0, metavar="REPLAY", help="stop that replay, or the newest that is not done"
+        )
         parser.add_argument("--dry-run", action="store_true", help="show what would happen and change nothing")
 
     def handle(self, *_args: object, **options: object) -> None:
         """Raises `CommandError` when nothing was chosen or found."""
+        if options["cancel"] is not None:
+            self._cancel(int(str(options["cancel"])))
+            return
         found = self._chosen(options)
         total = found.count()
         if total == 0:
@@ -42,9 +52,26 @@ class Command(BaseCommand):
             self._show(impact)
             return
         with Meter("replaying", sys.stderr, total, "deliveries") as meter:
-            moved = replay_many(found, reason=str(options["why"]), acting_user=System("replay"), progress=meter.add)
+            run = begin_replay(reason=str(options["why"]), acting_user=ACTOR)
+            moved = replay_many(found, reason=str(options["why"]), acting_user=ACTOR, progress=meter.add, run=run)
         doorbell.wait_until_rung()
         self.stdout.write(f"{moved:,} deliveries are waiting again. The workers apply them.")
+        if moved < total:
+            self.stdout.write(f"Replay {run.pk} was stopped: {total - moved:,} were not put back.")
+        else:
+            self.stdout.write(f"This is replay {run.pk}: manage.py replay --cancel {run.pk} stops what is not yet replayed.")
+
+    def _cancel(self, number: int) -> None:
+        waiting = Delivery.objects.filter(state=DeliveryState.PENDING, replay__isnull=False).values("replay")
+        runs = Replay.objects.filter(pk=number) if number else Replay.objects.filter(pk__in=waiting, stopped_at__isnull=True)
+        run = runs.order_by("-pk").first()
+        if run is None:
+            raise CommandError(f"There is no replay {number}." if number else "No replay is under way.")
+        try:
+            taken = cancel_replay(run, acting_user=ACTOR)
+        except (Conflict, Rejected) as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(f"Replay {run.pk} is stopped: {taken:,} of {run.total:,} deliveries are what they were.")
 
     def _chosen(self, options: dict[str, object]) -> QuerySet[Delivery]:
         found = Delivery.objects.exclude(state=DeliveryState.PENDING)

@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from revops.access.rules import GRANTS
 from revops.people.models import Role
+from sync.models import Replay
 from tests.factories import a_case
 from tests.revops import world
 from tests.revops.web.conftest import Seat
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[..., Seat]
 
 VERB_OF_PAGE = {
-    "/queue/": "see_queue",
+    "/queue/?show=all": "see_queue",
     "/queue/pulse/": "see_queue",
     "/cases/{case}/": "see_case",
     "/cases/{case}/preview/": "see_case",
@@ -25,18 +26,20 @@ VERB_OF_PAGE = {
     "/accounts/{account}/": "see_account",
     "/unlinked/": "see_ledger",
     "/records/{record}/": "see_ledger",
+    "/plans/": "see_plan",
     "/plans/{plan}/": "see_plan",
     "/approvals/": "see_approvals",
     "/approvals/{plan}/": "see_approvals",
     "/deliveries/": "see_deliveries",
     "/deliveries/dead/": "see_dead_letters",
+    "/deliveries/replays/{run}/": "see_deliveries",
     "/audit/": "see_audit",
     "/people/": "see_people",
     "/connections/": "see_connections",
 }
 FOR_EVERYBODY = {"/", "/find/", "/sign-in/", "/sign-out/", "/preferences/"}
 POSTS = {
-    "/queue/assign/": "work_case",
+    "/queue/bulk/": "work_case",
     "/cases/{case}/take/": "work_case",
     "/cases/{case}/assign/": "work_case",
     "/cases/{case}/snooze/": "work_case",
@@ -51,6 +54,7 @@ POSTS = {
     "/approvals/{plan}/reject/": "decide_plan",
     "/deliveries/replay/preview/": "replay_delivery",
     "/deliveries/replay/": "replay_delivery",
+    "/deliveries/replays/{run}/cancel/": "replay_delivery",
 }
 
 
@@ -62,7 +66,8 @@ def codes() -> dict[str, str]:
     plan = world.credit_plan(world.person("maker", "finance_analyst"), case)
     record = account.records.first()
     assert record is not None
-    return {"case": case.code, "account": account.code, "plan": plan.code, "record": str(record.pk)}
+    run = Replay.objects.create(asked_by_label="system:tests")
+    return {"case": case.code, "account": account.code, "plan": plan.code, "record": str(record.pk), "run": str(run.pk)}
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -96,7 +101,7 @@ def test_missing_and_forbidden_have_the_same_body(codes: dict[str, str], sign_in
 def test_every_address_of_the_pages_is_covered_here() -> None:
     """A new page without a line above fails this test."""
     known = {p.split("{")[0].split("?")[0].rstrip("/") for p in [*VERB_OF_PAGE, *POSTS, *FOR_EVERYBODY]}
-    known |= {"/queue/views", "/plans/new", "/plans", "/deliveries", "/deliveries/replay/progress", "/cases"}
+    known |= {"/queue", "/queue/views", "/plans/new", "/plans", "/deliveries", "/deliveries/replay/progress", "/cases"}
     for resolver in get_resolver().url_patterns:
         assert isinstance(resolver, URLResolver)
         module = getattr(resolver, "urlconf_name", None)

@@ -41,7 +41,15 @@ def test_below_zero_is_marked_by_more_than_colour() -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "text"),
-    [(42, "0:42 left"), (-130, "2:10 over"), (3 * 1440, "3 d left"), (-2 * 1440, "2 d over"), (1439, "23:59 left")],
+    [
+        (42, "42 min left"),
+        (-130, "2:10 h over"),
+        (3 * 1440, "3 d left"),
+        (-2 * 1440, "2 d over"),
+        (1439, "23:59 h left"),
+        (60, "1:00 h left"),
+        (-1, "1 min over"),
+    ],
 )
 def test_time_left(minutes: int, text: str) -> None:
     assert formatting.due_text(NOW + dt.timedelta(minutes=minutes), NOW) == text

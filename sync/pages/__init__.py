@@ -10,50 +10,35 @@ import json
 import re
 from typing import Any
 
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from revops.access.rules import may, require, visible_to
-from revops.accounts.models import Account
-from revops.errors import Missing, Rejected, RevOpsError, http_status
-from revops.ledger.facts import SHAPES
+from revops.access.rules import may, require, roles_that, visible_to
+from revops.errors import Missing, Rejected, RevOpsError
 from revops.ledger.freshness import freshness_of
-from revops.ledger.models import LedgerEntry
+from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.logs import MASK, masked
 from revops.people.models import User
-from revops.web.formatting import count_text, plural
+from revops.web.case_context import trace_base
+from revops.web.formatting import count_text
+from revops.web.fresh import fresh_strip
 from revops.web.navigation import Section, add_section
-from revops.web.queue import fresh_strip
+from revops.web.offers import Holders
 from revops.web.requests import back, one, signed_in
 from sync.connections import change_connection, connector_of
 from sync.models import Connection, Delivery, DeliveryState, Watermark
-from sync.replay import Impact, impact_of, replay_many
+from sync.pages.replays import FILTERS, cancel, filtered, last_replay, preview_replay, progress, recent_runs, replay_now
 
 PAGE_SIZE = 50
-REPLAY_MAX = 1000
 BODY_SHOWN_MAX = 200_000
 _MARKED_NUMBER = re.compile(r'"\\u0000([-+0-9.eE]+)"')
-FILTERS = ("state", "connection", "kind", "object_type", "code", "trace")
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------------
-
-
-def filtered(user: User, values: dict[str, str]) -> QuerySet[Delivery]:
-    """The visible deliveries that fit a filter, without their bodies."""
-    rows = visible_to(user, Delivery)
-    columns = {
-        "state": "state", "connection": "connection_id", "kind": "kind", "object_type": "object_type", "code": "reason_code",
-        "trace": "trace_id",
-    }  # fmt: skip
-    for name, column in columns.items():
-        if values.get(name):
-            rows = rows.filter(**{column: values[name]})
-    return rows
 
 
 def _given(request: HttpRequest) -> dict[str, str]:
@@ -78,8 +63,10 @@ def deliveries_page(request: HttpRequest) -> HttpResponse:
         "rows": page,
         "query": _query(given),
         "older": page[-1].pk if more else 0,
+        "paged": bool(before),
         "tabs": _tabs(user, given),
         "connections": list(Connection.objects.select_related("system").order_by("system_id")),
+        "chips": _chips(given),
         "narrowed": any(given[name] for name in FILTERS if name != "state"),
         "may_replay": may(user, "replay_delivery"),
         "anything": bool(page) or visible_to(user, Delivery).exists(),
@@ -91,6 +78,16 @@ def _query(given: dict[str, str], **changes: str) -> str:
     from urllib.parse import urlencode
 
     return urlencode({name: value for name, value in {**given, **changes}.items() if value})
+
+
+def _chips(given: dict[str, str]) -> list[tuple[str, str, str]]:
+    """The filters beside the state, each with the address without it."""
+    words = {"connection": "System", "kind": "Kind", "object_type": "Object", "code": "Cause", "trace": "Trace"}
+    labels = dict(SourceSystem.objects.values_list("slug", "label")) if given["connection"] else {}
+    shown = {**given, "connection": labels.get(given["connection"], given["connection"])}
+    return [
+        (label, shown[name].replace("_", " "), f"?{_query(given, **{name: ''})}") for name, label in words.items() if given[name]
+    ]
 
 
 def _tabs(user: User, given: dict[str, str]) -> list[dict[str, object]]:
@@ -113,7 +110,7 @@ def _tabs(user: User, given: dict[str, str]) -> list[dict[str, object]]:
 
 @require_safe
 def dead_letters_page(request: HttpRequest) -> HttpResponse:
-    """Dead letters grouped by cause: what is wrong, how many, since when."""
+    """Dead letters grouped by cause: what is wrong, how many, since when; and the replays of late."""
     user = signed_in(request)
     require(user, "see_dead_letters")
     rows = visible_to(user, Delivery).filter(state=DeliveryState.QUARANTINED)
@@ -121,10 +118,11 @@ def dead_letters_page(request: HttpRequest) -> HttpResponse:
         rows.order_by()
         .values("connection_id", "connection__system__label", "reason_code", "object_type")
         .annotate(
-            count=Count("id"), first=Min("received_at"), last=Max("received_at"), example=Max("id"), attempts=Max("attempts")
+            count=Count("id"), reasons=Count("reason", distinct=True), first=Min("received_at"), last=Max("received_at"),
+            example=Max("id"), attempts=Max("attempts"),
         )
-        .order_by("-count", "connection_id")[:100]
-    )
+        .order_by("-count", "connection_id", "reason_code")[:100]
+    )  # fmt: skip
     listed: list[dict[str, Any]] = [dict(group) for group in groups]
     reasons = dict(Delivery.objects.filter(pk__in=[g["example"] for g in listed]).values_list("pk", "reason"))
     for group in listed:
@@ -137,6 +135,8 @@ def dead_letters_page(request: HttpRequest) -> HttpResponse:
         "groups": listed,
         "total": sum(group["count"] for group in listed),
         "may_replay": may(user, "replay_delivery"),
+        "replayers": "" if may(user, "replay_delivery") else Holders().sentence(roles_that("replay_delivery")),
+        "runs": recent_runs(),
     }
     return render(request, "sync/dead_letters.html", context)
 
@@ -162,6 +162,7 @@ def delivery_page(request: HttpRequest, pk: int) -> HttpResponse:
         "headers": sorted((str(k), str(v)) for k, v in masked(dict(delivery.headers)).items()),
         "entries": list(LedgerEntry.objects.filter(delivery_id=delivery.pk).select_related("record", "record__system")[:50]),
         "may_replay": may(user, "replay_delivery") and delivery.state != DeliveryState.PENDING,
+        "trace_base": trace_base(user),
     }
     return render(request, "sync/delivery.html", context)
 
@@ -186,106 +187,6 @@ def shown_body(body: bytes) -> tuple[str, str]:
 def _as_it_came(digits: str) -> str:
     """A number as a marked text, so that it is shown with the digits it came with: bytes are evidence."""
     return f"\x00{digits}"
-
-
-# --- replay -----------------------------------------------------------------------------------------------------------------
-
-
-def _selection(request: HttpRequest, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:
-    """The deliveries that a form names: by id, or by the filter of a group. At most `REPLAY_MAX`, oldest first."""
-    ids = [int(key) for key in request.POST.getlist("delivery")[:REPLAY_MAX] if key.isdecimal() and len(key) < 19]
-    rows = visible_to(user, Delivery).exclude(state=DeliveryState.PENDING)
-    if ids:
-        return rows.filter(pk__in=ids), {"ids": ids, "query": ""}
-    query = request.POST.get("query", "")[:500]
-    from urllib.parse import parse_qs
-
-    given = {name: values[0] for name, values in parse_qs(query).items() if name in FILTERS}
-    if not given.get("state"):
-        raise Rejected("nothing_selected", "Select deliveries, or open one cause, before you replay.")
-    wanted = filtered(user, given).exclude(state=DeliveryState.PENDING)
-    return wanted.filter(pk__in=list(wanted.order_by("id").values_list("pk", flat=True)[:REPLAY_MAX])), {
-        "ids": [],
-        "query": query,
-    }
-
-
-@require_POST
-def preview_replay(request: HttpRequest) -> HttpResponse:
-    """What a replay would do, before anybody presses the button. Changes nothing."""
-    user = signed_in(request)
-    require(user, "replay_delivery")
-    try:
-        rows, chosen = _selection(request, user)
-        impact = impact_of(rows, now=timezone.now())
-    except RevOpsError as error:
-        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
-    return render(request, "sync/replay.html", _replay_context(impact, chosen, "" if impact.deliveries else "Nothing to replay."))
-
-
-def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str) -> dict[str, Any]:
-    lines = sorted(impact.arrivals.items()) if impact else []
-    words = {
-        "first": "new records", "newer": "changed records", "same": "already known, nothing to write",
-        "restated": "stated again under a newer version", "late": "kept as late evidence", "conflict": "contradictions kept",
-    }  # fmt: skip
-    accounts = list(Account.objects.filter(pk__in=sorted(impact.account_ids)[:20])) if impact else []
-    return {
-        "page": "replay",
-        "section": "deliveries",
-        "impact": impact,
-        "chosen": chosen,
-        "problem": problem,
-        "arrivals": [(SHAPES[kind].label if kind in SHAPES else kind, words.get(how, how), n) for (kind, how), n in lines],
-        "refused": sorted(impact.refused.items()) if impact else [],
-        "ignored": sorted(impact.ignored.items()) if impact else [],
-        "accounts": accounts,
-        "limit": REPLAY_MAX,
-    }
-
-
-@require_POST
-def replay_now(request: HttpRequest) -> HttpResponse:
-    """Put the chosen deliveries back to the start, and show how they get on."""
-    user = signed_in(request)
-    require(user, "replay_delivery")
-    reason = request.POST.get("reason", "").strip()[:500]
-    try:
-        rows, chosen = _selection(request, user)
-        if not reason:
-            impact = impact_of(rows, now=timezone.now())
-            context = _replay_context(impact, chosen, "Say why you replay: it stays in the log.")
-            return render(request, "sync/replay.html", context, status=422)
-        ids = list(rows.order_by("id").values_list("pk", flat=True))
-        count = replay_many(visible_to(user, Delivery).filter(pk__in=ids), reason=reason, acting_user=user) if ids else 0
-    except RevOpsError as error:
-        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
-    request.session["replayed"] = ids
-    return back(request, "/deliveries/replay/progress/", f"{plural(count, 'delivery', 'deliveries')} put back to the start")
-
-
-@require_safe
-def progress(request: HttpRequest) -> HttpResponse:
-    """How the last replay of this person gets on."""
-    user = signed_in(request)
-    require(user, "see_deliveries")
-    ids = [int(key) for key in request.session.get("replayed", [])][:REPLAY_MAX]
-    if not ids:
-        return redirect("deliveries")
-    rows = visible_to(user, Delivery).filter(pk__in=ids)
-    counts = dict(rows.order_by().values_list("state").annotate(Count("id")))
-    waiting = counts.get(DeliveryState.PENDING, 0)
-    context = {
-        "page": "replay",
-        "section": "deliveries",
-        "total": len(ids),
-        "done": len(ids) - waiting,
-        "waiting": waiting,
-        "outcomes": [(DeliveryState(state).label, count, state) for state, count in sorted(counts.items())],
-        "still": list(rows.filter(state=DeliveryState.QUARANTINED).defer("body").order_by("id")[:20]),
-    }
-    fragment = bool(getattr(request, "htmx", False))
-    return render(request, "sync/_progress.html" if fragment else "sync/progress.html", context)
 
 
 # --- connections -------------------------------------------------------------------------------------------------------------
@@ -357,7 +258,9 @@ urlpatterns = [
     path("deliveries/dead/", dead_letters_page, name="dead-letters"),
     path("deliveries/replay/", replay_now, name="replay"),
     path("deliveries/replay/preview/", preview_replay, name="replay-preview"),
-    path("deliveries/replay/progress/", progress, name="replay-progress"),
+    path("deliveries/replay/progress/", last_replay, name="replay-progress"),
+    path("deliveries/replays/<int:pk>/", progress, name="replay-run"),
+    path("deliveries/replays/<int:pk>/cancel/", cancel, name="replay-cancel"),
     path("deliveries/<int:pk>/", delivery_page, name="delivery"),
     path("connections/", connections_page, name="connections"),
     path("connections/<slug:slug>/posting/", posting_switch, name="posting-switch"),

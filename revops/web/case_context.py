@@ -1,0 +1,203 @@
+"""Everything that a case page shows, gathered: what the systems say, how far the fix is, what one may do and who else can."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.urls import reverse
+
+from revops.access.rules import may, may_compose, require, roles_that, visible_to, workable_by
+from revops.approvals.models import Checkpoint, Decision
+from revops.cases.models import CaseStatus, CaseWatch, ExceptionCase
+from revops.detection.registry import RULES
+from revops.errors import Missing
+from revops.ledger.freshness import freshness_of
+from revops.ledger.models import SourceRecord
+from revops.ledger.reading import systems_knowing
+from revops.people.models import Role, User
+from revops.postings.draft import suggest
+from revops.postings.kinds import KINDS
+from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.processes.period_close import PERIOD_CLOSE
+from revops.processes.process import Process
+from revops.processes.quote_to_cash import QUOTE_TO_CASH
+from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
+from revops.web.compare import ROLE_LABELS, compare_grid
+from revops.web.fresh import fresh_strip
+from revops.web.next_step import Fix, Reader, next_step
+from revops.web.offers import Holders, assignable, withheld_on
+from revops.web.requests import id_of, one
+from revops.web.story import DEAD, Progress, story_of
+from revops.web.timeline import SHOWS, timeline_of
+
+SNOOZE_CHOICES = (("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"))
+PROCESSES: tuple[Process, ...] = (QUOTE_TO_CASH, RENEWAL_TO_REVENUE, PERIOD_CLOSE)
+
+
+def case_of(user: User, code: str) -> ExceptionCase:
+    """The visible case of a code. Raises `Missing`."""
+    require(user, "see_case")
+    rows = visible_to(user, ExceptionCase).select_related("account", "account__legal_entity", "owner")
+    return one(rows, id_of(code, "EX"))
+
+
+def records_of(case: ExceptionCase) -> list[SourceRecord]:
+    """The records that the evidence names, in its order. One query by the unique key's columns."""
+    named = [entry for entry in case.evidence.get("records") or [] if isinstance(entry, dict)]
+    keys = [(str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))) for e in named]
+    rows = SourceRecord.objects.filter(
+        system__in={key[0] for key in keys}, object_type__in={key[1] for key in keys}, external_id__in={key[2] for key in keys}
+    ).select_related("system", "current")
+    found = {(row.system_id, row.object_type, row.external_id): row for row in rows}
+    return [found[key] for key in dict.fromkeys(keys) if key in found]
+
+
+def case_context(
+    user: User, case: ExceptionCase, now: dt.datetime, *, everything: bool = False, show: str = "all"
+) -> dict[str, Any]:
+    """Everything the case page and its fragment show."""
+    rule = RULES.get(case.rule)
+    records = records_of(case)
+    around = list(systems_knowing(case.account_id))
+    fresh = freshness_of({*case.systems, *(system.slug for system in around)}, now=now)
+    plans = plans_of(user, case)
+    progress = progress_of(plans)
+    plan = progress.plan if progress else None
+    fixes = _fixes(user, case, plan)
+    holders, may_work = Holders(), may(user, "work_case", case)
+    reader = Reader(
+        user.pk, may_work, may(user, "decide_plan"), "" if may_work else holders.sentence(roles_that("work_case", case))
+    )
+    first = next((fix for fix in fixes if fix["may"]), None)
+    return {
+        "page": "case",
+        "section": "queue",
+        "case": case,
+        "rule": rule,
+        "records": records,
+        "grid": compare_grid(
+            case.evidence, records, fresh, everything=everything, now=now, others=around, expects=rule.expects if rule else ""
+        ),
+        "fresh": fresh_strip(fresh, now),
+        "inputs": {name: value for name, value in dict(case.evidence.get("inputs") or {}).items() if name != "order"},
+        "order": order_of(case.evidence),
+        "fixes": fixes,
+        "plans": [{"plan": row, "label": KINDS[row.kind].label if row.kind in KINDS else row.kind} for row in plans],
+        "story": story_of(case, progress, fixable=bool(fixes)),
+        "step": next_step(
+            case, plan, reader, Fix(**{k: str(first[k]) for k in ("href", "label", "why_not")}) if first else Fix()
+        ),
+        "first_fix": first if first and not first["why_not"] and may_work else None,
+        "withheld": withheld_on(user, case, [str(fix["code"]) for fix in fixes], plan, holders),
+        "moments": timeline_of(case, records, show=show),
+        "trace_base": trace_base(user),
+        "show": show,
+        "shows": SHOWS,
+        "may_work": may_work,
+        "mine": case.owner_id == user.pk,
+        "people": assignable(user, case) if may_work else [],
+        "watching": CaseWatch.objects.filter(case=case, user=user).exists(),
+        "snoozes": SNOOZE_CHOICES,
+        "stamp": stamp_of(case, progress),
+        "moving": plan is not None and plan.state in (PlanState.RELEASED, PlanState.POSTED),
+        "typed": {},
+        "now": now,
+    }
+
+
+def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dict[str, object]]:
+    """The changes that the playbook proposes: whether this person may compose them, and whether they fit what the systems say."""
+    rule = RULES.get(case.rule)
+    asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in DEAD)
+    found: list[dict[str, object]] = []
+    for code in rule.playbook.fixes if rule else ():
+        if code in KINDS:
+            suggestion = suggest(code, account=case.account, case=case) if asked and may_compose(user, code) else None
+            found.append({
+                "code": code,
+                "kind": KINDS[code],
+                "label": KINDS[code].label,
+                "may": may_compose(user, code),
+                "why_not": suggestion.why_not if suggestion else "",
+                "href": f"/plans/new/?case={case.code}&kind={code}",
+            })  # fmt: skip
+    return found
+
+
+def trace_base(user: User) -> str:
+    """Where a trace id leads this reader: to what was done under it, or to what came in under it; empty when to neither."""
+    if may(user, "see_audit"):
+        return f"{reverse('audit')}?trace="
+    return "/deliveries/?trace=" if may(user, "see_deliveries") else ""
+
+
+def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
+    """How far the plan is that counts: the newest that is alive, else the newest. At most three queries."""
+    plan = next((row for row in plans if row.state not in DEAD), plans[0] if plans else None)
+    if plan is None:
+        return None
+    postings = list(Posting.objects.filter(plan=plan).defer("body").order_by("sequence"))
+    checkpoints = list(Checkpoint.objects.filter(plan=plan).order_by("sequence"))
+    decisions = list(Decision.objects.filter(plan=plan).select_related("decided_by"))
+    signed = {decision.checkpoint_id for decision in decisions}
+    return Progress(
+        plan=plan,
+        postings=postings,
+        waiting_for=[str(Role(c.role).label).lower() for c in checkpoints if c.pk not in signed],
+        signed_by=[decision.decided_by.shown_name for decision in decisions],
+        needs_nobody=not checkpoints and (plan.state != PlanState.DRAFT or plan.amount_minor == 0),
+    )
+
+
+def order_of(evidence: Mapping[str, object]) -> dict[str, str]:
+    """Which step came before which, where the case is about order: from the declared process that the evidence quotes."""
+    inputs = evidence.get("inputs")
+    why = inputs.get("order") if isinstance(inputs, dict) else None
+    for process in PROCESSES:
+        for line in process.prerequisites:
+            if line.why == why:
+                first, second = process.stage(line.needs), process.stage(line.stage)
+                return {
+                    "why": line.why,
+                    "first": first.label,
+                    "first_in": ROLE_LABELS.get(first.owner, first.owner),
+                    "second": second.label,
+                    "second_in": ROLE_LABELS.get(second.owner, second.owner),
+                }
+    return {}
+
+
+def preview_context(user: User, code: str, now: dt.datetime) -> dict[str, Any]:
+    """The pane beside the list; empty when the case is not there."""
+    try:
+        return case_context(user, case_of(user, code), now) | {"page": "queue", "in_pane": True}
+    except Missing:
+        return {}
+
+
+def stamp_of(case: ExceptionCase, progress: Progress | None) -> str:
+    """Moves whenever the page would look different: the page asks with it whether there is news."""
+    plan = f"-{progress.plan.pk}.{progress.plan.row_version}" if progress else ""
+    calls = "".join(f".{posting.fence}" for posting in progress.postings) if progress else ""
+    return f"{case.row_version}{plan}{calls}"
+
+
+def plans_of(user: User, case: ExceptionCase) -> list[ChangePlan]:
+    """The case's plans that this person may see, newest first."""
+    return list(visible_to(user, ChangePlan).filter(case=case).select_related("maker", "account"))
+
+
+def neighbours(user: User, case: ExceptionCase) -> dict[str, str]:
+    """The cases before and after this one among the open ones that the reader works (or reads), for `j` and `k`."""
+    rows = visible_to(user, ExceptionCase).filter(status=CaseStatus.OPEN)
+    if may(user, "work_case", case):
+        rows = workable_by(user, rows)
+    after = rows.filter(due_at__gte=case.due_at).exclude(due_at=case.due_at, pk__lte=case.pk).order_by("due_at", "pk")
+    before = rows.filter(due_at__lte=case.due_at).exclude(due_at=case.due_at, pk__gte=case.pk).order_by("-due_at", "-pk")
+    following, previous = after.only("pk").first(), before.only("pk").first()
+    return {
+        "next_href": f"/cases/{following.code}/" if following else "",
+        "previous_href": f"/cases/{previous.code}/" if previous else "",
+    }

@@ -1,0 +1,87 @@
+"""The account's documents as each system has them, one line a document: who has it, at how much, and whether they agree. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from revops.detection.rule import beyond_tolerance
+from revops.ledger.statement import StatementLine, closing_balances
+from revops.money import Money
+
+Verdict = Literal["agree", "rounding", "apart", "alone", "none"]
+_TWIN = {"invoice": "billing_invoice", "payment": "billing_payment", "credit_memo": "billing_credit_memo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One document. `lines` maps a system to what it has; `apart` is the difference where two systems differ."""
+
+    lines: Mapping[str, StatementLine]
+    verdict: Verdict
+    apart: Money | None = None
+
+    @property
+    def first(self) -> StatementLine:
+        """The line that names the document: the oldest date, the issuer's where both have one."""
+        return next(iter(self.lines.values()))
+
+
+def moved(line: StatementLine) -> Money | None:
+    """What the document moves the receivable by: invoices up, credit memos and payments down; None when it moves nothing."""
+    if line.debit is not None:
+        return line.debit
+    return -line.credit if line.credit is not None else None
+
+
+def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
+    """The lines joined by the references that the systems themselves carry, in the order of the statement. `systems` are the
+    columns; a document that only one of several has is `alone`."""
+    joined: dict[tuple[str, str], dict[str, StatementLine]] = {}
+    for line in lines:
+        twin = line.record.refs.get(_TWIN.get(line.kind, ""), "") if line.role != "billing" else ""
+        joined.setdefault((line.kind, twin or line.record.external_id), {})[line.system] = line
+    found = []
+    for group in joined.values():
+        ordered = dict(sorted(group.items(), key=lambda item: item[1].role != "billing"))
+        found.append(_judged(ordered, several=len(systems) > 1))
+    return found
+
+
+def _judged(lines: Mapping[str, StatementLine], *, several: bool) -> Pair:
+    amounts = [moved(line) for line in lines.values()]
+    stated = [amount for amount in amounts if amount is not None]
+    if not stated:
+        return Pair(lines, "none")
+    if len(lines) < 2:
+        return Pair(lines, "alone" if several else "none")
+    if len(stated) < 2:
+        return Pair(lines, "apart")
+    low, high = stated[0], stated[1]
+    if low.currency != high.currency:
+        return Pair(lines, "apart")
+    if low == high:
+        return Pair(lines, "agree")
+    return Pair(lines, "apart" if beyond_tolerance(low, high) else "rounding", abs(high - low))
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The last balance of each system in one currency, and how far the first two are apart."""
+
+    currency: str
+    balances: Mapping[str, Money]
+    apart: Money | None
+
+
+def closings(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Closing]:
+    """One line a currency; no total mixes currencies."""
+    found: dict[str, dict[str, Money]] = {}
+    for (system, currency), balance in closing_balances(list(lines)).items():
+        found.setdefault(currency, {})[system] = balance
+    result = []
+    for currency, balances in sorted(found.items()):
+        known = [balances[system] for system in systems if system in balances]
+        result.append(Closing(currency, balances, abs(known[1] - known[0]) if len(known) > 1 else None))
+    return result

@@ -1,0 +1,122 @@
+"""The story of a case in steps: found, taken, put right, decided, sent, proven. Where it stands, and what came of each step.
+
+Pure apart from what it is handed. The same steps stand on the case, on the plan and (as words) on the form, so that somebody who
+has never seen this can follow one exception from the queue to its closed case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from revops.cases.models import CaseStatus, ExceptionCase
+from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.web.formatting import instant_text
+
+State = Literal["done", "now", "todo", "stopped"]
+DEAD = (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)
+_AFTER_APPROVAL = (PlanState.RELEASED, PlanState.POSTED, PlanState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `detail` says what came of it or what it waits for; `href` leads to it."""
+
+    label: str
+    detail: str
+    state: State
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known of a plan: `waiting_for` names the roles that still sign, `signed_by` the people who did; `needs_nobody` says
+    that no signature is asked for."""
+
+    plan: ChangePlan
+    postings: Sequence[Posting]
+    waiting_for: Sequence[str] = ()
+    signed_by: Sequence[str] = ()
+    needs_nobody: bool = False
+
+
+def story_of(case: ExceptionCase, progress: Progress | None, *, fixable: bool) -> list[Step]:
+    """The steps of a case. `progress` is that of its newest plan; `fixable` whether a change of ours can put it right."""
+    steps = [Step("Found", instant_text(case.opened_at), "done"), _taken(case)]
+    if progress is not None and not (case.status == CaseStatus.CLOSED and progress.plan.state in (*DEAD, PlanState.DRAFT)):
+        steps += plan_story(progress)
+    elif case.status == CaseStatus.CLOSED:
+        steps.append(Step("Put right", "in the system itself", "done"))
+    elif fixable:
+        steps += [
+            Step("Fix composed", "nothing is sent by composing", "now" if case.owner_id else "todo"),
+            Step("Approved", "by somebody else, if money moves", "todo"),
+            Step("Sent", "exactly once", "todo"),
+        ]
+    else:
+        steps.append(Step("Put right", "in the system that is wrong", "now" if case.owner_id else "todo"))
+    return [*steps, _closed(case)]
+
+
+def _taken(case: ExceptionCase) -> Step:
+    if case.owner is not None:
+        return Step("Taken", f"by {case.owner.shown_name}", "done")
+    if case.status == CaseStatus.CLOSED:
+        return Step("Taken", "by nobody; it was not needed", "done")
+    return Step("Taken", "nobody yet", "now" if case.status == CaseStatus.OPEN else "todo")
+
+
+def _closed(case: ExceptionCase) -> Step:
+    if case.closed_at is not None:
+        return Step("Closed by evidence", instant_text(case.closed_at), "done")
+    if case.status == CaseStatus.AWAITING_EVIDENCE:
+        return Step("Closes by evidence", "waits for the system’s own record", "now")
+    return Step("Closes by evidence", "when the systems agree again", "todo")
+
+
+def plan_story(progress: Progress) -> list[Step]:
+    """The steps of a plan: composed, approved, sent."""
+    plan = progress.plan
+    href = f"/plans/{plan.code}/"
+    if plan.state == PlanState.DRAFT:
+        return [
+            Step("Fix composed", f"{plan.code} is a draft", "now", href),
+            Step("Approved", "nobody has to" if progress.needs_nobody else "after it is submitted", "todo"),
+            Step("Sent", "exactly once", "todo"),
+        ]
+    composed = Step("Fix composed", f"{plan.code} by {plan.maker.shown_name}", "done", href)
+    return [composed, _approved(progress), _sent(progress)]
+
+
+def _approved(progress: Progress) -> Step:
+    plan = progress.plan
+    if plan.state == PlanState.SUBMITTED:
+        return Step("Approved", f"waits for {', then '.join(progress.waiting_for)}", "now", f"/plans/{plan.code}/")
+    if plan.state == PlanState.REJECTED:
+        return Step("Rejected", "compose another one", "stopped", f"/plans/{plan.code}/")
+    if plan.state == PlanState.WITHDRAWN:
+        return Step("Withdrawn", "nothing was sent", "stopped", f"/plans/{plan.code}/")
+    if plan.state == PlanState.VOID:
+        return Step("Void", "the facts changed; compose it again", "stopped", f"/plans/{plan.code}/")
+    if progress.needs_nobody:
+        return Step("Approved", "not needed: moves no money", "done")
+    return Step("Approved", f"by {', '.join(progress.signed_by)}", "done")
+
+
+def _sent(progress: Progress) -> Step:
+    plan, href = progress.plan, f"/plans/{progress.plan.code}/"
+    if plan.state == PlanState.FAILED:
+        return Step("Not sent", "the system refused it", "stopped", href)
+    if plan.state not in _AFTER_APPROVAL:
+        return Step("Sent", "not sent", "todo")
+    if any(posting.needs_person for posting in progress.postings):
+        return Step("Sent", "outcome unknown: a controller checks", "stopped", href)
+    if any(posting.state == PostingState.UNKNOWN for posting in progress.postings):
+        return Step("Sent", "outcome unknown: being looked up", "now", href)
+    if plan.state == PlanState.RELEASED:
+        sent = sum(p.state in (PostingState.POSTED, PostingState.CONFIRMED) for p in progress.postings)
+        return Step("Sent", f"{sent} of {len(progress.postings)} calls answered", "now", href)
+    at = [posting.posted_at or posting.confirmed_at for posting in progress.postings]
+    last = max((moment for moment in at if moment is not None), default=None)
+    return Step("Sent", instant_text(last) if last else "once", "done", href)
