@@ -9,41 +9,59 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from bench.figure import Figure, seconds
-from revops.ledger.models import SourceRecord
+from revops.ledger.facts import Fact
+from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
+from revops.ledger.record import Statement, record
 from revops.people.actors import System
-from sync import apply, poll
+from sync import apply, payload, poll
 from sync.connections import connect
 from sync.models import Delivery
 from sync.simulators import stripe
 from sync.simulators._http import Simulator
 
 INVOICES = 5_000
+CUSTOMERS = 100
 
 
 def run() -> Iterator[Figure]:
-    """5,000 invoices listed by the Stripe simulator (in this process, sharing the processor), stored, translated, applied."""
+    """5,000 invoices of 100 customers listed by the Stripe simulator (in this process, sharing the processor), stored,
+    translated, applied, and their accounts marked due. The accounts are there already."""
     with tempfile.TemporaryDirectory() as folder, Simulator(stripe.Vendor, data=Path(folder)) as simulator:
         _load(simulator.url)
-        values = {"api_key": stripe.Vendor.API_KEY} if hasattr(stripe.Vendor, "API_KEY") else {}
+        _make_accounts()
         connect(
-            slug="bench-stripe", vendor="stripe", base_url=simulator.url, values=_settings() | values,
-            acting_user=System("bench"), loopback_allowed=True,
+            slug="bench-stripe", vendor="stripe", base_url=simulator.url, values=_settings(), acting_user=System("bench"),
+            loopback_allowed=True,
         )  # fmt: skip
         pulled = seconds(lambda: [poll.pull_now("bench-stripe", stream) for stream in poll.streams_of("bench-stripe")])
         applied = seconds(lambda: apply.process_all(timezone.now()))
     rows = Delivery.objects.filter(connection="bench-stripe", object_type="invoice").count()
-    kept = SourceRecord.objects.filter(system="bench-stripe", object_type="invoice").count()
-    assert rows == kept == INVOICES, f"{rows} deliveries, {kept} records"
+    kept = SourceRecord.objects.filter(system="bench-stripe", object_type="invoice", account__isnull=False).count()
+    assert rows == kept == INVOICES, f"{rows} deliveries, {kept} records of an account"
+    assert DueAccount.objects.count() == CUSTOMERS, "every account is due"
     copied = seconds(_copy)
     limit = INVOICES / copied
     against = f"COPY of the same payloads: {limit:.0f} rows/s"
     total = INVOICES / (pulled + applied)
     yield Figure("pull_and_apply", total, "rows/s", against, total / limit)
     yield Figure("apply_alone", INVOICES / applied, "rows/s", against, INVOICES / applied / limit)
+
+
+def _crm_id(number: int) -> str:
+    return payload.salesforce_id(f"001BENCH{number:07}", "bench")
+
+
+def _make_accounts() -> None:
+    SourceSystem.objects.create(slug="bench-crm", label="CRM", role="crm", vendor="bench")
+    at = timezone.now()
+    facts = [Fact("customer", _crm_id(number), "1", at, {"name": f"Customer {number}"}) for number in range(CUSTOMERS)]
+    with transaction.atomic():
+        record("bench-crm", [Statement(fact) for fact in facts], now=at)
+    DueAccount.objects.all().delete()
 
 
 def _settings() -> dict[str, str]:
@@ -56,17 +74,20 @@ def _settings() -> dict[str, str]:
 def _load(url: str) -> None:
     lines = []
     created = int((dt.datetime.now(dt.UTC) - dt.timedelta(days=60)).timestamp())
-    lines.append(
-        {"collection": "customers", "object": {"id": "cus_bench", "object": "customer", "created": created, "name": "B"}}
-    )
+    for number in range(CUSTOMERS):
+        customer = {
+            "id": f"cus_bench{number}", "object": "customer", "created": created, "name": f"Customer {number}", "balance": 0,
+            "currency": "usd", "livemode": False, "metadata": {"salesforce_account_id": _crm_id(number)},
+        }  # fmt: skip
+        lines.append({"collection": "customers", "object": customer})
     for number in range(INVOICES):
         lines.append(
             {
                 "collection": "invoices",
                 "object": {
-                    "id": f"in_bench{number:06}", "object": "invoice", "created": created + number, "customer": "cus_bench",
-                    "currency": "usd", "status": "open", "number": f"B-{number:06}", "total": 1000 + number,
-                    "subtotal": 1000 + number, "amount_due": 1000 + number, "amount_paid": 0, "amount_remaining": 1000 + number,
+                    "id": f"in_bench{number:06}", "object": "invoice", "created": created + number,
+                    "customer": f"cus_bench{number % CUSTOMERS}", "currency": "usd", "status": "open",
+                    "number": f"B-{number:06}", "total": 1000 + number, "subtotal": 1000 + number, "amount_due": 1000 + number, "amount_paid": 0, "amount_remaining": 1000 + number,
                     "billing_reason": "subscription_cycle", "pre_payment_credit_notes_amount": 0,
                     "post_payment_credit_notes_amount": 0, "livemode": False, "due_date": created + 30 * 86400,
                     "status_transitions": {"finalized_at": created + number}, "metadata": {}, "parent": None,

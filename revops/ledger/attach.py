@@ -15,33 +15,50 @@ PARENTS = ("invoice", "subscription")
 """Roles through which a record that names no customer itself (a payment of an invoice) inherits one."""
 
 
-def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
-    """Set `account` on the moved records and on all records that had been waiting for them. Returns the accounts touched.
+def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
+    """Set the customer and the account of records about to be stored, as far as what we know already tells them.
 
-    Only references decide. Runs inside the caller's transaction.
+    A payment names its invoice, not its customer: it takes the customer of its parent, in this batch or stored before.
     """
-    _note_legal_entities(moved)
-    _inherit_customers(system, moved)
-    customers = [row for row in moved if row.object_type == "customer"]
-    touched = _link_customers(system, customers) if customers else set()
+    known = {(row.object_type, row.external_id): row.customer_ref for row in moved if row.object_type in PARENTS}
+    orphans = [row for row in moved if not row.customer_ref and any(row.refs.get(role) for role in PARENTS)]
+    if orphans:
+        wanted = {str(row.refs[role]) for row in orphans for role in PARENTS if row.refs.get(role)}
+        known = _customers_of(system, wanted) | {key: customer for key, customer in known.items() if customer}
+    for row in sorted(orphans, key=lambda row: row.object_type not in PARENTS):  # parents first: they may have parents too
+        found = (known.get((role, str(row.refs.get(role, "")))) for role in PARENTS)
+        row.customer_ref = next(filter(None, found), "")
+        known[row.object_type, row.external_id] = row.customer_ref
     others = [row for row in moved if row.object_type != "customer" and row.customer_ref]
     accounts = linked((system, row.customer_ref) for row in others)
-    changed = [row for row in others if row.account_id != accounts.get((system, row.customer_ref))]
-    touched |= {row.account_id for row in changed if row.account_id is not None}  # those that they leave
-    for row in changed:
+    for row in others:
         row.account_id = accounts.get((system, row.customer_ref))
-    _store_accounts(changed)
+
+
+def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
+    """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
+    Returns the accounts touched.
+
+    Only references decide. Runs inside the caller's transaction, after the moved records are stored.
+    """
+    _note_legal_entities(moved)
+    customers = [row for row in moved if row.object_type == "customer"]
+    touched = _link_customers(system, customers) if customers else set()
+    for role in PARENTS:
+        parents = [row.pk for row in moved if row.object_type == role and row.customer_ref]
+        if parents:
+            _adopt_waiting(role, parents)
     return touched
 
 
-def _store_accounts(rows: Sequence[SourceRecord]) -> None:
-    if not rows:
-        return
+def _adopt_waiting(role: str, parents: Sequence[int]) -> None:
+    """What came before its parent and names no customer itself now takes the parent's."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE ledger_sourcerecord r SET account_id = v.account_id "
-            "FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, account_id) WHERE r.id = v.id",
-            [[row.pk for row in rows], [row.account_id for row in rows]],
+            "UPDATE ledger_sourcerecord r SET customer_ref = p.customer_ref, account_id = p.account_id "
+            "FROM ledger_sourcerecord p WHERE p.id = ANY(%s) AND r.system_id = p.system_id "
+            "AND r.customer_ref = '' AND r.account_id IS NULL AND r.refs->>%s = p.external_id",
+            [list(parents), role],
         )
 
 
@@ -94,30 +111,6 @@ def _statement(row: SourceRecord, source: SourceSystem) -> CustomerStatement:
         legal_entity_code=str(row.fields.get("legal_entity") or ""),
         is_master=is_master,
     )
-
-
-def _inherit_customers(system: str, moved: Sequence[SourceRecord]) -> None:
-    """A payment names its invoice, not its customer: take the customer of the parent, whichever of the two comes first."""
-    orphans = [row for row in moved if not row.customer_ref and any(row.refs.get(role) for role in PARENTS)]
-    parents = _customers_of(system, {str(row.refs[role]) for row in orphans for role in PARENTS if row.refs.get(role)})
-    for row in orphans:
-        for role in PARENTS:
-            parent = parents.get((role, str(row.refs.get(role, ""))))
-            if parent:
-                row.customer_ref = parent
-                SourceRecord.objects.filter(pk=row.pk).update(customer_ref=parent)
-                break
-    for role in PARENTS:
-        named = {row.external_id: row.customer_ref for row in moved if row.object_type == role and row.customer_ref}
-        if not named:
-            continue
-        accounts = linked((system, customer) for customer in named.values())
-        waiting = SourceRecord.objects.filter(
-            system=system, customer_ref="", account__isnull=True, **{f"refs__{role}__in": list(named)}
-        )
-        for row in waiting:
-            customer = named[str(row.refs[role])]
-            SourceRecord.objects.filter(pk=row.pk).update(customer_ref=customer, account=accounts.get((system, customer)))
 
 
 def _customers_of(system: str, parent_ids: Iterable[str]) -> dict[tuple[str, str], str]:

@@ -14,12 +14,13 @@ The result does not depend on the order or the number of deliveries. Accounts wh
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
 
-from revops.ledger.attach import attach_accounts
+from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.due import mark_due, mark_due_everywhere
 from revops.ledger.facts import Fact, content_digest
 from revops.ledger.freshness import note_changes
@@ -40,14 +41,13 @@ class Statement:
 
 @dataclass(slots=True)
 class _Work:
-    """What a batch will write."""
+    """What a batch will write. `entries` are columns by name; `wins` marks those that became their record's content."""
 
     records: dict[tuple[str, str], SourceRecord]
     known: set[tuple[int, str, str]]
-    entries: list[LedgerEntry] = field(default_factory=list)
+    entries: list[dict[str, object]] = field(default_factory=list)
     moved: dict[int, SourceRecord] = field(default_factory=dict)
-    seen: dict[int, SourceRecord] = field(default_factory=dict)
-    winner: dict[int, LedgerEntry] = field(default_factory=dict)
+    winner: dict[int, dict[str, object]] = field(default_factory=dict)
 
 
 def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) -> list[str]:
@@ -59,16 +59,12 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
         raise RuntimeError("ledger.record runs inside the transaction of the delivery that it applies")
     if not statements:
         return []
+    _take_turn(statements)
     work = _lock(system, statements, now)
-    arrivals = [_apply(work, statement, now) for statement in statements]
-    if work.entries:
-        created = LedgerEntry.objects.bulk_create(work.entries)
-        for entry in created:
-            record_row = work.moved.get(entry.record_id)
-            if record_row is not None and work.winner.get(entry.record_id) is entry:
-                record_row.current_id = entry.pk
-    _store(work)
+    arrivals = [_apply(work, statement) for statement in statements]
     moved = list(work.moved.values())
+    name_customers(system, moved)
+    _write(work, now)
     touched = attach_accounts(system, moved)
     told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
     traces = {account: trace for account, trace in told if account is not None}
@@ -79,51 +75,62 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     return arrivals
 
 
+_LINKING = 5_001
+"""The advisory lock of links between customers, what is theirs, and accounts; any number that nothing else uses."""
+
+
+def _take_turn(statements: Sequence[Statement]) -> None:
+    """Who brings customers, or things that inherit theirs, works alone; all others work side by side.
+
+    Two transactions do not see each other's rows: a customer in the one and its account in the other would miss each other, and
+    what belongs to them would stay unlinked. Taken before any row is locked, so that nobody waits in a circle.
+    """
+    alone = any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [_LINKING])
+
+
 def _with_rows(work: _Work, statements: Iterable[Statement]) -> Iterable[tuple[Statement, SourceRecord]]:
     for statement in statements:
         yield statement, work.records[(statement.fact.object_type, statement.fact.external_id)]
 
 
+_MAKE = """
+    INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, customer_ref, version, digest, fields, refs, deleted,
+                                     effective_at, changed_at, seen_at)
+    SELECT %(system)s, o.type, o.id, '', '', '', '{}', '{}', false, %(now)s, %(now)s, %(now)s
+      FROM json_to_recordset(%(objects)s) AS o(type text, id text)
+     WHERE NOT EXISTS (SELECT FROM ledger_sourcerecord r
+                        WHERE r.system_id = %(system)s AND r.object_type = o.type AND r.external_id = o.id)
+     ORDER BY o.type, o.id
+    ON CONFLICT (system_id, object_type, external_id) DO NOTHING
+"""
+_LOCK = """
+    SELECT r.id, r.system_id, r.object_type, r.external_id, r.version, r.digest, r.customer_ref, r.account_id
+      FROM json_to_recordset(%(objects)s) AS o(type text, id text)
+      JOIN ledger_sourcerecord r ON r.system_id = %(system)s AND r.object_type = o.type AND r.external_id = o.id
+     ORDER BY r.object_type, r.external_id FOR UPDATE OF r
+"""
+
+
 def _lock(system: str, statements: Sequence[Statement], now: dt.datetime) -> _Work:
     """Make rows for objects never seen (so that there is something to lock), then lock all of them in key order."""
-    facts = {(s.fact.object_type, s.fact.external_id): s.fact for s in statements}
-    SourceRecord.objects.bulk_create(
-        [
-            SourceRecord(
-                system_id=system,
-                object_type=key[0],
-                external_id=key[1],
-                version="",
-                digest="",
-                effective_at=facts[key].effective_at,
-                changed_at=now,
-                seen_at=now,
-            )
-            for key in sorted(facts)
-        ],
-        ignore_conflicts=True,
-    )
-    rows = (
-        SourceRecord.objects.select_for_update()
-        .filter(system=system, object_type__in={k[0] for k in facts}, external_id__in={k[1] for k in facts})
-        .order_by("object_type", "external_id")
-    )
-    records = {(row.object_type, row.external_id): row for row in rows}
-    known = set(
-        LedgerEntry.objects.filter(
-            record__in=[row.pk for row in records.values()], version__in={s.fact.version for s in statements}
-        ).values_list("record_id", "version", "digest")
-    )
-    return _Work(records=records, known=known)
+    keys = {(s.fact.object_type, s.fact.external_id) for s in statements}
+    objects = json.dumps([{"type": kind, "id": key} for kind, key in sorted(keys)])
+    values: dict[str, str | dt.datetime] = {"system": system, "now": now, "objects": objects}
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE, values)
+    records = {(row.object_type, row.external_id): row for row in SourceRecord.objects.raw(_LOCK, values)}
+    old = [row.pk for row in records.values() if row.version]
+    known = LedgerEntry.objects.filter(record__in=old, version__in={s.fact.version for s in statements})
+    return _Work(records, set(known.values_list("record_id", "version", "digest")) if old else set())
 
 
-def _apply(work: _Work, statement: Statement, now: dt.datetime) -> str:
+def _apply(work: _Work, statement: Statement) -> str:
     fact = statement.fact
     row = work.records[(fact.object_type, fact.external_id)]
     content = fact.content()
     digest = content_digest(content)
-    row.seen_at = now
-    work.seen[row.pk] = row
     if (row.pk, fact.version, digest) in work.known:
         return "same"
     arrival = LedgerEntry.Arrival
@@ -135,53 +142,52 @@ def _apply(work: _Work, statement: Statement, now: dt.datetime) -> str:
         how = arrival.RESTATED if digest == row.digest else arrival.NEWER
     else:
         how = arrival.CONFLICT
-    entry = LedgerEntry(
-        record=row,
-        version=fact.version,
-        effective_at=fact.effective_at,
-        recorded_at=now,
-        fields=content["fields"],
-        refs=content["refs"],
-        deleted=fact.deleted,
-        digest=digest,
-        arrival=how,
-        delivery_id=statement.delivery_id,
-        trace_id=statement.trace_id,
-    )
+    entry = {
+        "record_id": row.pk,
+        "version": fact.version,
+        "effective_at": fact.effective_at.isoformat(),
+        **content,
+        "digest": digest,
+        "arrival": how.value,
+        "delivery_id": statement.delivery_id,
+        "trace_id": statement.trace_id,
+        "wins": False,
+    }
     work.entries.append(entry)
     work.known.add((row.pk, fact.version, digest))
     if how != arrival.LATE and (how != arrival.CONFLICT or digest > row.digest):
-        row.version, row.digest, row.deleted = fact.version, digest, fact.deleted
-        row.fields, row.refs = entry.fields, entry.refs
-        row.effective_at, row.changed_at = fact.effective_at, now
+        row.version, row.digest = fact.version, digest
+        row.fields, row.refs = content["fields"], content["refs"]
         row.customer_ref = fact.external_id if fact.object_type == "customer" else fact.refs.get("customer", row.customer_ref)
         work.moved[row.pk] = row
         work.winner[row.pk] = entry
     return how.value
 
 
-_WRITTEN = [
-    "current",
-    "version",
-    "digest",
-    "fields",
-    "refs",
-    "deleted",
-    "effective_at",
-    "changed_at",
-    "seen_at",
-    "customer_ref",
-]
+_WRITE = """
+    WITH said AS (
+        SELECT * FROM json_to_recordset(%(entries)s)
+            AS e(record_id bigint, version text, effective_at timestamptz, fields jsonb, refs jsonb, deleted boolean, digest text,
+                 arrival text, delivery_id bigint, trace_id text, wins boolean, customer_ref text, account_id bigint)),
+    written AS (
+        INSERT INTO ledger_ledgerentry (record_id, version, effective_at, recorded_at, fields, refs, deleted, digest, arrival,
+                                        delivery_id, trace_id)
+        SELECT record_id, version, effective_at, %(now)s, fields, refs, deleted, digest, arrival, delivery_id, trace_id FROM said
+        RETURNING id, record_id, version, digest)
+    UPDATE ledger_sourcerecord r
+       SET current_id = w.id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs, deleted = s.deleted,
+           effective_at = s.effective_at, changed_at = %(now)s, seen_at = %(now)s, customer_ref = s.customer_ref,
+           account_id = s.account_id
+      FROM said s JOIN written w USING (record_id, version, digest)
+     WHERE s.wins AND r.id = s.record_id
+"""
 
 
-def _store(work: _Work) -> None:
-    if work.moved:
-        SourceRecord.objects.bulk_create(
-            list(work.moved.values()),
-            update_conflicts=True,
-            unique_fields=["system", "object_type", "external_id"],
-            update_fields=_WRITTEN,
-        )
-    only_seen = [pk for pk in work.seen if pk not in work.moved]
-    if only_seen:
-        SourceRecord.objects.filter(pk__in=only_seen).update(seen_at=work.seen[only_seen[0]].seen_at)
+def _write(work: _Work, now: dt.datetime) -> None:
+    """Store the entries and, with those that won, the records; the others were confirmed just now."""
+    for pk, entry in work.winner.items():
+        entry |= {"wins": True, "customer_ref": work.moved[pk].customer_ref, "account_id": work.moved[pk].account_id}
+    if work.entries:
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITE, {"entries": json.dumps(work.entries), "now": now})
+    SourceRecord.objects.filter(pk__in=[row.pk for row in work.records.values() if row.pk not in work.moved]).update(seen_at=now)
