@@ -79,6 +79,53 @@ def float_near_money(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "FloatField"
 
 
+TIME_WORD = re.compile(r"(?i)seconds|minute|lease|deadline|inf\b")
+
+
+def float_of_no_time(path: Path) -> Iterator[tuple[int, str]]:
+    """float(...) where the line does not speak of time: what else is counted here is exact."""
+    lines = path.read_text().splitlines()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and not TIME_WORD.search(lines[node.lineno - 1]):
+            yield node.lineno, lines[node.lineno - 1].strip()
+        if isinstance(node, ast.keyword) and node.arg == "parse_float" and ast.unparse(node.value) == "float":
+            yield node.value.lineno, "parse_float=float"
+
+
+def exact_files() -> Iterator[Path]:
+    """Where amounts pass: everything but the simulators and the rehearsal company, which are the other side."""
+    for path in python_files():
+        if not {"simulators", "rehearsal"} & set(path.relative_to(ROOT).parts):
+            yield path
+
+
+def loose_json(path: Path) -> Iterator[tuple[int, str]]:
+    """What a vendor or a person sent, read by a parser that makes floats and keeps the last of two keys."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"json.loads", "json.load"}:
+            given = {keyword.arg for keyword in node.keywords}
+            if not {"parse_float", "object_pairs_hook"} <= given:
+                yield node.lineno, ast.unparse(node)[:80]
+
+
+def where_strangers_json_comes_in() -> Iterator[Path]:
+    yield from python_files("sync/connectors", "revops/api")
+    yield from (ROOT / "sync" / name for name in ("http.py", "views.py", "strict_json.py", "payload.py", "apply.py"))
+
+
+GUARDS_OFF = re.compile(
+    r"pgtrigger\.ignore|save_without_historical_record|skip_history_when_saving|SIMPLE_HISTORY_ENABLED"
+    r"|session_replication_role|(?i:disable\s+trigger)|(?i:drop\s+trigger)"
+)
+
+
+def guards_switched_off(path: Path) -> Iterator[tuple[int, str]]:
+    """A way around the database's own guards."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if found := GUARDS_OFF.search(line):
+            yield number, found[0]
+
+
 def ringing_outside_the_doorbell(path: Path) -> Iterator[tuple[int, str]]:
     """Celery called from anywhere but the doorbell, or asked to remember a time."""
     if path == ROOT / "sync" / "doorbell.py":
@@ -111,6 +158,9 @@ CHECKS: dict[str, tuple[Callable[[Path], Iterator[tuple[int, str]]], Callable[[]
         "from django.db.models.signals import post_save\nclass A:\n    def save(self):\n        return super().save()\n",
     ),
     "float near money": (float_near_money, python_files, "amount = float(row['amount'])\n"),
+    "float of anything but time": (float_of_no_time, exact_files, "share = float(row['quantity'])\n"),
+    "JSON of strangers read loosely": (loose_json, where_strangers_json_comes_in, "import json\nx = json.loads(body)\n"),
+    "guards switched off": (guards_switched_off, python_files, "with pgtrigger.ignore('audit.ActionRecord:append_only'): ...\n"),
     "celery outside the doorbell": (
         ringing_outside_the_doorbell,
         python_files,
@@ -133,6 +183,19 @@ def test_a_planted_break_is_noticed(name: str, tmp_path: Path) -> None:
     path = tmp_path / ("planted.py" if planted else "utils.py")
     path.write_text(planted)
     assert list(look(path))
+
+
+@pytest.mark.parametrize(
+    "rung",
+    [
+        "tasks.apply_deliveries.delay()", "tasks.apply_deliveries.apply_async()", "app.send_task('x')", "t.delay_on_commit()",
+        "ring(countdown=5)", "ring(eta=later)",
+    ],
+)  # fmt: skip
+def test_each_way_around_the_doorbell_is_noticed(rung: str, tmp_path: Path) -> None:
+    path = tmp_path / "planted.py"
+    path.write_text(rung)
+    assert len(list(ringing_outside_the_doorbell(path))) == 1
 
 
 # --- lengths --------------------------------------------------------------------------------------------------------

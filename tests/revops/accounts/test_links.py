@@ -179,3 +179,15 @@ def test_a_person_overrules_a_reference_and_stays_right() -> None:
     first = Account.objects.get(crm_account=LONG)
     with pytest.raises(Conflict, match="linked to Somebody else"):
         link_customer(system="stripe", customer_id="cus_1", account=first, reason="x", acting_user=cleo, now=world.now())
+
+
+def test_an_account_waits_for_its_legal_entity_and_the_log_says_when_it_came() -> None:
+    crm_says(LONG, legal_entity="DE")
+    assert Account.objects.get().legal_entity is None
+    for name in ("Meridian GmbH", "Meridian Deutschland GmbH"):
+        world.say("netsuite", world.fact("legal_entity", "2", code="DE", name=name, currency="EUR"))
+    account = Account.objects.get()
+    assert account.legal_entity is not None
+    assert (account.legal_entity.name, account.legal_entity.base_currency) == ("Meridian Deutschland GmbH", "EUR")
+    line = ActionRecord.objects.get(verb="account.refresh")
+    assert (line.account_id, line.after) == (account.pk, {"legal_entity_id": account.legal_entity.pk})
