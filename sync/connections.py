@@ -134,7 +134,7 @@ class Door:
 class _Doors:
     """Every active connection, read at most every `CACHE_SECONDS`; a slug we do not know is looked for once a second."""
 
-    known: dict[str, Door] = field(default_factory=dict)
+    known: dict[str, Door | Conflict] = field(default_factory=dict)
     read_at: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -144,15 +144,22 @@ class _Doors:
             with self.lock:
                 if time.monotonic() - self.read_at > (CACHE_SECONDS if slug in self.known else 1.0):
                     self._read()
-        return self.known.get(slug)
+        found = self.known.get(slug)
+        if isinstance(found, Conflict):
+            raise found
+        return found
 
     def _read(self) -> None:
-        known: dict[str, Door] = {}
+        """One connection that cannot be used does not close the door to the others."""
+        known: dict[str, Door | Conflict] = {}
         for connection in Connection.objects.filter(active=True):
             connector = CONNECTORS.get(connection.vendor)
             if connector is not None and connector.pushes:
                 slug = str(connection.pk)
-                known[slug] = Door(slug, connector, config_of(connection))
+                try:
+                    known[slug] = Door(slug, connector, config_of(connection))
+                except Conflict as conflict:
+                    known[slug] = conflict
         self.known, self.read_at = known, time.monotonic()
 
 
@@ -165,7 +172,8 @@ def door_of(connection: Connection) -> Door:
 
 
 def door(slug: str) -> Door | None:
-    """The intake of an active connection whose vendor pushes; None when there is none. Changes show within five seconds."""
+    """The intake of an active connection whose vendor pushes; None when there is none. Changes show within five seconds.
+    Raises `Conflict` (`secrets_unreadable`) when this one cannot be used as it is."""
     return _doors.find(slug)
 
 

@@ -77,7 +77,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One thing that `pull` reads. `overlap_seconds`: how far a new window reaches back behind the watermark."""
+    """One thing that `pull` reads. `object_types`: what is known completely up to a moment once it was read; none for a stream
+    that only tells of some changes, such as deletions. `overlap_seconds`: how far a new window reaches back behind the watermark.
+    """
 
     name: str
     object_types: tuple[str, ...]

@@ -22,6 +22,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from revops.errors import Conflict
 from sync import connections, inbox, refusals
 from sync.connections import SLUG, Door
 from sync.connector import ConnectorAnswer, Incoming, NotAuthentic
@@ -44,6 +45,9 @@ def intake(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         door = connections.door(slug) if SLUG.fullmatch(slug) else None
     except (DatabaseTrouble, psycopg.Error):
+        return _unavailable()
+    except Conflict as conflict:
+        _log.error("a delivery was turned away: %s", conflict.message, extra={"connection": slug})
         return _unavailable()
     if door is None:
         return _answer(404, "There is no such connection.")

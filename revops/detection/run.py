@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -19,11 +20,15 @@ from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule
 from revops.ledger.due import claim_due, fail, finish, mark_due
 from revops.ledger.facts import encode
+from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledger
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.postings.confirm import confirm_from_ledger
 
 log = logging.getLogger(__name__)
+
+UNREAD_AGAIN = dt.timedelta(minutes=2)
+"""When an account is looked at again of which a system was not read far enough."""
 
 SEVERITIES = {
     "critical": Severity.CRITICAL,
@@ -52,7 +57,9 @@ def detect_account(account_id: int, *, now: dt.datetime) -> dict[str, int]:
     """Look at one account now, inside the caller's transaction. Returns the counts of `cases.lifecycle.settle`."""
     account = Account.objects.select_for_update(of=("self",)).select_related("legal_entity").get(pk=account_id)
     ledger = account_ledger(account)
-    sightings = [sighting(rule, finding) for rule in RULES.values() for finding in rule.find(ledger, now)]
+    sightings = [
+        sighting(rule, wait_until_read(rule, finding, now)) for rule in RULES.values() for finding in rule.find(ledger, now)
+    ]
     counts = settle(account, sightings, RULES.keys(), now=now, close_evidence=evidence_now(ledger))
     confirm_from_ledger(account_id, now=now)
     return counts
@@ -63,6 +70,18 @@ def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
     ids = set(Expectation.objects.filter(due_at__lte=now).values_list("account_id", flat=True)[:limit])
     mark_due(ids, now=now)
     return len(ids)
+
+
+def wait_until_read(rule: Rule, finding: Finding, now: dt.datetime) -> Finding:
+    """What is overdue because a record is missing stays "not yet due" until the system that should have it was read so far."""
+    if not rule.expects or finding.due_at > now:
+        return finding
+    read = role_read_through(rule.expects, rule.expects_type)
+    if read is not None and read >= finding.due_at:
+        return finding
+    so_far = f"read up to {read:%Y-%m-%d %H:%M} UTC" if read is not None else "not read completely yet"
+    words = f"{rule.expects_type} records of the {rule.expects.replace('_', ' ')}: {so_far}"
+    return replace(finding, due_at=now + UNREAD_AGAIN, inputs={**finding.inputs, "waits for": words})
 
 
 def sighting(rule: Rule, finding: Finding) -> Sighting:

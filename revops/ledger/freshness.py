@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from revops.ledger.facts import SHAPES
-from revops.ledger.models import Freshness
+from revops.ledger.models import Freshness, SourceSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,15 @@ def read_through(
         Freshness.objects.filter(system=system, object_type=object_type).exclude(stale_after_seconds=seconds).update(
             stale_after_seconds=seconds
         )
+
+
+def role_read_through(role: str, object_type: str) -> dt.datetime | None:
+    """Up to when (aware UTC) everything of this type is known in every system of that role; None when one was never read."""
+    systems = SourceSystem.objects.filter(role=role).values_list("slug", flat=True)
+    read = Freshness.objects.filter(system__role=role, object_type=object_type).values_list("system_id", "read_through_at")
+    moments = [dict(read).get(slug) for slug in systems]
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if known and len(known) == len(moments) else None
 
 
 def _upsert(system: str, object_types: Iterable[str], column: str, at: dt.datetime) -> None:

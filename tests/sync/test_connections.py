@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from revops.audit.models import ActionRecord
 from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
-from sync.connections import change_connection, config_of, connect, door, seal, sealed_with_newest_key, unseal
+from sync.connections import change_connection, config_of, connect, door, forget_doors, seal, sealed_with_newest_key, unseal
 from sync.models import Connection, Watermark
 
 ME = System("tests")
@@ -124,3 +124,15 @@ def test_the_door_follows_changes_in_this_process_at_once() -> None:
     assert found.config.get("webhook_secret") == "whsec_new"
     change_connection("stripe", active=False, acting_user=ME)
     assert door("stripe") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_i2_one_connection_that_cannot_be_opened_does_not_close_the_others(client: Client) -> None:
+    new()
+    new("stripe-two")
+    Connection.objects.filter(pk="stripe-two").update(secrets=seal(VALUES, "another"))
+    forget_doors()
+    answers = {slug: client.post(f"/intake/{slug}/", b"{}", content_type="application/json") for slug in ("stripe", "stripe-two")}
+    assert answers["stripe"].status_code == 401
+    assert answers["stripe-two"].status_code == 503
+    assert answers["stripe-two"]["Retry-After"]

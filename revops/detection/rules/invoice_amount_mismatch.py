@@ -118,6 +118,12 @@ def _credit_note(at: dt.datetime) -> tuple[str, object]:
     return ("billing", fact("credit_memo", "cn_1", at, refs={"invoice": "in_1"}, status="applied", total=usd("20.00")))
 
 
+def _mirrored(amount: str, of: str = "cn_1") -> tuple[str, object]:
+    zero, whole = usd("0.00"), usd(amount)
+    refs = {"billing_credit_memo": of}
+    return ("erp", fact("credit_memo", "90", _OLD, refs=refs, status="open", total=whole, applied=zero, unapplied=whole))
+
+
 def _example(name: str, facts: object, finds: int = 0, waits: int = 0) -> Example:
     return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
 
@@ -142,6 +148,11 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
+        _example(
+            "a memo for another credit is no credit on this invoice",
+            (*_pair("100.00", "100.00", billed_credit="20.00"), _credit_note(_OLD), _mirrored("20.00", of="cn_2")),
+            finds=1,
+        ),
         _example("the ERP carries more than billing issued", _pair("48210.00", "49410.00"), finds=1),
         _example("the ERP carries less", _pair("49410.00", "48210.00"), finds=1),
         _example("billing credited, the ERP did not", _pair("1000.00", "1000.00", billed_credit="200.00"), finds=1),
@@ -151,6 +162,10 @@ RULE = Rule(
         _example("equal amounts", _pair("100.00", "100.00")),
         _example("five cents are rounding", _pair("100.00", "100.05")),
         _example("credited in both", _pair("100.00", "120.00", entered_credit="20.00")),
+        _example(
+            "credited after payment: the ERP's memo mirrors it and cannot be applied",
+            (*_pair("100.00", "100.00", billed_credit="20.00", status="paid"), _credit_note(_OLD), _mirrored("20.00")),
+        ),
         _example("void in the ERP", _pair("100.00", "170.00", erp_status="void")),
         _example("still a draft in billing", _pair("100.00", "170.00", status="draft")),
         _example(

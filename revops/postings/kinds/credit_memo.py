@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revops.errors import Rejected
+from revops.ledger.credits import applied_on, credited_on, credits_on
 from revops.ledger.facts import Value
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
@@ -56,41 +57,24 @@ class Standing:
 
 
 def standing(invoice: LedgerRecord, ledger: AccountLedger) -> Standing | None:
-    """Read an ERP invoice against its billing twin; None when the ERP states no total.
-
-    Credits are the larger of what the invoice says was credited and what live credit memos say they applied to it: after a
-    posting of ours the memo can be read before the invoice is.
-    """
+    """Read an ERP invoice against its billing twin; None when the ERP states no total."""
     total = money_of(invoice, "total")
     if total is None:
         return None
     zero = Money.zero(total.currency)
-    stated = money_of(invoice, "credited")
-    credited = stated if stated is not None and stated.currency == total.currency else zero
-    by_memos = zero
-    for memo in credits_on(invoice, ledger):
-        applied = money_of(memo, "applied")
-        if applied is not None and applied.currency == total.currency:
-            by_memos = by_memos + applied
-    unseen = by_memos - credited if credited < by_memos else zero
-    credited = credited + unseen
+    said = money_of(invoice, "credited")
+    stated = said if said is not None and said.currency == total.currency else zero
+    credited = credited_on(invoice, ledger, total.currency)
+    applied = applied_on(invoice, ledger, total.currency)
+    unseen = applied - stated if stated < applied else zero
     remaining = money_of(invoice, "amount_remaining")
     still_open = (remaining if remaining is not None and remaining.currency == total.currency else total - credited) - unseen
     still_open = still_open if zero < still_open else zero
     billed = _billed(invoice, ledger)
     above = None
-    if billed is not None and (issued := _net(billed)) is not None and issued.currency == total.currency:
+    if billed is not None and (issued := _net(billed, ledger)) is not None and issued.currency == total.currency:
         above = total - credited - issued
     return Standing(total - credited, still_open, billed, above)
-
-
-def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
-    """Live credit memos of the same ERP on that invoice."""
-    return [
-        memo
-        for memo in ledger.of("credit_memo", "erp")
-        if memo.system == invoice.system and memo.refs.get("invoice") == invoice.external_id and text_of(memo, "status") != "void"
-    ]
 
 
 def _billed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
@@ -98,13 +82,13 @@ def _billed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None
     return next((r for r in ledger.of("invoice", "billing") if wanted and r.external_id == wanted), None)
 
 
-def _net(billed: LedgerRecord) -> Money | None:
-    total, credited = money_of(billed, "total"), money_of(billed, "credited")
+def _net(billed: LedgerRecord, ledger: AccountLedger) -> Money | None:
+    total = money_of(billed, "total")
     if total is None or text_of(billed, "status") == "draft":
         return None
     if text_of(billed, "status") == "void":
         return Money.zero(total.currency)
-    return total - credited if credited is not None and credited.currency == total.currency else total
+    return total - credited_on(billed, ledger, total.currency)
 
 
 def period_of(day: dt.date, system: str, ledger: AccountLedger) -> LedgerRecord | None:

@@ -101,7 +101,7 @@ class Gainsight:
         Stream("companies", ("customer",), overlap_seconds=OVERLAP_SECONDS, every_seconds=120),
         Stream("renewals", ("renewal",), overlap_seconds=OVERLAP_SECONDS, every_seconds=120),
         Stream("ctas", ("call_to_action",), overlap_seconds=OVERLAP_SECONDS, every_seconds=300),
-        Stream("deletions", tuple(OBJECTS), overlap_seconds=OVERLAP_SECONDS, every_seconds=3600),
+        Stream("deletions", (), overlap_seconds=OVERLAP_SECONDS, every_seconds=3600),
     )
     operations: tuple[Operation, ...] = (
         Operation(posting.HOLD, "renewal", "search_first", read_lag_seconds=60),

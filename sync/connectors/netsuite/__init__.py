@@ -85,7 +85,7 @@ class NetSuite:
         Stream("rates", ("exchange_rate",), overlap_seconds=0, every_seconds=6 * 3600),
         Stream("customers", ("customer",), overlap_seconds=OVERLAP_SECONDS, every_seconds=120),
         Stream("transactions", tuple(OBJECT_TYPES.values()), overlap_seconds=OVERLAP_SECONDS, every_seconds=60),
-        Stream("deletions", (*OBJECT_TYPES.values(), "customer"), overlap_seconds=OVERLAP_SECONDS, every_seconds=300),
+        Stream("deletions", (), overlap_seconds=OVERLAP_SECONDS, every_seconds=300),
     )
     operations: tuple[Operation, ...] = (
         Operation(posting.CREATE_CREDIT_MEMO, "credit_memo", "unique_external_id", read_lag_seconds=30),

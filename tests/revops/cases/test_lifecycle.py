@@ -17,6 +17,7 @@ from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.detection.run import detect_due, mark_expected
 from revops.ledger.due import count_due
 from revops.ledger.facts import Fact, Value
+from revops.ledger.freshness import read_through
 from revops.ledger.models import SourceSystem
 from revops.ledger.record import Statement, record
 from revops.money import Money
@@ -48,7 +49,11 @@ def say(*statements: tuple[str, Fact], now: dt.datetime) -> None:
             record(system, [Statement(said)], now=now)
 
 
-def look(now: dt.datetime) -> None:
+def look(now: dt.datetime, *, erp_read_through: dt.datetime | None = None) -> None:
+    """Every system was read up to now, unless the ERP was not."""
+    for slug in ("crm", "billing", "customer_success"):
+        read_through(slug, ("contract", "invoice"), now)
+    read_through("erp", ("contract", "invoice"), erp_read_through or now)
     while detect_due(limit=50, now=now):
         pass
 
@@ -114,6 +119,17 @@ def test_a_missing_posting_is_first_an_expectation_then_a_case_then_closed_by_ev
     ).items()
     verbs = list(ActionRecord.objects.filter(case_id=case.pk).order_by("id").values_list("verb", "actor_label"))
     assert verbs == [("case.open", "system:detection"), ("case.close", "system:detection")]
+
+
+def test_nothing_is_missing_from_a_system_that_was_not_read_that_far() -> None:
+    say(*CUSTOMERS, billed(1, "900.00"), now=at(2))
+    look(at(40), erp_read_through=at(24))
+    assert ExceptionCase.objects.count() == 0, "due at hour 25, and the ERP is known up to hour 24 only"
+    waiting = Expectation.objects.get()
+    assert waiting.due_at > at(40)
+    assert mark_expected(now=waiting.due_at) == 1
+    look(at(41), erp_read_through=at(26))
+    assert ExceptionCase.objects.get().rule == "invoice_not_posted"
 
 
 def test_f41_the_same_contradiction_comes_back_as_the_same_case() -> None:
