@@ -17,17 +17,20 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db import connection as current
 
 from revops.audit import log as audit
 from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
+from sync import kept
 from sync.connector import Config, Connector, Refused
 from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
@@ -137,22 +140,35 @@ class _Doors:
     known: dict[str, Door | Conflict] = field(default_factory=dict)
     read_at: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
+    failed_at: float = -1e9
+    failure: Exception | None = None
 
     def find(self, slug: str) -> Door | None:
         age = time.monotonic() - self.read_at
         if age > CACHE_SECONDS or (slug not in self.known and age > 1.0):
             with self.lock:
                 if time.monotonic() - self.read_at > (CACHE_SECONDS if slug in self.known else 1.0):
-                    self._read()
+                    self._read_or_fail_fast()
         found = self.known.get(slug)
         if isinstance(found, Conflict):
             raise found
         return found
 
+    def _read_or_fail_fast(self) -> None:
+        """Whoever waited while another one failed is told the same: waits must not add up."""
+        if self.failure is not None and time.monotonic() - self.failed_at < 1.0:
+            raise self.failure
+        try:
+            self._read()
+        except (psycopg.Error, DatabaseError) as error:
+            self.failure, self.failed_at = error, time.monotonic()
+            raise
+        self.failure = None
+
     def _read(self) -> None:
         """One connection that cannot be used does not close the door to the others."""
         known: dict[str, Door | Conflict] = {}
-        for connection in Connection.objects.filter(active=True):
+        for connection in _active():
             connector = CONNECTORS.get(connection.vendor)
             if connector is not None and connector.pushes:
                 slug = str(connection.pk)
@@ -161,6 +177,23 @@ class _Doors:
                 except Conflict as conflict:
                     known[slug] = conflict
         self.known, self.read_at = known, time.monotonic()
+
+
+_ACTIVE = b"""
+    SELECT coalesce(json_agg(json_build_object('system_id', system_id, 'vendor', vendor, 'base_url', base_url, 'settings', settings,
+                                               'secrets', encode(secrets, 'hex'))), '[]')::text
+      FROM sync_connection WHERE active
+"""
+
+
+def _active() -> list[Connection]:
+    """The active connections as the door needs them, read in time or not at all; inside a transaction, as it sees them."""
+    if current.in_atomic_block:
+        return list(Connection.objects.filter(active=True))
+    row = kept.fetch_one(_ACTIVE, ())
+    assert row is not None, "an aggregate has a row"
+    rows: list[dict[str, Any]] = json.loads(row[0])
+    return [Connection(**{**each, "secrets": bytes.fromhex(each["secrets"])}) for each in rows]
 
 
 _doors = _Doors()
@@ -253,11 +286,11 @@ def change_connection(
         secret_names: list[str] = []
         if values is not None:
             connector = connector_of(connection)
-            kept = unseal(connection.secrets, slug)
-            plain, sensitive = _sorted_settings(connector, {**connection.settings, **kept, **values})
+            sealed = unseal(connection.secrets, slug)
+            plain, sensitive = _sorted_settings(connector, {**connection.settings, **sealed, **values})
             if plain != connection.settings:
                 before["settings"], after["settings"] = connection.settings, plain
-            secret_names = sorted(name for name in sensitive if sensitive[name] != kept.get(name))
+            secret_names = sorted(name for name in sensitive if sensitive[name] != sealed.get(name))
             connection.settings, connection.secrets = plain, seal(sensitive, slug)
         if secret_names:
             after["secrets"] = secret_names
