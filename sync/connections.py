@@ -180,8 +180,8 @@ class _Doors:
 
 
 _ACTIVE = b"""
-    SELECT coalesce(json_agg(json_build_object('system_id', system_id, 'vendor', vendor, 'base_url', base_url, 'settings', settings,
-                                               'secrets', encode(secrets, 'hex'))), '[]')::text
+    SELECT coalesce(json_agg(json_build_object('system_id', system_id, 'vendor', vendor, 'base_url', base_url,
+                                               'settings', settings, 'secrets', encode(secrets, 'hex'))), '[]')::text
       FROM sync_connection WHERE active
 """
 
