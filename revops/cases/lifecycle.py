@@ -41,8 +41,11 @@ class Sighting:
     close_evidence: Mapping[str, object] = field(default_factory=dict)
 
     def facts_digest(self) -> str:
-        """SHA-256 (hex) of the evidence: it moves whenever what the systems say about this moves."""
-        return content_digest(self.evidence)
+        """SHA-256 (hex) of the evidence: it moves whenever what the systems say about this moves. A newer version of a record
+        that says the same does not move it."""
+        records = self.evidence.get("records")
+        said = [{**record, "version": ""} for record in records] if isinstance(records, list) else records
+        return content_digest({**self.evidence, "records": said})
 
 
 def settle(

@@ -10,7 +10,7 @@ from revops.money import Money
 
 DEBITS = {"invoice": "issued_on"}
 CREDITS = {"credit_memo": "issued_on", "payment": "paid_on"}
-DEAD = frozenset({"draft", "void", "rejected", "failed", "canceled", "pending"})
+DEAD = frozenset({"draft", "pending_approval", "void", "rejected", "failed", "canceled", "pending"})
 """Statuses that move no receivable: they keep their line, without amounts."""
 
 

@@ -24,6 +24,8 @@ from revops.postings.progress import settle_plan
 
 ACTOR = System("evidence")
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
+WATCHED = (*UNPROVEN, PostingState.REFUSED)
+"""A refused posting should never be heard of again: its record at the vendor is an alarm."""
 
 
 def confirm_from_ledger(account_id: int, *, now: dt.datetime) -> int:
@@ -32,7 +34,7 @@ def confirm_from_ledger(account_id: int, *, now: dt.datetime) -> int:
     Every entry counts, not only the newest: somebody may have changed the record again right after our change.
     """
     waiting = list(
-        Posting.objects.filter(plan__account=account_id, state__in=UNPROVEN).values_list("plan_id", "key", "target_type")
+        Posting.objects.filter(plan__account=account_id, state__in=WATCHED).values_list("plan_id", "key", "target_type")
     )
     if not waiting:
         return 0
@@ -56,9 +58,19 @@ def _confirm_plan(plan_id: int, entries: dict[str, list[LedgerEntry]], now: dt.d
     for posting in postings:
         if posting.state in UNPROVEN and posting.key in entries:
             confirmed += _judge(plan, posting, entries[posting.key], now)
+        elif posting.state == PostingState.REFUSED and _is_there(posting, entries.get(posting.key, [])):
+            _alarm(plan, posting, f"{posting.system.label} has a record under our reference, though it was taken for refused")
     if confirmed:
         settle_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
+
+
+def _is_there(posting: Posting, entries: list[LedgerEntry]) -> bool:
+    """Whether a live record of the posting's kind bears its key."""
+    return any(
+        entry.record.system_id == posting.system_id and entry.record.object_type == posting.target_type and not entry.deleted
+        for entry in entries
+    )
 
 
 def _judge(plan: ChangePlan, posting: Posting, entries: list[LedgerEntry], now: dt.datetime) -> int:

@@ -34,6 +34,7 @@ from tests.sync.postable import (
     again,
     book,
     evidence_arrives,
+    read_all,
     renewal_plan,
     time_passes,
     vendor,
@@ -184,15 +185,28 @@ def _a_person_decides(stuck: Posting, erp: Book) -> None:
 
 def test_a_refusal_fails_the_plan_and_the_case_needs_somebody_again(erp: Book) -> None:
     posting = erp.released()
-    erp.netsuite.change(collection="accountingperiod", id=f"{world.today():%Y%m}", set={"closed": "T"})
+    erp.netsuite.fault("POST", CREDIT_PATH, status=403, body='{"o:errorDetails": [{"detail": "The role may not do this."}]}')
     send_due()
     refused = again(posting)
     assert (refused.state, refused.plan.state) == (PostingState.REFUSED, PlanState.FAILED)
-    assert "not open" in refused.plan.outcome
+    assert "The role may not do this" in refused.plan.outcome
     erp.case.refresh_from_db()
     assert erp.case.status == CaseStatus.OPEN
     assert erp.effects() == []
     assert world.credit_plan(erp.maker, erp.case).state == PlanState.DRAFT, "another plan may be composed"
+
+
+def test_a_record_that_turns_up_after_a_refusal_is_an_alarm(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=403, after_effect=True, body="{}")
+    send_due()
+    assert (again(posting).state, again(posting).needs_person) == (PostingState.REFUSED, False)
+    read_all("netsuite")
+    assert again(posting).needs_person
+    assert "taken for refused" in again(posting).last_error
+    assert verbs(posting).count("posting.alarm") == 1
+    evidence_arrives()
+    assert verbs(posting).count("posting.alarm") == 1
 
 
 def test_i39_something_else_under_our_key_is_an_alarm_and_never_a_success(erp: Book) -> None:

@@ -95,6 +95,7 @@ class Gainsight:
         Setting("stage_on_hold_item", "Item id of stage On Hold", required=False, help="Starts with 1I00."),
         Setting("stage_in_progress_item", "Item id of stage In Progress", required=False, help="Starts with 1I00."),
         Setting("calls_per_minute", "Calls a minute", default="60", help="The tenant's 100 are shared with others."),
+        Setting("currency", "Currency of the tenant", required=False, help="ISO code, where the tenant has one currency only."),
         Setting("time_zone", "Tenant time zone", default="UTC", help="IANA name; in which a date is a day."),
     )
     streams: tuple[Stream, ...] = (
@@ -139,7 +140,9 @@ class Gainsight:
                 return [deletion(Payload("Gainsight delete log", body.child("record").data))]
             if incoming.object_type not in TRANSLATORS:
                 raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
-            record = Payload(f"Gainsight {OBJECTS[incoming.object_type]}", body.child("record").data)
+            # Only a tenant with several currencies names one beside an amount.
+            only = {"CurrencyIsoCode": config.get("currency")} if config.get("currency") else {}
+            record = Payload(f"Gainsight {OBJECTS[incoming.object_type]}", {**only, **body.child("record").data})
             return [TRANSLATORS[incoming.object_type](record, body.maybe_child("labels"), _zone(config))]
         except Rejected as error:
             raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None

@@ -22,7 +22,7 @@ RENEWAL_STAGE = {
     "Closed Lost": "lost",
 }
 OBJECTS = {"customer": "company", "renewal": "gs_opportunity", "call_to_action": "call_to_action"}
-_DELETED = {name: object_type for object_type, name in OBJECTS.items()}
+_DELETED = {name.replace("_", ""): object_type for object_type, name in OBJECTS.items()}
 
 
 def moment(record: Payload, field: str) -> dt.datetime:
@@ -132,8 +132,9 @@ def call_to_action(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
 
 
 def deletion(record: Payload) -> Fact:
-    """A line of the delete log. Its stamp has whole seconds, so it stands after every change of its second."""
-    object_type = _DELETED.get(record.text("ObjectName").lower())
+    """A line of the delete log. It spells an object as `GsOpportunity`, `Call To Action` or `call_to_action`. Its stamp has whole
+    seconds, so it stands after every change of its second."""
+    object_type = _DELETED.get(record.text("ObjectName").lower().replace("_", "").replace(" ", ""))
     if object_type is None:
         raise Ignored("A record of a type that the ledger does not keep was deleted.", "record_type")
     at = moment(record, "DeletedOn").replace(microsecond=999_000)

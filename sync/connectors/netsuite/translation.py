@@ -24,7 +24,7 @@ OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "p
 STATUS: Mapping[str, Mapping[str, str]] = {
     "CustInvc": {"A": "open", "B": "paid", "D": "pending_approval", "E": "rejected", "V": "void"},
     "CustCred": {"A": "open", "B": "applied", "V": "void"},
-    "CustPymt": {"A": "pending", "B": "paid", "C": "paid"},
+    "CustPymt": {"A": "pending", "B": "paid", "C": "paid", "R": "failed"},
     "SalesOrd": {
         "A": "pending",
         "B": "active",
@@ -208,9 +208,6 @@ def customer(body: Payload, account: Account) -> Fact:
     row = Payload("NetSuite customer", body.child("row").data)
     at = stamp(row.text("modified"), account.zone, row.where("modified"))
     currency = row.maybe_text("currency")
-    reference = row.maybe_text("externalid")
-    if reference and len(reference) not in {15, 18}:
-        reference = None  # some other system's id; the customer stays unlinked until a person links it
     fields: dict[str, Value] = {
         "name": row.maybe_text("companyname") or row.maybe_text("entityid"),
         "currency": currency,
@@ -218,8 +215,16 @@ def customer(body: Payload, account: Account) -> Fact:
         "status": "inactive" if _flag(row, "isinactive") else "active",
         "balance": _balance(row, currency),
     }
-    refs = _refs(crm_account=payload.salesforce_id(reference, row.where("externalid")) if reference else None)
+    refs = _refs(crm_account=_crm_account(row))
     return Fact("customer", row.text("id"), version(at), at, fields, refs)
+
+
+def _crm_account(row: Payload) -> str | None:
+    """The CRM's id of the customer; None for some other system's id: the customer stays unlinked until a person links it."""
+    try:
+        return payload.salesforce_id(row.maybe_text("externalid") or "", row.where("externalid"))
+    except Misunderstood:
+        return None
 
 
 def _balance(row: Payload, currency: str | None) -> Money | None:
