@@ -85,14 +85,21 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def web_server(threads: int = 8, **over: str) -> Iterator[str]:
-    """The product's web server as `make up` runs it. Gives `http://127.0.0.1:<port>`."""
-    port = free_port()
+def serving(port: int, threads: int = 8, **over: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The product's web server on that port as `make up` runs it: the process, which a test may kill."""
     command = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "revops.wsgi:application"]
     with running(command, **over) as child:
         until(lambda: child.poll() is not None or answers(port))
         assert child.poll() is None, "the web server ended"
+        yield child
+
+
+@contextmanager
+def web_server(threads: int = 8, **over: str) -> Iterator[str]:
+    """The product's web server. Gives `http://127.0.0.1:<port>`."""
+    port = free_port()
+    with serving(port, threads, **over):
         yield f"http://127.0.0.1:{port}"
 
 
