@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
+import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
+import psycopg
 import redis
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from psycopg.abc import PQGen
 
+from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
+from revops.telemetry.work import Trouble, read_work, troubles_in
+
+PROBE_SECONDS = 2
+FIGURES_SECONDS = 5
+"""How long one statement of the figures may take."""
+
+Value = TypeVar("Value")
+_log = logging.getLogger("revops.health")
 _migrated = False
 
 
@@ -37,10 +53,21 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 with each part's state when database, Redis and migrations are all well; otherwise 503 naming what is not."""
-    parts = {name: _state(check) for name, check in _CHECKS.items()}
+    """503 only when this process can neither show a page nor keep a delivery: the database does not take writes, or lacks
+    migrations. Everything else is named under `warnings` and leaves the answer at 200, because taking this process out of
+    service would make it worse: without Redis work starts a few seconds later, and a silent worker is not the web's fault."""
+    parts = {"database": _database()}
+    if parts["database"] == "ok":
+        parts["migrations"] = _guarded(_migrations)
     ready = all(state == "ok" for state in parts.values())
-    return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
+    parts["redis"] = _redis()
+    troubles = _troubles() if ready else []
+    warnings = [trouble.sentence for trouble in troubles]
+    if parts["redis"] != "ok":
+        warnings.insert(0, "Redis does not answer: work starts only when the sweeper can ring again.")
+    silent = [trouble.worker for trouble in troubles if trouble.worker]
+    answer = {"ready": ready, **parts, "silent": silent, "warnings": warnings}
+    return JsonResponse(answer, status=200 if ready else 503)
 
 
 @require_safe
@@ -48,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text. From elsewhere than this machine it needs `Authorization: Bearer <REVOPS_METRICS_TOKEN>`."""
     if not _may_read_metrics(request):
         return HttpResponseNotFound()
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(REGISTRY) + figures_text(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
@@ -65,24 +92,33 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         return False
 
 
-def _state(check: Callable[[], str]) -> str:
-    try:
-        return check()
-    except DatabaseError:
-        return "the database does not answer"
-    except redis.RedisError:
-        return "Redis does not answer"
-
-
 def _database() -> str:
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return "ok"
+    """Asked on a connection of its own with deadlines of its own: a server that is frozen must not freeze the probes too."""
+    params = connections[DEFAULT_DB_ALIAS].get_connection_params()
+    for name in ("context", "cursor_factory", "prepare_threshold"):
+        params.pop(name, None)
+    params |= {"connect_timeout": PROBE_SECONDS, "application_name": "revops probe"}
+    try:
+        with _Hasty.connect(**params, autocommit=True) as probe:
+            row = probe.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean").fetchone()
+    except psycopg.Error:
+        return "the database does not answer"
+    return "the database takes no writes" if row is None or row[0] else "ok"
+
+
+class _Hasty(psycopg.Connection[tuple[Any, ...]]):
+    """Gives up on a statement even when the server is frozen and could not cancel it."""
+
+    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
+        return super().wait(gen, interval, PROBE_SECONDS if timeout is None else timeout)
 
 
 def _redis() -> str:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as client:
-        client.ping()
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as client:
+            client.ping()
+    except redis.RedisError:
+        return "Redis does not answer"
     return "ok"
 
 
@@ -98,5 +134,66 @@ def _migrations() -> str:
     return "ok"
 
 
-_CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _redis, "migrations": _migrations}
+def _guarded(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except DatabaseError:
+        return "the database does not answer"
+
+
+def _troubles() -> list[Trouble]:
+    try:
+        return troubles_in(read_work())
+    except DatabaseError:
+        return [Trouble("unread", "Whether work moves could not be read in time.")]
+
+
+# --- figures ------------------------------------------------------------------------------------------------------------
+
+_PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "work": lambda: work_figures(read_work()),
+    "inflow": inflow_figures,
+    "business": lambda: business_figures(dt.datetime.now(dt.UTC)),
+}
+
+
+def figures_text() -> bytes:
+    """Every figure of the tables. A part that cannot be read in time is left out and says so in `revops_figures_read`."""
+    registry = CollectorRegistry()
+    there = _database() == "ok"
+    read = {name: _read(part) if there else None for name, part in _PARTS.items()}
+    told = Figure(
+        "revops_figures_read", "1 when this part of the figures could be read.", "gauge", ("part",),
+        [((name,), int(found is not None)) for name, found in read.items()],
+    )  # fmt: skip
+    registry.register(_Exporter([told, *(figure for found in read.values() for figure in found or ())]))
+    return generate_latest(registry)
+
+
+def _read(part: Callable[[], list[Figure]]) -> list[Figure] | None:
+    try:
+        with transaction.atomic():
+            with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{FIGURES_SECONDS}s"])
+            return part()
+    except DatabaseError as error:
+        _log.warning("a part of the figures could not be read", extra={"error": type(error).__name__})
+        return None
+
+
+class _Exporter(Collector):
+    """Hands figures to Prometheus's own writer."""
+
+    def __init__(self, figures: Sequence[Figure]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        for figure in self._figures:
+            family = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
+            metric = family(figure.name, figure.help, labels=figure.labels)
+            for labels, value in figure.samples:
+                metric.add_metric(labels, value)
+            yield metric
+
+
 VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}

@@ -1,4 +1,4 @@
-"""Binds the one port of `postings` to the vendors' side. One of the few files that name both packages."""
+"""Binds the ports of `postings` and `telemetry` to the vendors' side. One of the few files that name both packages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from revops.errors import Rejected
 from revops.postings import port
 from revops.postings.port import ComposedCall
+from revops.telemetry import figures, work
 
 
 def bind_ports() -> None:
     """Called once at start-up, in every process. Imports nothing of the vendors' side before it is used."""
     port.bind(compose=_compose, ring=_ring)
+    work.bind(read=_read_work)
+    figures.bind(inflow=_inflow_figures)
 
 
 def _compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
@@ -50,3 +53,15 @@ def _ring() -> None:
     from sync import doorbell
 
     doorbell.ring("send_postings")
+
+
+def _read_work() -> work.Work:
+    from sync.watch import read_work
+
+    return read_work()
+
+
+def _inflow_figures() -> list[figures.Figure]:
+    from sync.watch import inflow_figures
+
+    return inflow_figures()

@@ -69,7 +69,7 @@ class Delivery(models.Model):
     `before_replay` what it was then (`state reason reason_code attempts done_at`), for a replay that is stopped.
     """
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     kind = models.CharField(max_length=10)
     object_type = models.CharField(max_length=30, blank=True)
     dedup_key = models.CharField(max_length=200)
@@ -97,7 +97,12 @@ class Delivery(models.Model):
         constraints = [models.UniqueConstraint(fields=["connection", "dedup_key"], name="one_delivery_per_key")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
+            models.Index(
+                fields=["next_attempt_at"], name="delivery_reread", condition=models.Q(state="pending", reason_code="reread")
+            ),
             models.Index(fields=["state", "id"], name="delivery_by_state"),
+            models.Index(fields=["connection", "state", "id"], name="delivery_by_connection"),
+            models.Index(fields=["connection", "copies"], name="delivery_copied", condition=models.Q(copies__gt=1)),
             models.Index(fields=["trace_id"], name="delivery_by_trace"),
             models.Index(fields=["replay", "id"], name="delivery_by_replay", condition=models.Q(replay__isnull=False)),
         ]

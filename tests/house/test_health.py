@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
+from prometheus_client.parser import text_string_to_metric_families
+
+from revops import health
+from tests.sync.processes import web_server
 
 
 def test_healthz_needs_nobody_and_no_database(client: Client) -> None:
@@ -15,17 +27,81 @@ def test_healthz_needs_nobody_and_no_database(client: Client) -> None:
 def test_readyz_names_every_part(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "database": "ok", "redis": "ok", "migrations": "ok"}
+    parts = {"database": "ok", "migrations": "ok", "redis": "ok"}
+    assert answer.json() == {"ready": True, **parts, "silent": [], "warnings": []}
 
 
 @pytest.mark.django_db
-def test_readyz_says_what_does_not_answer(client: Client) -> None:
+def test_without_redis_the_web_stays_in_service_and_says_so(client: Client) -> None:
     with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
         answer = client.get("/readyz")
-    assert answer.status_code == 503
+    assert answer.status_code == 200
     assert answer.json()["redis"] == "Redis does not answer"
+    assert "Redis does not answer" in answer.json()["warnings"][0]
 
 
+@pytest.mark.django_db
+def test_a_missing_migration_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_migrated", False)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sync'")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "migrations are missing" in answer.json()["migrations"]
+
+
+def test_a_database_that_takes_no_writes_is_not_ready(client: Client, transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        name = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
+        cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        try:
+            answer = client.get("/readyz")
+        finally:
+            cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "the database takes no writes"
+    assert client.get("/readyz").status_code == 200
+
+
+@contextmanager
+def accepts_and_says_nothing() -> Iterator[int]:
+    """A port where connections are accepted and never answered, like a server that is frozen."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    for one in held:
+        one.close()
+
+
+def test_a_frozen_database_freezes_no_probe() -> None:
+    with (
+        accepts_and_says_nothing() as port,
+        web_server(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/x") as url,
+        httpx2.Client(base_url=url, timeout=20, trust_env=False) as http,
+    ):
+        started = time.monotonic()
+        answer = http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["database"] == "the database does not answer"
+        figures = http.get("/metrics")
+        assert figures.status_code == 200
+        assert 'revops_figures_read{part="inflow"} 0.0' in figures.text
+        assert "process_cpu_seconds_total" in figures.text
+        assert http.get("/healthz").status_code == 200
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.django_db
 def test_metrics_are_for_this_machine_or_the_token(client: Client) -> None:
     assert b"python_info" in client.get("/metrics").content
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.9").status_code == 404
@@ -34,3 +110,12 @@ def test_metrics_are_for_this_machine_or_the_token(client: Client) -> None:
         for token, status in (("a-long-token", 200), ("another", 404)):
             headers = {"Authorization": f"Bearer {token}"}
             assert client.get("/metrics", headers=headers, REMOTE_ADDR="203.0.113.9").status_code == status
+
+
+@pytest.mark.django_db
+def test_metrics_are_readable_and_whole(client: Client) -> None:
+    text = client.get("/metrics").content.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    read = {sample.labels["part"]: sample.value for sample in families["revops_figures_read"].samples}
+    assert read == {"work": 1, "inflow": 1, "business": 1}
+    assert all(family.documentation for name, family in families.items() if name.startswith("revops_"))
