@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import secrets as randomness
 import threading
@@ -115,13 +116,17 @@ def config_of(connection: Connection) -> Config:
     return Config(slug=str(connection.pk), base_url=connection.base_url, settings=values)
 
 
-def client_for(connection: Connection) -> HttpClient:
-    """The HTTP client of this connection: bounded, address-checked, without redirects. Use it in a `with` block."""
+def client_for(connection: Connection, *, within_seconds: float = math.inf) -> HttpClient:
+    """The HTTP client of this connection: bounded, address-checked, without redirects. Use it in a `with` block.
+
+    `within_seconds` bounds everything that it is used for, from now on.
+    """
     from sync.http import HttpClient  # the HTTP library costs memory that the intake does not need
 
     config = config_of(connection)
     secrets = [config.get(setting.name) for setting in connector_of(connection).settings if setting.sensitive]
-    return HttpClient(config, allow_loopback=connection.loopback_allowed, secrets=secrets)
+    loopback = connection.loopback_allowed
+    return HttpClient(config, allow_loopback=loopback, secrets=secrets, within_seconds=within_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ What it promises a connector, whatever the network does:
 
 - It talks to the connection's own origin and to nothing else: the base URL is checked, the host is resolved, every
   address is judged, and the address that was judged is the one that is dialled. No redirects, no proxies, no cookies.
-- It never takes longer than the total deadline, never keeps more than `size_max` bytes, and asks for no compression,
-  so a small answer cannot grow.
+- A request, its repetitions included, never takes longer than the total deadline (resolving a name is the system's affair), nor
+  all requests together longer than the client was made for. It never keeps more than `size_max` bytes and asks for no
+  compression, so a small answer cannot grow.
 - A safe request (one that changes nothing) is tried a few times; an unsafe one is sent once, over a connection of its
   own.
 - It says what became of an unsafe request: `RetryLater` when not a byte of it can have been acted on, `Unknown` when
@@ -263,10 +264,12 @@ class HttpClient:
         limits: Limits = Limits(),
         resolver: Resolver = resolve,
         tls: ssl.SSLContext | None = None,
+        within_seconds: float = math.inf,
     ) -> None:
         self._origin = check_base_url(config.base_url, allow_loopback=allow_loopback)
         self._allow_loopback = allow_loopback
         self._limits = limits
+        self._over_at = time.monotonic() + within_seconds
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._memory = memory_for(config)
         per_minute = _quota(config, limits)
@@ -332,13 +335,14 @@ class HttpClient:
         is_safe = method in {"GET", "HEAD"} if safe is None else safe
         url = self._url(path)
         client = self._reading if is_safe else self._writing
+        ends = min(self._over_at, time.monotonic() + self._limits.total_seconds)
         try:
             request = client.build_request(method, url, headers=dict(headers or {}), params=_params(params), content=content)
         except (httpx2.InvalidURL, UnicodeError, TypeError, ValueError):
             raise Refused(f"{method} {urlsplit(url).path}: cannot be formed.", "request_unsendable") from None
         try:
             if not is_safe:
-                return self._attempt(client, request, is_safe)
+                return self._attempt(client, request, is_safe, ends)
             for attempt in stamina.retry_context(
                 on=_Failure,
                 attempts=self._limits.attempts,
@@ -348,7 +352,7 @@ class HttpClient:
                 wait_jitter=0.2,
             ):
                 with attempt:
-                    return self._attempt(client, request, is_safe)
+                    return self._attempt(client, request, is_safe, ends)
             raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
         except _Failure as failure:
             reason = self.redact(f"{method} {urlsplit(url).path}: {failure.reason}")
@@ -364,11 +368,13 @@ class HttpClient:
             raise Refused("A connector asked for an address outside its connection.", "address_refused")
         return self._origin + path
 
-    def _attempt(self, client: httpx2.Client, request: httpx2.Request, is_safe: bool) -> Reply:
+    def _attempt(self, client: httpx2.Client, request: httpx2.Request, is_safe: bool, ends: float) -> Reply:
+        if time.monotonic() >= ends:
+            raise RetryLater(f"{request.method} {request.url.path}: the time for it is used up.", code="out_of_time")
         if self._bucket is not None and (wait := self._bucket.take()) > 0:
             raise RetryLater("Our own quota for this connection is used up.", _clamp(math.ceil(wait)), "quota_used_up")
         started = time.monotonic()
-        self._deadline.at = started + self._limits.total_seconds
+        self._deadline.at = ends
         try:
             response = client.send(request, stream=True)
             try:

@@ -1,8 +1,9 @@
 """The outbox: takes released postings, sends their stored bytes, and finds out what became of them.
 
 Exactly once means here: the intent with its key and bytes was committed long before; one attempt at a time holds the lease;
-what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever the answer leaves open is looked up, twice and further
-apart than the vendor's read lag, before the same bytes are sent again. No request runs inside a transaction.
+what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever
+the answer leaves open is looked up, twice and further apart than the vendor's read lag, before the same bytes are sent again.
+No request runs inside a transaction.
 
 Never: a second body under a key; a resend without a look-up; a state written under an old fence; a cap that drops a posting.
 """
@@ -23,7 +24,7 @@ from revops.ledger.rates import GROUP_CURRENCY, to_base
 from revops.money import Money
 from revops.postings import progress
 from revops.postings.models import Posting
-from revops.postings.progress import Claim, back_off_seconds, database_now
+from revops.postings.progress import LEASE_SECONDS, Claim, back_off_seconds, database_now
 from sync import connections, inbox, recheck
 from sync.connections import Door
 from sync.connector import Call, Client, Config, Connector, ConnectorAnswer, Operation, Receipt, Refused, RetryLater, Unknown
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 MISMATCH_CODES = frozenset({"posted_differs"})
 """How a connector says that something else stands under our key. Any other refusal of a look-up leaves the outcome open."""
+ATTEMPT_SECONDS_MAX = LEASE_SECONDS - 20
+"""All requests of one attempt together: it is over before its lease is."""
 HELD_SECONDS = 60
 STOPPED_SECONDS = 5
 
@@ -66,7 +69,7 @@ def _attempt(claimed: Claim) -> None:
         door = connections.door_of(connection)
         posting = Posting.objects.select_related("plan").get(pk=claimed.posting_id)
         operation = _operation(door.connector, posting.operation)
-        client = connections.client_for(connection)
+        client = connections.client_for(connection, within_seconds=ATTEMPT_SECONDS_MAX)
     except (RevOpsError, Refused) as error:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message

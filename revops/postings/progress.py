@@ -27,7 +27,7 @@ from revops.postings.release import Moved, reopen_case, void_plan, what_moved
 
 ACTOR = System("posting")
 LEASE_SECONDS = 120
-"""Longer than any attempt may take: the HTTP client gives up after 60 seconds, and an attempt may first sign in."""
+"""Longer than any attempt may take: the sender bounds all its requests together below it."""
 BACK_OFF_SECONDS_MAX = 3600
 ERROR_LENGTH_MAX = 1000
 

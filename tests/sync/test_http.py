@@ -495,3 +495,23 @@ def test_no_secret_in_what_is_raised() -> None:
             assert "rk_test_secret" not in text
             assert "token-of-the-day" not in text
             assert "[secret]" in text
+
+
+def test_repetitions_share_the_total_deadline() -> None:
+    server = Server(drip)
+    limits = Limits(connect_seconds=0.5, read_seconds=5.0, total_seconds=1.0, attempts=3)
+    started = time.monotonic()
+    with client_of(f"http://127.0.0.1:{server.port}", limits) as client, pytest.raises(RetryLater):
+        client.request("GET", "/slow")
+    assert time.monotonic() - started < 1.9
+
+
+def test_all_requests_of_a_client_share_its_time() -> None:
+    server = Server(OK)
+    config = Config("late", f"http://127.0.0.1:{server.port}", {})
+    with HttpClient(config, allow_loopback=True, limits=FAST, within_seconds=0) as client:
+        for method in ("GET", "POST"):
+            with pytest.raises(RetryLater, match="time for it is used up") as refused:
+                client.request(method, "/late")
+            assert refused.value.code == "out_of_time"
+    assert server.requests == []
