@@ -87,7 +87,8 @@ def _load(url: str) -> None:
                 "object": {
                     "id": f"in_bench{number:06}", "object": "invoice", "created": created + number,
                     "customer": f"cus_bench{number % CUSTOMERS}", "currency": "usd", "status": "open",
-                    "number": f"B-{number:06}", "total": 1000 + number, "subtotal": 1000 + number, "amount_due": 1000 + number, "amount_paid": 0, "amount_remaining": 1000 + number,
+                    "number": f"B-{number:06}", "total": 1000 + number, "subtotal": 1000 + number,
+                    "amount_due": 1000 + number, "amount_paid": 0, "amount_remaining": 1000 + number,
                     "billing_reason": "subscription_cycle", "pre_payment_credit_notes_amount": 0,
                     "post_payment_credit_notes_amount": 0, "livemode": False, "due_date": created + 30 * 86400,
                     "status_transitions": {"finalized_at": created + number}, "metadata": {}, "parent": None,

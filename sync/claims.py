@@ -107,8 +107,8 @@ _FINISH = """
            done_at = CASE WHEN u.state = 'pending' THEN NULL ELSE clock_timestamp() END,
            next_attempt_at = CASE WHEN u.state = 'pending'
                                   THEN clock_timestamp() + make_interval(secs => u.after_seconds) ELSE d.next_attempt_at END
-      FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::boolean[])
-           AS u(id, fence, state, reason, code, after_seconds, given_back)
+      FROM json_to_recordset(%s)
+           AS u(id bigint, fence bigint, state text, reason text, code text, after_seconds float8, given_back boolean)
      WHERE d.id = u.id AND d.fence = u.fence AND d.state = 'pending'
 """
 
@@ -118,17 +118,20 @@ def finish(verdicts: Iterable[Verdict]) -> int:
     found = sorted(verdicts, key=lambda verdict: verdict.row.id)
     if not found:
         return 0
-    columns: list[Any] = [
-        [verdict.row.id for verdict in found],
-        [verdict.row.fence for verdict in found],
-        [str(verdict.state) for verdict in found],
-        [_text(verdict.reason) for verdict in found],
-        [verdict.code[:60] for verdict in found],
-        [float(verdict.after_seconds or 0) for verdict in found],
-        [verdict.given_back for verdict in found],
+    rows = [
+        {
+            "id": verdict.row.id,
+            "fence": verdict.row.fence,
+            "state": verdict.state,
+            "reason": _text(verdict.reason),
+            "code": verdict.code[:60],
+            "after_seconds": verdict.after_seconds or 0,
+            "given_back": verdict.given_back,
+        }
+        for verdict in found
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_FINISH, columns)
+        cursor.execute(_FINISH, [json.dumps(rows)])
         return int(cursor.rowcount)
 
 

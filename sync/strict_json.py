@@ -18,12 +18,14 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii
 from typing import NoReturn
 
 DEPTH_MAX = 64
 DIGITS_MAX = 40
 """No amount, id or stamp that we know of needs more digits, before or after the point."""
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -95,6 +97,8 @@ def content_digest(value: object, ignoring: Collection[str] = ()) -> str:
 
 
 def _check_depth(body: bytes) -> None:
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:  # most bodies: they cannot be that deep
+        return
     depth = 0
     for match in _BRACKETS.finditer(_STRINGS.sub(b"", body)):
         if match.group() in b"[{":
@@ -150,8 +154,10 @@ def _sorted(value: object) -> object:
 
 
 def _write(value: object, parts: list[str]) -> None:
-    if value is None or isinstance(value, (str, bool)):
-        parts.append(json.dumps(value))
+    if isinstance(value, str):
+        parts.append(encode_basestring_ascii(value))
+    elif value is None or isinstance(value, bool):
+        parts.append(_WORDS[value])
     elif isinstance(value, int):
         parts.append(str(value))
     elif isinstance(value, Decimal) and value.is_finite():
@@ -161,7 +167,7 @@ def _write(value: object, parts: list[str]) -> None:
         for index, (key, part) in enumerate(value.items()):
             if not isinstance(key, str):
                 raise TypeError("Keys are texts.")
-            parts.append(("," if index else "") + json.dumps(key) + ":")
+            parts.append(("," if index else "") + encode_basestring_ascii(key) + ":")
             _write(part, parts)
         parts.append("}")
     elif isinstance(value, (list, tuple)):

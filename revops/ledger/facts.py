@@ -19,7 +19,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -194,16 +194,26 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
 `open applied void`; subscription `trialing active past_due paused unpaid incomplete canceled ended pending`; contract `draft
 in_approval activated`; payment `pending paid failed canceled`; renewal stage `not_started in_progress on_hold won lost`."""
 
-_PYTHON: dict[Kind, type | tuple[type, ...]] = {
-    "money": Money,
-    "date": dt.date,
-    "instant": dt.datetime,
-    "text": str,
-    "flag": bool,
-    "count": int,
-    "texts": tuple,
-    "decimal": Decimal,
-}
+
+def _storable(text: str) -> bool:
+    """What a text column can keep: no NUL, no half of a surrogate pair."""
+    if "\x00" in text:
+        return False
+    return text.isascii() or not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
+
+
+_FITS: Mapping[Kind, Callable[[Value], bool]] = MappingProxyType(
+    {
+        "money": lambda value: isinstance(value, Money),
+        "date": lambda value: isinstance(value, dt.date) and not isinstance(value, dt.datetime),
+        "instant": lambda value: isinstance(value, dt.datetime) and value.tzinfo is not None,
+        "text": lambda value: isinstance(value, str) and len(value) <= 4000 and _storable(value),
+        "flag": lambda value: isinstance(value, bool),
+        "count": lambda value: isinstance(value, int) and not isinstance(value, bool),
+        "texts": lambda value: isinstance(value, tuple) and all(isinstance(item, str) and _storable(item) for item in value),
+        "decimal": lambda value: isinstance(value, Decimal) and value.is_finite(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,25 +267,16 @@ class Fact:
 
 def content_digest(content: Mapping[str, object]) -> str:
     """SHA-256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _check(object_type: str, name: str, kind: Kind | None, value: Value) -> None:
     if kind is None:
         raise Rejected("fact_shape", f"{object_type} has no field {name}.")
-    if value is None:
-        return
-    wrong = not isinstance(value, _PYTHON[kind])
-    wrong = wrong or (isinstance(value, bool) and kind != "flag")
-    wrong = wrong or (kind == "date" and isinstance(value, dt.datetime))
-    wrong = wrong or (isinstance(value, dt.datetime) and value.tzinfo is None)
-    wrong = wrong or (isinstance(value, Decimal) and not value.is_finite())
-    wrong = wrong or (isinstance(value, str) and ("\x00" in value or len(value) > 4000))
-    wrong = wrong or (isinstance(value, tuple) and any(not isinstance(item, str) or "\x00" in item for item in value))
-    if not wrong and isinstance(value, str):
-        wrong = any(0xD800 <= ord(character) <= 0xDFFF for character in value)
-    if wrong:
+    if value is not None and not _FITS[kind](value):
         raise Rejected("fact_shape", f"{object_type}.{name} is not a valid {kind}.")
 
 

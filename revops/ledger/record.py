@@ -98,29 +98,25 @@ def _with_rows(work: _Work, statements: Iterable[Statement]) -> Iterable[tuple[S
 _MAKE = """
     INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, customer_ref, version, digest, fields, refs, deleted,
                                      effective_at, changed_at, seen_at)
-    SELECT %(system)s, o.type, o.id, '', '', '', '{}', '{}', false, %(now)s, %(now)s, %(now)s
-      FROM json_to_recordset(%(objects)s) AS o(type text, id text)
-     WHERE NOT EXISTS (SELECT FROM ledger_sourcerecord r
-                        WHERE r.system_id = %(system)s AND r.object_type = o.type AND r.external_id = o.id)
-     ORDER BY o.type, o.id
+    SELECT %s, o.type, o.id, '', '', '', '{}', '{}', false, o.at, o.at, o.at
+      FROM jsonb_to_recordset(%s) AS o(type text, id text, at timestamptz)
     ON CONFLICT (system_id, object_type, external_id) DO NOTHING
-"""
-_LOCK = """
-    SELECT r.id, r.system_id, r.object_type, r.external_id, r.version, r.digest, r.customer_ref, r.account_id
-      FROM json_to_recordset(%(objects)s) AS o(type text, id text)
-      JOIN ledger_sourcerecord r ON r.system_id = %(system)s AND r.object_type = o.type AND r.external_id = o.id
-     ORDER BY r.object_type, r.external_id FOR UPDATE OF r
 """
 
 
 def _lock(system: str, statements: Sequence[Statement], now: dt.datetime) -> _Work:
     """Make rows for objects never seen (so that there is something to lock), then lock all of them in key order."""
-    keys = {(s.fact.object_type, s.fact.external_id) for s in statements}
-    objects = json.dumps([{"type": kind, "id": key} for kind, key in sorted(keys)])
-    values: dict[str, str | dt.datetime] = {"system": system, "now": now, "objects": objects}
+    keys = sorted({(s.fact.object_type, s.fact.external_id) for s in statements})
     with connection.cursor() as cursor:
-        cursor.execute(_MAKE, values)
-    records = {(row.object_type, row.external_id): row for row in SourceRecord.objects.raw(_LOCK, values)}
+        objects = [{"type": kind, "id": key, "at": now.isoformat()} for kind, key in keys]
+        cursor.execute(_MAKE, [system, json.dumps(objects)])
+    rows = (
+        SourceRecord.objects.select_for_update()
+        .filter(system=system, object_type__in={key[0] for key in keys}, external_id__in={key[1] for key in keys})
+        .only("system", "object_type", "external_id", "version", "digest", "customer_ref", "account")
+        .order_by("object_type", "external_id")
+    )
+    records = {(row.object_type, row.external_id): row for row in rows}
     old = [row.pk for row in records.values() if row.version]
     known = LedgerEntry.objects.filter(record__in=old, version__in={s.fact.version for s in statements})
     return _Work(records, set(known.values_list("record_id", "version", "digest")) if old else set())
@@ -166,7 +162,7 @@ def _apply(work: _Work, statement: Statement) -> str:
 
 _WRITE = """
     WITH said AS (
-        SELECT * FROM json_to_recordset(%(entries)s)
+        SELECT * FROM jsonb_to_recordset(%(entries)s)
             AS e(record_id bigint, version text, effective_at timestamptz, fields jsonb, refs jsonb, deleted boolean, digest text,
                  arrival text, delivery_id bigint, trace_id text, wins boolean, customer_ref text, account_id bigint)),
     written AS (
