@@ -101,9 +101,9 @@ def test_i1_every_2xx_has_its_row_though_the_web_server_is_killed_under_load(str
     assert len(promised(journal)) > 120
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[tuple[Path, list[Server], str]]:
-    """A PostgreSQL of this test's own, with the product's tables and a Stripe connection: it may be killed."""
+@pytest.fixture(scope="module")
+def own_postgres(django_db_setup: None) -> Iterator[tuple[Path, list[Server], str]]:
+    """A PostgreSQL of these tests' own, with the product's tables and a Stripe connection: it may be killed and frozen."""
     with tempfile.TemporaryDirectory(prefix="revops-") as name:
         folder = Path(name)
         servers = [start_postgres(folder, folder / "log")]

@@ -79,7 +79,7 @@ def bad_bodies() -> dict[str, tuple[bytes, str, str]]:
 
 
 @pytest.mark.parametrize("case", list(bad_bodies()))
-def test_a_bad_delivery_is_set_aside_and_its_neighbours_are_applied(send: Callable[[bytes], int], case: str) -> None:
+def test_i14_a_bad_delivery_is_set_aside_and_its_neighbours_are_applied(send: Callable[[bytes], int], case: str) -> None:
     body, state, word = bad_bodies()[case]
     send(rendered(event(1)))
     bad = Delivery.objects.get(pk=send(body))
@@ -94,7 +94,7 @@ def test_a_bad_delivery_is_set_aside_and_its_neighbours_are_applied(send: Callab
     assert inbox.conservation().holds
 
 
-def test_older_versions_are_kept_as_evidence_in_any_order(send: Callable[[bytes], int]) -> None:
+def test_i11_i12_older_versions_are_kept_as_evidence_in_any_order(send: Callable[[bytes], int]) -> None:
     outcomes = set()
     for number, order in enumerate(itertools.permutations(range(3))):
         customer = f"cus_order{number}"
@@ -126,7 +126,7 @@ def poison(stripe: Connection) -> Iterator[str]:
         cursor.execute("DROP FUNCTION refuse_poison() CASCADE")
 
 
-def test_one_that_cannot_be_recorded_is_found_in_its_batch_and_ends_as_a_dead_letter(
+def test_i14_one_that_cannot_be_recorded_is_found_in_its_batch_and_ends_as_a_dead_letter(
     send: Callable[[bytes], int], poison: str
 ) -> None:
     for number in range(1, 21):
@@ -144,7 +144,7 @@ def test_one_that_cannot_be_recorded_is_found_in_its_batch_and_ends_as_a_dead_le
     assert inbox.conservation().holds
 
 
-def test_a_row_that_was_tried_before_is_claimed_alone(send: Callable[[bytes], int]) -> None:
+def test_i14_a_row_that_was_tried_before_is_claimed_alone(send: Callable[[bytes], int]) -> None:
     for number in range(1, 4):
         send(rendered(event(number)))
     assert len(claim(limit=10)) == 3  # and its worker dies
@@ -153,7 +153,7 @@ def test_a_row_that_was_tried_before_is_claimed_alone(send: Callable[[bytes], in
     assert [row.attempts for row in claim(limit=1, tried=True)] == [2]
 
 
-def test_a_row_whose_worker_always_dies_ends_as_a_dead_letter(send: Callable[[bytes], int]) -> None:
+def test_i14_a_row_whose_worker_always_dies_ends_as_a_dead_letter(send: Callable[[bytes], int]) -> None:
     send(rendered(event(1)))
     for attempt in range(claims.ATTEMPTS_MAX):
         assert claim(limit=1, tried=attempt > 0)  # and its worker dies
@@ -162,7 +162,7 @@ def test_a_row_whose_worker_always_dies_ends_as_a_dead_letter(send: Callable[[by
     assert "worker ended 8 times" in Delivery.objects.get().reason
 
 
-def test_a_worker_that_comes_back_from_the_dead_changes_nothing(send: Callable[[bytes], int]) -> None:
+def test_i40_a_worker_that_comes_back_from_the_dead_changes_nothing(send: Callable[[bytes], int]) -> None:
     send(rendered(event(1)))
     zombie = claim(limit=1)
     make_due()  # its lease is over
@@ -183,7 +183,7 @@ process_all(dt.datetime.now(dt.UTC))
 
 
 @pytest.mark.parametrize("point", ["delivery_claimed", "delivery_recorded"])
-def test_kill_9_in_the_middle_of_a_batch_loses_nothing(send: Callable[[bytes], int], point: str) -> None:
+def test_i13_i14_kill_9_in_the_middle_of_a_batch_loses_nothing(send: Callable[[bytes], int], point: str) -> None:
     for number in range(1, 11):
         send(rendered(event(number)))
     given = environment(CRASH_AT=point, REVOPS_DELIVERY_LEASE_SECONDS="1", DJANGO_SETTINGS_MODULE="revops.settings")

@@ -35,7 +35,7 @@ def kept_rows() -> list[Delivery]:
     return list(Delivery.objects.order_by("id"))
 
 
-def test_a_delivery_is_stored_as_it_came_before_it_is_answered(http_client: httpx2.Client) -> None:
+def test_i3_a_delivery_is_stored_as_it_came_before_it_is_answered(http_client: httpx2.Client) -> None:
     body = rendered(event(1, "Ünïted Ärrows"))
     answer = post(http_client, body)
     assert answer.status_code == 202
@@ -46,7 +46,7 @@ def test_a_delivery_is_stored_as_it_came_before_it_is_answered(http_client: http
     assert "stripe-signature" in row.headers  # so that it can be verified again
 
 
-def test_secrets_and_cookies_are_not_kept_with_the_headers(http_client: httpx2.Client) -> None:
+def test_i59_secrets_and_cookies_are_not_kept_with_the_headers(http_client: httpx2.Client) -> None:
     body = rendered(event(1))
     extra = {"Cookie": "session=1", "Authorization": "Bearer abc", "X-Gainsight-Token": "secret"}
     assert post(http_client, body, headers(body) | extra).status_code == 202
@@ -79,7 +79,7 @@ def refused_signatures() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", list(refused_signatures()))
-def test_what_is_not_authentic_leaves_no_row(http_client: httpx2.Client, case: str) -> None:
+def test_i4_what_is_not_authentic_leaves_no_row(http_client: httpx2.Client, case: str) -> None:
     value = refused_signatures()[case].encode()
     given: list[tuple[bytes, bytes]] = [(b"Content-Type", b"application/json")]
     given += [(b"Stripe-Signature", value)] if value else []
@@ -100,7 +100,7 @@ def test_w8_an_event_of_the_other_mode(http_client: httpx2.Client) -> None:
     assert kept_rows() == []
 
 
-def test_w9_the_same_delivery_again_is_one_row_and_one_more_receipt(http_client: httpx2.Client) -> None:
+def test_w9_i5_the_same_delivery_again_is_one_row_and_one_more_receipt(http_client: httpx2.Client) -> None:
     body = rendered(event(1))
     first = post(http_client, body)
     again = post(http_client, body)
@@ -155,7 +155,7 @@ def chunked(body: bytes, size: int = 1000) -> Iterator[bytes]:
         yield body[start : start + size]
 
 
-def test_a_chunked_delivery_without_length_is_taken(http_client: httpx2.Client) -> None:
+def test_w12_a_chunked_delivery_without_length_is_taken(http_client: httpx2.Client) -> None:
     body = rendered(event(1))
     answer = http_client.post("/intake/stripe/", content=chunked(body), headers=headers(body))
     assert answer.status_code == 202
@@ -266,7 +266,7 @@ def test_w23_a_million_keys_and_keys_without_end(http_client: httpx2.Client) -> 
         assert time.monotonic() - started < 5
 
 
-def test_w28_the_same_id_with_another_body_is_kept_beside_it(http_client: httpx2.Client) -> None:
+def test_w28_i6_the_same_id_with_another_body_is_kept_beside_it(http_client: httpx2.Client) -> None:
     first, second = rendered(event(1, "one name")), rendered(event(1, "another name"))
     assert post(http_client, first).status_code == 202
     for _ in range(2):  # the second one twice: one row
@@ -278,13 +278,13 @@ def test_w28_the_same_id_with_another_body_is_kept_beside_it(http_client: httpx2
     assert original.copies == 1
 
 
-def test_the_same_event_rendered_anew_is_a_copy(http_client: httpx2.Client) -> None:
+def test_i5_the_same_event_rendered_anew_is_a_copy(http_client: httpx2.Client) -> None:
     assert post(http_client, rendered(event(1, pending_webhooks=2))).status_code == 202
     assert post(http_client, json.dumps(event(1, pending_webhooks=0)).encode()).status_code == 202
     assert Delivery.objects.get().copies == 2
 
 
-def test_fifty_copies_at_once_are_one_row(web: str, stripe: Connection) -> None:
+def test_i5_fifty_copies_at_once_are_one_row(web: str, stripe: Connection) -> None:
     body = rendered(event(1))
 
     def send(_: int) -> int:
@@ -330,7 +330,7 @@ def test_w33_a_flood_of_forgeries_is_told_to_wait_and_good_ones_do_not_notice(st
 # --- I2: our own fault ---------------------------------------------------------------------------------------------------
 
 
-def test_without_a_database_the_answer_is_503_within_five_seconds(stripe: Connection) -> None:
+def test_i2_without_a_database_the_answer_is_503_within_five_seconds(stripe: Connection) -> None:
     body = rendered(event(1))
     with web_server(DATABASE_URL="postgresql://postgres@/revops?host=/nonexistent") as url:
         started = time.monotonic()
@@ -340,7 +340,7 @@ def test_without_a_database_the_answer_is_503_within_five_seconds(stripe: Connec
     assert time.monotonic() - started < 5 + 3  # and the server's end
 
 
-def test_a_row_that_cannot_be_locked_in_time_is_503(web: str, stripe: Connection) -> None:
+def test_i2_a_row_that_cannot_be_locked_in_time_is_503(web: str, stripe: Connection) -> None:
     from django.db import transaction
 
     body = rendered(event(1))
@@ -355,7 +355,7 @@ def test_a_row_that_cannot_be_locked_in_time_is_503(web: str, stripe: Connection
         assert post(client, body).status_code == 202  # the connection is well again
 
 
-def test_redis_down_neither_holds_nor_fails_a_delivery(stripe: Connection) -> None:
+def test_i47_redis_down_neither_holds_nor_fails_a_delivery(stripe: Connection) -> None:
     body = rendered(event(1))
     with web_server(REDIS_URL="redis://127.0.0.1:1/0") as url, httpx2.Client(base_url=url, trust_env=False) as client:
         post(client, body)
@@ -366,6 +366,6 @@ def test_redis_down_neither_holds_nor_fails_a_delivery(stripe: Connection) -> No
     assert inbox.conservation().pending == 11
 
 
-def test_the_secret_is_not_in_the_source_of_the_answers(http_client: httpx2.Client) -> None:
+def test_i59_the_secret_is_not_in_the_answers(http_client: httpx2.Client) -> None:
     answer = post(http_client, b"{}", JSON | {"Stripe-Signature": "t=1,v1=00"})
     assert SECRET not in answer.text

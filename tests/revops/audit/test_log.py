@@ -23,6 +23,7 @@ from revops.postings.models import ChangePlan
 from sync import connections
 from sync.replay import replay
 from tests.factories import dead_letter
+from tests.guards import everything
 from tests.house.test_words import python_files
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
@@ -81,18 +82,6 @@ ACTIONS: dict[str, Callable[[Office], object]] = {
     "plan.submit": lambda o: o.submitted(),
     "plan.withdraw": lambda o: withdraw(o.draft, reason="No", acting_user=o.ana),
 }  # fmt: skip
-
-
-def everything() -> dict[str, str]:
-    """A digest of every table, so that nothing can change unseen."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        names = [row[0] for row in cursor.fetchall()]
-        found = {}
-        for name in names:
-            cursor.execute(f"SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM {name} t")
-            found[name] = str(cursor.fetchone()[0])
-    return found
 
 
 @pytest.fixture
