@@ -23,7 +23,7 @@ def new(slug: str = "stripe", **over: object) -> Connection:
     return connect(slug=slug, **(given | over))  # type: ignore[arg-type]
 
 
-def test_an_envelope_opens_only_for_its_own_row_and_unchanged() -> None:
+def test_i59_an_envelope_opens_only_for_its_own_row_and_unchanged() -> None:
     envelope = seal(VALUES, "stripe")
     assert unseal(envelope, "stripe") == VALUES
     assert b"secret" not in envelope
@@ -40,7 +40,7 @@ def test_an_envelope_opens_only_for_its_own_row_and_unchanged() -> None:
         unseal(envelope[:15], "stripe")
 
 
-def test_a_new_key_in_front_opens_old_envelopes_and_seals_new_ones() -> None:
+def test_i59_a_new_key_in_front_opens_old_envelopes_and_seals_new_ones() -> None:
     old, new_key = b"o" * 32, b"n" * 32
     with override_settings(REVOPS_ENCRYPTION_KEYS=[old]):
         envelope = seal(VALUES, "stripe")
@@ -58,7 +58,7 @@ def everything_written() -> str:
 
 
 @pytest.mark.django_db
-def test_connecting_makes_the_system_its_watermarks_and_a_trace_without_secrets() -> None:
+def test_i59_connecting_makes_the_system_its_watermarks_and_a_trace_without_secrets() -> None:
     connection = new()
     assert config_of(connection).get("api_key") == "sk_test_very_secret"
     assert config_of(connection).get("mode") == "test"  # declared default
@@ -97,7 +97,7 @@ def test_a_name_is_taken_once() -> None:
 
 
 @pytest.mark.django_db
-def test_changing_keeps_what_is_not_given_and_names_what_changed() -> None:
+def test_i59_changing_keeps_what_is_not_given_and_names_what_changed() -> None:
     new()
     changed = change_connection(
         "stripe", values={"webhook_secret": "whsec_even_more_secret"}, posting_enabled=False, reason="leak", acting_user=ME

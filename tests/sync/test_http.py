@@ -146,7 +146,7 @@ def close_after(answer: bytes | Callable[[socket.socket], None]) -> bytes | Call
 
 
 @pytest.mark.parametrize("answer", TORN, ids=NAMES)
-def test_after_an_unsafe_request_every_torn_answer_is_unknown_and_sent_once(
+def test_i36_after_an_unsafe_request_every_torn_answer_is_unknown_and_sent_once(
     answer: bytes | Callable[[socket.socket], None],
 ) -> None:
     with talking(close_after(answer)) as (server, client):
@@ -217,7 +217,7 @@ def test_retry_after_is_honoured_and_clamped(header: str | None, seconds: int) -
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(status: int) -> None:
+def test_i60_redirects_are_not_followed(status: int) -> None:
     answer = f"HTTP/1.1 {status} Moved\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n".encode()
     with talking(answer) as (server, client):
         with pytest.raises(Refused):
@@ -290,7 +290,7 @@ def test_it_asks_for_plain_bytes_and_sends_what_it_was_given() -> None:
         "",
     ],
 )
-def test_a_base_url_that_is_no_plain_https_origin_is_refused(url: str) -> None:
+def test_i60_a_base_url_that_is_no_plain_https_origin_is_refused(url: str) -> None:
     with pytest.raises(Refused):
         check_base_url(url)
 
@@ -310,13 +310,13 @@ def test_good_base_urls() -> None:
         "2001:db8::1", "not an address",
     ],
 )  # fmt: skip
-def test_addresses_that_are_never_dialled(address: str) -> None:
+def test_i60_addresses_that_are_never_dialled(address: str) -> None:
     assert not is_allowed_address(address)
     assert not is_allowed_address(address, allow_loopback=True)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
-def test_loopback_only_where_the_connection_says_so(address: str) -> None:
+def test_i60_loopback_only_where_the_connection_says_so(address: str) -> None:
     assert not is_allowed_address(address)
     assert is_allowed_address(address, allow_loopback=True)
 
@@ -327,7 +327,7 @@ def test_public_addresses(address: str) -> None:
 
 
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["169.254.169.254"], ["8.8.8.8", "10.0.0.1"], [], ["::ffff:127.0.0.1"]])
-def test_a_host_that_resolves_to_a_forbidden_address_is_refused_before_anything_is_sent(found: list[str]) -> None:
+def test_i60_a_host_that_resolves_to_a_forbidden_address_is_refused_before_anything_is_sent(found: list[str]) -> None:
     config = Config("rebinding", "https://api.example.com", {})
     with HttpClient(config, limits=FAST, resolver=lambda _host, _port: found) as client:
         for method in ("GET", "POST"):
@@ -336,7 +336,7 @@ def test_a_host_that_resolves_to_a_forbidden_address_is_refused_before_anything_
             assert refused.value.code == "address_refused"
 
 
-def test_the_address_that_was_judged_is_the_one_that_is_dialled() -> None:
+def test_i60_the_address_that_was_judged_is_the_one_that_is_dialled() -> None:
     """The name is resolved once a connection; a resolver that changes its mind is not asked again in between."""
     server = Server(OK)
     asked: list[str] = []
@@ -353,7 +353,7 @@ def test_the_address_that_was_judged_is_the_one_that_is_dialled() -> None:
     server.close()
 
 
-def test_without_tls_only_to_ourselves() -> None:
+def test_i60_without_tls_only_to_ourselves() -> None:
     config = Config("plain", "http://vendor.invalid:8080", {})
     with (
         HttpClient(config, allow_loopback=True, limits=FAST, resolver=lambda _host, _port: ["8.8.8.8"]) as client,
@@ -365,7 +365,7 @@ def test_without_tls_only_to_ourselves() -> None:
 @pytest.mark.parametrize(
     "path", ["x", "//evil.example/x", "https://evil.example/x", "/../x", "/a/../b", "/\\evil", "/a b", "/\r\nX: y", "/\u00e9"]
 )
-def test_a_path_stays_on_the_connections_origin(path: str) -> None:
+def test_i60_a_path_stays_on_the_connections_origin(path: str) -> None:
     with talking(OK) as (server, client):
         with pytest.raises(Refused):
             client.request("GET", path)
@@ -478,7 +478,7 @@ def test_the_quota_may_be_a_setting_of_the_connection() -> None:
         assert len(server.requests) == 5
 
 
-def test_no_secret_in_what_is_raised() -> None:
+def test_i59_no_secret_in_what_is_raised() -> None:
     with talking(reset, api_key="rk_test_secret") as (_, client):
         client.remember("token", "token-of-the-day", 60)
         for method in ("GET", "POST"):

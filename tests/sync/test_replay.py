@@ -104,7 +104,7 @@ def test_by_id_and_nothing_chosen(dead: list[int]) -> None:
         call_command("replay", "--reason-code", "no_such_code")
 
 
-def test_replaying_everything_ends_in_the_same_ledger(dead: list[int]) -> None:
+def test_i10_replaying_everything_ends_in_the_same_ledger(dead: list[int]) -> None:
     before = ledger()
     call_command("replay", "--everything", "--connection", "stripe", stdout=io.StringIO())
     assert inbox.process_all(now()) == {"applied": 1, "quarantined": 4}

@@ -38,20 +38,20 @@ from sync.strict_json import DuplicateKey, NotJson, UnsafeText
     ],
     ids=range(20),
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_w17_w18_w19_w22_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(NotJson):
         strict_json.parse(body)
 
 
 @pytest.mark.parametrize("body", [b'{"amount": 1, "amount": 2}', b'[{"a": {"b": 1, "b": 1}}]'])
-def test_a_key_given_twice_is_refused_unless_only_the_id_is_wanted(body: bytes) -> None:
+def test_w20_a_key_given_twice_is_refused_unless_only_the_id_is_wanted(body: bytes) -> None:
     with pytest.raises(DuplicateKey):
         strict_json.parse(body)
     assert strict_json.parse(body, allow_duplicates=True)
 
 
 @pytest.mark.parametrize("body", [b'{"name": "a\\u0000b"}', b'["\\ud800"]', b'["\\udfff x"]', b'{"\\u0000": 1}'])
-def test_text_that_no_column_can_keep_is_reported_and_may_be_carried(body: bytes) -> None:
+def test_w21_text_that_no_column_can_keep_is_reported_and_may_be_carried(body: bytes) -> None:
     with pytest.raises(UnsafeText):
         strict_json.parse(body)
     value = strict_json.parse(body, allow_unsafe_text=True)
@@ -72,13 +72,13 @@ def test_sixty_four_levels_are_allowed_and_brackets_in_texts_do_not_count() -> N
 
 
 @pytest.mark.parametrize("text", ["139000000.0", "998765.00000000000", "0.1", "-12.30", "1e3", "1.00"])
-def test_fractions_are_exact_decimals(text: str) -> None:
+def test_i19_fractions_are_exact_decimals(text: str) -> None:
     value = strict_json.parse(text.encode())
     assert isinstance(value, Decimal)
     assert value == Decimal(text)
 
 
-def test_money_digits_survive_a_round_trip() -> None:
+def test_i19_money_digits_survive_a_round_trip() -> None:
     body = b'{"rate":100.50,"amount":0.10,"yen":1200000}'
     assert strict_json.dump(strict_json.parse(body)) == body
 

@@ -29,7 +29,7 @@ def deliver(web: str, numbers: range) -> None:
 
 
 @pytest.mark.slow
-def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
+def test_i45_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
     Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
         deliver(web, range(40))
@@ -44,7 +44,7 @@ def test_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
 
 
 @pytest.mark.slow
-def test_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connection) -> None:
+def test_i47_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connection) -> None:
     """The web server rings into an empty house; a worker dies by kill -9; what is left is taken over."""
     Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     lease = {"REVOPS_DELIVERY_LEASE_SECONDS": "2"}

@@ -54,7 +54,7 @@ def forbidden(one: Role, other: Role) -> bool:
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.permutations(Role, 2)))
-def test_every_pair_of_roles(ana: User, admin: User, one: Role, other: Role) -> None:
+def test_i30_every_pair_of_roles(ana: User, admin: User, one: Role, other: Role) -> None:
     grant_role(ana, one, acting_user=admin)
     if forbidden(one, other):
         with pytest.raises(Rejected, match="already holds") as refused:
@@ -153,7 +153,7 @@ def token(user: User, **over: object) -> str:
     return issue_token(user, **options)  # type: ignore[arg-type]
 
 
-def test_only_the_digest_of_a_token_is_kept(ana: User) -> None:
+def test_i59_only_the_digest_of_a_token_is_kept(ana: User) -> None:
     made = token(ana)
     assert re.fullmatch(r"rvo_[A-Za-z0-9_-]{43}", made)
     row = ApiToken.objects.get()

@@ -78,7 +78,7 @@ def test_every_verb_and_model_has_an_expectation_here() -> None:
 
 
 @pytest.mark.parametrize("role", Role.values)
-def test_each_role_and_verb(role: str) -> None:
+def test_i55_each_role_and_verb(role: str) -> None:
     user = world.person("somebody", role)
     assert {verb for verb in GRANTS if may(user, verb)} == {verb for verb, words in VERBS.items() if role in holders(words)}
     for verb, words in VERBS.items():
@@ -90,7 +90,7 @@ def test_each_role_and_verb(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", Role.values)
-def test_each_role_and_model(role: str) -> None:
+def test_i55_each_role_and_model(role: str) -> None:
     user = world.person("somebody", role)
     for name, words in MODELS.items():
         found = model(name)
@@ -104,7 +104,7 @@ def test_an_auditor_changes_nothing_and_an_administrator_decides_nothing() -> No
     assert {verb for verb in CHANGING if may(admin, verb)} == {"replay_delivery", "manage_connections", "manage_people"}
 
 
-def test_without_a_role_or_when_gone_nothing_is_allowed() -> None:
+def test_i55_without_a_role_or_when_gone_nothing_is_allowed() -> None:
     with guards.down():
         nobody, gone = world.person("nobody"), world.person("gone", *Role.values)
     gone.is_active = False
@@ -119,7 +119,7 @@ def test_staff_and_superuser_flags_open_nothing() -> None:
     assert not any(may(user, verb) for verb in GRANTS)
 
 
-def test_what_nobody_listed_is_an_error_of_ours_and_not_open() -> None:
+def test_i55_what_nobody_listed_is_an_error_of_ours_and_not_open() -> None:
     with guards.down():
         user = world.person("ana", *Role.values)
     for verb in ("see_everything", "", "__class__"):

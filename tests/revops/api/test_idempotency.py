@@ -32,7 +32,7 @@ def path(company: Company) -> str:
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 256, "with\u0007bell1", "with\ttab1234"])
-def test_no_key_no_effect(ana: Caller, path: str, key: str) -> None:
+def test_a6_no_key_no_effect(ana: Caller, path: str, key: str) -> None:
     assert code(ana.post(path, TEXT, key=key)) == (400, "idempotency_key_missing")
     assert not CaseNote.objects.exists()
 
@@ -53,7 +53,7 @@ def test_every_post_wants_a_key(company: Company) -> None:
     assert (company.plan.state, ChangePlan.objects.count()) == ("submitted", 1)
 
 
-def test_the_same_again_is_the_same_answer_byte_for_byte(company: Company, ana: Caller) -> None:
+def test_a6_the_same_again_is_the_same_answer_byte_for_byte(company: Company, ana: Caller) -> None:
     said = {"kind": "credit_memo", "case": company.case.pk, "reason": "Zürich \U0001f600", "inputs": world.credit_inputs("20.00")}
     first = ana.post("change-plans/", said, key="my-intent")
     again = ana.post("change-plans/", said, key="my-intent")
@@ -72,7 +72,7 @@ def test_the_answer_stays_the_first_one_when_the_row_moves_on(company: Company) 
     assert ActionRecord.objects.filter(verb="plan.approve").count() == 1
 
 
-def test_the_same_key_with_another_request(company: Company, ana: Caller, path: str) -> None:
+def test_a6_the_same_key_with_another_request(company: Company, ana: Caller, path: str) -> None:
     assert ana.post(path, TEXT, key="my-intent").status_code == 201
     for where, said in ((path, {"text": "Something else"}), (f"change-plans/{company.plan.pk}/withdraw/", {"reason": "x"})):
         assert code(ana.post(where, said, key="my-intent")) == (422, "idempotency_mismatch")
@@ -81,7 +81,7 @@ def test_the_same_key_with_another_request(company: Company, ana: Caller, path: 
     assert company.plan.state == "submitted"
 
 
-def test_somebody_elses_key_is_another_key(company: Company, ana: Caller, path: str) -> None:
+def test_a6_somebody_elses_key_is_another_key(company: Company, ana: Caller, path: str) -> None:
     other = company[Role.CONTROLLER]
     answers = [caller.post(path, TEXT, key="my-intent") for caller in (ana, other)]
     assert [a.status_code for a in answers] == [201, 201]
@@ -103,7 +103,7 @@ def test_a_refused_request_is_not_remembered(company: Company) -> None:
     assert pat.post(where, right, key="my-signature").status_code == 200
 
 
-def test_while_the_first_is_running(company: Company, ana: Caller, path: str) -> None:
+def test_a6_while_the_first_is_running(company: Company, ana: Caller, path: str) -> None:
     """A first request that has claimed the key and not answered yet."""
     assert ana.post(path, TEXT, key="my-intent").status_code == 201
     IdempotentAnswer.objects.update(status=None, body="")
@@ -126,7 +126,7 @@ def test_answers_are_forgotten_in_the_end(company: Company, ana: Caller, path: s
     assert set(IdempotentAnswer.objects.values_list("key", flat=True)) == {"my-intent-0", "my-intent-2"}
 
 
-def test_effect_and_answer_stand_or_fall_together(company: Company, ana: Caller, path: str) -> None:
+def test_a6_effect_and_answer_stand_or_fall_together(company: Company, ana: Caller, path: str) -> None:
     """The answer cannot be kept: then the note is not there either, nor its action, and the key is free."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE api_idempotentanswer ADD CONSTRAINT never CHECK (status IS NULL)")

@@ -67,13 +67,13 @@ def patterns(under: URLResolver, prefix: str = "") -> Iterator[str]:
             yield where.removeprefix("api/")
 
 
-def test_every_address_of_the_urlconf_has_an_expectation() -> None:
+def test_i55_every_address_of_the_urlconf_has_an_expectation() -> None:
     found = list(patterns(get_resolver()))
     assert found.pop() == ""  # the last line answers everything that nobody else did
     assert sorted(found) == sorted({*EXPECTED, *OPEN})
 
 
-def test_the_document_and_the_urlconf_name_the_same_operations() -> None:
+def test_i55_the_document_and_the_urlconf_name_the_same_operations() -> None:
     from revops.api.schema import document
 
     documented = {
@@ -120,7 +120,7 @@ def ask(caller: Caller, route: str, method: str, company: Company) -> tuple[int,
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_at_each_address(company: Company, role: str) -> None:
+def test_a4_i55_each_role_at_each_address(company: Company, role: str) -> None:
     caller = company[role]
     before = ActionRecord.objects.count()
     for route, methods in EXPECTED.items():
@@ -154,7 +154,7 @@ def test_each_role_that_may_change_something_can(company: Company, route: str, m
     assert status in (200, 201, 202), said_code
 
 
-def test_without_a_token_every_address_is_closed(company: Company) -> None:
+def test_i55_without_a_token_every_address_is_closed(company: Company) -> None:
     nobody = Caller()
     for route in EXPECTED:
         for method in METHODS[:7]:
@@ -162,7 +162,7 @@ def test_without_a_token_every_address_is_closed(company: Company) -> None:
                 assert ask(nobody, route, method, company) == (401, "not_authenticated"), (route, method)
 
 
-def test_somebody_without_a_role_sees_nothing(company: Company) -> None:
+def test_a4_somebody_without_a_role_sees_nothing(company: Company) -> None:
     caller = Caller(world.person("newcomer"))
     for route, methods in EXPECTED.items():
         for method in methods:
@@ -173,7 +173,7 @@ def test_a_method_that_nobody_knows(company: Company) -> None:
     assert code(company[FIN].call("BREW", "cases/")) == (405, "method_not_allowed")
 
 
-def test_i56_not_yours_and_not_there_are_the_same_answer(company: Company) -> None:
+def test_a1_i56_not_yours_and_not_there_are_the_same_answer(company: Company) -> None:
     """On detail, nested id, create with somebody else's id: same status, same body."""
     caller = company[ADM]
     for route, methods in EXPECTED.items():
@@ -186,13 +186,13 @@ def test_i56_not_yours_and_not_there_are_the_same_answer(company: Company) -> No
         assert [body(hidden) | {"request_id": ""}, hidden.status_code] == [body(absent) | {"request_id": ""}, 404], route
 
 
-def test_a_plan_for_a_case_that_is_not_there(company: Company) -> None:
+def test_a3_a_plan_for_a_case_that_is_not_there(company: Company) -> None:
     wanted = {"kind": "credit_memo", "reason": "A discount", "inputs": world.credit_inputs("20.00")}
     for case in (999_999_999, 10**25):
         assert code(company[FIN].post("change-plans/", wanted | {"case": case})) == (404, "not_found")
 
 
-def test_a_role_taken_away_closes_the_door_at_once(company: Company) -> None:
+def test_i27_a_role_taken_away_closes_the_door_at_once(company: Company) -> None:
     caller = company[APP]
     assert caller.get("cases/").status_code == 200
     company.people[APP].role_grants.all().delete()
@@ -202,7 +202,7 @@ def test_a_role_taken_away_closes_the_door_at_once(company: Company) -> None:
     assert not Decision.objects.exists()
 
 
-def test_customer_success_works_its_own_cases_only(company: Company) -> None:
+def test_a1_customer_success_works_its_own_cases_only(company: Company) -> None:
     caller, path = company[CS], f"cases/{company.case.pk}/"
     assert company.case.team == "finance"
     assert caller.get(path).status_code == 200

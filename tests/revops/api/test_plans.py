@@ -241,7 +241,7 @@ def test_a16_after_the_facts_moved_the_plan_is_void(company: Company) -> None:
     assert not Decision.objects.exists()
 
 
-def test_a_rejection_tells_its_reason(company: Company) -> None:
+def test_a16_a_rejection_tells_its_reason(company: Company) -> None:
     path = f"change-plans/{company.plan.pk}/reject/"
     for wrong in ({}, {"reason": ""}, {"reason": "x" * 2001}, {"reason": None}):
         assert code(company[APP].post(path, wrong)) == (400, "invalid")

@@ -232,7 +232,7 @@ def test_instants_are_utc_whatever_the_reader_set(company: Company) -> None:
 # --- deliveries and connections --------------------------------------------------------------------------------------
 
 
-def test_dead_letters_are_listed_without_what_they_carried(company: Company) -> None:
+def test_i59_dead_letters_are_listed_without_what_they_carried(company: Company) -> None:
     answer = company[ADM].get("deliveries/?state=quarantined&connection=netsuite")
     (shown,) = body(answer)["results"]
     assert (shown["id"], shown["reason_code"]) == (company.delivery.pk, "key_conflict")
@@ -255,7 +255,7 @@ def test_a_replay_puts_it_back_once_and_says_who_asked(company: Company) -> None
     assert Delivery.objects.get(pk=company.delivery.pk).state == DeliveryState.PENDING
 
 
-def test_connections_show_no_secret(company: Company) -> None:
+def test_i59_connections_show_no_secret(company: Company) -> None:
     answer = company[ADM].get("connections/")
     (shown,) = body(answer)["results"]
     assert set(shown) == {

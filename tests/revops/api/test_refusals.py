@@ -34,7 +34,7 @@ def test_a_good_token_opens(ana: User) -> None:
     assert Caller(ana).get("cases/").status_code == 200
 
 
-def test_an_expired_token(ana: User) -> None:
+def test_a13_an_expired_token(ana: User) -> None:
     token = token_for(ana, days=1, now=timezone.now() - dt.timedelta(days=1, seconds=1))
     answer = Caller(token=token).get("cases/")
     assert code(answer) == (401, "authentication_failed")
@@ -46,14 +46,14 @@ def test_a_token_lives_to_its_last_second(ana: User) -> None:
     assert Caller(token=token).get("cases/").status_code == 200
 
 
-def test_a_revoked_token(ana: User) -> None:
+def test_a13_a_revoked_token(ana: User) -> None:
     caller = Caller(ana)
     assert caller.get("cases/").status_code == 200
     ApiToken.objects.filter(digest=token_digest(caller.token)).update(revoked_at=timezone.now())
     assert caller.get("cases/").status_code == 401
 
 
-def test_the_token_of_somebody_who_left(ana: User) -> None:
+def test_a13_the_token_of_somebody_who_left(ana: User) -> None:
     caller = Caller(ana)
     User.objects.filter(pk=ana.pk).update(is_active=False)
     assert caller.get("cases/").status_code == 401
@@ -79,16 +79,16 @@ def _jwt() -> str:
         "Bearer '; drop table people_user; --",
     ],
 )
-def test_what_is_no_token_of_ours(ana: User, header: str) -> None:
+def test_a13_what_is_no_token_of_ours(ana: User, header: str) -> None:
     assert Caller().get("cases/", Authorization=header).status_code == 401
 
 
-def test_the_digest_of_a_token_is_no_token(ana: User) -> None:
+def test_a13_the_digest_of_a_token_is_no_token(ana: User) -> None:
     assert Caller(token=token_digest(Caller(ana).token)).get("cases/").status_code == 401
 
 
 @pytest.mark.parametrize("name", ["access_token", "token", "authorization", "api_key"])
-def test_a_token_in_the_address_is_not_read(ana: User, name: str) -> None:
+def test_a13_a_token_in_the_address_is_not_read(ana: User, name: str) -> None:
     token = token_for(ana)
     assert Caller().get(f"cases/?{name}={token}").status_code == 401
     assert code(Caller().post(f"cases/1/notes/?{name}={token}", {name: token, "text": "x"})) == (401, "not_authenticated")
@@ -107,7 +107,7 @@ def test_a17_a_session_cookie_is_nobody(company: Company) -> None:
 # --- A11: one form in, one form out ----------------------------------------------------------------------------------
 
 
-def test_the_method_cannot_be_overridden(company: Company) -> None:
+def test_a11_the_method_cannot_be_overridden(company: Company) -> None:
     caller, path = company[FIN], f"change-plans/{company.plan.pk}/"
     for answer in (
         caller.post(path, {}, X_HTTP_Method_Override="GET"),
@@ -122,12 +122,12 @@ def test_the_method_cannot_be_overridden(company: Company) -> None:
 
 
 @pytest.mark.parametrize("path", ["cases.json", "cases.html", "cases/.json", "cases/1.api/", "cases/1/.xml"])
-def test_there_are_no_format_suffixes(ana: User, path: str) -> None:
+def test_a11_there_are_no_format_suffixes(ana: User, path: str) -> None:
     assert code(Caller(ana).get(path)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("form", ["html", "api", "admin", "xml"])
-def test_there_is_no_other_renderer(ana: User, form: str) -> None:
+def test_a11_there_is_no_other_renderer(ana: User, form: str) -> None:
     assert Caller(ana).get(f"cases/?format={form}").status_code in (400, 404)
 
 
@@ -331,7 +331,7 @@ MISFITS = [
 ]  # fmt: skip
 
 
-def test_a_filter_that_cannot_be_meant_is_refused_and_never_ignored(company: Company) -> None:
+def test_a1_a_filter_that_cannot_be_meant_is_refused_and_never_ignored(company: Company) -> None:
     for path in MISFITS:
         answer = company[Role.AUDITOR].get(path)
         assert code(answer) == (400, "invalid"), path
@@ -347,7 +347,7 @@ def test_numbers_beyond_any_row(company: Company) -> None:
 # --- our own faults --------------------------------------------------------------------------------------------------
 
 
-def test_a_500_never_tells_its_text(company: Company, caplog: pytest.LogCaptureFixture) -> None:
+def test_i59_a_500_never_tells_its_text(company: Company, caplog: pytest.LogCaptureFixture) -> None:
     """The table is not there: nothing that anybody planned for."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE cases_exceptioncase RENAME COLUMN sentence TO secret_column")

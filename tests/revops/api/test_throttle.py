@@ -23,7 +23,7 @@ def ana() -> User:
     return world.person("ana", Role.FINANCE_ANALYST)
 
 
-def test_changes_are_limited_for_the_person_and_not_for_the_token(ana: User) -> None:
+def test_a14_changes_are_limited_for_the_person_and_not_for_the_token(ana: User) -> None:
     with time_machine.travel("2026-11-23T10:00:20Z", tick=False) as clock:
         callers = [Caller(ana), Caller(ana)]
         answers = [callers[number % 2].post("change-plans/1/submit/", {}) for number in range(CHANGES_MAX + 3)]

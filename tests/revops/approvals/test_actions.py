@@ -76,7 +76,7 @@ def test_a_large_one_needs_approver_and_controller_in_sequence(ana: User, pat: U
     assert sign(plan, cora).state == PlanState.RELEASED
 
 
-def test_one_person_signs_once(ana: User, case: ExceptionCase) -> None:
+def test_i23_one_person_signs_once(ana: User, case: ExceptionCase) -> None:
     both = world.person("both", "approver", "controller")
     plan = submitted(ana, case, "10000.00")
     sign(plan, both)
@@ -85,7 +85,7 @@ def test_one_person_signs_once(ana: User, case: ExceptionCase) -> None:
 
 
 @pytest.mark.parametrize("act", ["approve", "reject"])
-def test_the_maker_never_decides_whatever_roles_they_hold(ana: User, case: ExceptionCase, act: str) -> None:
+def test_i23_the_maker_never_decides_whatever_roles_they_hold(ana: User, case: ExceptionCase, act: str) -> None:
     with guards.down():
         RoleGrant.objects.create(user=ana, role="approver")
         RoleGrant.objects.create(user=ana, role="controller")
@@ -97,7 +97,7 @@ def test_the_maker_never_decides_whatever_roles_they_hold(ana: User, case: Excep
 
 
 @pytest.mark.parametrize("roles", [(), ("finance_analyst",), ("cs_analyst",), ("admin",), ("auditor",)])
-def test_without_the_role_nobody_decides(ana: User, case: ExceptionCase, roles: tuple[str, ...]) -> None:
+def test_i27_without_the_role_nobody_decides(ana: User, case: ExceptionCase, roles: tuple[str, ...]) -> None:
     plan = submitted(ana, case)
     with pytest.raises(NotAllowed):
         sign(plan, world.person("x", *roles))
@@ -105,7 +105,7 @@ def test_without_the_role_nobody_decides(ana: User, case: ExceptionCase, roles: 
         reject(plan, reason="no", acting_user=world.person("y", *roles))
 
 
-def test_the_system_and_inactive_people_decide_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i27_the_system_and_inactive_people_decide_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     User.objects.filter(pk=pat.pk).update(is_active=False)
     for actor in (System("demo"), pat):
@@ -113,7 +113,7 @@ def test_the_system_and_inactive_people_decide_nothing(ana: User, pat: User, cas
             sign(plan, actor)
 
 
-def test_an_old_digest_signs_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i24_an_old_digest_signs_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     with pytest.raises(Conflict) as refused:
         sign(plan, pat, digest="0" * 64)
@@ -121,7 +121,7 @@ def test_an_old_digest_signs_nothing(ana: User, pat: User, case: ExceptionCase) 
     assert fresh(plan).state == PlanState.SUBMITTED
 
 
-def test_moved_facts_void_the_plan_and_say_what_moved(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i25_moved_facts_void_the_plan_and_say_what_moved(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     world.say("netsuite", world.entered(usd("41120.00"), amount_remaining=usd("500.00")))
     after = sign(plan, pat)
@@ -133,14 +133,14 @@ def test_moved_facts_void_the_plan_and_say_what_moved(ana: User, pat: User, case
     assert not Decision.objects.exists(), "nobody signs what is not so any more"
 
 
-def test_a_new_credit_memo_on_the_invoice_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i25_a_new_credit_memo_on_the_invoice_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     refs = {"customer": world.CUSTOMER, "invoice": world.INVOICE}
     world.say("netsuite", world.fact("credit_memo", "90", refs, status="applied", total=usd("5.00"), applied=usd("5.00")))
     assert sign(plan, pat).state == PlanState.VOID
 
 
-def test_a_period_locked_meanwhile_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i22_i25_a_period_locked_meanwhile_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     world.say("netsuite", world.period(ar_locked=True))
     assert "ar locked" in sign(plan, pat).outcome
@@ -171,7 +171,9 @@ def test_i22_nothing_is_composed_into_a_period_locked_for_receivables(ana: User,
     assert (refused.value.code, refused.value.field) == ("period_closed", "on")
 
 
-def test_a_signer_who_lost_the_role_before_release_voids_the_plan(ana: User, pat: User, cora: User, case: ExceptionCase) -> None:
+def test_i27_a_signer_who_lost_the_role_before_release_voids_the_plan(
+    ana: User, pat: User, cora: User, case: ExceptionCase
+) -> None:
     plan = submitted(ana, case, "10000.00")
     sign(plan, pat)
     RoleGrant.objects.filter(user=pat).delete()
@@ -180,7 +182,7 @@ def test_a_signer_who_lost_the_role_before_release_voids_the_plan(ana: User, pat
     assert "pat@example.com" in after.outcome
 
 
-def test_a_maker_who_left_before_release_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i27_a_maker_who_left_before_release_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     User.objects.filter(pk=ana.pk).update(is_active=False)
     assert sign(plan, pat).state == PlanState.VOID
@@ -194,7 +196,7 @@ def second_invoice(case: ExceptionCase) -> ExceptionCase:
     return ExceptionCase.objects.filter(rule=case.rule).exclude(pk=case.pk).get()
 
 
-def test_amounts_split_over_two_plans_are_judged_together(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i26_amounts_split_over_two_plans_are_judged_together(ana: User, pat: User, case: ExceptionCase) -> None:
     first = submitted(ana, case, "6000.00")
     assert first.checkpoints.count() == 1
     second = submit_plan(credit_plan(ana, second_invoice(case), "6000.00", invoice_id="701"), acting_user=ana)
@@ -206,14 +208,14 @@ def test_amounts_split_over_two_plans_are_judged_together(ana: User, pat: User, 
     assert ActionRecord.objects.filter(verb="plan.tier_rose").count() == 1
 
 
-def test_a_rejected_plan_no_longer_counts(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i26_a_rejected_plan_no_longer_counts(ana: User, pat: User, case: ExceptionCase) -> None:
     reject(submitted(ana, case, "6000.00"), reason="Wrong", acting_user=pat)
     second = submit_plan(credit_plan(ana, second_invoice(case), "6000.00", invoice_id="701"), acting_user=ana)
     assert second.checkpoints.count() == 1
 
 
 @pytest.mark.parametrize(("rates", "count"), [(("1.10",), 2), (("1.05",), 1), ((), 2)])
-def test_foreign_amounts_are_judged_by_the_newest_rate_or_strictly(ana: User, rates: tuple[str, ...], count: int) -> None:
+def test_i26_foreign_amounts_are_judged_by_the_newest_rate_or_strictly(ana: User, rates: tuple[str, ...], count: int) -> None:
     world.systems()
     _, case = world.mismatch(eur("10500.00"), eur("1000.00"))
     for value in rates:
@@ -292,12 +294,12 @@ def valid(ana: User, pat: User, case: ExceptionCase) -> dict[str, object]:
     return {"plan": plan.pk, "checkpoint": checkpoint.pk, "by": pat.pk, "maker": ana.pk, "digest": plan.digest}
 
 
-def test_raw_sql_may_sign_what_fits(valid: dict[str, object]) -> None:
+def test_i30_raw_sql_may_sign_what_fits(valid: dict[str, object]) -> None:
     run(DECIDE, valid)
     assert Decision.objects.count() == 1
 
 
-def test_raw_sql_cannot_sign_as_the_maker(valid: dict[str, object], ana: User) -> None:
+def test_i23_i30_raw_sql_cannot_sign_as_the_maker(valid: dict[str, object], ana: User) -> None:
     with guards.down():
         RoleGrant.objects.create(user=ana, role="approver")
     with pytest.raises(DatabaseError, match="maker_is_not_checker"):
@@ -305,7 +307,9 @@ def test_raw_sql_cannot_sign_as_the_maker(valid: dict[str, object], ana: User) -
 
 
 @pytest.mark.parametrize("lie", ["maker", "digest", "by", "checkpoint"])
-def test_raw_sql_cannot_sign_what_does_not_fit(valid: dict[str, object], cora: User, case: ExceptionCase, lie: str) -> None:
+def test_i24_i27_i30_raw_sql_cannot_sign_what_does_not_fit(
+    valid: dict[str, object], cora: User, case: ExceptionCase, lie: str
+) -> None:
     stranger = world.person("sam", "finance_analyst")
     other = submit_plan(credit_plan(stranger, second_invoice(case), invoice_id="701"), acting_user=stranger)
     lies: dict[str, object] = {
@@ -315,7 +319,7 @@ def test_raw_sql_cannot_sign_what_does_not_fit(valid: dict[str, object], cora: U
         run(DECIDE, {**valid, lie: lies[lie]})
 
 
-def test_raw_sql_cannot_sign_twice_or_after_the_end(valid: dict[str, object], ana: User) -> None:
+def test_i28_i30_raw_sql_cannot_sign_twice_or_after_the_end(valid: dict[str, object], ana: User) -> None:
     run(DECIDE, valid)
     with pytest.raises(DatabaseError):
         run(DECIDE, valid)
@@ -325,7 +329,7 @@ def test_raw_sql_cannot_sign_twice_or_after_the_end(valid: dict[str, object], an
         run(DECIDE, {**valid, "by": world.person("pit", "approver").pk})
 
 
-def test_raw_sql_cannot_change_or_remove_signatures_and_checkpoints(valid: dict[str, object]) -> None:
+def test_i30_i50_raw_sql_cannot_change_or_remove_signatures_and_checkpoints(valid: dict[str, object]) -> None:
     run(DECIDE, valid)
     for sql in (
         "UPDATE approvals_decision SET verdict = 'rejected'",
@@ -337,21 +341,21 @@ def test_raw_sql_cannot_change_or_remove_signatures_and_checkpoints(valid: dict[
             run(sql, [])
 
 
-def test_raw_sql_cannot_release_without_every_signature(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i26_i30_raw_sql_cannot_release_without_every_signature(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case, "10000.00")
     sign(plan, pat)
     with pytest.raises(DatabaseError, match="every checkpoint is signed"):
         run("UPDATE postings_changeplan SET state = 'released' WHERE id = %s", [plan.pk])
 
 
-def test_raw_sql_cannot_release_money_that_has_no_checkpoint(ana: User, case: ExceptionCase) -> None:
+def test_i26_i30_raw_sql_cannot_release_money_that_has_no_checkpoint(ana: User, case: ExceptionCase) -> None:
     plan = credit_plan(ana, case)
     run("UPDATE postings_changeplan SET state = 'submitted' WHERE id = %s", [plan.pk])
     with pytest.raises(DatabaseError, match="every checkpoint is signed"):
         run("UPDATE postings_changeplan SET state = 'released' WHERE id = %s", [plan.pk])
 
 
-def test_bytes_changed_behind_the_guards_are_noticed_before_release(ana: User, pat: User, case: ExceptionCase) -> None:
+def test_i24_bytes_changed_behind_the_guards_are_noticed_before_release(ana: User, pat: User, case: ExceptionCase) -> None:
     """Even with every trigger off: what is sent is what was signed, or nothing."""
     plan = submitted(ana, case)
     run("SET LOCAL session_replication_role = replica; UPDATE postings_posting SET body = 'other'::bytea; "

@@ -36,23 +36,23 @@ def test_a_change_without_money_needs_nobody() -> None:
         ("10000.01", ["approver", "controller"]),
     ],
 )
-def test_the_controller_signs_from_the_limit_on(amount: str, expected: list[str]) -> None:
+def test_i26_the_controller_signs_from_the_limit_on(amount: str, expected: list[str]) -> None:
     assert roles(amount) == expected
 
 
-def test_a_foreign_amount_is_judged_in_base_currency() -> None:
+def test_i26_a_foreign_amount_is_judged_in_base_currency() -> None:
     amount = Money(Decimal("9500.00"), "EUR")
     needs = checkpoints_for(moves_money=True, amount=amount, base_amount=usd("10260.00"))
     assert "10260.00 USD reaches the limit" in needs[1].why
 
 
-def test_without_a_rate_the_strictest_tier_applies_and_says_why() -> None:
+def test_i26_without_a_rate_the_strictest_tier_applies_and_says_why() -> None:
     needs = checkpoints_for(moves_money=True, amount=Money(Decimal(5), "JPY"), base_amount=None)
     assert [need.role for need in needs] == ["approver", "controller"]
     assert needs[1].why.startswith("No exchange rate from JPY to USD is known")
 
 
-def test_splitting_does_not_get_below_the_limit() -> None:
+def test_i26_splitting_does_not_get_below_the_limit() -> None:
     related = (Related("CP-00001", usd("4000.00")), Related("CP-00002", usd("3000.00")))
     assert roles("2999.99", related=related) == ["approver"]
     assert roles("3000.00", related=related) == ["approver", "controller"]
@@ -60,7 +60,7 @@ def test_splitting_does_not_get_below_the_limit() -> None:
 
 
 @given(parts=st.lists(st.integers(min_value=1, max_value=2_000_000), min_size=1, max_size=8))
-def test_however_an_amount_is_split_the_last_part_meets_the_tier_of_the_sum(parts: list[int]) -> None:
+def test_i26_however_an_amount_is_split_the_last_part_meets_the_tier_of_the_sum(parts: list[int]) -> None:
     whole = Money.from_minor(sum(parts), "USD")
     last = Money.from_minor(parts[-1], "USD")
     related = tuple(Related(f"CP-{number}", Money.from_minor(part, "USD")) for number, part in enumerate(parts[:-1]))

@@ -115,7 +115,7 @@ def test_i28_two_controllers_fill_one_checkpoint_once(case: ExceptionCase, ana: 
     assert ActionRecord.objects.filter(verb="plan.release").count() == 1
 
 
-def test_a_plan_is_submitted_once(case: ExceptionCase, ana: User) -> None:
+def test_i28_a_plan_is_submitted_once(case: ExceptionCase, ana: User) -> None:
     plan = credit_plan(ana, case)
     outcomes = together(*[lambda: submit_plan(plan, acting_user=ana)] * 6)
     assert outcomes.count("ok") == 1, outcomes
@@ -123,7 +123,7 @@ def test_a_plan_is_submitted_once(case: ExceptionCase, ana: User) -> None:
     assert fresh(plan).checkpoints.count() == 1
 
 
-def test_two_plans_on_one_invoice_never_get_under_way_together(case: ExceptionCase, ana: User) -> None:
+def test_i28_two_plans_on_one_invoice_never_get_under_way_together(case: ExceptionCase, ana: User) -> None:
     plans = [credit_plan(ana, case) for _ in range(6)]
     outcomes = together(*(partial(submit_plan, plan, acting_user=ana) for plan in plans))
     assert outcomes.count("ok") == 1, outcomes
@@ -141,7 +141,7 @@ def test_i27_a_role_taken_in_the_same_moment_leaves_no_release_without_it(case: 
     assert fresh(plan).state == (PlanState.RELEASED if outcomes[0] == "ok" else PlanState.SUBMITTED)
 
 
-def test_facts_that_move_in_the_same_moment_either_void_the_plan_or_come_after(case: ExceptionCase, ana: User) -> None:
+def test_i24_i25_facts_that_move_in_the_same_moment_either_void_the_plan_or_come_after(case: ExceptionCase, ana: User) -> None:
     plan = submitted(ana, case)
     pat = world.person("pat", "approver")
     moved = world.entered(usd("41120.00"), amount_remaining=usd("500.00"))

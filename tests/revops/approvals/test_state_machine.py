@@ -187,7 +187,7 @@ class ProposalAndApproval(RuleBasedStateMachine):
         assert ChangePlan.objects.filter(state__in=UNDER_WAY).count() <= 1, "all of these are on one invoice"
 
 
-def test_proposal_and_approval() -> None:
+def test_i23_i24_i26_i27_i28_i29_hold_after_whatever_people_do() -> None:
     thorough = int(os.environ.get("REVOPS_STATEFUL_EXAMPLES", "25"))
     run_state_machine_as_test(
         ProposalAndApproval,

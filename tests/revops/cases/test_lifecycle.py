@@ -204,7 +204,7 @@ def test_i11_any_order_and_duplication_ends_in_the_same_open_cases(order: list[i
     assert cases([*order, *copies], looks) == expected
 
 
-def test_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
+def test_i14_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), now=at(48))
     broken = Account.objects.create(name="Broken", crm_account="0015e00000AbCd2AAF", currency="USD")
     say(("crm", fact("customer", "0015e00000AbCd2AAF", 0, name="Broken", currency="USD")), now=at(48))

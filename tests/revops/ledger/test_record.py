@@ -87,7 +87,7 @@ def test_i12_a_late_version_is_kept_as_evidence_and_changes_nothing() -> None:
     assert list(row.entries.order_by("version").values_list("arrival", flat=True)) == ["late", "first"]
 
 
-def test_a_restated_content_still_outdates_what_comes_late() -> None:
+def test_i12_a_restated_content_still_outdates_what_comes_late() -> None:
     say("billing", invoice(1, "100.00"))
     assert say("billing", invoice(5, "100.00")) == ["restated"]
     assert say("billing", invoice(3, "40.00")) == ["late"]
@@ -95,7 +95,7 @@ def test_a_restated_content_still_outdates_what_comes_late() -> None:
     assert account_view.fields["total"] == {"amount": "100.00", "currency": "USD"}
 
 
-def test_other_content_under_a_known_version_is_a_conflict_with_one_winner() -> None:
+def test_i6_i11_other_content_under_a_known_version_is_a_conflict_with_one_winner() -> None:
     outcomes = {tuple(order): None for order in (("100.00", "70.00"), ("70.00", "100.00"))}
     digests = set()
     for first, second in outcomes:

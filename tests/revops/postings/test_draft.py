@@ -35,7 +35,7 @@ def case() -> ExceptionCase:
     return world.mismatch(usd("1120.00"), usd("1000.00"))[1]
 
 
-def test_composing_stores_the_exact_bytes_under_a_key_of_ours(analyst: User, case: ExceptionCase) -> None:
+def test_i33_composing_stores_the_exact_bytes_under_a_key_of_ours(analyst: User, case: ExceptionCase) -> None:
     plan = credit_plan(analyst, case)
     (posting,) = plan.postings.all()
     assert (plan.state, posting.state) == (PlanState.DRAFT, PostingState.PLANNED)
@@ -53,7 +53,7 @@ def test_composing_stores_the_exact_bytes_under_a_key_of_ours(analyst: User, cas
     assert ActionRecord.objects.get(verb="plan.compose").actor == analyst
 
 
-def test_two_plans_never_share_a_key(analyst: User, case: ExceptionCase) -> None:
+def test_i35_two_plans_never_share_a_key(analyst: User, case: ExceptionCase) -> None:
     keys = {credit_plan(analyst, case).postings.get().key for _ in range(5)}
     assert len(keys) == 5
 
@@ -64,7 +64,7 @@ def test_money_is_composed_by_finance_alone(case: ExceptionCase, roles: tuple[st
         credit_plan(world.person("other", *roles), case)
 
 
-def test_a_role_taken_away_counts_at_once_whatever_the_session_remembers(analyst: User, case: ExceptionCase) -> None:
+def test_i27_a_role_taken_away_counts_at_once_whatever_the_session_remembers(analyst: User, case: ExceptionCase) -> None:
     assert "finance_analyst" in analyst.role_codes()
     RoleGrant.objects.filter(user=analyst).delete()
     with pytest.raises(NotAllowed):
@@ -96,7 +96,7 @@ def test_a_connection_that_is_off_takes_no_plan(analyst: User, case: ExceptionCa
         credit_plan(analyst, case)
 
 
-def test_editing_makes_a_new_intent_under_a_new_key(analyst: User, case: ExceptionCase) -> None:
+def test_i35_editing_makes_a_new_intent_under_a_new_key(analyst: User, case: ExceptionCase) -> None:
     plan = credit_plan(analyst, case)
     before = plan.postings.get()
     edited = edit_plan(plan, inputs=credit_inputs("60.00"), reason="Half of it", acting_user=analyst)
@@ -162,7 +162,7 @@ def refused(sql: str, *values: str | int) -> bool:
         "params = '{\"a\": 1}'", "operation = 'other'", "body_digest = 'x'", "system_id = 'stripe'", "fence = fence - 1",
     ],
 )  # fmt: skip
-def test_stored_bytes_and_key_cannot_be_changed(analyst: User, case: ExceptionCase, change: str) -> None:
+def test_i35_stored_bytes_and_key_cannot_be_changed(analyst: User, case: ExceptionCase, change: str) -> None:
     posting = credit_plan(analyst, case).postings.get()
     Posting.objects.filter(pk=posting.pk).update(fence=1)
     assert refused(f"UPDATE postings_posting SET {change} WHERE id = %s", posting.pk)
@@ -170,13 +170,13 @@ def test_stored_bytes_and_key_cannot_be_changed(analyst: User, case: ExceptionCa
 
 
 @pytest.mark.parametrize("state", PlanState.values)
-def test_only_listed_moves_of_a_plan_exist(analyst: User, case: ExceptionCase, state: str) -> None:
+def test_i29_only_listed_moves_of_a_plan_exist(analyst: User, case: ExceptionCase, state: str) -> None:
     plan = credit_plan(analyst, case)
     allowed = state == "draft" or ("draft", state) in PLAN_MOVES
     assert refused("UPDATE postings_changeplan SET state = %s WHERE id = %s", state, plan.pk) is not allowed
 
 
-def test_ended_plans_stay_ended(analyst: User, case: ExceptionCase) -> None:
+def test_i29_ended_plans_stay_ended(analyst: User, case: ExceptionCase) -> None:
     plan = withdraw_plan(credit_plan(analyst, case), reason="x", acting_user=analyst)
     for state in set(PlanState.values) - {"withdrawn"}:
         assert refused("UPDATE postings_changeplan SET state = %s WHERE id = %s", state, plan.pk)
@@ -187,12 +187,12 @@ def test_ended_plans_stay_ended(analyst: User, case: ExceptionCase) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(set(PostingState.values) - {"planned", "void"}))
-def test_no_posting_leaves_before_its_plan_is_released(analyst: User, case: ExceptionCase, state: str) -> None:
+def test_i29_i30_no_posting_leaves_before_its_plan_is_released(analyst: User, case: ExceptionCase, state: str) -> None:
     posting = credit_plan(analyst, case).postings.get()
     assert refused("UPDATE postings_posting SET state = %s, vendor_id = '1' WHERE id = %s", state, posting.pk)
 
 
-def test_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> None:
+def test_i29_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> None:
     plan = credit_plan(analyst, case)
     columns = (
         "kind, account_id, maker_id, subject, reason, inputs, amount_minor, currency, digest, facts_digest, facts, outcome, "
@@ -224,7 +224,7 @@ def test_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -> No
         "case_id = NULL",
     ],
 )
-def test_what_was_submitted_is_bound(analyst: User, case: ExceptionCase, change: str) -> None:
+def test_i24_what_was_submitted_is_bound(analyst: User, case: ExceptionCase, change: str) -> None:
     plan = credit_plan(analyst, case)
     assert not refused("UPDATE postings_changeplan SET state = 'submitted' WHERE id = %s", plan.pk)
     other = world.person("bob", "finance_analyst")
@@ -233,7 +233,7 @@ def test_what_was_submitted_is_bound(analyst: User, case: ExceptionCase, change:
     assert fresh(plan).digest == plan.digest
 
 
-def test_one_plan_at_a_time_is_under_way_on_one_thing(analyst: User, case: ExceptionCase) -> None:
+def test_i28_one_plan_at_a_time_is_under_way_on_one_thing(analyst: User, case: ExceptionCase) -> None:
     first, second = credit_plan(analyst, case), credit_plan(analyst, case)
     assert not refused("UPDATE postings_changeplan SET state = 'submitted' WHERE id = %s", first.pk)
     assert refused("UPDATE postings_changeplan SET state = 'submitted' WHERE id = %s", second.pk)

@@ -208,7 +208,7 @@ def test_credit_memo_asks_for_one_exact_call() -> None:
         ({"status": "applied"}, {"customer": "50"}, False),
     ],
 )  # fmt: skip
-def test_only_an_equal_record_is_evidence(fields: dict[str, Value], refs: dict[str, str], fits: bool) -> None:
+def test_i39_only_an_equal_record_is_evidence(fields: dict[str, Value], refs: dict[str, str], fits: bool) -> None:
     params = {"amount": {"amount": "120.00", "currency": "USD"}, "customer_id": "50"}
     assert (CREDIT.mismatch(params, fields, refs) == "") is fits
 

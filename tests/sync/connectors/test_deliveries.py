@@ -40,7 +40,7 @@ def digest_of(body: bytes = EVENT, at: int = AT, secret: str = SECRET) -> str:
 
 
 @pytest.mark.parametrize("at", [AT, AT - 300, AT + 300])
-def test_stripe_takes_a_good_signature_within_five_minutes(at: int) -> None:
+def test_w4_stripe_takes_a_good_signature_within_five_minutes(at: int) -> None:
     verify_stripe(signed(at=at))
 
 
@@ -67,22 +67,22 @@ def test_stripe_takes_a_good_signature_within_five_minutes(at: int) -> None:
     ],
     ids=range(17),
 )
-def test_stripe_refuses_everything_else(header: str | None, code: str) -> None:
+def test_i4_stripe_refuses_everything_else(header: str | None, code: str) -> None:
     with pytest.raises(NotAuthentic) as refused:
         verify_stripe(header)
     assert refused.value.code == code
 
 
-def test_stripe_refuses_the_signature_of_a_body_written_anew() -> None:
+def test_w3_stripe_refuses_the_signature_of_a_body_written_anew() -> None:
     with pytest.raises(NotAuthentic):
         verify_stripe(signed(), json.dumps(json.loads(EVENT)).replace(" ", "").encode())
 
 
-def test_one_good_signature_among_several_is_enough() -> None:
+def test_w6_one_good_signature_among_several_is_enough() -> None:
     verify_stripe(f"t={AT},v1={'0' * 64},v1={digest_of()}")
 
 
-def test_during_a_roll_both_secrets_sign_and_a_forgotten_one_does_not() -> None:
+def test_w2_during_a_roll_both_secrets_sign_and_a_forgotten_one_does_not() -> None:
     both = f"whsec_new {SECRET}"
     verify_stripe(signed(), webhook_secret=both)
     verify_stripe(signed(secret="whsec_new"), webhook_secret=both)
@@ -93,7 +93,7 @@ def test_during_a_roll_both_secrets_sign_and_a_forgotten_one_does_not() -> None:
 
 
 @pytest.mark.parametrize(("mode", "livemode"), [("test", b"true"), ("live", b"false")])
-def test_an_event_of_the_other_mode_is_refused(mode: str, livemode: bytes) -> None:
+def test_w8_an_event_of_the_other_mode_is_refused(mode: str, livemode: bytes) -> None:
     body = EVENT.replace(b"false", livemode)
     with pytest.raises(NotAuthentic) as refused:
         verify_stripe(signed(body), body, mode=mode)
@@ -101,7 +101,7 @@ def test_an_event_of_the_other_mode_is_refused(mode: str, livemode: bytes) -> No
     verify_stripe(signed(body), body, mode="live" if mode == "test" else "test")
 
 
-def test_bytes_that_are_no_text_are_not_authentic_and_not_a_fault() -> None:
+def test_w22_bytes_that_are_no_text_are_not_authentic_and_not_a_fault() -> None:
     with pytest.raises(NotAuthentic):
         verify_stripe(signed(), b"\xff\xfe")
 
@@ -120,7 +120,7 @@ def hint_signature(stamp: str, body: bytes, secret: str = "demo-netsuite-hint-se
     return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
-def test_netsuite_takes_a_signed_hint_and_refuses_a_changed_one() -> None:
+def test_i4_netsuite_takes_a_signed_hint_and_refuses_a_changed_one() -> None:
     body = json.dumps(HINT).encode()
     for at in (AT, AT - 300, AT + 300):
         verify_netsuite(str(at), hint_signature(str(at), body), body)
@@ -141,7 +141,7 @@ def test_netsuite_takes_a_signed_hint_and_refuses_a_changed_one() -> None:
         verify_netsuite(str(AT), hint_signature(str(AT), body), body + b" ")
 
 
-def test_gainsight_takes_its_token_only_and_also_a_week_later() -> None:
+def test_w9_gainsight_takes_its_token_only_and_also_a_week_later() -> None:
     def verify(token: str, **settings: str) -> None:
         headers = {"x-gainsight-token": token}
         later = NOW + dt.timedelta(days=7)
@@ -174,20 +174,20 @@ def test_a_body_without_a_key_is_unreadable(vendor: str, body: bytes) -> None:
         CONNECTORS[vendor].dedup_key(Incoming("event", body))
 
 
-def test_the_keys_of_a_push() -> None:
+def test_i5_the_keys_of_a_push() -> None:
     assert CONNECTORS["stripe"].dedup_key(Incoming("event", EVENT)) == "evt_1"
     assert CONNECTORS["netsuite"].dedup_key(Incoming("hint", json.dumps(HINT).encode())) == f"hint:{HINT['nonce']}"
     body = b'{"object": "company", "gsid": "1P02X", "modifiedDate": "2026-11-18T12:26:40Z"}'
     assert CONNECTORS["gainsight"].dedup_key(Incoming("hint", body)) == "hint:company:1P02X:2026-11-18T12:26:40Z"
 
 
-def test_a_body_that_will_be_set_aside_still_has_its_key() -> None:
+def test_w20_w21_a_body_that_will_be_set_aside_still_has_its_key() -> None:
     """Signed, so it must be stored: twice the same key, and a text that no column can keep."""
     for body in (b'{"id": "evt_1", "a": 1, "a": 2}', b'{"id": "evt_1", "name": "\\u0000"}'):
         assert CONNECTORS["stripe"].dedup_key(Incoming("event", body)) == "evt_1"
 
 
-def test_an_event_that_stripe_renders_anew_is_a_copy_and_another_amount_is_not() -> None:
+def test_i5_i6_an_event_that_stripe_renders_anew_is_a_copy_and_another_amount_is_not() -> None:
     stripe = CONNECTORS["stripe"]
     pretty = json.dumps({**json.loads(EVENT), "pending_webhooks": 0}, indent=2, sort_keys=True).encode()
     assert stripe.content_digest(EVENT) == stripe.content_digest(pretty)

@@ -164,7 +164,7 @@ def test_ignored_has_a_reason(vendor: str, name: str, change: Change, code: str)
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"{}", b'{"id": 1, "id": 2}', b'{"a": "\\u0000"}', b"\xff", b"[" * 100])
-def test_no_body_makes_a_connector_fall_over(path: Path, body: bytes) -> None:
+def test_w24_w26_no_body_makes_a_connector_fall_over(path: Path, body: bytes) -> None:
     connector, config, incoming, _ = load(path)
     given = Incoming(incoming.kind, body, {}, incoming.received_at, incoming.object_type)
     with pytest.raises((Misunderstood, Ignored)):
@@ -175,7 +175,7 @@ CLASSES: tuple[object, ...] = (None, "x", -1, Decimal("1.5"), True, [], {}, [1])
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
-def test_no_missing_or_changed_field_makes_a_connector_fall_over(path: Path) -> None:
+def test_w26_no_missing_or_changed_field_makes_a_connector_fall_over(path: Path) -> None:
     """Every field of every recording once dropped and once replaced by each class of value: facts, or a clean answer."""
     connector, config, incoming, document = load(path)
 
