@@ -65,9 +65,10 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
     row.state, row.submitted_at = PlanState.SUBMITTED, timezone.now()
     row.row_version += 1
     row.save()
+    count = "1 approval" if len(needs) == 1 else f"{len(needs)} approvals"
     audit(
         "plan.submit", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=row.reason,
-        summary=f"submitted {row.code} for {len(needs)} approval{'s' if len(needs) > 1 else ''}" if needs else f"submitted {row.code}; it needs no approval",
+        summary=f"submitted {row.code} for {count}" if needs else f"submitted {row.code}; it needs no approval",
         after={"state": row.state, "digest": row.digest, "checkpoints": [{"role": n.role, "why": n.why} for n in needs]},
     )  # fmt: skip
     if not needs:

@@ -118,7 +118,9 @@ def test_i7_every_delivery_is_in_exactly_one_state_at_every_instant(web: str, st
     lock = threading.Lock()
 
     def send(number: int) -> None:
-        over: dict[str, Any] = {"type": "customer.teleported"} if number % 7 == 0 else {"account": "acct_other"} if number % 7 == 1 else {}
+        over: dict[str, Any] = (
+            {"type": "customer.teleported"} if number % 7 == 0 else {"account": "acct_other"} if number % 7 == 1 else {}
+        )
         body = rendered(event(number % 60, f"name {number % 60}", customer=f"cus_{number % 6}", **over))
         answer = httpx2.post(f"{web}/intake/stripe/", content=body, headers=headers(body), timeout=20, trust_env=False)
         assert answer.status_code == 202
