@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from revops.audit.trace import new_trace_id, tracing
-from revops.errors import RevOpsError
+from revops.errors import Rejected, RevOpsError
 from revops.people.models import User
 from revops.web.errors import error_page, unavailable_page
 
@@ -28,6 +28,15 @@ class PageMiddleware:
         if "Cache-Control" not in response and not request.path.startswith("/static/"):
             response["Cache-Control"] = "no-store"
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
+    ) -> HttpResponse | None:
+        """A form with a character that no text can hold is refused as a whole: nobody types it, and nothing stores it."""
+        ours = view.__module__.startswith(("revops.web", "sync.pages"))
+        if ours and request.method == "POST" and any("\x00" in text for values in request.POST.lists() for text in values[1]):
+            return error_page(request, Rejected("text_unusable", "A field holds a NUL character. Nothing was changed."))
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Our own errors say what to do next; a database that does not answer is our fault and passes."""

@@ -12,6 +12,7 @@ import revops
 from revops.people.models import Role, User
 from revops.web.formatting import count_text
 from revops.web.navigation import sections_for
+from revops.web.still import Still, still_for
 
 THEMES = ("light", "dark")
 DENSITIES = ("compact", "comfortable")
@@ -53,6 +54,10 @@ class Shell:
             Tab(s.code, s.label, reverse(s.url_name), _shown(s.count(self.user)) if s.count else "")
             for s in sections_for(self.user)
         ]
+
+    @cached_property
+    def still(self) -> Still:
+        return still_for(self.user) if self.user else Still()
 
     @cached_property
     def roles(self) -> str:

@@ -43,7 +43,7 @@ class Progress:
 
 def story_of(case: ExceptionCase, progress: Progress | None, *, fixable: bool) -> list[Step]:
     """The steps of a case. `progress` is that of its newest plan; `fixable` whether a change of ours can put it right."""
-    steps = [Step("Found", instant_text(case.opened_at), "done"), _taken(case)]
+    steps = [Step("Found", instant_text(case.opened_at), "done"), _taken(case, under_way=progress is not None)]
     if progress is not None and not (case.status == CaseStatus.CLOSED and progress.plan.state in (*DEAD, PlanState.DRAFT)):
         steps += plan_story(progress)
     elif case.status == CaseStatus.CLOSED:
@@ -59,11 +59,13 @@ def story_of(case: ExceptionCase, progress: Progress | None, *, fixable: bool) -
     return [*steps, _closed(case)]
 
 
-def _taken(case: ExceptionCase) -> Step:
+def _taken(case: ExceptionCase, *, under_way: bool) -> Step:
     if case.owner is not None:
         return Step("Taken", f"by {case.owner.shown_name}", "done")
     if case.status == CaseStatus.CLOSED:
         return Step("Taken", "by nobody; it was not needed", "done")
+    if under_way:
+        return Step("Taken", "nobody took it", "done")
     return Step("Taken", "nobody yet", "now" if case.status == CaseStatus.OPEN else "todo")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from revops.web import accounts, approvals, audit, bulk, cases, home, people, plans, queue, records, saved_views, sign_in
+from revops.web import accounts, approvals, audit, bulk, cases, home, people, plans, queue, records, saved_views, sign_in, still
 from revops.web.navigation import Section, add_section
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("find/", home.find, name="find"),
+    path("still/", still.still, name="still"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("preferences/", sign_in.preferences, name="preferences"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from revops.approvals import actions as approvals
 from revops.cases import actions
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.people.models import User
@@ -31,7 +32,9 @@ def test_the_help_lists_exactly_the_keys_that_are_bound(desk: Any) -> None:
     mine.page.keyboard.press("?")
     expect(mine.page.locator("#help")).to_be_visible()
     shown = mine.page.eval_on_selector_all("#help [data-press]", "lines => lines.map(line => line.dataset.press)")
-    assert shown == [key.press for key in keys_for("queue")]
+    mine_to_open = mine.page.eval_on_selector_all("[data-section]", "links => links.map(link => link.dataset.section)")
+    assert "approvals" not in mine_to_open
+    assert shown == [key.press for key in keys_for("queue", mine_to_open)]
     mine.page.keyboard.press("Escape")
     expect(mine.page.locator("#help")).to_be_hidden()
 
@@ -53,7 +56,7 @@ def test_the_queue_can_be_worked_by_keys_alone(desk: Any) -> None:
     page.keyboard.press("i")
     expect(page.locator("[data-toast]")).to_contain_text("is yours")
     assert at(page) == second
-    expect(page.locator(f"#{second} .c-owner .sr")).to_have_text("you")
+    expect(page.locator(f"#{second} .c-owner .owner-name")).to_have_text("you")
     page.keyboard.press("z")
     expect(page.locator(f"#{second} .c-owner .sr")).to_have_text("nobody")
     page.keyboard.press("Escape")
@@ -152,7 +155,7 @@ def test_everything_works_without_script(desk: Any) -> None:
     page = mine.page
     mine.open("/queue/?severity=high")
     page.click(f"text={case.code}")
-    page.locator(".verdicts >> text=Take it").click()
+    page.locator(".next-step button").click()
     assert f"{case.code} is yours" in mine.text()
     page.fill("#note-text", "Checked.")
     page.click("text=Write note")
@@ -190,3 +193,83 @@ def test_new_rows_wait_behind_a_button(desk: Any) -> None:
     assert mine.page.locator("tr[data-row]").count() == rows
     mine.page.click("text=1 new: show")
     expect(mine.page.locator("tr[data-row]")).to_have_count(rows + 1)
+
+
+def test_an_action_in_the_pane_moves_every_count_beside_it_at_once(desk: Any) -> None:
+    case = a_case(team="finance", due_at="2026-01-01T00:00:00Z")
+    some_cases(3, team="finance")
+    mine = desk("farid", "finance_analyst")
+    page = mine.page
+    mine.open(f"/queue/?open={case.code}")
+    view = "xpath=//a[contains(@href, 'owner=me') and ancestor::nav]//*[@class='n']"
+    expect(page.locator(view)).to_have_text("0")
+    page.locator("#pane [data-key=take]").click()
+    expect(page.locator(view)).to_have_text("1")
+    page.locator("#pane summary[data-key=snooze]").click()
+    page.locator("#pane [name=reason]").fill("waits for the bank")
+    page.locator("#pane button", has_text="Snooze case").click()
+    expect(page.locator("#tabs a", has_text="Open").locator(".n")).to_have_text("3")
+    expect(page.locator("#tabs a", has_text="Snoozed").locator(".n")).to_have_text("1")
+    expect(page.locator(f"#case-{case.pk}")).to_contain_text("snoozed")
+
+
+def test_everything_that_matches_is_selected_previewed_and_assigned(desk: Any) -> None:
+    some_cases(55, team="finance", severity=1)
+    some_cases(2, team="finance", severity=3)
+    mine = desk("farid", "finance_analyst")
+    page = mine.page
+    mine.open("/queue/?severity=critical")
+    expect(page.locator("[data-bulk]")).to_be_hidden()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[data-bulk]")).to_contain_text("1 selected")
+    page.locator(".bulk-all input").check()
+    page.keyboard.press("a")
+    page.locator("#bulk-remark").fill("rota")
+    page.click("text=Assign cases")
+    expect(page.locator("h1")).to_have_text("Give 55 cases to Farid?")
+    assert not ExceptionCase.objects.filter(owner__isnull=False).exists()
+    page.get_by_role("button", name="Give 55 cases to Farid").click()
+    expect(page.locator(".messages")).to_contain_text("55 cases given to Farid")
+    assert ExceptionCase.objects.filter(owner__isnull=False).count() == 55
+
+
+def test_the_pages_of_a_plan_and_its_case_follow_by_themselves(desk: Any) -> None:
+    all_of_it = company()
+    plan, case = all_of_it.plan, all_of_it.case
+    maker = desk("farid", "finance_analyst")
+    maker.page.clock.install()
+    maker.open(f"/plans/{plan.code}/")
+    expect(maker.page.locator(".story [aria-current]")).to_contain_text("Approved")
+    for role, name in (("approver", "anneke"), ("controller", "kenji")):
+        signer = world.person(name, role)
+        approvals.approve(plan, digest=plan.digest, meaning="yes", acting_user=signer)
+    maker.page.clock.run_for(31_000)
+    expect(maker.page.locator(".story [aria-current]")).to_contain_text("Sent")
+    expect(maker.page.locator(".next-step")).to_contain_text("On its way")
+    maker.open(f"/cases/{case.code}/")
+    expect(maker.page.locator(".next-step")).to_contain_text("is being sent")
+
+
+def test_the_way_back_leads_to_the_list_that_one_came_from(desk: Any) -> None:
+    case = a_case(team="finance", severity=1)
+    mine = desk("farid", "finance_analyst")
+    mine.open("/queue/?severity=critical&sort=-opened")
+    mine.page.click(f"text={case.code}")
+    mine.page.wait_for_url("**/cases/**")
+    mine.page.keyboard.press("u")
+    mine.page.wait_for_url("**/queue/?severity=critical&sort=-opened")
+
+
+def test_customer_success_starts_with_its_own_team(desk: Any) -> None:
+    mine_to_work, theirs = a_case(team="customer_success"), a_case(team="finance")
+    carla = desk("carla", "cs_analyst")
+    carla.open("/queue/")
+    assert carla.page.url.endswith("?team=customer_success")
+    assert mine_to_work.code in carla.text()
+    assert theirs.code not in carla.text()
+    carla.page.click("text=All open")
+    expect(carla.page.locator(f"#case-{theirs.pk} .lock")).to_have_attribute("aria-label", "Finance works this case")
+    assert carla.page.locator(f"#case-{theirs.pk} input").count() == 0
+    carla.open(f"/cases/{theirs.code}/")
+    expect(carla.page.locator(".withheld")).to_contain_text("finance analysts and controllers")

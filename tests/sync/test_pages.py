@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from revops.audit.models import ActionRecord
-from sync.models import Delivery, DeliveryState
+from sync.models import Delivery, DeliveryState, Replay
 from sync.pages import shown_body
 from tests.factories import PASSWORD, dead_letter, person
 from tests.revops import world
@@ -137,3 +137,21 @@ def test_an_administrator_stops_and_allows_posting_with_a_reason(sign_in: Callab
     assert (
         sign_in("aurelio", "auditor").post("/connections/netsuite/posting/", {"posting": "off", "reason": "x"}).status_code == 404
     )
+
+
+def test_a_replay_is_stopped_by_a_button(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
+    client = sign_in("farid", "finance_analyst")
+    client.post("/deliveries/replay/", {"delivery": [dead[0].pk, dead[1].pk], "reason": "mended"})
+    run = Replay.objects.get()
+    page = client.get(f"/deliveries/replays/{run.pk}/").content.decode()
+    assert "Stop what is not yet replayed" in page
+    reader = sign_in("aurelio", "auditor")
+    assert "Stop what is not yet replayed" not in reader.get(f"/deliveries/replays/{run.pk}/").content.decode()
+    assert reader.post(f"/deliveries/replays/{run.pk}/cancel/").status_code == 404
+    stopped = client.post(f"/deliveries/replays/{run.pk}/cancel/", follow=True).content.decode()
+    assert "2 deliveries are what they were" in stopped
+    assert "Stopped by" in stopped
+    assert Delivery.objects.filter(state=DeliveryState.QUARANTINED).count() == 4
+    assert client.post(f"/deliveries/replays/{run.pk}/cancel/").status_code == 409
+    assert "stopped, 2 taken back" in client.get("/deliveries/dead/").content.decode()
+    assert client.get("/deliveries/replays/999/").status_code == 404

@@ -1,0 +1,44 @@
+"""The line above every page while work stands still: whoever looks at figures must know that they do not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from revops.access.rules import may
+from revops.people.models import User
+from revops.telemetry.work import read_work, troubles_in
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """What stands still, for one reader. `codes` name it for the next question; the sentences are for those who see
+    deliveries, the others are told that what they see may be behind."""
+
+    codes: str = ""
+    sentences: tuple[str, ...] = ()
+    told_why: bool = False
+
+
+def still_for(user: User) -> Still:
+    """One cheap statement."""
+    troubles = troubles_in(read_work())
+    sentences = tuple(trouble.sentence for trouble in troubles)
+    return Still(",".join(trouble.code for trouble in troubles), sentences, may(user, "see_deliveries"))
+
+
+@login_not_required
+@require_safe
+def still(request: HttpRequest) -> HttpResponse:
+    """The line again, or 204 when nothing else is the matter than what is shown: a reader aloud repeats nothing. Also 204 for
+    somebody who was signed out meanwhile, so that no sign-in form is drawn into the line."""
+    if not isinstance(request.user, User):
+        return HttpResponse(status=204)
+    found = still_for(request.user)
+    if found.codes == request.GET.get("shown", ""):
+        return HttpResponse(status=204)
+    return render(request, "web/_still.html", {"still": found})
