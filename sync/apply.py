@@ -22,6 +22,7 @@ from sync import connections, doorbell
 from sync.claims import ATTEMPTS_MAX, REREAD, Claimed, Verdict, claim, failed, finish, ignored, quarantined
 from sync.connector import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
 from sync.crash import crash_point
+from sync.heartbeat import alive
 from sync.models import Connection, DeliveryState
 
 BATCH = 400
@@ -56,6 +57,7 @@ def process_round(now: dt.datetime, *, limit: int = BATCH) -> Counter[str]:
     """One batch of fresh rows, then a few that were tried before, one by one. Empty when nothing was due."""
     done = process(claim(limit=limit), now)
     for _ in range(ALONE_MAX):
+        alive()
         alone = claim(limit=1, tried=True)
         if not alone:
             break
@@ -164,6 +166,7 @@ def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Coun
         _log.info("a batch is recorded row by row", extra={"connection": slug, "rows": len(items), "error": _name(error)})
     done: Counter[str] = Counter()
     for item in items:
+        alive()
         done += record_all(slug, [item], now)
     return done
 

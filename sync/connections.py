@@ -34,6 +34,7 @@ from revops.people.actors import System
 from sync import kept
 from sync.connector import Config, Connector, Refused
 from sync.connectors import CONNECTORS
+from sync.heartbeat import alive
 from sync.models import Connection, Watermark
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def client_for(connection: Connection, *, within_seconds: float = math.inf) -> H
     config = config_of(connection)
     secrets = [config.get(setting.name) for setting in connector_of(connection).settings if setting.sensitive]
     loopback = connection.loopback_allowed
-    return HttpClient(config, allow_loopback=loopback, secrets=secrets, within_seconds=within_seconds)
+    return HttpClient(config, allow_loopback=loopback, secrets=secrets, within_seconds=within_seconds, on_attempt=alive)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ a minute while work waits is stuck.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from sync.models import Heartbeat
 
@@ -41,7 +42,8 @@ def alive() -> None:
     """One more step of whatever this process last said it works on. Nothing where no worker runs, and nothing inside a
     transaction: there the row would stay locked, and the sign be seen only at the end."""
     if _now_at and not connection.in_atomic_block:
-        beat(*_now_at[0])
+        with contextlib.suppress(DatabaseError):  # whoever needs the database next will notice
+            beat(*_now_at[0])
 
 
 def silent_seconds(now: dt.datetime) -> dict[str, int]:

@@ -252,7 +252,8 @@ class HttpClient:
     """Fulfils `sync.connector.Client` for one connection. Close it, or use it in a `with` block.
 
     `secrets` are the values that must never show (the sensitive settings); remembered values are kept out as well.
-    `tls` is for vendors behind a certificate authority of their own; the default trusts the public ones.
+    `tls` is for vendors behind a certificate authority of their own; the default trusts the public ones. `on_attempt` is
+    called before every attempt: whoever works through this client is alive.
     """
 
     def __init__(
@@ -265,11 +266,13 @@ class HttpClient:
         resolver: Resolver = resolve,
         tls: ssl.SSLContext | None = None,
         within_seconds: float = math.inf,
+        on_attempt: Callable[[], None] = lambda: None,
     ) -> None:
         self._origin = check_base_url(config.base_url, allow_loopback=allow_loopback)
         self._allow_loopback = allow_loopback
         self._limits = limits
         self._over_at = time.monotonic() + within_seconds
+        self._on_attempt = on_attempt
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._memory = memory_for(config)
         per_minute = _quota(config, limits)
@@ -369,6 +372,7 @@ class HttpClient:
         return self._origin + path
 
     def _attempt(self, client: httpx2.Client, request: httpx2.Request, is_safe: bool, ends: float) -> Reply:
+        self._on_attempt()
         if time.monotonic() >= ends:
             raise RetryLater(f"{request.method} {request.url.path}: the time for it is used up.", code="out_of_time")
         if self._bucket is not None and (wait := self._bucket.take()) > 0:

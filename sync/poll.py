@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +22,13 @@ from revops.ledger import freshness
 from sync import connections, doorbell, inbox
 from sync.connections import Door
 from sync.connector import ConnectorAnswer, Page, RetryLater, Stream
+from sync.heartbeat import alive
 from sync.models import Connection, Watermark
 
 LEASE_SECONDS = 120
+STUCK_SECONDS = 900
+"""How long a worker may talk to a vendor in one pull. Only a read that cannot stop earlier without starting over takes longer
+than its turn; one that is not over by now is a failure that people must see."""
 FAILURE_WAIT_SECONDS_MAX = 900
 _log = logging.getLogger("sync.poll")
 
@@ -62,11 +67,15 @@ class _LeaseLost(Exception):
 
 
 def pull_due(seconds: float, progress: Progress | None = None) -> list[Pulled]:
-    """Pull every stream that is due, until none is or the time is over. For workers."""
+    """Pull every stream that is due, until none is or the time is over. For workers.
+
+    A read that is not at its end by then stops where it can go on later, so that a first load of hours holds up neither the
+    other streams nor the worker's end.
+    """
     deadline = time.monotonic() + seconds
     results: list[Pulled] = []
     while time.monotonic() < deadline and (held := _claim(due_only=True)) is not None:
-        results.append(_pull(held, progress))
+        results.append(_pull(held, progress, deadline))
     return results
 
 
@@ -75,7 +84,7 @@ def pull_now(slug: str, stream: str, progress: Progress | None = None) -> Pulled
     held = _claim(due_only=False, slug=slug, stream=stream)
     if held is None:
         return Pulled(slug, stream, problem="Another worker is reading it at this moment, or it does not exist.")
-    return _pull(held, progress)
+    return _pull(held, progress, math.inf)
 
 
 def streams_of(slug: str) -> list[str]:
@@ -142,20 +151,25 @@ def _claim(*, due_only: bool, slug: str = "", stream: str = "") -> _Held | None:
     return None if row is None else _Held(*row)
 
 
-def _pull(held: _Held, progress: Progress | None) -> Pulled:
+def _pull(held: _Held, progress: Progress | None, turn_ends: float) -> Pulled:
     source = Connection.objects.get(pk=held.slug)
     result = Pulled(held.slug, held.stream)
+    within_seconds = STUCK_SECONDS if turn_ends < math.inf else math.inf
     try:
         door = connections.door_of(source)
         stream = _stream(source, held.stream)
         if stream is None:
             _release(held, every_seconds=FAILURE_WAIT_SECONDS_MAX)
             return replace(result, problem="This version of the connector has no such stream.")
-        with connections.client_for(source) as client:
+        with connections.client_for(source, within_seconds=within_seconds) as client:
             for page in door.connector.pull(client, door.config, held.stream, held.value, held.started_at):
                 result = _store(held, door, page, result)
+                alive()
                 if progress is not None:
                     progress(result)
+                if not page.done and page.watermark != held.value and time.monotonic() > turn_ends:
+                    _release(held, every_seconds=0)
+                    return result
     except _LeaseLost:
         return replace(result, problem="Another worker took the stream over.")
     except RetryLater as answer:

@@ -16,6 +16,7 @@ from sync import connections, doorbell, inbox
 from sync.apply import Understood, record_all, understand
 from sync.claims import REREAD, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
 from sync.connector import Client, ConnectorAnswer, Refused, Reread, RetryLater
+from sync.heartbeat import alive
 from sync.models import Connection, DeliveryState
 
 BATCH = 25
@@ -65,6 +66,7 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
     answers: dict[Reread, int | Exception | None] = {}
     done: Counter[str] = Counter()
     for item in items:
+        alive()
         for wanted in item.rereads:
             if wanted in answers:
                 continue

@@ -16,8 +16,9 @@ from sync import doorbell
 from sync.heartbeat import beat
 
 DRAIN_SECONDS = 20.0
-DETECT_BATCH = 50
-POST_BATCH = 20
+DETECT_BATCH = 10
+POST_BATCH = 1
+"""Small, because the time is looked at between two batches."""
 
 
 @shared_task(name="sync.tasks.pull_streams")
@@ -62,8 +63,13 @@ def send_postings() -> None:
 
 def _work(queue: str, task: str, batch: Callable[[], int]) -> None:
     """Batch after batch until one finds nothing. When the time is over first, ring again; what others hold or what waits for
-    a switch is left to the sweeper."""
+    a switch is left to the sweeper.
+
+    So a task ends about `DRAIN_SECONDS` after it began, plus one batch, and every batch ends: SQL by its statement time-out,
+    HTTP by the client's deadlines, and each loop by its count. What none of them can end, such as a pattern that never comes
+    to a match, is ended from outside: by the time limit of a prefork worker, by the supervisor where the pool is solo."""
     deadline = time.monotonic() + DRAIN_SECONDS
+    beat(queue, task)
     while batch():
         beat(queue, task)
         if time.monotonic() > deadline:

@@ -168,3 +168,26 @@ def test_the_command_fails_when_a_stream_does(vendor: Control, source: Connectio
     vendor.fault("GET", "/v1/customers", times=20, status=403, body='{"error": {"code": "forbidden"}}')
     with pytest.raises(CommandError, match="stripe events"):
         call_command("sync", stdout=io.StringIO())
+
+
+def test_a_long_read_takes_turns_with_the_others(vendor: Control, source: Connection) -> None:
+    """Its turn is over after one page: the stream is free again and due at once, and goes on where it was."""
+    vendor.fault("GET", "/v1/customers", times=3, delay_seconds=0.3)
+    for pages in (1, 1):
+        (pulled,) = poll.pull_due(0.2)
+        assert (pulled.pages, pulled.done, pulled.problem) == (pages, False, "")
+        assert watermark().lease_until is None
+        assert watermark().next_pull_at <= now()
+    assert Delivery.objects.count() == 200
+    (pulled,) = poll.pull_due(20)
+    assert (pulled.done, pulled.problem) == (True, "")
+    assert Delivery.objects.count() == 250
+
+
+def test_a_read_that_gets_nowhere_ends(vendor: Control, source: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also inside a connector's own loop: the client is made for a time."""
+    monkeypatch.setattr(poll, "STUCK_SECONDS", 0.2)
+    vendor.fault("GET", "/v1/customers", times=20, delay_seconds=0.3)
+    (pulled,) = poll.pull_due(20)
+    assert pulled.problem
+    assert watermark().failures == 1
