@@ -142,7 +142,7 @@ RULE = Rule(
         check=(
             "Open both documents: was a line entered twice, a discount missed, a tax rate wrong?",
             "Was a credit note issued in billing that never reached the ERP?",
-            "Is the ERP's posting period still open? A locked period needs the controller.",
+            "Is the posting period still open in the ERP? Into a closed or locked one nothing can be posted.",
         ),
         fixes=("credit_memo",),
     ),
