@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from django.db import DatabaseError, connection, transaction
 
-from sync import inbox
+from revops.people.actors import System
+from sync import connections, inbox
+from sync.connector import Incoming, NotAuthentic
 from sync.models import Connection, Delivery
 from tests.sync.processes import until, web_server
 from tests.sync.stripe_sender import SECRET, event, headers, rendered, signature
@@ -44,6 +47,49 @@ def test_i3_a_delivery_is_stored_as_it_came_before_it_is_answered(http_client: h
     assert (bytes(row.body), row.dedup_key, row.state, row.copies) == (body, "evt_00000001", "pending", 1)
     assert len(row.trace_id) == 32
     assert "stripe-signature" in row.headers  # so that it can be verified again
+
+
+def odd_bodies() -> dict[str, bytes]:
+    text = rendered(event(1)).decode()
+    return {
+        "NUL": text.replace("Aurora", "Aur\\u0000ora").encode(),
+        "half a surrogate pair": text.replace("Aurora", "Aur\\ud800ora").encode(),
+        "one key twice": text.replace('"balance": 0', '"balance": 0, "balance": 7').encode(),
+        "escapes and blanks": text.replace("Aurora", "\\u0041urora").replace("\n", " \r\n\t").encode(),
+        "numbers written at length": text.replace('"balance": 0', '"balance": 0e0').encode(),
+    }
+
+
+@pytest.mark.parametrize("case", list(odd_bodies()))
+def test_i3_signed_bytes_are_kept_untouched_whatever_they_spell(http_client: httpx2.Client, case: str) -> None:
+    body = odd_bodies()[case]
+    assert post(http_client, body).status_code == 202
+    row = Delivery.objects.get()
+    assert bytes(row.body) == body
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_typeof(body)::text, encode(sha256(body), 'hex') = digest FROM sync_delivery")
+        assert cursor.fetchone() == ("bytea", True)
+
+
+def test_i3_what_was_kept_is_neither_changed_nor_removed(http_client: httpx2.Client) -> None:
+    assert post(http_client, rendered(event(1))).status_code == 202
+    changes = ("body = 'x'::bytea", "digest = 'x'", "dedup_key = 'x'")
+    for refused in (*(f"UPDATE sync_delivery SET {change}" for change in changes), "DELETE FROM sync_delivery"):
+        with pytest.raises(DatabaseError, match="Cannot"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(refused)
+    assert bytes(Delivery.objects.get().body) == rendered(event(1))
+
+
+def test_i4_what_was_kept_can_be_verified_again_and_a_changed_byte_shows(http_client: httpx2.Client) -> None:
+    assert post(http_client, rendered(event(1))).status_code == 202
+    row = Delivery.objects.get()
+    door = connections.door("stripe")
+    assert door is not None
+    told = Incoming("event", bytes(row.body), row.headers, row.received_at)
+    door.connector.verify(told, door.config, row.received_at)
+    changed = Incoming("event", bytes(row.body).replace(b"Aurora", b"aurora"), row.headers, row.received_at)
+    with pytest.raises(NotAuthentic):
+        door.connector.verify(changed, door.config, row.received_at)
 
 
 def test_i59_secrets_and_cookies_are_not_kept_with_the_headers(http_client: httpx2.Client) -> None:
@@ -293,6 +339,23 @@ def test_i5_fifty_copies_at_once_are_one_row(web: str, stripe: Connection) -> No
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         assert set(pool.map(send, range(50))) == {202}
     assert Delivery.objects.get().copies == 50
+
+
+BILLION_LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>&b;</soapenv:Body></soapenv:Envelope>"""
+
+
+@pytest.mark.parametrize("content_type", ["text/xml", "application/soap+xml", "application/json"])
+def test_w30_a_soap_message_meets_no_parser(http_client: httpx2.Client, content_type: str) -> None:
+    """Salesforce is read, it pushes nothing here: its door does not exist, and no other door takes XML."""
+    connections.connect(
+        slug="salesforce", vendor="salesforce", base_url="https://login.salesforce.com", acting_user=System("tests"),
+        values={"client_id": "x", "client_secret": "y"},
+    )  # fmt: skip
+    given = {"Content-Type": content_type, "SOAPAction": '""', "Stripe-Signature": signature(BILLION_LAUGHS)}
+    assert post(http_client, BILLION_LAUGHS, given, slug="salesforce").status_code == 404
+    assert post(http_client, BILLION_LAUGHS, given).status_code == (400 if content_type == "application/json" else 415)
+    assert kept_rows() == []
 
 
 # --- W32, W33: headers and floods ---------------------------------------------------------------------------------------
