@@ -17,6 +17,7 @@ def main(wanted: list[str]) -> int:
         return 2
     os.environ["DJANGO_SETTINGS_MODULE"] = "revops.settings"
     os.environ.setdefault("REVOPS_STATEMENT_TIMEOUT_SECONDS", "600")
+    os.environ.setdefault("REVOPS_LOG_LEVEL", "ERROR")
     os.environ["REVOPS_DEMO"] = "1"
     import django
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -31,6 +31,11 @@ def seconds(work: Callable[[], object]) -> float:
     start = perf_counter()
     work()
     return perf_counter() - start
+
+
+def best(times: Iterable[float]) -> float:
+    """The shortest of several repetitions: what else runs on the machine can only lengthen them."""
+    return min(times)
 
 
 def p50_p95(samples: list[float]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from sync.models import DeliveryState
 
@@ -86,7 +86,7 @@ def claim_these(ids: Sequence[int]) -> list[Claimed]:
 
 def _take(statement: str, chosen: Sequence[Any]) -> list[Claimed]:
     lease = settings.REVOPS_DELIVERY_LEASE_SECONDS
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # one statement, which commits itself
         cursor.execute(statement, [*chosen, lease, lease])
         rows = cursor.fetchall()
     return sorted((_claimed(row) for row in rows), key=lambda row: row.id)

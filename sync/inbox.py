@@ -155,9 +155,8 @@ class StoredPage:
 _STORE_PAGE = """
     INSERT INTO sync_delivery (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
                                copies, state, reason, reason_code, attempts, fence, replays)
-    SELECT %s, u.kind, u.type, u.key, u.body, u.digest, '{}'::jsonb, u.trace, 1, 'pending', '', '', 0, 0, 0
-      FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[])
-           AS u(kind, type, key, body, digest, trace)
+    SELECT %s, u.kind, u.type, u.key, decode(u.body, 'hex'), u.digest, '{}'::jsonb, u.trace, 1, 'pending', '', '', 0, 0, 0
+      FROM json_to_recordset(%s) AS u(kind text, type text, key text, body text, digest text, trace text)
      WHERE NOT EXISTS (SELECT 1 FROM sync_delivery o WHERE o.connection_id = %s AND o.dedup_key = u.key)
     ON CONFLICT (connection_id, dedup_key) DO NOTHING
 """
@@ -178,19 +177,23 @@ def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
     rows = list(unique.values())
     if not rows:
         return StoredPage(0, 0, 0)
-    columns: list[list[Any]] = [
-        [row.kind for row in rows],
-        [row.object_type for row in rows],
-        [row.key for row in rows],
-        [row.body for row in rows],
-        [row.digest for row in rows],
-        [row.trace for row in rows],
+    page = [
+        {
+            "kind": row.kind,
+            "type": row.object_type,
+            "key": row.key,
+            "body": row.body.hex(),
+            "digest": row.digest,
+            "trace": row.trace,
+        }
+        for row in rows
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_STORE_PAGE, [door.slug, *columns, door.slug])
+        cursor.execute(_STORE_PAGE, [door.slug, json.dumps(page), door.slug])
         new, conflicts = int(cursor.rowcount), 0
         if new < len(rows):
-            cursor.execute(_OTHER_BYTES, [list(range(len(rows))), columns[2], columns[4], door.slug])
+            known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
+            cursor.execute(_OTHER_BYTES, [*known, door.slug])
             digest_of = door.connector.content_digest
             differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
             found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]

@@ -78,7 +78,7 @@ class Delivery(models.Model):
     headers = models.JSONField(default=dict)
     received_at = models.DateTimeField(db_default=Now())
     copies = models.PositiveIntegerField(default=1)
-    conflicts_with = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="conflicts")
+    conflicts_with = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="conflicts", db_index=False)
     state = models.CharField(max_length=20, choices=DeliveryState.choices, default=DeliveryState.PENDING)
     reason = models.TextField(blank=True)
     reason_code = models.CharField(max_length=60, blank=True)
@@ -97,6 +97,9 @@ class Delivery(models.Model):
         constraints = [models.UniqueConstraint(fields=["connection", "dedup_key"], name="one_delivery_per_key")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
+            models.Index(
+                fields=["next_attempt_at", "id"], name="delivery_tried", condition=models.Q(state="pending", attempts__gt=0)
+            ),
             models.Index(
                 fields=["next_attempt_at"], name="delivery_reread", condition=models.Q(state="pending", reason_code="reread")
             ),

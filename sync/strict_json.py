@@ -84,16 +84,14 @@ def dump(value: object) -> bytes:
 
     Raises `TypeError` for anything that `parse` cannot have made, floats above all.
     """
-    parts: list[str] = []
-    _write(value, parts)
-    return "".join(parts).encode("ascii")
+    return _written(value, ordered=False)
 
 
 def content_digest(value: object, ignoring: Collection[str] = ()) -> str:
     """SHA-256 (hex) of the value with sorted keys, leaving out the top-level keys `ignoring`."""
     if isinstance(value, Mapping) and ignoring:
         value = {key: part for key, part in value.items() if key not in ignoring}
-    return hashlib.sha256(dump(_sorted(value))).hexdigest()
+    return hashlib.sha256(_written(value, ordered=True)).hexdigest()
 
 
 def _check_depth(body: bytes) -> None:
@@ -145,37 +143,36 @@ def _has_unsafe_text(value: object) -> bool:
     return False
 
 
-def _sorted(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, (list, tuple)):
-        return [_sorted(part) for part in value]
-    return value
+def _written(value: object, *, ordered: bool) -> bytes:
+    parts: list[str] = []
+    _write(value, parts, ordered)
+    return "".join(parts).encode("ascii")
 
 
-def _write(value: object, parts: list[str]) -> None:
+def _write(value: object, parts: list[str], ordered: bool) -> None:
     if isinstance(value, str):
         parts.append(encode_basestring_ascii(value))
     elif value is None or isinstance(value, bool):
         parts.append(_WORDS[value])
     elif isinstance(value, int):
         parts.append(str(value))
-    elif isinstance(value, Decimal) and value.is_finite():
-        parts.append(f"{value:f}" if abs(value.adjusted()) <= DIGITS_MAX else str(value))
-    elif isinstance(value, Mapping):
-        parts.append("{")
-        for index, (key, part) in enumerate(value.items()):
+    elif isinstance(value, (dict, Mapping)):  # dict is named for speed
+        before = "{"
+        for key in sorted(value) if ordered else value:
             if not isinstance(key, str):
                 raise TypeError("Keys are texts.")
-            parts.append(("," if index else "") + encode_basestring_ascii(key) + ":")
-            _write(part, parts)
-        parts.append("}")
+            parts.append(f"{before}{encode_basestring_ascii(key)}:")
+            _write(value[key], parts, ordered)
+            before = ","
+        parts.append("}" if value else "{}")
     elif isinstance(value, (list, tuple)):
-        parts.append("[")
-        for index, part in enumerate(value):
-            if index:
-                parts.append(",")
-            _write(part, parts)
-        parts.append("]")
+        before = "["
+        for part in value:
+            parts.append(before)
+            _write(part, parts, ordered)
+            before = ","
+        parts.append("]" if value else "[]")
+    elif isinstance(value, Decimal) and value.is_finite():
+        parts.append(f"{value:f}" if abs(value.adjusted()) <= DIGITS_MAX else str(value))
     else:
         raise TypeError(f"{type(value).__name__} has no exact JSON form.")
