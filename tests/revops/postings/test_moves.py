@@ -1,0 +1,86 @@
+"""Every move of a plan and of a posting that is not listed is refused by the database, from every state to every other."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from revops.cases.models import ExceptionCase
+from revops.history import write_history
+from revops.people.models import User
+from revops.postings.models import PLAN_MOVES, POSTING_MOVES, ChangePlan, PlanState, Posting, PostingState
+from tests import guards
+from tests.revops import world
+from tests.revops.attacker import application, refusal_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def posting() -> Posting:
+    """Of a plan that waits; each test puts both where it wants them."""
+    ana: User = world.person("ana", "finance_analyst")
+    world.systems()
+    _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
+    assert isinstance(case, ExceptionCase)
+    return world.credit_plan(ana, case).postings.get()
+
+
+def put(posting: Posting, plan: str, state: str) -> None:
+    """As if plan and posting had come there."""
+    with guards.down():
+        ChangePlan.objects.update(state=plan)
+        Posting.objects.filter(pk=posting.pk).update(state=state, vendor_id="1", first_sent_at=None)
+        write_history(ChangePlan, [posting.plan_id])
+
+
+@pytest.mark.parametrize("before", PostingState.values)
+def test_i29_a_posting_moves_only_as_listed(posting: Posting, before: str) -> None:
+    put(posting, "released", before)
+    with application():
+        for after in PostingState.values:
+            said = refusal_of("UPDATE postings_posting SET state = %s WHERE id = %s", [after, posting.pk])
+            allowed = before == after or (before, after) in POSTING_MOVES
+            assert (said == "") is allowed, (before, after, said)
+
+
+@pytest.mark.parametrize("before", PlanState.values)
+def test_i29_a_plan_moves_only_as_listed(posting: Posting, before: str) -> None:
+    put(posting, before, "void")
+    ends = "UPDATE postings_changeplan SET state = %s WHERE id = %s"
+    with application():
+        for after in PlanState.values:
+            said = refusal_of(ends, [after, posting.plan_id])
+            if before == after:
+                assert said == ""
+            elif (before, after) not in PLAN_MOVES:
+                assert "leaves a history row" not in said, "refused for itself, not for want of history"
+                assert said, (before, after)
+            elif after == "released":
+                assert "every checkpoint is signed" in said
+            else:
+                assert "leaves a history row" in said, (before, after, said)
+
+
+def test_i29_ends_are_ends() -> None:
+    ends = {PlanState.CONFIRMED, PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED}
+    assert not {before for before, _ in PLAN_MOVES} & ends
+    assert not {before for before, _ in POSTING_MOVES} & {PostingState.CONFIRMED, PostingState.REFUSED, PostingState.VOID}
+    everything = set(itertools.product(PostingState.values, repeat=2))
+    assert set(POSTING_MOVES) <= everything
+
+
+@pytest.mark.parametrize("state", ["posted", "confirmed"])
+def test_i39_nothing_counts_as_posted_without_the_vendors_id(posting: Posting, state: str) -> None:
+    put(posting, "released", "sending")
+    said = refusal_of("UPDATE postings_posting SET state = %s, vendor_id = '' WHERE id = %s", [state, posting.pk])
+    assert "posted_has_vendor_id" in said
+
+
+def test_i40_a_fence_never_falls(posting: Posting) -> None:
+    assert refusal_of("UPDATE postings_posting SET fence = 5 WHERE id = %s", [posting.pk]) == ""
+    assert "Cannot update" in refusal_of(
+        "UPDATE postings_posting SET fence = 5 WHERE id = %(id)s; UPDATE postings_posting SET fence = 4 WHERE id = %(id)s",
+        {"id": posting.pk},
+    )
