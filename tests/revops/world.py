@@ -14,6 +14,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.detection.run import detect_due
 from revops.ledger.facts import Fact, Value
+from revops.ledger.freshness import read_through
 from revops.ledger.models import SourceSystem
 from revops.ledger.record import Statement, record
 from revops.money import Money
@@ -65,7 +66,9 @@ def say(system: str, *facts: Fact) -> None:
 
 
 def look() -> None:
-    """Let detection look at every account that is due."""
+    """Let detection look at every account that is due. Every system was read up to now."""
+    for slug in SourceSystem.objects.values_list("slug", flat=True):
+        read_through(slug, ("contract", "invoice"), now())
     while detect_due(limit=50, now=now()):
         pass
 
