@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 import os
 import signal
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +20,7 @@ from revops.ledger.models import SourceRecord
 from sync import heartbeat, inbox
 from sync.models import Connection, Delivery, Heartbeat, Watermark
 from sync.sweep import due_tasks
+from tests import guards
 from tests.sync.processes import end, running, until, worker
 from tests.sync.stripe_sender import event, headers, rendered
 
@@ -78,15 +82,56 @@ def test_the_sweeper_knows_what_is_due(stripe: Connection) -> None:
     assert due_tasks() == []
 
 
+def rung(broker: redis.Redis, task: str) -> dict[str, list[dict[str, Any]]]:
+    """Queue -> the messages for that task that wait in it. The web server of this run may ring for others meanwhile."""
+    found = {queue: [json.loads(raw) for raw in broker.lrange(queue, 0, -1)] for queue in ("intake", "apply", "posting")}
+    ours = {
+        queue: [each for each in waiting if each["headers"]["task"] == f"sync.tasks.{task}"] for queue, waiting in found.items()
+    }
+    return {queue: waiting for queue, waiting in ours.items() if waiting}
+
+
 def test_each_ring_waits_in_its_own_queue(transactional_db: None) -> None:
     from sync import doorbell
 
     queues = {"pull_streams": "intake", "reread": "intake", "apply_deliveries": "apply", "detect_accounts": "apply"}
     queues["send_postings"] = "posting"
-    doorbell.wait_until_rung()  # what an earlier test still had to tell
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
         for task, queue in queues.items():
             broker.flushdb()
             doorbell.ring(task)
-            until(partial(broker.llen, queue))
-            assert [name for name in ("intake", "apply", "posting") if broker.llen(name)] == [queue]
+            until(partial(rung, broker, task))
+            assert list(rung(broker, task)) == [queue]
+
+
+TASKS = ("pull_streams", "reread", "apply_deliveries", "detect_accounts", "send_postings")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_i46_a_ring_carries_nothing(transactional_db: None, task: str) -> None:
+    """What lies in Redis after a ring: a name, no argument, no data."""
+    from sync import doorbell
+
+    doorbell.wait_until_rung()
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
+        broker.flushdb()
+        doorbell.ring(task)
+        until(partial(rung, broker, task))
+        ((message, *_),) = rung(broker, task).values()
+    assert (message["headers"]["eta"], message["headers"]["expires"]) == (None, None)
+    args, kwargs, embedded = json.loads(base64.b64decode(message["body"]))
+    assert (args, kwargs) == ([], {})
+    assert not any(embedded.values())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_i46_a_ring_when_there_is_nothing_to_do_changes_nothing(web: str, stripe: Connection, task: str) -> None:
+    from sync import tasks
+
+    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    deliver(web, range(3))
+    inbox.process_all(dt.datetime.now(dt.UTC))
+    before = guards.everything("sync_heartbeat")
+    for _ in range(2):
+        getattr(tasks, task)()
+    assert guards.everything("sync_heartbeat") == before
