@@ -221,6 +221,7 @@ def _pair(pair: Pair, systems: Sequence[str], labels: Mapping[str, str], named: 
         "cells": cells,
         "verdict": pair.verdict,
         "apart": money_html(pair.apart) if pair.apart is not None else "",
+        "by": ", ".join(pair.by),
         "only": labels.get(pair.first.system, pair.first.system),
         "cases": list(found.values()),
     }  # fmt: skip

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from revops.detection.rule import beyond_tolerance
 from revops.ledger.statement import StatementLine, closing_balances
 from revops.money import Money
 
-Verdict = Literal["agree", "rounding", "apart", "alone", "none"]
+Verdict = Literal["agree", "rounding", "apart", "alone", "settled", "none"]
 _TWIN = {"invoice": "billing_invoice", "payment": "billing_payment", "credit_memo": "billing_credit_memo"}
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One document. `lines` maps a system to what it has; `apart` is the difference where two systems differ."""
+    """One document. `lines` maps a system to what it has; `apart` is the difference where two systems differ. `by` names the
+    documents that settle it, or that it settles."""
 
     lines: Mapping[str, StatementLine]
     verdict: Verdict
     apart: Money | None = None
+    by: tuple[str, ...] = ()
 
     @property
     def first(self) -> StatementLine:
@@ -46,7 +48,28 @@ def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
     for group in joined.values():
         ordered = dict(sorted(group.items(), key=lambda item: item[1].role != "billing"))
         found.append(_judged(ordered, several=len(systems) > 1))
-    return found
+    return _settled(found)
+
+
+def _settled(found: Sequence[Pair]) -> list[Pair]:
+    """An invoice whose difference a credit memo of one system takes away is settled by it, and the memo settles it."""
+    memos: dict[tuple[str, str], list[Pair]] = {}
+    for pair in found:
+        if pair.verdict == "alone" and pair.first.kind == "credit_memo":
+            memos.setdefault((pair.first.system, pair.first.record.refs.get("invoice", "")), []).append(pair)
+    replaced: dict[int, Pair] = {}
+    for pair in found:
+        if pair.verdict != "apart" or pair.apart is None or pair.first.kind != "invoice":
+            continue
+        credits = [memo for line in pair.lines.values() for memo in memos.get((line.system, line.record.external_id), [])]
+        amounts = [amount for memo in credits if (amount := memo.first.credit) is not None]
+        if amounts and {a.currency for a in amounts} == {pair.apart.currency}:
+            total = sum(amounts[1:], start=amounts[0])
+            if not beyond_tolerance(total, pair.apart):
+                names = tuple(memo.first.document for memo in credits)
+                replaced[id(pair)] = replace(pair, verdict="settled", by=names)
+                replaced |= {id(m): replace(m, verdict="settled", by=(pair.lines[m.first.system].document,)) for m in credits}
+    return [replaced.get(id(pair), pair) for pair in found]
 
 
 def _judged(lines: Mapping[str, StatementLine], *, several: bool) -> Pair:

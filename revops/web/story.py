@@ -50,12 +50,12 @@ def story_of(case: ExceptionCase, progress: Progress | None, *, fixable: bool) -
         steps.append(Step("Put right", "in the system itself", "done"))
     elif fixable:
         steps += [
-            Step("Fix composed", "nothing is sent by composing", "now" if case.owner_id else "todo"),
-            Step("Approved", "by somebody else, if money moves", "todo"),
-            Step("Sent", "exactly once", "todo"),
+            Step("Compose the fix", "composing sends nothing", "now" if case.owner_id else "todo"),
+            Step("Approval", "by somebody else, if money moves", "todo"),
+            Step("Sending", "exactly once", "todo"),
         ]
     else:
-        steps.append(Step("Put right", "in the system that is wrong", "now" if case.owner_id else "todo"))
+        steps.append(Step("Put it right", "in the system that is wrong", "now" if case.owner_id else "todo"))
     return [*steps, _closed(case)]
 
 
@@ -66,15 +66,15 @@ def _taken(case: ExceptionCase, *, under_way: bool) -> Step:
         return Step("Taken", "by nobody; it was not needed", "done")
     if under_way:
         return Step("Taken", "nobody took it", "done")
-    return Step("Taken", "nobody yet", "now" if case.status == CaseStatus.OPEN else "todo")
+    return Step("Take it", "nobody has yet", "now" if case.status == CaseStatus.OPEN else "todo")
 
 
 def _closed(case: ExceptionCase) -> Step:
     if case.closed_at is not None:
         return Step("Closed by evidence", instant_text(case.closed_at), "done")
     if case.status == CaseStatus.AWAITING_EVIDENCE:
-        return Step("Closes by evidence", "waits for the system’s own record", "now")
-    return Step("Closes by evidence", "when the systems agree again", "todo")
+        return Step("Evidence", "waits for the system’s own record", "now")
+    return Step("Evidence", "closes it when the systems agree", "todo")
 
 
 def plan_story(progress: Progress) -> list[Step]:
@@ -83,9 +83,9 @@ def plan_story(progress: Progress) -> list[Step]:
     href = f"/plans/{plan.code}/"
     if plan.state == PlanState.DRAFT:
         return [
-            Step("Fix composed", f"{plan.code} is a draft", "now", href),
-            Step("Approved", "nobody has to" if progress.needs_nobody else "after it is submitted", "todo"),
-            Step("Sent", "exactly once", "todo"),
+            Step("Submit the fix", f"{plan.code} is a draft", "now", href),
+            Step("Approval", "nobody has to" if progress.needs_nobody else "after it is submitted", "todo"),
+            Step("Sending", "exactly once", "todo"),
         ]
     composed = Step("Fix composed", f"{plan.code} by {plan.maker.shown_name}", "done", href)
     return [composed, _approved(progress), _sent(progress)]
@@ -94,7 +94,7 @@ def plan_story(progress: Progress) -> list[Step]:
 def _approved(progress: Progress) -> Step:
     plan = progress.plan
     if plan.state == PlanState.SUBMITTED:
-        return Step("Approved", f"waits for {', then '.join(progress.waiting_for)}", "now", f"/plans/{plan.code}/")
+        return Step("Approval", f"waits for {', then '.join(progress.waiting_for)}", "now", f"/plans/{plan.code}/")
     if plan.state == PlanState.REJECTED:
         return Step("Rejected", "compose another one", "stopped", f"/plans/{plan.code}/")
     if plan.state == PlanState.WITHDRAWN:
@@ -111,14 +111,14 @@ def _sent(progress: Progress) -> Step:
     if plan.state == PlanState.FAILED:
         return Step("Not sent", "the system refused it", "stopped", href)
     if plan.state not in _AFTER_APPROVAL:
-        return Step("Sent", "not sent", "todo")
+        return Step("Sending", "exactly once" if plan.state == PlanState.SUBMITTED else "nothing was sent", "todo")
     if any(posting.needs_person for posting in progress.postings):
-        return Step("Sent", "outcome unknown: a controller checks", "stopped", href)
+        return Step("Sending", "outcome unknown: a controller checks", "stopped", href)
     if any(posting.state == PostingState.UNKNOWN for posting in progress.postings):
-        return Step("Sent", "outcome unknown: being looked up", "now", href)
+        return Step("Sending", "outcome unknown: being looked up", "now", href)
     if plan.state == PlanState.RELEASED:
         sent = sum(p.state in (PostingState.POSTED, PostingState.CONFIRMED) for p in progress.postings)
-        return Step("Sent", f"{sent} of {len(progress.postings)} calls answered", "now", href)
+        return Step("Sending", f"{sent} of {len(progress.postings)} calls answered", "now", href)
     at = [posting.posted_at or posting.confirmed_at for posting in progress.postings]
     last = max((moment for moment in at if moment is not None), default=None)
     return Step("Sent", instant_text(last) if last else "once", "done", href)

@@ -231,14 +231,15 @@ def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.dat
         connector = connector_of(row)
         declared = connector.settings
         settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
-        label, pushes = connector.label, connector.pushes
+        label, pushes, posts = connector.label, connector.pushes, [op.name.replace("_", " ") for op in connector.operations]
     except RevOpsError as error:
-        settings, label, pushes = [("Problem", error.message)], row.vendor, False
+        settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
     mine = [line for line in lines if line.system == str(row.pk)]
     return {
         "row": row,
         "label": label,
         "pushes": pushes,
+        "posts": ", ".join(posts),
         "settings": settings,
         "fresh": fresh_strip(mine, now),
         "lines": mine,

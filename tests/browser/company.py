@@ -13,6 +13,7 @@ from revops.cases.models import ExceptionCase
 from revops.ledger.freshness import read_through
 from revops.postings.models import ChangePlan
 from sync.models import Delivery
+from sync.replay import begin_replay, replay_many
 from tests.factories import dead_letter, some_cases
 from tests.revops import world
 
@@ -26,6 +27,7 @@ class Company:
     plan: ChangePlan
     delivery: Delivery
     record: int
+    replay: int
 
 
 def company() -> Company:
@@ -42,7 +44,10 @@ def company() -> Company:
     some_cases(40)
     record = account.records.filter(object_type="invoice").first()
     assert record is not None
-    return Company(account, case, plan, delivery, record.pk)
+    again = dead_letter("netsuite", "k2", b"{}")
+    run = begin_replay(reason="Mended", acting_user=maker)
+    replay_many(Delivery.objects.filter(pk=again.pk), reason="Mended", acting_user=maker, run=run)
+    return Company(account, case, plan, delivery, record.pk, run.pk)
 
 
 def pages_of(all_of_it: Company) -> dict[str, tuple[str, ...]]:
@@ -54,8 +59,10 @@ def pages_of(all_of_it: Company) -> dict[str, tuple[str, ...]]:
             f"/cases/{case}/?fields=all", "/accounts/", f"/accounts/{all_of_it.account.code}/",
             f"/accounts/{all_of_it.account.code}/?as_of=2026-01-01T10:00", "/unlinked/", f"/records/{all_of_it.record}/",
             f"/plans/new/?case={case}&kind=credit_memo", f"/plans/{plan}/", "/deliveries/", "/deliveries/dead/",
-            f"/deliveries/{all_of_it.delivery.pk}/", "/find/?q=hald", "/nothing-here/",
+            f"/deliveries/{all_of_it.delivery.pk}/", "/find/?q=hald", "/nothing-here/", "/plans/", "/plans/?show=done",
+            f"/deliveries/replays/{all_of_it.replay}/", f"/accounts/{all_of_it.account.code}/?books=netsuite",
         ),
-        "approver": ("/approvals/", f"/approvals/{plan}/"),
+        "approver": ("/approvals/", f"/approvals/{plan}/", f"/cases/{case}/"),
+        "cs_analyst": ("/queue/", "/queue/?show=all", f"/queue/?show=all&open={case}", f"/cases/{case}/"),
         "auditor": ("/audit/?history=1", "/people/", "/connections/", "/approvals/?show=all"),
     }  # fmt: skip
