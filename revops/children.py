@@ -29,16 +29,24 @@ class KeepsDying(Exception):
 
 @dataclasses.dataclass(slots=True)
 class Child:
-    """One process being kept alive. `start` makes a new one; `deaths` holds monotonic seconds of the recent deaths."""
+    """One process being kept alive. `start` makes a new one; `worker` is the kind of worker whose signs of life are its, or
+    empty; `deaths` holds monotonic seconds of the recent deaths, `started_at` of the last start."""
 
     name: str
     log: Path
     start: Callable[[], subprocess.Popen[bytes]]
     stop_order: int
     stop_signal: signal.Signals = signal.SIGTERM
+    worker: str = ""
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = dataclasses.field(default_factory=list)
     start_again_at: float = 0.0
+    started_at: float = 0.0
+
+    def begin(self) -> None:
+        """Start a new process."""
+        self.process = self.start()
+        self.started_at = time.monotonic()
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the process and to whatever it left in its group."""
@@ -81,7 +89,15 @@ class Children:
     def keep(self, child: Child) -> None:
         """Start it now, and again whenever it dies. What its `start` raises on this first time is the caller's."""
         self._children.append(child)
-        child.process = child.start()
+        child.begin()
+
+    def of_workers(self) -> list[Child]:
+        """Those whose processes run and give signs of life elsewhere."""
+        return [child for child in self._children if child.worker and child.process is not None]
+
+    def end(self, child: Child) -> None:
+        """End a process by force, also one that is stopped or deaf. The next look starts it again."""
+        child.signal_group(signal.SIGKILL)
 
     def look(self) -> None:
         """Notice deaths and start again what is due. Raises `KeepsDying`."""
@@ -91,7 +107,7 @@ class Children:
                 self._died(child, f"ended with {_described(child.process.returncode)}", now)
             elif child.process is None and now >= child.start_again_at:
                 try:
-                    child.process = child.start()
+                    child.begin()
                 except (EmbeddedError, OSError) as error:
                     self._died(child, str(error), time.monotonic())
 

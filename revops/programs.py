@@ -1,8 +1,9 @@
 """What `make up` runs: the installation read from the environment, its programs and its one-time steps. Starts nothing itself.
 
-Django-free, so that the supervisor stays small. The workers use Celery's solo pool, one process a queue, to save memory; that
-pool does not enforce task time limits, so here the deadlines of HTTP calls, SQL statements and leases are what ends slow
-work. `docker-compose.yml` uses prefork, where the limits hold as well.
+Django-free, so that the supervisor stays small. The workers use Celery's solo pool, one process a queue, to save memory. That
+pool does not enforce task time limits; each task ends by its own deadline (`sync.tasks`), and a worker that hangs where no
+deadline reaches is silent and ended by the supervisor (`revops.silence`). `docker-compose.yml` uses prefork, where Celery's
+limits do that.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ MANAGE = [sys.executable, str(PROJECT / "manage.py")]
 class Program:
     """One long-running child. Lower `stop_order` stops first; `death_signal` is what the kernel sends it when we die.
 
-    Granian hands SIGTERM on to its worker, so it is asked; the others hold nothing that a sudden end could harm.
+    Granian hands SIGTERM on to its worker, so it is asked; the others hold nothing that a sudden end could harm. `worker` is
+    the kind of worker whose signs of life `/readyz` tells.
     """
 
     name: str
     command: list[str]
     stop_order: int
     death_signal: signal.Signals = signal.SIGKILL
+    worker: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,8 +69,12 @@ class Installation:
     @property
     def url(self) -> str:
         """The address a person opens."""
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
-        return f"http://{host}:{self.port}"
+        return f"http://{self.asked_at}:{self.port}"
+
+    @property
+    def asked_at(self) -> str:
+        """The host under which this machine reaches itself."""
+        return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
 
     @property
     def log_folder(self) -> Path:
@@ -124,13 +131,12 @@ def programs(installation: Installation) -> list[Program]:
         str(installation.port),
     ]
     granian += ["--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning"]
-    found = [Program("web", [*granian, "revops.wsgi:application"], 1, signal.SIGTERM)]
+    found = [Program("web", [*granian, "revops.wsgi:application"], 1, signal.SIGTERM, "web")]
     for queue in QUEUES:
         command = [sys.executable, "-m", "celery", "-A", "revops", "worker", "-Q", queue, "--pool", "solo", "-n", f"{queue}@%h"]
-        found.append(
-            Program(queue, [*command, "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"], 1)
-        )
-    found.append(Program("sweeper", [*MANAGE, "sweep"], 0))
+        command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
+        found.append(Program(queue, command, 1, worker=queue))
+    found.append(Program("sweeper", [*MANAGE, "sweep"], 0, worker="sweep"))
     if installation.demo:
         found.append(Program("rehearsal", [*MANAGE, "demo", "--play"], 0))
     return found

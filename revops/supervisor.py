@@ -43,8 +43,10 @@ from revops.programs import (
     read_installation,
     simulators,
 )
+from revops.silence import Silence, ask
 
 READY_TIMEOUT_SECONDS = 120.0
+TAKEN_UP_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.2
 KEPT_STATE = "state.json"
 
@@ -85,8 +87,10 @@ def main() -> int:
         installation = read_installation(os.environ)
         with _lock(installation):
             Start(installation, children).everything()
+            silence = Silence(children, installation.asked_at, installation.port, say)
             while True:
                 children.look()
+                silence.look()
                 time.sleep(LOOK_EVERY_SECONDS)
     except Stopped:
         say("\nStopping ...")
@@ -270,7 +274,7 @@ class Start:
         """Start a program, and again whenever it dies."""
         log = self.logs / f"{program.name}.log"
         start = starter(program.command, self.environment, log, program.death_signal)
-        self.children.keep(Child(program.name, log, start, program.stop_order))
+        self.children.keep(Child(program.name, log, start, program.stop_order, worker=program.worker))
 
     def run(self, step: Step) -> None:
         """Run a step to its end, unless it was done for the same key. With an outside database nothing is taken for granted."""
@@ -310,9 +314,13 @@ class Start:
         return process.returncode
 
     def wait_until_ready(self) -> None:
-        """Until the web server says that it can work."""
-        host = "127.0.0.1" if self.installation.host in {"0.0.0.0", "::"} else self.installation.host  # noqa: S104
-        self.wait_for("the web server", self.installation.port, "/readyz", host)
+        """Until the web server says that it can work, and for a while until the workers have taken up what waited for them."""
+        host, port = self.installation.asked_at, self.installation.port
+        self.wait_for("the web server", port, "/readyz", host)
+        deadline = time.monotonic() + TAKEN_UP_SECONDS
+        while (answer := ask(host, port)) is not None and answer.silent and time.monotonic() < deadline:
+            self.children.look()
+            time.sleep(LOOK_EVERY_SECONDS)
 
     def wait_for(self, what: str, port: int, path: str, host: str = "127.0.0.1") -> None:
         """Poll until `path` answers 200, while looking after the children. Raises `Failed` 8 with the last answer."""

@@ -59,6 +59,14 @@ class Up:
             return connection.getresponse().status == 200
         return False
 
+    def readiness(self) -> dict[str, object]:
+        """What /readyz says."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            found: dict[str, object] = json.loads(connection.getresponse().read())
+        return found
+
     def children(self) -> list[psutil.Process]:
         return list(psutil.Process(self.process.pid).children(recursive=True))
 
@@ -162,6 +170,40 @@ def test_it_starts_survives_a_killed_child_and_stops_leaving_nothing(prepared: P
     everything = again.children()
     again.process.kill()
     until(lambda: gone(everything), "all gone after kill -9", 30)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_a_worker_that_lives_and_does_nothing_is_started_again(prepared: Path, started: list[Up]) -> None:
+    """I48, with the real product: the sweeper and the intake worker are stopped, not killed, and work comes in."""
+    up = Up(prepared / "silent", free_port())
+    started.append(up)
+    until(lambda: "Ctrl-C" in up.said, "greeted", 120)
+    everybody = {words: up.child(*words) for words in (("sweep",), ("-Q", "intake"), ("-Q", "apply"), ("granian", "revops.wsgi"))}
+    assert all(everybody.values())
+    frozen = [everybody[("sweep",)], everybody[("-Q", "intake")]]
+    for process in frozen:
+        assert process
+        process.suspend()
+
+    # Four connections whose systems nobody can reach: there is something to read at once.
+    names = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    command = [sys.executable, "manage.py", "connect_demo", "--urls"]
+    command += [f"{vendor}=http://127.0.0.1:1099" for vendor in ("salesforce", "gainsight", "stripe", "netsuite")]
+    environment = {**names, "REVOPS_DATA_DIR": str(up.folder), "REVOPS_DEMO": "1"}
+    connected = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, text=True)
+    assert "salesforce" in connected.stderr  # kept, although nobody answers there
+
+    until(lambda: "sweeper lives and does nothing" in up.said, "the sweeper is missed", 150)
+    until(lambda: "intake lives and does nothing" in up.said, "the intake worker is missed", 90)
+    until(lambda: gone([process for process in frozen if process]), "the frozen ones are gone")
+    until(lambda: up.readiness().get("silent") == [], "everybody is at work again", 90)
+    for words, process in everybody.items():
+        now = up.child(*words)
+        assert now
+        assert process
+        assert (now.pid == process.pid) == (process not in frozen), words
+    assert up.end() == 0
 
 
 def test_a_step_that_fails_ends_it_with_the_reason(prepared: Path, started: list[Up]) -> None:
