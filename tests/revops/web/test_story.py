@@ -219,14 +219,14 @@ def test_what_is_read_rarely_on_purpose_is_not_stale(case: ExceptionCase) -> Non
     account: Account = case.account
     now = world.now()
     read_through("netsuite", ["exchange_rate"], now - dt.timedelta(hours=1), stale_after={"exchange_rate": 7200})
-    read_through("netsuite", ["invoice"], now - dt.timedelta(minutes=2))
+    read_through("netsuite", ["payment"], now - dt.timedelta(minutes=2))
     lines = {line.object_type: line for line in freshness_of(["netsuite"], now=now) if line.read_through_at}
     assert not lines["exchange_rate"].stale
     assert account.pk
-    strip = fresh_strip([lines["exchange_rate"], lines["invoice"]], now)
+    strip = fresh_strip([lines["exchange_rate"], lines["payment"]], now)
     assert [(item.ago, item.stale) for item in strip] == [("1 h ago", False)]
-    read_through("netsuite", ["invoice"], now - dt.timedelta(minutes=2), stale_after={"invoice": 60})
-    assert any(line.stale for line in freshness_of(["netsuite"], now=now) if line.object_type == "invoice")
+    read_through("netsuite", ["payment"], now - dt.timedelta(minutes=2), stale_after={"payment": 60})
+    assert any(line.stale for line in freshness_of(["netsuite"], now=now) if line.object_type == "payment")
 
 
 def test_changes_are_listed_by_what_became_of_them(case: ExceptionCase, sign_in: SignIn) -> None:
