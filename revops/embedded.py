@@ -45,6 +45,9 @@ POSTGRES_SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
     "log_checkpoints": "off",
+    # A statement that fails, and the row it was about, may hold a session's key or what a vendor said of a customer.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "autovacuum_max_workers": "2",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",

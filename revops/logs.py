@@ -19,6 +19,8 @@ _SECRET_NAME = re.compile(
 _SECRET_VALUE = re.compile(
     r"(?i)(bearer\s+|basic\s+)[A-Za-z0-9._~+/=-]{8,}|\b(sk|rk|whsec)_[A-Za-z0-9_]{8,}|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"
 )
+_ROW_VALUES = re.compile(r"(?<=DETAIL:).*")
+"""What PostgreSQL adds to a refusal: the row that was refused, or the key that was there already."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -27,7 +29,7 @@ def masked(value: Any, name: str = "", depth: int = 0) -> Any:
     if name and _SECRET_NAME.search(name) and value not in (None, "", True, False):
         return MASK
     if isinstance(value, str):
-        return _SECRET_VALUE.sub(MASK, value)
+        return _ROW_VALUES.sub(f" {MASK}", _SECRET_VALUE.sub(MASK, value))
     if depth < 6 and isinstance(value, dict):
         return {key: masked(item, str(key), depth + 1) for key, item in value.items()}
     if depth < 6 and isinstance(value, list | tuple):
@@ -36,8 +38,9 @@ def masked(value: Any, name: str = "", depth: int = 0) -> Any:
 
 
 def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The structlog processor that masks every field of a line."""
-    return {key: masked(value, str(key)) for key, value in event.items()}
+    """The structlog processor that masks every field of a line. A request is named by its id, never shown: its address may
+    carry what somebody searched for, or a token that was put in the wrong place."""
+    return {key: masked(value, str(key)) for key, value in event.items() if not isinstance(value, HttpRequest)}
 
 
 _SHARED: list[Any] = [
@@ -81,7 +84,14 @@ def logging_configuration(level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
+            # Answers below 500 have their line from the middleware below; forged deliveries are counted and not written down,
+            # and a wrong host name is no fault of ours: whoever floods the door must not fill the disk.
+            "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
+            "django.security.DisallowedHost": {"handlers": [], "propagate": True, "level": "CRITICAL"},
             "celery": {"handlers": [], "propagate": True, "level": level},
+            # Two lines a ring of the doorbell say nothing; a task that fails is an error.
+            "celery.worker.strategy": {"handlers": [], "propagate": True, "level": "WARNING"},
+            "celery.app.trace": {"handlers": [], "propagate": True, "level": "WARNING"},
             "django_migration_linter": {"handlers": [], "propagate": True, "level": "WARNING"},
             "httpx": {"handlers": [], "propagate": True, "level": "WARNING"},
             "httpcore": {"handlers": [], "propagate": True, "level": "WARNING"},

@@ -243,17 +243,16 @@ class Start:
         made = self.state.webhook_secrets
         for vendor in VENDORS:
             made.setdefault(vendor, "whsec_" + secrets.token_hex(24))
+            told = {f"REVOPS_SIM_{vendor.upper()}_URL": f"http://127.0.0.1:{ports[vendor]}"}
+            told[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made[vendor]
+            self.environment |= told
+            self.told += told
         self.save_state()
         with _telling("Simulators of the four systems"):
-            for program in simulators(self.installation, ports, made):
+            for program in simulators(self.installation, ports):
                 self.keep(program)
             for vendor, port in ports.items():
                 self.wait_for(f"the {vendor} simulator", port, "/_sim/health")
-        for vendor in VENDORS:
-            name = f"REVOPS_SIM_{vendor.upper()}_URL"
-            self.environment[name] = f"http://127.0.0.1:{ports[vendor]}"
-            self.environment[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made[vendor]
-            self.told += [name, f"REVOPS_SIM_{vendor.upper()}_SECRET"]
         self.leave_environment()
         self.first_reading = "connect_demo" not in self.state.steps
         for step in demo_steps(self.installation, ports):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -22,14 +23,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
     parser.add_argument("--data", type=Path, required=True, help="folder of the SQLite file")
     parser.add_argument("--webhook-url", default="", help="where webhooks or hints go")
-    parser.add_argument("--webhook-secret", default="", help="signs them; default: the vendor's demo secret")
+    parser.add_argument(
+        "--webhook-secret", default="", help="signs them; default: REVOPS_SIM_STRIPE_SECRET and so on, else a demo one"
+    )
     given = parser.parse_args(arguments)
+    secret = given.webhook_secret or os.environ.get(f"REVOPS_SIM_{given.vendor.upper()}_SECRET", "")
     vendor: type[Vendor] = importlib.import_module(f"sync.simulators.{given.vendor}").Vendor
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        simulator = Simulator(vendor, given.port, given.data, given.webhook_url, given.webhook_secret)
+        simulator = Simulator(vendor, given.port, given.data, given.webhook_url, secret)
     except PortTaken as wrong:
         print(f"{given.vendor} simulator: {wrong}", file=sys.stderr)
         return 1

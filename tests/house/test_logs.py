@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, connection
+from django.test import Client, RequestFactory
 
 from revops.logs import MASK, logging_configuration, masked
 
@@ -66,3 +72,63 @@ def test_each_request_has_one_id(client: Client) -> None:
     assert given["X-Request-Id"] == "from-the-proxy-1"
     made = client.get("/sign-in/", headers={"X-Request-Id": 'evil" injected'})
     assert len(made["X-Request-Id"]) == 32
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What the loggers write while the test runs, as the product formats it."""
+    formatter = settings.LOGGING["formatters"]["json"]
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(formatter["()"](foreign_pre_chain=formatter["foreign_pre_chain"], processors=formatter["processors"]))
+    logging.getLogger().addHandler(handler)
+    yield written
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.mark.django_db
+def test_an_address_is_logged_without_its_question(client: Client, lines: io.StringIO) -> None:
+    """What somebody searched for, or a token in the wrong place, is in no line."""
+    asked = "/nowhere/?q=Halden&token=in-the-wrong-place"
+    assert client.get(asked).status_code == 404
+    logging.getLogger("django.request").error("it broke", extra={"request": RequestFactory().get(asked), "status_code": 500})
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert {"path": "/nowhere/", "status": 404}.items() <= written[0].items()
+    assert written[-1]["event"] == "it broke"
+    assert "wrong-place" not in lines.getvalue()
+    assert "Halden" not in lines.getvalue()
+
+
+@pytest.mark.django_db
+def test_whoever_floods_the_door_fills_no_log(client: Client, lines: io.StringIO) -> None:
+    for _ in range(5):
+        assert client.post("/intake/nobody/", b"{}", content_type="application/json").status_code == 404
+        assert client.get("/queue/", headers={"Host": "evil.example"}).status_code == 400
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert len(written) == 5  # one line an answer of ours, without trace; deliveries that are turned away are counted
+    assert {line["status"] for line in written} == {400}
+    assert "Traceback" not in lines.getvalue()
+
+
+def test_rings_of_the_doorbell_are_no_news_and_failed_tasks_are() -> None:
+    assert not logging.getLogger("celery.app.trace").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("celery.worker.strategy").isEnabledFor(logging.INFO)
+    assert logging.getLogger("celery.app.trace").isEnabledFor(logging.ERROR)
+    assert logging.getLogger("celery.worker.consumer").isEnabledFor(logging.INFO)
+
+
+def test_the_databases_log_and_ours_hold_no_row(transactional_db: None, lines: io.StringIO) -> None:
+    """A statement that fails holds a session's key or what a vendor said; PostgreSQL would write down both it and the row."""
+    row = ["a-session-key-of-somebody", "data of the session"]
+    for _ in range(2):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO django_session VALUES (%s, %s, now())", row)
+        except IntegrityError:
+            logging.getLogger("revops.test").exception("it broke")
+    assert Session.objects.count() == 1
+    own = Path(os.environ["REVOPS_TEST_SERVERS"], "postgres.log").read_text()
+    assert "duplicate key value violates unique constraint" in own
+    assert "duplicate key value violates unique constraint" in lines.getvalue()
+    for text in (own, lines.getvalue()):
+        assert not [value for value in row if value in text]
