@@ -150,7 +150,10 @@ class Teller:
         self, subscription: Subscription, at: dt.datetime, after: int, billed: str, reach: dt.timedelta = HOUR
     ) -> Amendment:
         """Change the seats at a moment. `billed`: `now` (an invoice of its own), `later` (the next cycle), `draft` (an
-        invoice not yet final), `pending` (not at all). The ERP's order follows within some hours."""
+        invoice not yet final), `pending` (not at all). The ERP's order follows within some hours. Raises ValueError for a
+        moment after the anchor, when nothing can have happened yet: such an amendment would be left unfinished."""
+        if at + (reach if billed == "now" else dt.timedelta(0)) > self.anchor:
+            raise ValueError(f"an amendment of {at} is told as of {self.anchor}")
         before = subscription.seats(at)
         _, end = subscription.period(at)
         contract = self.contract("Amendment", at, max(1, subscription.contract.months // 2))

@@ -53,7 +53,7 @@ def imagine(seed: int, accounts: int, anchor: dt.datetime) -> Company:
 def _ordinary(number: int, names: Names, anchor: dt.datetime, rng: random.Random, numbers: Numbers) -> Customer:
     entity = rng.choices(ENTITIES, weights=[one.share for one in ENTITIES])[0]
     steady = number % 5 in (1, 2)
-    days = int(720 - 560 * rng.random()) if steady else int(730 - 640 * rng.random() ** 1.5)
+    days = _steady_days(rng) if steady else int(730 - 640 * rng.random() ** 1.5)
     joined = (anchor - dt.timedelta(days=days)).replace(
         hour=rng.randint(7, 17), minute=rng.randint(0, 59), second=rng.randint(0, 59)
     )
@@ -86,6 +86,13 @@ def _ordinary(number: int, names: Names, anchor: dt.datetime, rng: random.Random
     return customer
 
 
+def _steady_days(rng: random.Random) -> int:
+    """How long ago a steady customer joined: its running year is at least 80 days old, so that a change of this month, of the
+    month being closed or of the one before can be told about it, and has ten days to go."""
+    days = 720 - int(470 * rng.random())
+    return days if days > 445 else days - 90
+
+
 def _renew(teller: Teller, subscription: Subscription) -> None:
     """Contracts that followed the first one, and the renewals in customer success: the last one closed, the next one open."""
     first, ended = subscription.contract, subscription.ended
@@ -97,7 +104,7 @@ def _renew(teller: Teller, subscription: Subscription) -> None:
     left = (end - teller.anchor).days
     if ended is not None:
         lost = renewal(teller, subscription, end, "Closed Lost")
-        lost.touched = ended
+        lost.touched, lost.created = ended, min(lost.created, ended - 30 * DAY)
         teller.customer.renewals.append(lost)
     elif left < 300:
         working = left < 75 and teller.rng.random() < 0.7

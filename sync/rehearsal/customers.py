@@ -54,12 +54,15 @@ def subscribe(teller: Teller, rhythm: Rhythm, plan_index: int, *, seats: int, mo
 
 
 def cycle_bills(teller: Teller, subscription: Subscription, until: dt.datetime) -> list[Bill]:
-    """One bill for every period that began before `until`, with what waited for it: prorations, usage of the period before."""
+    """One bill for every period that began before `until`, with what waited for it: prorations, usage of the period before.
+    A bill that billing makes only after the anchor is left out."""
     found, count = [], 0
     while (start := add_months(subscription.started, count * subscription.rhythm.months)) < until:
         end = add_months(subscription.started, (count + 1) * subscription.rhythm.months)
         lines = _cycle_lines(teller, subscription, start, end, count)
         created = start + teller.seconds(MINUTE, 5 * MINUTE)
+        if created > teller.anchor:
+            break
         finalized = created + teller.seconds(61 * MINUTE, 75 * MINUTE)
         bill = teller.bill(
             "subscription_create" if count == 0 else "subscription_cycle",

@@ -78,6 +78,8 @@ def read(wires: Mapping[str, Wire]) -> Native:
     entities = {c["id"]: str(c.get("externalid") or f"netsuite {c['id']}") for c in netsuite.objects("customer")}
     kinds: dict[int, str] = {}
     for row in netsuite.objects("transaction"):
+        if row.get("foreigntotal") is None:
+            continue  # a number was taken for it; nothing is entered yet
         kinds[row["id"]] = row["type"]
         if row.get("entity") in entities:
             account(entities[row["entity"]]).erp.append(row)

@@ -68,15 +68,19 @@ def rest_renewal(teller: Teller) -> Renewal:
     return one
 
 
-def upgrade(teller: Teller, days_low: int, days_high: int, billed: str) -> None:
-    """An amendment so many days ago."""
+def upgrade(teller: Teller, days_low: int, days_high: int, billed: str) -> bool:
+    """An amendment so many days ago, told about a `changeable` customer. False, and nothing told, when the running period is
+    younger than that."""
     subscription = teller.customer.subscription
-    at = teller.anchor - teller.seconds(days_low * DAY, days_high * DAY)
-    at = max(at, subscription.period(teller.anchor)[0] + DAY)
+    first, last = subscription.period(teller.anchor)[0] + DAY, teller.anchor - days_low * DAY
+    if not changeable(teller.customer) or first >= last:
+        return False
+    at = max(first, teller.anchor - teller.seconds(days_low * DAY, days_high * DAY))
     seats = subscription.quantity
     change = teller.amend(subscription, at, seats + max(3, seats * teller.rng.randint(15, 60) // 100), billed)
     if billed == "now" and change.bill is not None:
         teller.post(change.bill)
+    return True
 
 
 # -- kinds of noise: each returns whether it could be told about this customer ------------------------------------------
@@ -165,34 +169,30 @@ def _credit_on_its_way(company: Company, teller: Teller) -> bool:
 
 
 def _pending_at_rest(_: Company, teller: Teller) -> bool:
-    if not changeable(teller.customer):
+    if not upgrade(teller, 2, 12, "pending"):
         return False
-    upgrade(teller, 2, 12, "pending")
     rest_renewal(teller)
     return True
 
 
 def _pending_held(company: Company, teller: Teller) -> bool:
-    if not changeable(teller.customer):
+    if not upgrade(teller, 4, 12, "pending"):
         return False
-    upgrade(teller, 4, 12, "pending")
     held = start_renewal(teller, company.anchor - teller.seconds(30 * HOUR, 70 * HOUR), "On Hold")
     held.hold_reason = "Amendment not yet finalised in billing"
     return True
 
 
 def _draft_at_rest(_: Company, teller: Teller) -> bool:
-    if not changeable(teller.customer):
+    if not upgrade(teller, 2, 6, "draft"):
         return False
-    upgrade(teller, 2, 6, "draft")
     rest_renewal(teller)
     return True
 
 
 def _finished(company: Company, teller: Teller) -> bool:
-    if not changeable(teller.customer):
+    if not upgrade(teller, 5, 25, "now"):
         return False
-    upgrade(teller, 5, 25, "now")
     start_renewal(teller, company.anchor - teller.seconds(2 * DAY, 4 * DAY))
     return True
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from sync.rehearsal.changes import DAY, HOUR, Numbers, Teller
 from sync.rehearsal.ids import seeded
 from sync.rehearsal.noise import changeable, month_start, shuffled, start_renewal
-from sync.rehearsal.story import Bill, Company, Planted
+from sync.rehearsal.story import Bill, Company, Customer, Planted
 
 Plant = Callable[[Company, Teller, int], Planted | None]
 
@@ -163,34 +163,52 @@ def _amount(company: Company, teller: Teller, number: int) -> Planted | None:
     """The ERP carries another amount: a line too much, the tax left out, or a credit note that never arrived."""
     customer, anchor = teller.customer, company.anchor
     kind = number % 3
+    bill = _entered(company, customer) or _entered_workshop(teller)
+    copy, final = bill.copy, bill.finalized
+    assert copy is not None
+    assert final is not None
+    if kind == 2 and not bill.payments:
+        at = max(final + 5 * HOUR, copy.at + HOUR, anchor - teller.seconds(30 * HOUR, 6 * DAY))
+        credit = teller.credit(bill, bill.total * teller.rng.randint(10, 30) // 100, at, mirrored=False)
+        difference, why = credit.amount, "A credit note issued in billing never reached the ERP."
+        settled = f"a credit memo over the amount of {credit.id}"
+    else:
+        share = teller.rng.randint(8, 24)
+        copy.extra, copy.extra_text = bill.subtotal * share // 100, "Platform fee, entered twice"
+        why = "The ERP's invoice has a line that billing never issued."
+        if kind == 1:
+            copy.extra, copy.extra_text = (-bill.tax, "no tax") if bill.tax else (-copy.extra, "Discount")
+            why = "The ERP's invoice lacks the tax." if bill.tax else "The ERP granted a discount that billing did not."
+        difference, settled = abs(copy.extra), f"invoice {copy.id} nets to what billing issued"
+    return Planted(
+        "invoice_amount_mismatch",
+        customer,
+        [("stripe", "invoice", bill.id), ("netsuite", "invoice", str(copy.id))],
+        difference,
+        why,
+        {"netsuite.transaction": settled},
+    )
+
+
+def _entered(company: Company, customer: Customer) -> Bill | None:
+    """The newest bill that the ERP has as it is, for some days and not too long, and that nothing else is told about."""
+    anchor = company.anchor
     for bill in reversed(customer.bills):
         copy, final = bill.copy, bill.finalized
         if copy is None or final is None or bill.voided or bill.uncollectible or bill.credits or not _calm(bill, anchor):
             continue
-        if not anchor - 150 * DAY < final < anchor - 4 * DAY or copy.extra or _named(company, bill):
-            continue
-        if kind == 2 and not bill.payments:
-            at = max(final + 5 * HOUR, copy.at + HOUR, anchor - teller.seconds(30 * HOUR, 6 * DAY))
-            credit = teller.credit(bill, bill.total * teller.rng.randint(10, 30) // 100, at, mirrored=False)
-            difference, why = credit.amount, "A credit note issued in billing never reached the ERP."
-            settled = f"a credit memo over the amount of {credit.id}"
-        else:
-            share = teller.rng.randint(8, 24)
-            copy.extra, copy.extra_text = bill.subtotal * share // 100, "Platform fee, entered twice"
-            why = "The ERP's invoice has a line that billing never issued."
-            if kind == 1:
-                copy.extra, copy.extra_text = (-bill.tax, "no tax") if bill.tax else (-copy.extra, "Discount")
-                why = "The ERP's invoice lacks the tax." if bill.tax else "The ERP granted a discount that billing did not."
-            difference, settled = abs(copy.extra), f"invoice {copy.id} nets to what billing issued"
-        return Planted(
-            "invoice_amount_mismatch",
-            customer,
-            [("stripe", "invoice", bill.id), ("netsuite", "invoice", str(copy.id))],
-            difference,
-            why,
-            {"netsuite.transaction": settled},
-        )
+        if anchor - 150 * DAY < final < anchor - 4 * DAY and not copy.extra and not _named(company, bill):
+            return bill
     return None
+
+
+def _entered_workshop(teller: Teller) -> Bill:
+    """A one-off bill of some weeks ago that the ERP has: for a customer that got no bill lately."""
+    at = teller.anchor - teller.seconds(6 * DAY, 40 * DAY)
+    amount = teller.rng.randint(12, 95) * (10_000 if teller.customer.entity.places else 15_000)
+    bill = teller.bill("manual", at, [teller.service("Process workshop", amount, at)], finalized=at + HOUR)
+    teller.post(bill)
+    return bill
 
 
 def _named(company: Company, bill: Bill) -> bool:

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.rehearsal import catalogue, erp
+from sync.rehearsal import catalogue, erp, key
+from sync.rehearsal.changes import DAY
 from sync.rehearsal.company import imagine
 from sync.rehearsal.erp_reference import RECEIVABLES, UNDEPOSITED, Periods, income_account
 from sync.rehearsal.native import PLACES, moment
@@ -63,6 +64,18 @@ class Stage:
         if status >= 400:
             raise Refused(status, f"Stripe refused {path}: {found.get('error', {}).get('message')}")
         return found
+
+    def finalize(self, draft: Json, name: str) -> Json:
+        """Finalise a draft that the ERP will receive soon. The answer key says first what it becomes when nobody posts it."""
+        customer, currency = self.by_stripe[draft["customer"]], str(draft["currency"]).upper()
+        entry = key.entry(
+            "invoice_not_posted", customer.crm, [("stripe", "invoice", draft["id"])],
+            amount=Decimal(draft["total"]).scaleb(-PLACES[currency]), currency=currency,
+            why="Finalised while the story went on; the ERP has 24 hours.", planted_at=now(), ripens_at=now() + DAY,
+            settled_when={"netsuite.transaction": f"an invoice with external id {draft['id']}"},
+        )  # fmt: skip
+        self.wires["stripe"].store_key([entry])
+        return self.bill(f"invoices/{draft['id']}/finalize", name)
 
     # -- NetSuite -------------------------------------------------------------------------------------------------
 

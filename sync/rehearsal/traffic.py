@@ -125,7 +125,7 @@ def _finish_held(scene: Scene) -> str | None:
         stage, drafts = scene.stage, {i["id"]: i for i in account.invoices if i["status"] == "draft"}
         for draft in drafts.values():
             if draft["billing_reason"] == "subscription_update" or _from_here(draft):
-                stage.bill(f"invoices/{draft['id']}/finalize", f"play:finalize:{draft['id']}")
+                stage.finalize(draft, f"play:finalize:{draft['id']}")
                 return "billing finalises an amendment whose renewal is on hold"
         waiting = [item for item in account.items if item["proration"] and item["invoice"] is None]
         if waiting:
@@ -223,7 +223,7 @@ def _bill(scene: Scene, rng: random.Random, name: str) -> str | None:
         "invoices", f"{name}:draft", customer=customer.stripe, currency=currency, collection_method="send_invoice",
         days_until_due=30, pending_invoice_items_behavior="include",
     )  # fmt: skip
-    final = stage.bill(f"invoices/{draft['id']}/finalize", f"{name}:finalize")
+    final = stage.finalize(draft, f"{name}:finalize")
     return f"{customer.name} is invoiced: {final['number']}"
 
 
