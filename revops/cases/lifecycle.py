@@ -48,6 +48,49 @@ class Sighting:
         return content_digest({**self.evidence, "records": said})
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The live cases (account -> fingerprint -> digest of the facts) and the expectations (account -> fingerprint -> promise) of
+    some accounts, read without locking them: enough to see where nothing is to be done."""
+
+    cases: Mapping[int, Mapping[str, str]]
+    expectations: Mapping[int, Mapping[str, Mapping[str, object]]]
+
+    def agrees(self, account: Account, sightings: Sequence[Sighting], *, now: dt.datetime) -> bool:
+        """Whether `settle` would change nothing."""
+        due = {s.fingerprint: s.facts_digest() for s in sightings if now >= s.due_at}
+        waiting = {s.fingerprint: _promise(account, s) for s in sightings if now < s.due_at}
+        return due == self.cases.get(account.pk, {}) and waiting == self.expectations.get(account.pk, {})
+
+
+def standing_of(account_ids: Iterable[int], rules: Iterable[str]) -> Standing:
+    """How these accounts stand at this moment, as far as `rules` are concerned. Two queries."""
+    mine = {"account__in": list(account_ids), "rule__in": list(rules)}
+    cases: dict[int, dict[str, str]] = {}
+    live = ExceptionCase.objects.filter(**mine, status__in=LIVE_STATUSES)
+    for account_id, fingerprint, digest in live.values_list("account_id", "fingerprint", "facts_digest"):
+        cases.setdefault(account_id, {})[fingerprint] = digest
+    expectations: dict[int, dict[str, Mapping[str, object]]] = {}
+    for row in Expectation.objects.filter(**mine).values("account_id", "fingerprint", *_PROMISED):
+        expectations.setdefault(row.pop("account_id"), {})[row.pop("fingerprint")] = row
+    return Standing(cases, expectations)
+
+
+_PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")
+
+
+def _promise(account: Account, sighting: Sighting) -> dict[str, object]:
+    """What an expectation says, by column."""
+    amount = sighting.amount
+    return {
+        "rule": sighting.rule,
+        "sentence": sighting.sentence,
+        "due_at": sighting.due_at,
+        "amount_minor": amount.minor if amount is not None else 0,
+        "currency": amount.currency if amount is not None else (account.currency or "USD"),
+    }
+
+
 def settle(
     account: Account,
     sightings: Sequence[Sighting],
@@ -168,18 +211,9 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
     }
     Expectation.objects.filter(pk__in=[row.pk for key, row in existing.items() if key not in waiting]).delete()
     for fingerprint, sighting in sorted(waiting.items()):
-        amount = sighting.amount
+        since = existing[fingerprint].since if fingerprint in existing else now
         Expectation.objects.update_or_create(
-            fingerprint=fingerprint,
-            defaults={
-                "rule": sighting.rule,
-                "account": account,
-                "sentence": sighting.sentence,
-                "due_at": sighting.due_at,
-                "amount_minor": amount.minor if amount is not None else 0,
-                "currency": amount.currency if amount is not None else (account.currency or "USD"),
-                "since": existing[fingerprint].since if fingerprint in existing else now,
-            },
+            fingerprint=fingerprint, defaults={**_promise(account, sighting), "account": account, "since": since}
         )
     return len(waiting)
 

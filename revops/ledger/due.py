@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -73,15 +73,19 @@ def claim_due(*, limit: int, now: dt.datetime) -> list[Claim]:
         return [Claim(*row) for row in sorted(cursor.fetchall())]
 
 
-def finish(claim: Claim) -> None:
-    """The look is done: drop the mark, unless it was made again meanwhile. Runs in the transaction of the look's results."""
+def finish(claims: Sequence[Claim]) -> None:
+    """The looks are done: drop the marks, unless they were made again meanwhile. Runs in the transaction of the looks' results;
+    locks in the order in which marks are made."""
+    looked = {claim.account_id: claim.generation for claim in claims}
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM ledger_dueaccount WHERE account_id = %s AND generation = %s",
-            [claim.account_id, claim.generation],
+            "SELECT account_id, generation FROM ledger_dueaccount WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
+            [list(looked)],
         )
-        if cursor.rowcount == 0:
-            cursor.execute("UPDATE ledger_dueaccount SET lease_until = NULL WHERE account_id = %s", [claim.account_id])
+        again = [account_id for account_id, generation in cursor.fetchall() if generation != looked[account_id]]
+        cursor.execute("DELETE FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(looked.keys() - set(again))])
+        if again:
+            cursor.execute("UPDATE ledger_dueaccount SET lease_until = NULL WHERE account_id = ANY(%s)", [again])
 
 
 def fail(claim: Claim, error: str, *, now: dt.datetime) -> None:

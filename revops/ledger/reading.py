@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from revops.accounts.models import Account
 from revops.ledger.facts import Value, decode
@@ -33,14 +33,17 @@ def account_ledgers(
     roles = dict(SourceSystem.objects.values_list("slug", "role"))
     mine: dict[int, list[LedgerRecord]] = {account.pk: [] for account in accounts}
     world: list[LedgerRecord] = []
-    rows = SourceRecord.objects.filter(Q(account__in=list(mine)) | Q(object_type__in=WORLD_TYPES)).order_by(
-        "object_type", "system_id", "external_id"
-    )
+    everybodys = SourceRecord.objects.filter(system__in=list(roles), object_type__in=WORLD_TYPES)
+    rows = [
+        row
+        for found in (SourceRecord.objects.filter(account__in=list(mine)), everybodys)
+        for row in found.order_by("object_type", "system_id", "external_id")
+    ]
     if as_of is None and known_at is None:
-        found: Iterable[tuple[int | None, LedgerRecord]] = ((row.account_id, _current(row, roles)) for row in rows)
+        stated: Iterable[tuple[int | None, LedgerRecord]] = ((row.account_id, _current(row, roles)) for row in rows)
     else:
-        found = _at(list(rows), roles, as_of=as_of, known_at=known_at)
-    for account_id, record in found:
+        stated = _at(rows, roles, as_of=as_of, known_at=known_at)
+    for account_id, record in stated:
         if record.object_type in WORLD_TYPES:
             world.append(record)
         elif account_id is not None:

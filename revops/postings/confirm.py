@@ -7,6 +7,7 @@ a posting in any state after its release, and moves the fence so that a late ans
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from django.db import transaction
 
@@ -26,6 +27,12 @@ ACTOR = System("evidence")
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
 WATCHED = (*UNPROVEN, PostingState.REFUSED)
 """A refused posting should never be heard of again: its record at the vendor is an alarm."""
+
+
+def accounts_with_unproven(account_ids: Iterable[int]) -> set[int]:
+    """Those of the accounts that have postings whose record at the vendor is still to be seen, or must never be."""
+    found = Posting.objects.filter(plan__account__in=list(account_ids), state__in=WATCHED)
+    return set(found.values_list("plan__account_id", flat=True))
 
 
 def confirm_from_ledger(account_id: int, *, now: dt.datetime) -> int:
