@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 from revops.errors import Rejected
 
@@ -30,6 +30,9 @@ EXPONENTS: dict[str, int] = {
     **dict.fromkeys(_THREE.split(), 3),
 }
 MINOR_LIMIT = 10**17  # largest magnitude in minor units: fits a 64-bit column with room for sums
+_EXACT = Context(prec=50)
+_UNIT = {places: Decimal(1).scaleb(-places) for places in set(EXPONENTS.values())}
+_LARGEST = {places: Decimal(MINOR_LIMIT).scaleb(-places) for places in _UNIT}
 
 _PLAIN = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{1,12})?", re.ASCII)
 
@@ -58,18 +61,16 @@ class Money:
             raise Rejected("amount_invalid", "An amount is a decimal number such as 12.30.", field="amount")
         if self.amount.adjusted() > 20:
             raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
-        with localcontext() as context:
-            context.prec = 50
-            quantized = self.amount.quantize(Decimal(1).scaleb(-places))
-            if quantized != self.amount:
-                raise Rejected(
-                    "amount_decimals",
-                    f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
-                    field="amount",
-                )
-            if abs(quantized.scaleb(places)) > MINOR_LIMIT:
-                raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
-        object.__setattr__(self, "amount", quantized if quantized else abs(quantized))
+        quantized = self.amount.quantize(_UNIT[places], context=_EXACT)
+        if quantized != self.amount:
+            raise Rejected(
+                "amount_decimals",
+                f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
+                field="amount",
+            )
+        if quantized.copy_abs() > _LARGEST[places]:
+            raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
+        object.__setattr__(self, "amount", quantized if quantized else quantized.copy_abs())
 
     # -- making -------------------------------------------------------------------------------------------------------
     @classmethod
@@ -94,9 +95,7 @@ class Money:
         """Round half to even to the currency's decimals: for computed amounts (rates, prorations), never for input."""
         if not amount.is_finite():
             raise Rejected("amount_invalid", "An amount is a finite decimal number.", field="amount")
-        with localcontext() as context:
-            context.prec = 50
-            return cls(amount.quantize(Decimal(1).scaleb(-exponent(currency)), rounding=ROUND_HALF_EVEN), currency)
+        return cls(amount.quantize(_UNIT[exponent(currency)], rounding=ROUND_HALF_EVEN, context=_EXACT), currency)
 
     @classmethod
     def zero(cls, currency: str) -> Money:

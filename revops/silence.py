@@ -1,5 +1,7 @@
 """Workers that live and do nothing are ended, so that they are started again. Asks the web server, which knows.
 
+`python -m revops.silence WORKER [PORT]` asks for one worker, as a health check: status 1 when it is silent.
+
 A worker can hang where no deadline reaches: in a pattern that never comes to a match, in a broker's client that waits for a
 connection that is gone. Its process lives, so nobody would start it again. What it held has a lease and is taken over.
 
@@ -12,6 +14,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import sys
 import time
 from collections.abc import Callable
 
@@ -82,3 +85,16 @@ class Silence:
             return frozenset()
         # Without the sweeper the others may merely not have heard that there is work.
         return frozenset({SWEEPER}) if SWEEPER in answer.silent else answer.silent
+
+
+def main(arguments: list[str]) -> int:
+    """The health check of one worker on this machine. Without an answer nothing can be held against the worker."""
+    worker, port = arguments[0], int(arguments[1]) if len(arguments) > 1 else 8000
+    answer = ask("127.0.0.1", port)
+    silent = answer is not None and worker in answer.silent
+    print(f"{worker}: {'does nothing while work waits' if silent else 'nothing against it'}")  # noqa: T201
+    return int(silent)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "queue.png"
 
 
 def main(address: str) -> None:
-    """Sign in as the finance analyst of the rehearsal company, open the first case beside the queue, take the picture."""
+    """Sign in as the finance analyst of the rehearsal company, open an amount that differs beside the queue, take the picture."""
     with sync_playwright() as program:
         browser = program.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
@@ -22,9 +22,9 @@ def main(address: str) -> None:
         page.fill("#username", "finance@rehearsal.example")
         page.fill("#password", os.environ.get("REVOPS_DEMO_PASSWORD", "rehearsal-2026"))
         page.click("form button.main")
-        page.goto(f"{address}/queue/")
-        page.keyboard.press("j")
-        page.keyboard.press("Space")
+        page.goto(f"{address}/queue/?entity=DE&entity=US")
+        page.locator("tr[data-row]", has_text="Invoice amount mismatch").first.locator(".c-what").click()
+        page.locator("#pane .mini").wait_for()
         page.wait_for_load_state("networkidle")
         page.screenshot(path=str(TARGET))
         browser.close()

@@ -55,9 +55,9 @@ def records_of(case: ExceptionCase) -> list[SourceRecord]:
 
 
 def case_context(
-    user: User, case: ExceptionCase, now: dt.datetime, *, everything: bool = False, show: str = "all"
+    user: User, case: ExceptionCase, now: dt.datetime, *, everything: bool = False, show: str = "all", brief: bool = False
 ) -> dict[str, Any]:
-    """Everything the case page and its fragment show."""
+    """Everything the case page and its fragment show; `brief`, for the pane beside the list, leaves out the timeline."""
     rule = RULES.get(case.rule)
     records = records_of(case)
     around = list(systems_knowing(case.account_id))
@@ -91,7 +91,7 @@ def case_context(
         ),
         "first_fix": first if first and not first["why_not"] and may_work else None,
         "withheld": withheld_on(user, case, [str(fix["code"]) for fix in fixes], plan, holders),
-        "moments": timeline_of(case, records, show=show),
+        "moments": [] if brief else timeline_of(case, records, show=show),
         "trace_base": trace_base(user),
         "show": show,
         "shows": SHOWS,
@@ -172,7 +172,7 @@ def order_of(evidence: Mapping[str, object]) -> dict[str, str]:
 def preview_context(user: User, code: str, now: dt.datetime) -> dict[str, Any]:
     """The pane beside the list; empty when the case is not there."""
     try:
-        return case_context(user, case_of(user, code), now) | {"page": "queue", "in_pane": True}
+        return case_context(user, case_of(user, code), now, brief=True) | {"page": "queue", "in_pane": True}
     except Missing:
         return {}
 

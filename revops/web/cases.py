@@ -49,7 +49,7 @@ def case_page(request: HttpRequest, code: str) -> HttpResponse:
 def preview(request: HttpRequest, code: str) -> HttpResponse:
     """The pane's fragment."""
     user, now = signed_in(request), timezone.now()
-    context = case_context(user, case_of(user, code), now)
+    context = case_context(user, case_of(user, code), now, brief=True)
     return render(request, "cases/_preview.html", context | {"in_pane": True})
 
 
@@ -68,7 +68,7 @@ def _act(request: HttpRequest, code: str, change: Callable[[ExceptionCase, User,
     in_pane = request.POST.get("view") == "preview"
     if not is_fragment(request):
         return back(request, f"/queue/?open={case.code}" if in_pane else f"/cases/{case.code}/", str(outcome["toast"]))
-    context = case_context(user, case_of(user, code), now) | outcome | {"in_pane": in_pane}
+    context = case_context(user, case_of(user, code), now, brief=in_pane) | outcome | {"in_pane": in_pane}
     if in_pane:
         context |= counts_beside(request, user, now) | {"row": row_of(user, context["case"], now), "changed_row": True}
     return render(request, "cases/_preview.html" if in_pane else "cases/_case.html", context)

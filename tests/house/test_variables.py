@@ -13,6 +13,8 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from sync.heartbeat import KINDS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
 # Read by other programs' images or by the tests and development of the product itself.
@@ -82,7 +84,9 @@ def unknown_in(command: list[str]) -> str | None:
             return None if found else f"no simulator {vendor}"
         case ["celery", "-A", "revops", "worker", "-Q", queue, *_]:
             return None if queue in queues else f"no queue {queue}"
-        case ["redis-server", *_]:
+        case ["python", "-m", "revops.silence", worker, *_]:
+            return None if worker in KINDS else f"no worker {worker}"
+        case ["redis-server" | "postgres" | "sleep" | "redis-cli", *_] | ["python", "-c", _]:
             return None
     return f"unknown command {command}"
 
@@ -98,7 +102,27 @@ def test_each_container_starts_something_that_exists_with_variables_that_are_rea
     assert not unread
 
 
+def test_every_container_that_runs_on_is_asked_how_it_is_and_started_again() -> None:
+    for name, service in compose()["services"].items():
+        runs_to_its_end = service.get("restart") in {"no", "on-failure"}
+        assert service["restart"] in {"no", "on-failure", "unless-stopped"}, name
+        if runs_to_its_end or name in {"pod", "demo-play"}:  # neither serves anybody
+            continue
+        kind, *test = service["healthcheck"]["test"]
+        assert kind in {"CMD", "CMD-SHELL"}, name
+        if kind == "CMD":
+            assert unknown_in(test) is None, name
+        asked = {"intake", "apply", "posting", "sweeper"} & {name}
+        assert not asked or test[-1] == {"sweeper": "sweep"}.get(name, name)
+
+
+def test_no_container_lives_in_the_network_of_one_that_may_end() -> None:
+    for name, service in compose()["services"].items():
+        assert service.get("network_mode", "service:pod") == "service:pod", name
+
+
 def test_what_does_not_exist_is_noticed() -> None:
+    assert unknown_in(["python", "-m", "revops.silence", "no_such_worker"])
     assert unknown_in(["python", "manage.py", "no_such_command"])
     assert unknown_in(["celery", "-A", "revops", "worker", "-Q", "no_such_queue"])
     assert unknown_in(["python", "-m", "sync.simulators", "no_such_vendor"])
