@@ -2,7 +2,8 @@
 
 Understanding is pure and happens outside any transaction, so a bad row costs its neighbours nothing. Recording is one
 transaction a connection and batch; when that fails, each row gets its own, and the one that cannot be recorded is found.
-A row becomes applied in the transaction that writes its entries: there is no state in between.
+A row becomes applied in the transaction that writes its entries: there is no state in between. One that says something else
+under a stamp that we already had is recorded and waits on: its object is read again (`sync.reread`), and that read settles it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from revops.errors import Conflict, Rejected, RevOpsError
 from revops.ledger.facts import Fact
 from revops.ledger.record import Statement, record
-from sync import connections, doorbell
+from sync import connections, doorbell, inbox
 from sync.claims import ATTEMPTS_MAX, REREAD, Claimed, Verdict, claim, failed, finish, ignored, quarantined
 from sync.connector import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
 from sync.crash import crash_point
@@ -27,16 +28,20 @@ from sync.models import Connection, DeliveryState
 
 BATCH = 400
 ALONE_MAX = 50
+SETTLE_SECONDS = 3
+"""Stamps are whole seconds: until theirs is over, at the vendor's clock and ours, a read cannot tell the last word."""
 _log = logging.getLogger("sync.apply")
 
 
 @dataclass(slots=True)
 class Understood:
-    """What one delivery says: facts to record and objects to read again."""
+    """What one delivery says: facts to record and objects to read again. `disputed`: the facts are recorded, and something else
+    was said under their stamp."""
 
     row: Claimed
     facts: list[Fact] = field(default_factory=list)
     rereads: list[Reread] = field(default_factory=list)
+    disputed: bool = False
 
 
 class LeaseLost(Exception):
@@ -134,15 +139,18 @@ def _understand_one(row: Claimed, connector: Connector, config: Config) -> Under
     if not statements:
         return ignored(row, "says_nothing", "It says nothing about any object that we keep.")
     facts = [statement for statement in statements if isinstance(statement, Fact)]
+    if row.kind == inbox.SETTLING:
+        facts = [fact.settled(row.received_at) for fact in facts]
     return Understood(row, facts, [statement for statement in statements if isinstance(statement, Reread)])
 
 
 def incoming_of(row: Claimed) -> Incoming:
     """The delivery as its connector knows it."""
-    if row.kind not in {"event", "hint", "read"}:
-        raise Rejected("delivery_kind", f"A delivery is no {row.kind!r}.")
+    kind = "read" if row.kind == inbox.SETTLING else row.kind
+    if kind not in {"event", "hint", "read"}:
+        raise Rejected("delivery_kind", f"A delivery is no {kind!r}.")
     return Incoming(
-        kind=row.kind,  # type: ignore[arg-type]  # checked above
+        kind=kind,  # type: ignore[arg-type]  # checked above
         body=row.body,
         headers=row.headers,
         received_at=row.received_at,
@@ -184,11 +192,11 @@ def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter
 
 def _recorded(item: Understood, arrivals: Iterable[str]) -> Verdict:
     found = set(arrivals)
+    if "conflict" in found:
+        reason = "It says something else under a stamp that we already had. Both are kept; the object is read again."
+        return Verdict(item.row, DeliveryState.PENDING, REREAD, reason, after_seconds=SETTLE_SECONDS, given_back=True)
     if found & {"first", "newer"}:
         return Verdict(item.row, DeliveryState.APPLIED)
-    if "conflict" in found:
-        reason = "It says something else under a version that we already had. The ledger keeps both."
-        return Verdict(item.row, DeliveryState.APPLIED, "version_conflict", reason)
     if found == {"late"}:
         return Verdict(item.row, DeliveryState.SUPERSEDED, "late", "We already had a newer version. Kept as evidence.")
     return Verdict(item.row, DeliveryState.APPLIED, "same", "It says what we already knew.")

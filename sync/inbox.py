@@ -24,6 +24,9 @@ from sync.connections import Door
 from sync.connector import Item
 from sync.models import Delivery, DeliveryState
 
+SETTLING = "settling"
+"""The kind of a read that settles which of two statements under one stamp is the truth (see `sync.apply`)."""
+
 KEY_LENGTH_MAX = 180
 """Leaves room for the suffix of a conflicting body."""
 
@@ -170,9 +173,12 @@ _OTHER_BYTES = """
 
 def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
     """Store what a read returned, in the caller's transaction and one statement. What we have already is left untouched."""
+    return _store_page(door, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items])
+
+
+def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
     unique: dict[tuple[str, str], _Arrived] = {}
-    for item in items:
-        arrived = _Arrived(item.kind, item.object_type, item.dedup_key, item.body)
+    for arrived in items:
         unique.setdefault((arrived.key, arrived.digest), arrived)
     rows = list(unique.values())
     if not rows:
@@ -203,12 +209,17 @@ def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
     return StoredPage(new, len(items) - new - conflicts, conflicts)
 
 
-def store_read(door: Door, item: Item) -> int:
-    """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed."""
+def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:
+    """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed.
+
+    A read that settles a dispute, raised by the delivery `disputed_by`, is always one of its own: that the vendor says the same
+    as before is just what was asked.
+    """
+    kind, key = (item.kind, item.dedup_key) if disputed_by is None else (SETTLING, f"{item.dedup_key}~{disputed_by}")
+    arrived = _Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
-        store_page(door, [item])
-        key = storable_key(item.dedup_key, hashlib.sha256(item.body).hexdigest())
-        return Delivery.objects.filter(connection=door.slug, dedup_key=key).values_list("pk", flat=True).get()
+        _store_page(door, [arrived])
+        return Delivery.objects.filter(connection=door.slug, dedup_key=arrived.key).values_list("pk", flat=True).get()
 
 
 # --- what became of it ------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Deliveries that only say "look": the object is read again at the vendor, and what the read returns is a delivery of its own.
+"""Objects that are read again at the vendor; what the read returns is a delivery of its own.
+
+Two reasons: a delivery only says "look", or it says something else under a stamp that we already had. Vendors stamp whole
+seconds, so nobody can tell which of the two was the last word but the vendor itself, asked once more.
 
 The read happens outside any transaction. Many hints about one object in one batch cost one read, because every one of them
 was here before it.
@@ -10,6 +13,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from revops.errors import RevOpsError
 from sync import connections, doorbell, inbox
@@ -46,6 +50,9 @@ def _working_seconds() -> float:
 
 def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, stop_at: float) -> Counter[str]:
     understood, verdicts = understand(rows, source)
+    for item in understood:
+        item.disputed = not item.rereads
+        item.rereads = item.rereads or [Reread(fact.object_type, fact.external_id) for fact in item.facts]
     finish(verdicts)
     done = Counter(str(verdict.state) for verdict in verdicts)
     if not understood:
@@ -63,28 +70,32 @@ def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, st
 
 def _read_each(source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float) -> Counter[str]:
     door = connections.door_of(source)
-    answers: dict[Reread, int | Exception | None] = {}
+    answers: dict[tuple[Reread, bool], int | Exception | None] = {}
     done: Counter[str] = Counter()
     for item in items:
         alive()
         for wanted in item.rereads:
-            if wanted in answers:
+            key = (wanted, item.disputed)
+            if key in answers:
                 continue
             if time.monotonic() > stop_at:
-                answers[wanted] = RetryLater("The other reads took too long.", 1, REREAD)
+                answers[key] = RetryLater("The other reads took too long.", 1, REREAD)
                 continue
             try:
                 read = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
-                answers[wanted] = None if read is None else inbox.store_read(door, read)
+                disputed_by = item.row.id if item.disputed else None
+                answers[key] = None if read is None else inbox.store_read(door, read, disputed_by=disputed_by)
             except (ConnectorAnswer, RevOpsError) as answer:
-                answers[wanted] = answer
-        done += _settle(source, item, [answers[wanted] for wanted in item.rereads], now)
+                answers[key] = answer
+        done += _end(source, item, [answers[wanted, item.disputed] for wanted in item.rereads], now)
     return done
 
 
-def _settle(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
+def _end(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
     verdict = _verdict(item, answers, now)
-    if item.facts and verdict.state == DeliveryState.IGNORED:
+    if item.disputed and verdict.state in {DeliveryState.IGNORED, DeliveryState.QUARANTINED}:  # its facts are recorded
+        verdict = replace(verdict, state=DeliveryState.APPLIED, code="version_conflict")
+    elif item.facts and verdict.state == DeliveryState.IGNORED:
         return record_all(str(source.pk), [Understood(item.row, item.facts)], now)
     finish([verdict])
     return Counter([str(verdict.state)])

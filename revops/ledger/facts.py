@@ -20,7 +20,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
@@ -216,6 +216,10 @@ _FITS: Mapping[Kind, Callable[[Value], bool]] = MappingProxyType(
 )
 
 
+SETTLED = "~"
+"""Ends the vendor's part of a version. Sorts behind every character that vendors' stamps are written with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What one connection says about one object at one version.
@@ -251,6 +255,13 @@ class Fact:
         for role, target in self.refs.items():
             if not target or len(target) > 200 or "\x00" in target:
                 raise Rejected("fact_shape", f"{self.object_type}.{role} points to an unreadable id.")
+
+    def settled(self, read_at: dt.datetime) -> Fact:
+        """This fact with a version above every statement under the vendor's stamp, and below the vendor's next stamp.
+
+        For an object that was read again because two statements under one stamp differ; of two such reads, the later one wins.
+        """
+        return replace(self, version=f"{self.version}{SETTLED}{int(read_at.timestamp() * 1000):014d}")
 
     def content(self) -> dict[str, object]:
         """The JSON form of what is said, without version and time: equal content means nothing changed."""

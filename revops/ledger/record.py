@@ -5,8 +5,9 @@
 - known version with the same content: nothing is written (`same`);
 - newer version: becomes the record's content (`first`, `newer`, or `restated` when the content is the same);
 - older version: kept as an entry, changes nothing (`late`);
-- known version with other content: kept as an entry (`conflict`); the greater content digest is the record's content, so that
-  any order of arrival ends in the same ledger.
+- known version with other content: kept as an entry (`conflict`); until the object is read again (`Fact.settled`) the greater
+  content digest is the record's content, so that any order of arrival ends in the same ledger;
+- a stamp that such a read has settled, with content that is neither the settled one nor known: a `conflict` again.
 
 The result does not depend on the order or the number of deliveries. Accounts whose content moved are marked due.
 """
@@ -22,7 +23,7 @@ from django.db import connection
 
 from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.due import mark_due, mark_due_everywhere
-from revops.ledger.facts import Fact, content_digest
+from revops.ledger.facts import SETTLED, Fact, content_digest
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 
@@ -133,7 +134,8 @@ def _apply(work: _Work, statement: Statement) -> str:
     if not row.version:
         how = arrival.FIRST
     elif fact.version < row.version:
-        how = arrival.LATE
+        settled = row.version.startswith(fact.version + SETTLED)
+        how = arrival.CONFLICT if settled and digest != row.digest else arrival.LATE
     elif fact.version > row.version:
         how = arrival.RESTATED if digest == row.digest else arrival.NEWER
     else:
@@ -151,7 +153,7 @@ def _apply(work: _Work, statement: Statement) -> str:
     }
     work.entries.append(entry)
     work.known.add((row.pk, fact.version, digest))
-    if how != arrival.LATE and (how != arrival.CONFLICT or digest > row.digest):
+    if (fact.version, digest) > (row.version, row.digest):
         row.version, row.digest = fact.version, digest
         row.fields, row.refs = content["fields"], content["refs"]
         row.customer_ref = fact.external_id if fact.object_type == "customer" else fact.refs.get("customer", row.customer_ref)

@@ -12,6 +12,7 @@ import pytest
 from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections, inbox
+from sync.claims import ATTEMPTS_MAX
 from sync.connections import Door
 from sync.models import Delivery
 from tests.sync.connectors.talking import SETTINGS
@@ -83,3 +84,56 @@ def test_an_object_that_is_not_there_is_asked_for_three_times(door: Door) -> Non
     found.refresh_from_db()
     assert (found.state, found.reason_code) == ("ignored", "reread_absent")
     assert SourceRecord.objects.count() == 0
+
+
+def renamed(vendor: Control, name: str) -> None:
+    """The company under another name, in the same second as before."""
+    vendor.load("company", {
+        "Gsid": COMPANY, "Name": name, "SfdcAccountId": "001000000000001AAA", "Arr": "1000.50",
+        "CurrencyIsoCode": "USD", "Stage": "Launched", "ModifiedDate": "2026-11-01T00:00:00Z",
+    })  # fmt: skip
+
+
+def everything_due() -> None:
+    Delivery.objects.filter(state="pending").update(next_attempt_at=now() - dt.timedelta(seconds=1))
+    inbox.process_all(now())
+
+
+@pytest.mark.parametrize("names", [("Aurora", "Borealis"), ("Borealis", "Aurora")])
+def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(vendor: Control, door: Door, names: tuple[str, str]) -> None:
+    for number, name in enumerate(names, 1):
+        renamed(vendor, name)
+        hint(door, COMPANY, number)
+        inbox.process_all(now())
+    disputed = Delivery.objects.get(state="pending")
+    assert disputed.reason_code == "reread", "until the stamp's second is over, nobody can tell"
+    everything_due()
+    assert SourceRecord.objects.get(object_type="customer").fields["name"] == names[1]
+    disputed.refresh_from_db()
+    settled = Delivery.objects.get(kind="settling")
+    assert (disputed.state, disputed.reason_code) == ("applied", "version_conflict")
+    assert disputed.reason == f"Read again as delivery {settled.pk}."
+
+    renamed(vendor, "Cirrus")  # a third change of that second, which was told after the read
+    hint(door, COMPANY, 3)
+    inbox.process_all(now())
+    everything_due()
+    assert SourceRecord.objects.get(object_type="customer").fields["name"] == "Cirrus"
+    inbox.process_all(now())
+    assert not Delivery.objects.filter(state="pending").exists()
+    assert inbox.conservation().holds
+
+
+def test_i12_what_cannot_be_read_again_stays_as_both_said_it(vendor: Control, door: Door) -> None:
+    for number, name in enumerate(("Aurora", "Borealis"), 1):
+        renamed(vendor, name)
+        hint(door, COMPANY, number)
+        inbox.process_all(now())
+    vendor.fault("POST", ".*query.*", times=50, status=403, body='{"result": false, "errorCode": "GSOBJ_1001"}')
+    for _ in range(ATTEMPTS_MAX + 1):
+        everything_due()
+    assert set(Delivery.objects.filter(kind="read").values_list("state", "reason_code")) == {
+        ("applied", ""),
+        ("applied", "version_conflict"),
+    }
+    assert SourceRecord.objects.get(object_type="customer").entries.count() == 2

@@ -107,6 +107,17 @@ def test_i6_i11_other_content_under_a_known_version_is_a_conflict_with_one_winne
     assert len(digests) == 1
 
 
+def test_i12_a_read_settles_what_one_stamp_left_open() -> None:
+    say("billing", invoice(1, "100.00"), invoice(1, "90.00"))
+    for number, settled in enumerate(("100.00", "90.00", "100.00"), 2):
+        assert say("billing", invoice(1, settled).settled(at(number))) in (["newer"], ["restated"])
+        assert SourceRecord.objects.get(external_id="in_1").fields["total"] == {"amount": settled, "currency": "USD"}
+    assert say("billing", invoice(1, "80.00")) == ["conflict"], "a read must tell again"
+    assert say("billing", invoice(1, "100.00").settled(at(1.5))) == ["late"]
+    assert SourceRecord.objects.get(external_id="in_1").fields["total"] == {"amount": "100.00", "currency": "USD"}
+    assert say("billing", invoice(1.01, "70.00")) == ["newer"], "the vendor's next stamp"
+
+
 def test_records_wait_for_their_customer_and_the_customer_for_its_account() -> None:
     payment = fact("payment", "inpay_1", 3, {"invoice": "in_1"}, amount=usd("10.00"), status="paid")
     say("billing", payment)
@@ -218,6 +229,8 @@ STORY = [
     ("billing", invoice(2, "100.00")),
     ("billing", invoice(3, "80.00")),
     ("billing", invoice(3, "85.00")),
+    ("billing", invoice(3, "82.00").settled(at(4))),
+    ("billing", invoice(3, "79.00")),
     ("billing", fact("payment", "p1", 2, {"invoice": "in_1"}, amount=usd("30.00"), status="paid")),
     ("erp", fact("customer", "9", 1, {"crm_account": CRM_ID}, name="Halden")),
     ("erp", fact("invoice", "501", 2, {"customer": "9", "billing_invoice": "in_1"}, total=usd("100.00"), status="open")),
