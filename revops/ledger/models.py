@@ -49,7 +49,7 @@ class SourceRecord(models.Model):
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
     customer_ref = models.CharField(max_length=200, blank=True)
     current = models.ForeignKey("LedgerEntry", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    version = models.CharField(max_length=100)
+    version = models.CharField(max_length=100, db_collation="C")
     digest = models.CharField(max_length=64)
     fields = models.JSONField(default=dict)
     refs = models.JSONField(default=dict)
@@ -90,7 +90,7 @@ class LedgerEntry(models.Model):
         CONFLICT = "conflict", "other content for a known version"
 
     record = models.ForeignKey(SourceRecord, on_delete=models.PROTECT, related_name="entries", db_index=False)
-    version = models.CharField(max_length=100)
+    version = models.CharField(max_length=100, db_collation="C")
     effective_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
     fields = models.JSONField(default=dict)
