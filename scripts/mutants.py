@@ -177,8 +177,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "ledger: one winner of a conflict",
         "tests/revops/ledger/test_record.py -k i11",
         "revops/ledger/record.py",
-        "(how != arrival.CONFLICT or digest > row.digest)",
-        "True",
+        "if (fact.version, digest) > (row.version, row.digest):",
+        "if fact.version >= row.version:",
     ),
     Mutant(
         "ledger: append-only", "tests/revops/ledger/test_record.py -k i18", sql=drop_trigger("ledger_ledgerentry", "append_only")

@@ -27,6 +27,9 @@ GIVE_BACK_FOR = dt.timedelta(days=3)
 REREAD = "reread"
 """The reason code of a pending delivery that waits for its object to be read again."""
 
+VERSION_CONFLICT = "version_conflict"
+"""The reason code of a delivery whose stamp had said something else, after the vendor was asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from revops.errors import RevOpsError
 from sync import connections, doorbell, inbox
 from sync.apply import Understood, record_all, understand
-from sync.claims import REREAD, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
+from sync.claims import REREAD, VERSION_CONFLICT, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
 from sync.connector import Client, ConnectorAnswer, Refused, Reread, RetryLater
 from sync.heartbeat import alive
 from sync.models import Connection, DeliveryState
@@ -94,7 +94,7 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
 def _end(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
     verdict = _verdict(item, answers, now)
     if item.disputed and verdict.state in {DeliveryState.IGNORED, DeliveryState.QUARANTINED}:  # its facts are recorded
-        verdict = replace(verdict, state=DeliveryState.APPLIED, code="version_conflict")
+        verdict = replace(verdict, state=DeliveryState.APPLIED, code=VERSION_CONFLICT)
     elif item.facts and verdict.state == DeliveryState.IGNORED:
         return record_all(str(source.pk), [Understood(item.row, item.facts)], now)
     finish([verdict])

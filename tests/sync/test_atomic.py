@@ -48,6 +48,9 @@ def crm(stripe: Connection) -> None:
     world.look()
 
 
+SEEN_OUTSIDE = ("sync_delivery", "sync_heartbeat")
+"""What is written around the transaction: the delivery's attempt, and that somebody works on it."""
+
 STEPS = {
     "the record is made": ("ledger_sourcerecord", "INSERT", "true", False),
     "the record is changed": ("ledger_sourcerecord", "UPDATE", "true", False),
@@ -65,11 +68,11 @@ STEPS = {
 @pytest.mark.usefixtures("crm")
 def test_i13_a_failure_at_any_step_of_applying_leaves_nothing(step: str) -> None:
     delivery = store(1)
-    before = guards.everything("sync_delivery")
+    before = guards.everything(*SEEN_OUTSIDE)
     table, when, condition, at_commit = STEPS[step]
     with guards.failing(table, when, condition, at_commit):
         assert inbox.process_all(now()) == {"pending": 1}
-    assert guards.everything("sync_delivery") == before
+    assert guards.everything(*SEEN_OUTSIDE) == before
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.reason_code) == ("pending", 1, "not_recorded")
     make_due()
@@ -98,11 +101,11 @@ def test_i13_a_failure_at_any_step_of_looking_leaves_nothing_but_the_mark(transa
         "invoice", "in_9", {"customer": "cus_1"}, number="A-9", status="open", total=world.usd("5.00"), finalized_at=now(),
     ))  # fmt: skip
     world.say("netsuite", world.period(), world.entered(world.usd("1120.00")))
-    before = guards.everything("ledger_dueaccount", "ledger_freshness")
+    before = guards.everything("ledger_dueaccount", "ledger_freshness", "sync_heartbeat")
     table, when, condition, at_commit = LOOKING[step]
     with guards.failing(table, when, condition, at_commit):
         world.look()
-    assert guards.everything("ledger_dueaccount", "ledger_freshness") == before
+    assert guards.everything("ledger_dueaccount", "ledger_freshness", "sync_heartbeat") == before
     assert "this step fails" in DueAccount.objects.get().last_error
     make_due()
     world.look()

@@ -61,7 +61,7 @@ def test_i25_what_moved_at_the_vendor_goes_back_to_review(erp: Book, happens: Ca
     happens(erp)
     assert send_due() == 1
     stopped = again(posting)
-    assert (stopped.state, stopped.plan.state) == (PostingState.VOID, PlanState.VOID)
+    assert (stopped.state, stopped.plan.state) == (PostingState.VOID, PlanState.VOID), stopped.last_error
     assert words in stopped.plan.outcome
     assert "Compose it again" in stopped.plan.outcome
     assert (erp.sent(), erp.effects()) == (0, [])
