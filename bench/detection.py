@@ -23,9 +23,9 @@ ACCOUNTS = 300
 INVOICES = 12
 
 
-def run() -> Iterator[Figure]:
+def run(scale: float = 1.0) -> Iterator[Figure]:
     """300 accounts with 12 invoices in billing and in the ERP each; one in ten has an exception that is already open."""
-    _fill()
+    _fill(round(ACCOUNTS * scale))
     now = timezone.now()
     ids = list(Account.objects.filter(name__startswith="Bench ").values_list("pk", flat=True))
     for _ in range(2):  # the first look opens the cases, the second is the daily one
@@ -39,26 +39,27 @@ def run() -> Iterator[Figure]:
                 looked += taken
 
         took = seconds(look)
-    bare = seconds(lambda: [_bare(pk) for pk in ids])
+    bare = seconds(lambda: _bare(ids))
     rate, limit = looked / took, len(ids) / bare
     yield Figure("detection", rate, "accounts/s", f"bare read of the records: {limit:.0f} accounts/s", rate / limit)
 
 
-def _bare(account_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT fields::text, refs::text FROM ledger_sourcerecord WHERE account_id = %s", [account_id])
-        for fields, refs in cursor.fetchall():
-            json.loads(fields)
-            json.loads(refs)
+def _bare(ids: list[int]) -> None:
+    for account_id in ids:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT fields::text, refs::text FROM ledger_sourcerecord WHERE account_id = %s", [account_id])
+            for fields, refs in cursor.fetchall():
+                json.loads(fields)
+                json.loads(refs)
 
 
-def _fill() -> None:
+def _fill(accounts: int) -> None:
     if Account.objects.filter(name__startswith="Bench ").exists():
         return
     for slug in ("crm", "billing", "erp"):
         SourceSystem.objects.create(slug=f"bench-{slug}", label=slug, role=slug, vendor="bench")
     at = timezone.now() - dt.timedelta(days=9)
-    for number in range(ACCOUNTS):
+    for number in range(accounts):
         crm = f"001bench{number:07}AAA"
         facts: dict[str, list[Fact]] = {"crm": [_fact("customer", crm, at, {}, name=f"Bench {number:04}", currency="USD")]}
         for slug in ("billing", "erp"):

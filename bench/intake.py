@@ -23,25 +23,25 @@ import psycopg
 from django.db import connection
 
 from bench.figure import Figure, p50_p95
-from bench.pull_and_apply import _settings
+from bench.pull_and_apply import SECRETS
 from revops.people.actors import System
 from sync.connections import connect
 from sync.models import Connection, Delivery
 
 EVENTS = 12_000
 CONNECTIONS = 16
-SECRET = "whsec_rehearsal"
 SLUG = "bench-intake"
 
 
-def run() -> Iterator[Figure]:
+def run(scale: float = 1.0) -> Iterator[Figure]:
     """Deliveries per second and latency at 16 in flight; rows are counted afterwards."""
     if not Connection.objects.filter(pk=SLUG).exists():
         connect(
-            slug=SLUG, vendor="stripe", base_url="http://127.0.0.1:8101", values=_settings(), acting_user=System("bench"),
+            slug=SLUG, vendor="stripe", base_url="http://127.0.0.1:8101", values=SECRETS, acting_user=System("bench"),
             loopback_allowed=True,
         )  # fmt: skip
-    bodies = [_body(number) for number in range(EVENTS)]
+    events = round(EVENTS * scale)
+    bodies = [_body(number) for number in range(events)]
     bare_one, bare_many = _bare(bodies, 1), _bare(bodies, CONNECTIONS)
     port = _free_port()
     server = subprocess.Popen(_server(port), env={**os.environ, "REVOPS_LOG_LEVEL": "ERROR"}, stdout=subprocess.DEVNULL)
@@ -56,9 +56,9 @@ def run() -> Iterator[Figure]:
         server.terminate()
         server.wait()
     stored = Delivery.objects.filter(connection=SLUG).count()
-    assert stored == EVENTS, f"{stored} rows for {EVENTS} deliveries"
+    assert stored == events, f"{stored} rows for {events} deliveries"
     assert refused == 0, f"{refused} were not answered 202"
-    rate = EVENTS / took
+    rate = events / took
     p50, p95 = p50_p95(latencies)
     yield Figure("intake", rate, "deliveries/s", f"single-row commits, 1 connection: {bare_one:.0f}/s", rate / bare_one)
     yield Figure("intake_16", rate, "deliveries/s", f"single-row commits, 16 connections: {bare_many:.0f}/s", rate / bare_many)
@@ -78,7 +78,7 @@ def _body(number: int) -> tuple[bytes, bytes]:
     }  # fmt: skip
     body = json.dumps(event).encode()
     stamp = str(int(time.time()))
-    signature = hmac.new(SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    signature = hmac.new(SECRETS["webhook_secret"].encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     return body, f"t={stamp},v1={signature}".encode()
 
 
@@ -123,7 +123,7 @@ def _bare(bodies: list[tuple[bytes, bytes]], connections: int) -> float:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bench_bare")
         cursor.execute("CREATE TABLE bench_bare (id bigserial PRIMARY KEY, key text UNIQUE, body bytea NOT NULL)")
-    rows = bodies[:6000]
+    rows = bodies[: len(bodies) // 2]
 
     def drive(index: int) -> None:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as wire:

@@ -10,6 +10,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 
 from django.db import connection, transaction
@@ -25,23 +26,26 @@ from sync.connections import connect
 from sync.models import Delivery
 
 CUSTOMERS = 100
+INVOICES = 5_000
+ROUNDS = 3
 SECRETS = {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal"}
 
 
-def run(size: int = 5_000, rounds: int = 3) -> Iterator[Figure]:
-    """`size` invoices of 100 customers listed by the Stripe simulator (a process of its own), stored, translated, applied, and
+def run(scale: float = 1.0) -> Iterator[Figure]:
+    """5,000 invoices of 100 customers listed by the Stripe simulator (a process of its own), stored, translated, applied, and
     their accounts marked due. The accounts are there already, the links are made. Each round is a connection of its own."""
+    size = max(round(INVOICES * scale), CUSTOMERS)
     _make_accounts()
     pulled, applied, copied = [], [], []
     with _simulator() as url:
         _load(url, size)
-        for number in range(rounds):
+        for number in range(ROUNDS):
             slug = f"bench-stripe-{number}"
             connect(
                 slug=slug, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True
             )  # fmt: skip
             DueAccount.objects.all().delete()
-            pulled.append(seconds(lambda slug=slug: [poll.pull_now(slug, stream) for stream in poll.streams_of(slug)]))
+            pulled.append(seconds(partial(_pull, slug)))
             applied.append(seconds(lambda: apply.process_all(timezone.now())))
             _check(slug, size)
             copied.append(_copy(slug))
@@ -50,6 +54,11 @@ def run(size: int = 5_000, rounds: int = 3) -> Iterator[Figure]:
     total, alone = size / best(map(sum, zip(pulled, applied, strict=True))), size / best(applied)
     yield Figure("pull_and_apply", total, "rows/s", against, total / limit)
     yield Figure("apply_alone", alone, "rows/s", against, alone / limit)
+
+
+def _pull(slug: str) -> None:
+    for stream in poll.streams_of(slug):
+        poll.pull_now(slug, stream)
 
 
 def _check(slug: str, size: int) -> None:
@@ -77,11 +86,11 @@ def _crm_id(number: int) -> str:
 
 
 def _make_accounts() -> None:
-    SourceSystem.objects.create(slug="bench-crm", label="CRM", role="crm", vendor="bench")
+    SourceSystem.objects.create(slug="bench-customers", label="CRM", role="crm", vendor="bench")
     at = timezone.now()
     facts = [Fact("customer", _crm_id(number), "1", at, {"name": f"Customer {number}"}) for number in range(CUSTOMERS)]
     with transaction.atomic():
-        record("bench-crm", [Statement(fact) for fact in facts], now=at)
+        record("bench-customers", [Statement(fact) for fact in facts], now=at)
 
 
 def _load(url: str, size: int) -> None:

@@ -1,0 +1,43 @@
+"""The benchmarks run, all of them one after the other, and say what `make bench` promises. How fast is not a test's business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.test_up import ROOT
+
+FIGURES = {
+    "intake": {"intake", "intake_16", "intake_p95"},
+    "pull_and_apply": {"pull_and_apply", "apply_alone"},
+    "detection": {"detection"},
+    "queue": {"queue_page_p50", "queue_page_p95", "queue_page_after_action_p95", "queue_page_deep_p95"},
+}
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "revops.embedded", sys.executable, "-m", "bench", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_every_benchmark_prints_its_figures_as_json_lines() -> None:
+    ran = bench("--sample")
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {line["name"] for line in lines} == set().union(*FIGURES.values())
+    for line in lines:
+        assert list(line) == ["name", "value", "unit", "against", "ratio"]
+        assert line["value"] > 0, line
+        assert line["ratio"] > 0, line
+        assert line["against"], line
+
+
+def test_a_benchmark_that_does_not_exist_is_said() -> None:
+    ran = bench("speed")
+    assert ran.returncode == 2
+    assert "There is no benchmark speed; there are: intake, pull_and_apply, detection, queue." in ran.stderr
