@@ -21,9 +21,11 @@ from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import Statement, record
 from revops.people.actors import System
-from sync import apply, payload, poll
+from sync.applying import apply
 from sync.connections import connect
 from sync.models import Delivery
+from sync.pull import poll
+from sync.vendor import fields as payload
 
 CUSTOMERS = 100
 INVOICES = 5_000
@@ -72,7 +74,7 @@ def _check(slug: str, size: int) -> None:
 def _simulator() -> Iterator[str]:
     """The Stripe simulator's address."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sync.simulators", "stripe", "--port", "0", "--data", folder]
+        command = [sys.executable, "-m", "demo.simulators", "stripe", "--port", "0", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None

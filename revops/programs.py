@@ -1,8 +1,8 @@
 """What `make up` runs: the installation read from the environment, its programs and its one-time steps. Starts nothing itself.
 
 Django-free, so that the supervisor stays small. The workers use Celery's solo pool, one process a queue, to save memory. That
-pool does not enforce task time limits; each task ends by its own deadline (`sync.tasks`), and a worker that hangs where no
-deadline reaches is silent and ended by the supervisor (`revops.silence`). `docker-compose.yml` uses prefork, where Celery's
+pool does not enforce task time limits; each task ends by its own deadline (`sync.workers.tasks`), and a worker that hangs where
+no deadline reaches is silent and ended by the supervisor (`revops.silence`). `docker-compose.yml` uses prefork, where Celery's
 limits do that.
 """
 
@@ -111,7 +111,7 @@ def simulators(installation: Installation, ports: Mapping[str, int]) -> list[Pro
     machine can read a command line."""
     found = []
     for vendor in VENDORS:
-        command = [sys.executable, "-m", "sync.simulators", vendor, "--port", str(ports[vendor])]
+        command = [sys.executable, "-m", "demo.simulators", vendor, "--port", str(ports[vendor])]
         command += ["--data", str(installation.folder / "simulators")]
         command += ["--webhook-url", f"{installation.url}/intake/{vendor}/"]
         found.append(Program(f"simulator-{vendor}", command, stop_order=2))

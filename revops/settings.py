@@ -126,10 +126,12 @@ INSTALLED_APPS = [
     "revops.api",
     "sync",
 ]
+if REVOPS_DEMO and find_spec("demo") is not None:  # the production image has no such folder
+    INSTALLED_APPS.append("demo")
 if find_spec("django_migration_linter") is not None:  # comes with requirements/test.txt only
     INSTALLED_APPS.append("django_migration_linter")
 MIDDLEWARE = [
-    "sync.shortcut.IntakeShortcut",
+    "sync.intake.fast_path.IntakeShortcut",
     "revops.logs.RequestLogMiddleware",
     "revops.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -250,11 +252,11 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "apply"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in ("intake", "apply", "posting")]
 CELERY_TASK_ROUTES = {
-    "sync.tasks.pull_streams": {"queue": "intake"},
-    "sync.tasks.reread": {"queue": "intake"},
-    "sync.tasks.apply_deliveries": {"queue": "apply"},
-    "sync.tasks.detect_accounts": {"queue": "apply"},
-    "sync.tasks.send_postings": {"queue": "posting"},
+    "sync.workers.tasks.pull_streams": {"queue": "intake"},
+    "sync.workers.tasks.reread": {"queue": "intake"},
+    "sync.workers.tasks.apply_deliveries": {"queue": "apply"},
+    "sync.workers.tasks.detect_accounts": {"queue": "apply"},
+    "sync.workers.tasks.send_postings": {"queue": "posting"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True

@@ -6,11 +6,11 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("intake/", include("sync.urls")),
-    path("api/", include("sync.api")),
+    path("intake/", include("sync.intake.urls")),
+    path("api/", include("sync.surface.api")),
     path("api/", include("revops.api.urls")),
     path("", include("revops.web.urls")),
-    path("", include("sync.pages")),
+    path("", include("sync.surface.pages")),
 ]
 
 handler400 = "revops.web.errors.bad_request"

@@ -20,8 +20,8 @@ def bind_ports() -> None:
 def _compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
     """Let the connection's connector make the exact call. Raises `Rejected` with the connector's reason."""
     from sync import connections
-    from sync.connector import Refused
     from sync.models import Connection
+    from sync.vendor.contract import Refused
 
     connection = Connection.objects.filter(pk=system, active=True).first()
     if connection is None:
@@ -50,18 +50,18 @@ def _compose(system: str, operation: str, key: str, params: Mapping[str, object]
 
 
 def _ring() -> None:
-    from sync import doorbell
+    from sync.ground import doorbell
 
     doorbell.ring("send_postings")
 
 
 def _read_work() -> work.Work:
-    from sync.watch import read_work
+    from sync.workers.watch import read_work
 
     return read_work()
 
 
 def _inflow_figures() -> list[figures.Figure]:
-    from sync.watch import inflow_figures
+    from sync.workers.watch import inflow_figures
 
     return inflow_figures()

@@ -33,7 +33,7 @@ class PageMiddleware:
         self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
     ) -> HttpResponse | None:
         """A form with a character that no text can hold is refused as a whole: nobody types it, and nothing stores it."""
-        ours = view.__module__.startswith(("revops.web", "sync.pages"))
+        ours = view.__module__.startswith(("revops.web", "sync.surface.pages"))
         if ours and request.method == "POST" and any("\x00" in text for values in request.POST.lists() for text in values[1]):
             return error_page(request, Rejected("text_unusable", "A field holds a NUL character. Nothing was changed."))
         return None

@@ -18,8 +18,9 @@ from urllib.parse import urlencode, urlsplit
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
-from sync import payload, strict_json
-from sync.connector import (
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import (
     Call,
     Client,
     Config,
@@ -38,7 +39,7 @@ from sync.connector import (
     Stream,
     Unreadable,
 )
-from sync.payload import Payload
+from sync.vendor.fields import Payload
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
 TOKEN_SECONDS = 3000  # the answer says no lifetime; a 401 renews it earlier
@@ -65,7 +66,7 @@ _STREAMS = {"accounts": "customer", "contracts": "contract", "opportunities": "o
 
 
 class Salesforce:
-    """See `sync.connector.Connector`."""
+    """See `sync.vendor.contract.Connector`."""
 
     slug = "salesforce"
     label = "Salesforce"

@@ -12,8 +12,8 @@ from revops.cases.actions import comment_on_case
 from revops.cases.models import ExceptionCase
 from revops.ledger.freshness import read_through
 from revops.postings.models import ChangePlan
+from sync.applying.replay import begin_replay, replay_many
 from sync.models import Delivery
-from sync.replay import begin_replay, replay_many
 from tests.factories import dead_letter, some_cases
 from tests.revops import world
 

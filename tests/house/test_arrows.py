@@ -25,8 +25,8 @@ def test_arrows_hold() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The two packages and their contracts, to be spoilt."""
-    for package in ("revops", "sync"):
+    """The packages and their contracts, to be spoilt."""
+    for package in ("revops", "sync", "demo"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -41,8 +41,8 @@ def copy(tmp_path: Path) -> Path:
         ("sync/planted.py", "import revops.web.apps\n", "Nothing imports the pages or the API"),
         ("sync/connectors/stripe/planted.py", "from sync.connectors import netsuite\n", "Connectors know neither each other"),
         ("sync/connectors/stripe/planted.py", "from django.conf import settings\n", "Connectors are handed the client"),
-        ("sync/simulators/planted.py", "from sync.connectors import stripe\n", "Simulators are written from"),
-        ("sync/rehearsal/planted.py", "from revops.cases.models import ExceptionCase\n", "The rehearsal company talks"),
+        ("demo/simulators/planted.py", "from sync.connectors import stripe\n", "Simulators are written from"),
+        ("demo/rehearsal/planted.py", "from revops.cases.models import ExceptionCase\n", "The rehearsal company talks"),
         ("revops/processes/planted.py", "from django.utils import timezone\n", "Pure modules know no framework"),
     ],
 )

@@ -13,7 +13,7 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
-from sync.heartbeat import KINDS
+from sync.ground.heartbeat import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
@@ -45,7 +45,7 @@ def variables_read(path: Path) -> set[str]:
 
 
 def read_by_the_code() -> set[str]:
-    files = [*ROOT.glob("revops/**/*.py"), *ROOT.glob("sync/**/*.py")]
+    files = [path for package in ("revops", "sync", "demo") for path in ROOT.glob(f"{package}/**/*.py")]
     return {name for path in files for name in variables_read(path) if not NOT_FOR_OPERATORS.match(name)}
 
 
@@ -79,8 +79,8 @@ def unknown_in(command: list[str]) -> str | None:
     match command:
         case ["python", "manage.py", name, *_]:
             return None if name in get_commands() or name == "migrate" else f"no command {name}"
-        case ["python", "-m", "sync.simulators", vendor, *_]:
-            found = importlib.util.find_spec(f"sync.simulators.{vendor}")
+        case ["python", "-m", "demo.simulators", vendor, *_]:
+            found = importlib.util.find_spec(f"demo.simulators.{vendor}")
             return None if found else f"no simulator {vendor}"
         case ["celery", "-A", "revops", "worker", "-Q", queue, *_]:
             return None if queue in queues else f"no queue {queue}"
@@ -125,7 +125,7 @@ def test_what_does_not_exist_is_noticed() -> None:
     assert unknown_in(["python", "-m", "revops.silence", "no_such_worker"])
     assert unknown_in(["python", "manage.py", "no_such_command"])
     assert unknown_in(["celery", "-A", "revops", "worker", "-Q", "no_such_queue"])
-    assert unknown_in(["python", "-m", "sync.simulators", "no_such_vendor"])
+    assert unknown_in(["python", "-m", "demo.simulators", "no_such_vendor"])
 
 
 def test_every_queue_has_its_worker() -> None:

@@ -27,7 +27,7 @@ WRITERS: dict[str, set[str]] = {
     "ActionRecord": {"revops/audit/log.py"},
     "Account": {"revops/accounts/link.py"},
     "AccountLink": {"revops/accounts/link.py"},
-    "SourceSystem": {"sync/connections.py"},
+    "SourceSystem": {"sync/connections/__init__.py"},
     "SourceRecord": {"revops/ledger/record.py", "revops/ledger/attach.py", "revops/ledger/relink.py"},
     "LedgerEntry": {"revops/ledger/record.py"},
     "Freshness": {"revops/ledger/freshness.py"},
@@ -43,17 +43,17 @@ WRITERS: dict[str, set[str]] = {
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
-    "Connection": {"sync/connections.py"},
-    "Delivery": {"sync/inbox.py", "sync/claims.py", "sync/replay.py"},
-    "Replay": {"sync/replay.py"},
-    "Watermark": {"sync/connections.py", "sync/poll.py"},
-    "IntakeTally": {"sync/refusals.py"},
-    "Heartbeat": {"sync/heartbeat.py"},
+    "Connection": {"sync/connections/__init__.py"},
+    "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
+    "Replay": {"sync/applying/replay.py"},
+    "Watermark": {"sync/connections/__init__.py", "sync/pull/poll.py"},
+    "IntakeTally": {"sync/intake/refusals.py"},
+    "Heartbeat": {"sync/ground/heartbeat.py"},
     "IdempotentAnswer": {"revops/api/idempotency.py"},
 }  # fmt: skip
 """Noun -> the modules that write it. A line here is a decision: one more writer is one more place to hold every promise."""
 GOVERNED = {"Account", "AccountLink", "ChangePlan", "Connection", "ExceptionCase", "RoleGrant"}
-BULK_ALLOWED = {"sync/connections.py": {"Connection"}}
+BULK_ALLOWED = {"sync/connections/__init__.py": {"Connection"}}
 """Bulk statements on governed rows: only of columns that their history leaves out (the last problem of a connection)."""
 SURFACE = re.compile(r"revops/(web|api)/|sync/(views|tasks|api|shortcut)\.py|sync/pages|/management/|/templatetags/|/forms?\.py")
 SURFACE_WRITERS = {"revops/api/idempotency.py"}

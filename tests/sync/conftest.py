@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # this file is read before Django is set up
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
     """No test inherits a connection list or an open database connection from another."""
-    from sync import connections, kept, refusals
+    from sync import connections
+    from sync.ground import intake_db as kept
+    from sync.intake import refusals
 
     connections.forget_doors()
     yield

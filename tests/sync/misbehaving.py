@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sync.connector import Config
-from sync.http import HttpClient, Limits
+from sync.vendor.contract import Config
+from sync.vendor.http import HttpClient, Limits
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 FAST = Limits(connect_seconds=0.5, read_seconds=0.5, total_seconds=1.0, size_max=10_000, attempts=2)

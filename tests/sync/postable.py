@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection
 
+from demo.simulators.gainsight import metadata
+from demo.simulators.netsuite import tokens
 from revops.accounts.models import Account
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
@@ -19,13 +21,12 @@ from revops.people.actors import System
 from revops.people.models import User
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
-from sync import connections, poll
-from sync.apply import process_all
-from sync.simulators.gainsight import metadata
-from sync.simulators.netsuite import tokens
+from sync import connections
+from sync.applying.apply import process_all
+from sync.pull import poll
+from tests.demo.simulators.control import Control, free_port, process
 from tests.revops import world
 from tests.revops.world import usd
-from tests.sync.simulators.control import Control, free_port, process
 
 Json = dict[str, Any]
 CREDIT_PATH = "record/v1/creditMemo"

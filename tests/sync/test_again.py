@@ -18,11 +18,12 @@ from revops.cases.models import ExceptionCase, Expectation
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.reading import state_digest
 from revops.people.actors import System
-from sync import connections, inbox
-from sync.claims import REREAD, VERSION_CONFLICT
-from sync.connector import Incoming, Reread
+from sync import connections
+from sync.applying.claims import REREAD, VERSION_CONFLICT
 from sync.connectors import CONNECTORS
+from sync.intake import inbox
 from sync.models import Connection, Delivery, DeliveryState
+from sync.vendor.contract import Incoming, Reread
 from tests import guards
 from tests.revops import world
 from tests.sync.connectors.talking import SETTINGS

@@ -14,7 +14,9 @@ from django.db import connection
 from revops.accounts.models import AccountLink
 from revops.cases.models import ExceptionCase, Expectation
 from revops.ledger.models import DueAccount, LedgerEntry, SourceRecord, SourceSystem
-from sync import claims, connections, inbox
+from sync import connections
+from sync.applying import claims
+from sync.intake import inbox
 from sync.models import Connection, Delivery
 from tests import guards
 from tests.revops import world

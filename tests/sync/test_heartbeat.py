@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
-from sync import heartbeat, poll, tasks
+from sync.ground import heartbeat
 from sync.models import Connection, Heartbeat
+from sync.pull import poll
+from sync.workers import tasks
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def test_every_task_shows_itself_before_it_begins(stripe: Connection, monkeypatc
 def test_every_request_to_a_vendor_shows_the_worker(stripe: Connection) -> None:
     """Its address answers nothing; the three attempts are three signs of life all the same."""
     from sync import connections
-    from sync.connector import RetryLater
+    from sync.vendor.contract import RetryLater
 
     heartbeat.beat("intake", "pull_streams")
     Heartbeat.objects.all().delete()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sync.connector import Config, Refused, RetryLater, Unknown
-from sync.http import HttpClient, Limits, retry_after
+from sync.vendor.contract import Config, Refused, RetryLater, Unknown
+from sync.vendor.http import HttpClient, Limits, retry_after
 from tests.sync.misbehaving import FAST, OK, Server, client_of, talking
 
 

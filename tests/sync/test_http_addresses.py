@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sync.connector import Config, Refused, RetryLater
-from sync.http import HttpClient, check_base_url, is_allowed_address
+from sync.vendor.contract import Config, Refused, RetryLater
+from sync.vendor.http import HttpClient, check_base_url, is_allowed_address
 from tests.sync.misbehaving import FAST, OK, Server, talking
 
 

@@ -15,9 +15,10 @@ import pytest
 from django.db import connection
 
 from revops.ledger.models import LedgerEntry, SourceRecord
-from sync import claims, inbox
-from sync.apply import process
-from sync.claims import claim
+from sync.applying import claims
+from sync.applying.apply import process
+from sync.applying.claims import claim
+from sync.intake import inbox
 from sync.models import Connection, Delivery
 from tests.sync.processes import ROOT, environment, until
 from tests.sync.stripe_sender import event, headers, rendered
@@ -177,7 +178,7 @@ def test_i40_a_worker_that_comes_back_from_the_dead_changes_nothing(send: Callab
 APPLY = """
 import datetime as dt, django
 django.setup()
-from sync.inbox import process_all
+from sync.intake.inbox import process_all
 process_all(dt.datetime.now(dt.UTC))
 """
 

@@ -15,9 +15,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from revops.people.actors import System
-from sync import connections, inbox
-from sync.connector import Incoming, NotAuthentic
+from sync import connections
+from sync.intake import inbox
 from sync.models import Connection, Delivery
+from sync.vendor.contract import Incoming, NotAuthentic
 from tests.sync.processes import until, web_server
 from tests.sync.stripe_sender import SECRET, event, headers, rendered, signature
 

@@ -24,7 +24,8 @@ from revops.postings.draft import compose_reversal
 from revops.postings.models import PlanState, Posting, PostingState
 from revops.postings.recover import look_again, set_aside
 from sync import connections
-from sync.outbox import send_due
+from sync.posting.outbox import send_due
+from tests.demo.simulators.control import Control, free_port
 from tests.revops import world
 from tests.sync.postable import (
     CREDIT_PATH,
@@ -40,7 +41,6 @@ from tests.sync.postable import (
     vendor,
 )
 from tests.sync.processes import until
-from tests.sync.simulators.control import Control, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -266,7 +266,7 @@ def test_i41_the_switch_is_looked_at_again_right_before_the_first_byte(erp: Book
     claimed = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
     assert claimed is not None
     connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
-    from sync import outbox
+    from sync.posting import outbox
 
     outbox._attempt(claimed)
     held = again(posting)

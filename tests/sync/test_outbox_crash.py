@@ -14,15 +14,15 @@ import pytest
 from revops.audit.models import ActionRecord
 from revops.postings.models import PlanState, Posting, PostingState
 from revops.postings.progress import LEASE_SECONDS
-from sync.outbox import send_due
+from sync.posting.outbox import send_due
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.sync.postable import CREDIT_PATH, Book, again, book, evidence_arrives, time_passes, vendor
 from tests.sync.processes import ROOT, environment, until
-from tests.sync.simulators.control import Control
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-WORKER = "import django; django.setup(); from sync.outbox import send_due; send_due()"
+WORKER = "import django; django.setup(); from sync.posting.outbox import send_due; send_due()"
 POINTS = ("after_claim", "before_send", "after_send", "before_record", "after_record")
 
 

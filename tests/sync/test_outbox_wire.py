@@ -13,9 +13,9 @@ from revops.people.actors import System
 from revops.postings.models import PostingState
 from sync import connections
 from sync.connectors import CONNECTORS
-from sync.outbox import send_due
+from sync.posting.outbox import send_due
+from tests.demo.simulators.control import Control
 from tests.sync.postable import CREDIT_PATH, Book, again, book, time_passes, vendor
-from tests.sync.simulators.control import Control
 from tests.sync.tap import Tap, tapped
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.test import Client
 
 from revops.audit.models import ActionRecord
 from sync.models import Delivery, DeliveryState, Replay
-from sync.pages import shown_body
+from sync.surface.pages import shown_body
 from tests.factories import PASSWORD, dead_letter, person
 from tests.revops import world
 

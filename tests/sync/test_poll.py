@@ -13,11 +13,13 @@ from django.core.management import CommandError, call_command
 
 from revops.ledger.models import Freshness, SourceRecord
 from revops.people.actors import System
-from sync import connections, inbox, poll
+from sync import connections
+from sync.intake import inbox
 from sync.models import Connection, Delivery, Watermark
+from sync.pull import poll
+from tests.demo.simulators.control import Control, free_port, process
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.processes import until
-from tests.sync.simulators.control import Control, free_port, process
 
 SECOND = dt.timedelta(seconds=1)
 

@@ -16,10 +16,10 @@ from revops.cases.models import CaseStatus
 from revops.ledger.models import SourceRecord
 from revops.postings.models import PlanState, PostingState
 from sync.models import Delivery
-from sync.outbox import send_due
+from sync.posting.outbox import send_due
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.sync.postable import CREDIT_PATH, HOLD_PATH, RENEWAL, Book, again, book, renewal_plan, time_passes, vendor
-from tests.sync.simulators.control import Control
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUERY = "query/v1/suiteql"

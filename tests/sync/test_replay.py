@@ -13,10 +13,11 @@ from revops.audit.models import ActionRecord
 from revops.errors import Missing, Rejected
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.people.actors import System
-from sync import connections, inbox
+from sync import connections
+from sync.applying.replay import replay
 from sync.connections import Door
+from sync.intake import inbox
 from sync.models import Connection, Delivery
-from sync.replay import replay
 from tests.sync.stripe_sender import event, rendered
 
 OTHER_ACCOUNT = "acct_before"

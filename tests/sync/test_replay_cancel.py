@@ -12,8 +12,10 @@ from django.core.management import CommandError, call_command
 from revops.audit.models import ActionRecord
 from revops.errors import Conflict, Rejected
 from revops.people.actors import System
-from sync import claims, connections, inbox, replay
+from sync import connections
+from sync.applying import claims, replay
 from sync.connections import Door
+from sync.intake import inbox
 from sync.models import Connection, Delivery, Replay
 from tests.sync.stripe_sender import event, rendered
 

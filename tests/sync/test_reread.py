@@ -11,12 +11,13 @@ import pytest
 
 from revops.ledger.models import SourceRecord
 from revops.people.actors import System
-from sync import connections, inbox
-from sync.claims import ATTEMPTS_MAX
+from sync import connections
+from sync.applying.claims import ATTEMPTS_MAX
 from sync.connections import Door
+from sync.intake import inbox
 from sync.models import Delivery
+from tests.demo.simulators.control import Control, free_port, process
 from tests.sync.connectors.talking import SETTINGS
-from tests.sync.simulators.control import Control, free_port, process
 
 COMPANY = "1P02COMPANY00000000000000000000001"
 

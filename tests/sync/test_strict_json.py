@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import strict_json
-from sync.strict_json import DuplicateKey, NotJson, UnsafeText
+from sync.vendor import strict_json
+from sync.vendor.strict_json import DuplicateKey, NotJson, UnsafeText
 
 
 @pytest.mark.parametrize(

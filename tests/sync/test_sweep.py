@@ -17,9 +17,10 @@ import redis
 from django.core.management import call_command
 
 from revops.ledger.models import SourceRecord
-from sync import heartbeat, inbox
+from sync.ground import heartbeat
+from sync.intake import inbox
 from sync.models import Connection, Delivery, Heartbeat, Watermark
-from sync.sweep import due_tasks
+from sync.workers.sweep import due_tasks
 from tests import guards
 from tests.sync.processes import end, running, until, worker
 from tests.sync.stripe_sender import event, headers, rendered
@@ -86,13 +87,14 @@ def rung(broker: redis.Redis, task: str) -> dict[str, list[dict[str, Any]]]:
     """Queue -> the messages for that task that wait in it. The web server of this run may ring for others meanwhile."""
     found = {queue: [json.loads(raw) for raw in broker.lrange(queue, 0, -1)] for queue in ("intake", "apply", "posting")}
     ours = {
-        queue: [each for each in waiting if each["headers"]["task"] == f"sync.tasks.{task}"] for queue, waiting in found.items()
+        queue: [each for each in waiting if each["headers"]["task"] == f"sync.workers.tasks.{task}"]
+        for queue, waiting in found.items()
     }
     return {queue: waiting for queue, waiting in ours.items() if waiting}
 
 
 def test_each_ring_waits_in_its_own_queue(transactional_db: None) -> None:
-    from sync import doorbell
+    from sync.ground import doorbell
 
     queues = {"pull_streams": "intake", "reread": "intake", "apply_deliveries": "apply", "detect_accounts": "apply"}
     queues["send_postings"] = "posting"
@@ -110,7 +112,7 @@ TASKS = ("pull_streams", "reread", "apply_deliveries", "detect_accounts", "send_
 @pytest.mark.parametrize("task", TASKS)
 def test_i46_a_ring_carries_nothing(transactional_db: None, task: str) -> None:
     """What lies in Redis after a ring: a name, no argument, no data."""
-    from sync import doorbell
+    from sync.ground import doorbell
 
     doorbell.wait_until_rung()
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
@@ -126,7 +128,7 @@ def test_i46_a_ring_carries_nothing(transactional_db: None, task: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_i46_a_ring_when_there_is_nothing_to_do_changes_nothing(web: str, stripe: Connection, task: str) -> None:
-    from sync import tasks
+    from sync.workers import tasks
 
     Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     deliver(web, range(3))

@@ -12,13 +12,13 @@ from revops.audit.models import ActionRecord
 from revops.ledger.models import LedgerEntry
 from revops.people.actors import System
 from revops.postings.models import Posting
+from sync.applying.replay import replay
 from sync.models import Delivery
-from sync.outbox import send_due
-from sync.replay import replay
+from sync.posting.outbox import send_due
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 from tests.sync.postable import Book, book, evidence_arrives, vendor
-from tests.sync.simulators.control import Control
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from revops.ledger.models import DueAccount
 from revops.people.actors import System
 from revops.postings.models import ChangePlan, Posting
-from sync import apply, inbox, refusals
+from sync.applying import apply
 from sync.connections import change_connection
+from sync.intake import inbox, refusals
 from sync.models import Connection, Delivery, Heartbeat, Watermark
 from tests.factories import an_account
 from tests.revops import world
@@ -238,7 +239,7 @@ def test_nothing_waits_longer_than_its_limit_without_a_word(client: Client, stri
 
 
 def test_whether_work_moves_is_one_cheap_question(client: Client, stripe: Connection) -> None:
-    from sync.watch import read_work
+    from sync.workers.watch import read_work
 
     with CaptureQueriesContext(connection) as asked:
         read_work()

@@ -17,8 +17,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact
-from sync import payload, strict_json
-from sync.connector import (
+from sync.connectors.gainsight import posting
+from sync.connectors.gainsight.session import ROWS, Session
+from sync.connectors.gainsight.translation import OBJECTS, TRANSLATORS, deletion, moment
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import (
     Call,
     Client,
     Config,
@@ -36,10 +40,7 @@ from sync.connector import (
     Stream,
     Unreadable,
 )
-from sync.connectors.gainsight import posting
-from sync.connectors.gainsight.session import ROWS, Session
-from sync.connectors.gainsight.translation import OBJECTS, TRANSLATORS, deletion, moment
-from sync.payload import Payload
+from sync.vendor.fields import Payload
 
 OVERLAP_SECONDS = 24 * 3600
 DELETE_LOGS = ("record_delete_log", "record_delete_log_high_volume")
@@ -83,7 +84,7 @@ _GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
 
 
 class Gainsight:
-    """See `sync.connector.Connector`."""
+    """See `sync.vendor.contract.Connector`."""
 
     slug = "gainsight"
     label = "Gainsight CS"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sync import payload, strict_json
-from sync.connector import Call, Config, Misunderstood, Receipt, Refused, RetryLater, Unknown
 from sync.connectors.gainsight.session import Failed, Session
 from sync.connectors.gainsight.translation import RENEWAL_STAGE
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import Call, Config, Misunderstood, Receipt, Refused, RetryLater, Unknown
+from sync.vendor.fields import Payload
 
 HOLD, RELEASE = "hold_renewal", "release_renewal"
 TARGETS = {HOLD: ("On Hold", "stage_on_hold_item"), RELEASE: ("In Progress", "stage_in_progress_item")}

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sync import payload, strict_json
-from sync.connector import Client, Config, Misunderstood, Refused, Response, RetryLater, Unknown
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater, Unknown
+from sync.vendor.fields import Payload
 
 TOKEN_PATH = "/v1/users/m2m/oauth/token"  # noqa: S105 - an address
 QUERY_PATH = "/v1/data/objects/query"

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
-from sync import payload
-from sync.connector import Ignored, Misunderstood
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor.contract import Ignored, Misunderstood
+from sync.vendor.fields import Payload
 
 RENEWAL_STAGE = {
     "Not Started": "not_started",

@@ -18,8 +18,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact
-from sync import payload, strict_json
-from sync.connector import (
+from sync.connectors.netsuite import posting, queries
+from sync.connectors.netsuite.session import Session
+from sync.connectors.netsuite.translation import OBJECT_TYPES, TRANSLATORS, Account
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import (
     NEVER,
     Call,
     Client,
@@ -38,10 +42,7 @@ from sync.connector import (
     Stream,
     Unreadable,
 )
-from sync.connectors.netsuite import posting, queries
-from sync.connectors.netsuite.session import Session
-from sync.connectors.netsuite.translation import OBJECT_TYPES, TRANSLATORS, Account
-from sync.payload import Payload
+from sync.vendor.fields import Payload
 
 WINDOW_SECONDS = 300
 OVERLAP_SECONDS = 2 * 3600
@@ -63,7 +64,7 @@ _NONCE = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
 
 
 class NetSuite:
-    """See `sync.connector.Connector`."""
+    """See `sync.vendor.contract.Connector`."""
 
     slug = "netsuite"
     label = "Oracle NetSuite"

@@ -14,11 +14,12 @@ from decimal import Decimal
 
 from revops.errors import Rejected
 from revops.money import Money
-from sync import payload, strict_json
-from sync.connector import Call, Config, Misunderstood, Receipt, Refused, Response, RetryLater, Unknown
 from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.session import RECORD_PATH, Session, error_codes, error_text
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import Call, Config, Misunderstood, Receipt, Refused, Response, RetryLater, Unknown
+from sync.vendor.fields import Payload
 
 CREATE_CREDIT_MEMO = "create_credit_memo"
 CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sync import payload, strict_json
-from sync.connector import Client, Config, Misunderstood, Refused, Response, RetryLater
 from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater
+from sync.vendor.fields import Payload
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -26,7 +27,7 @@ TOKEN_SECONDS = 50 * 60  # of the hour that a token lives
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One connection's calls. Raises `RetryLater`, `Refused`, `Unknown` as `sync.http` and the vendor's codes say."""
+    """One connection's calls. Raises `RetryLater`, `Refused`, `Unknown` as `sync.vendor.http` and the vendor's codes say."""
 
     client: Client
     config: Config

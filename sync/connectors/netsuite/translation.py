@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from revops.ledger.facts import Fact, Value
 from revops.money import Money, total
-from sync import payload
-from sync.connector import Ignored, Misunderstood
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor.contract import Ignored, Misunderstood
+from sync.vendor.fields import Payload
 
 OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "subscription"}
 STATUS: Mapping[str, Mapping[str, str]] = {

@@ -17,8 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact
-from sync import payload, strict_json
-from sync.connector import (
+from sync.connectors.stripe.translation import TRANSLATORS, Said
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import (
     Call,
     Client,
     Config,
@@ -38,8 +40,7 @@ from sync.connector import (
     Stream,
     Unreadable,
 )
-from sync.connectors.stripe.translation import TRANSLATORS, Said
-from sync.payload import Payload
+from sync.vendor.fields import Payload
 
 API_VERSION = "2026-10-28.endive"
 OLDEST_VERSION = "2025-03-31"  # basil: the shapes that the translation reads
@@ -86,7 +87,7 @@ _OURS = {name: object_type for object_type, (_path, name) in _COLLECTIONS.items(
 
 
 class Stripe:
-    """See `sync.connector.Connector`."""
+    """See `sync.vendor.contract.Connector`."""
 
     slug = "stripe"
     label = "Stripe Billing"

@@ -11,8 +11,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from revops.money import Money
-from sync import payload
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor.fields import Payload
 
 _ZERO = frozenset(["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"])
 _THREE = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])

@@ -15,10 +15,10 @@ from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
-from sync import payload
-from sync.connector import Reread
 from sync.connectors.stripe.minor_units import amount, currency_of, exponent, to_money
-from sync.payload import Payload
+from sync.vendor import fields as payload
+from sync.vendor.contract import Reread
+from sync.vendor.fields import Payload
 
 SUBSCRIPTION_STATUS = {
     "incomplete": "incomplete",

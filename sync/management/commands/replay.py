@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 
 from revops.errors import Conflict, Rejected
 from revops.people.actors import System
-from sync import doorbell
+from sync.applying.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
+from sync.ground import doorbell
+from sync.management.meter import Meter
 from sync.models import Delivery, DeliveryState, Replay
-from sync.progress import Meter
-from sync.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
 
 ACTOR = System("replay")
 

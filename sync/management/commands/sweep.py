@@ -11,10 +11,10 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from sync import doorbell
-from sync.sweep import sweep_once
+from sync.ground import doorbell
+from sync.workers.sweep import sweep_once
 
-_log = logging.getLogger("sync.sweep")
+_log = logging.getLogger("sync.workers.sweep")
 
 
 class Command(BaseCommand):

@@ -8,13 +8,14 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sync import doorbell, poll
-from sync.apply import process_round
-from sync.inbox import conservation
+from sync.applying.apply import process_round
+from sync.applying.reread import process_rereads
+from sync.ground import doorbell
+from sync.intake.inbox import conservation
+from sync.management.meter import Meter
 from sync.models import Connection
-from sync.poll import Pulled
-from sync.progress import Meter
-from sync.reread import process_rereads
+from sync.pull import poll
+from sync.pull.poll import Pulled
 
 
 class Command(BaseCommand):

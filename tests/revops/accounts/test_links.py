@@ -19,7 +19,8 @@ from revops.ledger.models import SourceRecord
 from revops.ledger.relink import link_customer, unlink_customer
 from revops.money import Money
 from revops.people.actors import System
-from sync import connections, inbox
+from sync import connections
+from sync.intake import inbox
 from sync.models import Delivery
 from tests.revops import world
 from tests.revops.api.caller import Caller, body

@@ -20,7 +20,8 @@ from revops.money import Money
 from revops.people.actors import System
 from revops.people.models import Role, User
 from revops.postings.models import ChangePlan, Posting
-from sync import connections, inbox
+from sync import connections
+from sync.intake import inbox
 from sync.models import Delivery, DeliveryState
 from tests.revops import world
 

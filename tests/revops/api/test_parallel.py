@@ -23,7 +23,7 @@ CALLERS = 8
 
 @pytest.fixture
 def office(transactional_db: None) -> Iterator[tuple[Company, str]]:
-    from sync import kept
+    from sync.ground import intake_db as kept
     from tests.revops.api import caller
 
     with web_server(threads=CALLERS) as url:

@@ -21,7 +21,7 @@ from revops.people.models import User
 from revops.postings.draft import edit_plan
 from revops.postings.models import ChangePlan
 from sync import connections
-from sync.replay import replay
+from sync.applying.replay import replay
 from tests.factories import dead_letter
 from tests.guards import everything
 from tests.house.test_words import python_files

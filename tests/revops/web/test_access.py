@@ -105,7 +105,7 @@ def test_every_address_of_the_pages_is_covered_here() -> None:
     for resolver in get_resolver().url_patterns:
         assert isinstance(resolver, URLResolver)
         module = getattr(resolver, "urlconf_name", None)
-        if getattr(module, "__name__", "") not in ("revops.web.urls", "sync.pages"):
+        if getattr(module, "__name__", "") not in ("revops.web.urls", "sync.surface.pages"):
             continue
         for pattern in resolver.url_patterns:
             assert isinstance(pattern, URLPattern)

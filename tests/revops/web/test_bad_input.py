@@ -49,7 +49,7 @@ def addresses(case: ExceptionCase, plan: ChangePlan) -> list[tuple[str, str]]:
     record = SourceRecord.objects.filter(account=case.account_id).values_list("pk", flat=True)[0]
     found = []
     for resolver in get_resolver().url_patterns:
-        if getattr(getattr(resolver, "urlconf_name", None), "__name__", "") not in ("revops.web.urls", "sync.pages"):
+        if getattr(getattr(resolver, "urlconf_name", None), "__name__", "") not in ("revops.web.urls", "sync.surface.pages"):
             continue
         assert isinstance(resolver, URLResolver)
         for pattern in resolver.url_patterns:

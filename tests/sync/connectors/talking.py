@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from revops.ledger.facts import Fact
-from sync.connector import Config, Connector, Incoming, Item, Page
 from sync.connectors import CONNECTORS
-from sync.http import HttpClient, Limits
-from tests.sync.simulators.control import Control, free_port, process
+from sync.vendor.contract import Config, Connector, Incoming, Item, Page
+from sync.vendor.http import HttpClient, Limits
+from tests.demo.simulators.control import Control, free_port, process
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -83,7 +83,7 @@ def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
     port = free_port()
     values = {**SETTINGS[vendor], **settings}
     if values.get("private_key") == NETSUITE_KEY:
-        from sync.simulators.netsuite.tokens import demo_private_key_pem
+        from demo.simulators.netsuite.tokens import demo_private_key_pem
 
         values["private_key"] = demo_private_key_pem()
     url = f"http://127.0.0.1:{port}"

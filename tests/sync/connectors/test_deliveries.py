@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from stripe import WebhookSignature
 
-from sync.connector import Config, Incoming, NotAuthentic, Unreadable
 from sync.connectors import CONNECTORS
+from sync.vendor.contract import Config, Incoming, NotAuthentic, Unreadable
 from tests.sync.connectors.talking import SETTINGS
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from revops.money import Money
-from sync.connector import Call, Config, Receipt, Refused, RetryLater, Unknown
-from sync.http import HttpClient
+from sync.vendor.contract import Call, Config, Receipt, Refused, RetryLater, Unknown
+from sync.vendor.http import HttpClient
 from tests.sync.connectors.talking import FAST, Talk, talking
 
 CREDIT_PATH = "/services/rest/record/v1/creditMemo"

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from revops.ledger.facts import Fact, encode
-from sync import strict_json
-from sync.connector import Config, Connector, Incoming, Reread
 from sync.connectors import CONNECTORS
+from sync.vendor import strict_json
+from sync.vendor.contract import Config, Connector, Incoming, Reread
 from tests.sync.connectors.talking import SETTINGS
 
 HERE = Path(__file__).parent / "recordings"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from revops.ledger.facts import Fact
-from sync import strict_json
-from sync.connector import Config, Connector, Ignored, Incoming, Misunderstood
 from sync.connectors.stripe import minor_units
+from sync.vendor import strict_json
+from sync.vendor.contract import Config, Connector, Ignored, Incoming, Misunderstood
 from tests.sync.connectors.test_recordings import HERE, RECORDINGS, load, name_of
 
 Change = Callable[[Any], None]

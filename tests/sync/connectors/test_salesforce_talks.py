@@ -10,9 +10,9 @@ import pytest
 
 from revops.ledger.facts import Fact
 from revops.money import Money
-from sync.connector import Config, Misunderstood, Refused, RetryLater
-from sync.http import HttpClient
-from sync.payload import salesforce_id
+from sync.vendor.contract import Config, Misunderstood, Refused, RetryLater
+from sync.vendor.fields import salesforce_id
+from sync.vendor.http import HttpClient
 from tests.sync.connectors.talking import FAST, Talk, now, talking
 
 ACCOUNT = salesforce_id("001550000000001", "test")

@@ -13,10 +13,10 @@ import requests
 
 from revops.ledger.facts import Fact
 from revops.money import Money
-from sync.connector import Config, Incoming, Refused, Reread, RetryLater
-from sync.http import HttpClient
+from sync.vendor.contract import Config, Incoming, Refused, Reread, RetryLater
+from sync.vendor.http import HttpClient
+from tests.demo.simulators.control import Receiver, eventually
 from tests.sync.connectors.talking import FAST, Talk, now, talking
-from tests.sync.simulators.control import Receiver, eventually
 
 
 @pytest.fixture

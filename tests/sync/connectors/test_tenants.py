@@ -10,8 +10,8 @@ import pytest
 
 from revops.ledger.facts import Fact
 from revops.money import Money
-from sync import strict_json
-from sync.connector import Misunderstood
+from sync.vendor import strict_json
+from sync.vendor.contract import Misunderstood
 from tests.sync.connectors.test_recordings import HERE, load
 
 

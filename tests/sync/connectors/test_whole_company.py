@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.rehearsal.load import load
+from demo.rehearsal.wire import Wire
 from revops.ledger.facts import Fact
 from sync.connectors.netsuite import queries
-from sync.rehearsal.load import load
-from sync.rehearsal.wire import Wire
 from tests.sync.connectors.talking import Talk, now, talking
 from tests.sync.connectors.test_recordings import SAMPLES
 

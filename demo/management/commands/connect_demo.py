@@ -1,0 +1,84 @@
+"""`manage.py connect_demo`: connect the four simulators of the rehearsal company. REVOPS_DEMO=1 only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from demo.simulators.netsuite.tokens import demo_private_key_pem
+from revops.errors import Rejected
+from revops.people.actors import System
+from sync.connections import change_connection, client_for, config_of, connect, connector_of
+from sync.connectors.gainsight.session import Session
+from sync.models import Connection
+from sync.vendor.contract import ConnectorAnswer
+
+VENDORS = ("salesforce", "gainsight", "stripe", "netsuite")
+ACTOR = System("demo")
+
+
+def values_for(vendor: str, webhook_secret: str) -> dict[str, str]:
+    """The settings with which a vendor's simulator is reached. They are published, and guard made-up data only."""
+    return {
+        "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
+        "gainsight": {
+            "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": webhook_secret,
+        },
+        "stripe": {"api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test"},
+        "netsuite": {
+            "client_id": "demo-client-id", "certificate_id": "demo-certificate", "private_key": demo_private_key_pem(),
+            "webhook_secret": webhook_secret, "currency_ids": "USD=1, EUR=2, JPY=3", "legal_entities": "1=US, 2=DE, 3=JP",
+            "credit_item_id": "9001",
+        },
+    }[vendor]  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = "Connect the rehearsal company's four simulators; addresses that changed are updated (REVOPS_DEMO=1 only)."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        told = "otherwise REVOPS_SIM_STRIPE_URL and so on"
+        parser.add_argument("--urls", nargs="*", default=[], metavar="VENDOR=URL", help=told)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.REVOPS_DEMO:
+            raise CommandError("connect_demo allows connections to this machine itself: only with REVOPS_DEMO=1.")
+        given = dict(pair.split("=", 1) for pair in options["urls"] if "=" in pair)
+        for vendor in VENDORS:
+            variable = f"REVOPS_SIM_{vendor.upper()}_URL"
+            url = given.get(vendor) or os.environ.get(variable, "")
+            if not url:
+                raise CommandError(f"Say where the {vendor} simulator is: {vendor}=http://127.0.0.1:PORT, or set {variable}.")
+            secret = os.environ.get(f"REVOPS_SIM_{vendor.upper()}_SECRET", f"rehearsal-{vendor}-secret")
+            try:
+                self.stdout.write(f"{vendor:<11} {self._connect(vendor, url, secret)}")
+            except (Rejected, ConnectorAnswer) as refused:
+                raise CommandError(f"{vendor}: {refused}") from None
+
+    def _connect(self, vendor: str, url: str, secret: str) -> str:
+        connection = Connection.objects.filter(pk=vendor).first()
+        values = values_for(vendor, secret)
+        if connection is None:
+            connection = connect(
+                slug=vendor, vendor=vendor, base_url=url, values=values, acting_user=ACTOR, loopback_allowed=True
+            )
+        elif connection.base_url != url:
+            connection = change_connection(vendor, base_url=url, values=values, acting_user=ACTOR)
+        if vendor == "gainsight" and not connection.settings.get("stage_on_hold_item"):
+            connection = change_connection(vendor, values=_stage_items(connection), acting_user=ACTOR)
+        connector = connector_of(connection)
+        return connector.check(client_for(connection), config_of(connection))
+
+
+def _stage_items(connection: Connection) -> dict[str, str]:
+    """The pick-list items of the renewal stages: every tenant has its own, so they are asked for."""
+    session = Session(client_for(connection), config_of(connection))
+    by_label = {label: item for item, label in session.metadata("gs_opportunity").items.get("RenewalStage", {}).items()}
+    try:
+        return {"stage_on_hold_item": by_label["On Hold"], "stage_in_progress_item": by_label["In Progress"]}
+    except KeyError as missing:
+        raise CommandError(f"Gainsight lists no renewal stage {missing}.") from None

@@ -1,0 +1,143 @@
+"""What the application found against what was planted. The one place that reads the application's tables.
+
+An entry of the answer key counts while it stands by the judge's own reading of the simulators; a case that no counting entry
+explains is false. Where the judge says that either is right (a due time of this minute), neither counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.rehearsal import judge, key, native
+from demo.rehearsal.wire import Wire, connect
+
+Json = dict[str, Any]
+Subject = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class OpenCase:
+    """An open case of the application: its rule, its account's Salesforce id, the native ids its evidence names."""
+
+    code: str
+    rule: str
+    account: str
+    ids: frozenset[str]
+    sentence: str = ""
+
+
+@dataclass
+class CheckResult:
+    """Counts and lists. `quiet`: the application had nothing left to do when this was taken."""
+
+    planted: int = 0
+    found: int = 0
+    missed: list[Json] = field(default_factory=list)
+    false: list[OpenCase] = field(default_factory=list)
+    unplanned: list[judge.Standing] = field(default_factory=list)
+    quiet: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return not self.missed and not self.false
+
+    @property
+    def line(self) -> str:
+        return f"planted {self.planted} found {self.found} missed {len(self.missed)} false {len(self.false)}"
+
+    def details(self) -> list[str]:
+        """One line for each that is missed or false, and for what stands there unplanned (a fault of the rehearsal)."""
+        return [
+            *(f"missed {entry['id']} on {entry['account']}: {entry['why']}" for entry in self.missed),
+            *(f"false {case.code} {case.rule} on {case.account}: {case.sentence}" for case in self.false),
+            *(f"unplanned {one.rule} on {one.account}: {sorted(one.subjects)}" for one in self.unplanned),
+            *([] if self.quiet else ["the application still had work when time was up"]),
+        ]
+
+
+def compare(
+    entries: Sequence[Json], standing: Iterable[judge.Standing], cases: Iterable[OpenCase], now: dt.datetime
+) -> CheckResult:
+    """Pure. Cases match by rule, account and native ids: every subject's id must be among those that the evidence names."""
+    result = CheckResult()
+    verdicts = {(one.rule, one.account, one.subjects): one for one in standing}
+    known = {_identity(entry): entry for entry in entries}
+    open_cases = list(cases)
+    for identity, one in verdicts.items():
+        verdict, entry = one.verdict(now), known.get(identity)
+        if verdict == "due" and entry is None:
+            result.unplanned.append(one)
+        if verdict == "waiting" or entry is None:
+            continue
+        match = next((case for case in open_cases if _matches(case, identity)), None)
+        if match is not None:
+            open_cases.remove(match)
+        if verdict == "due":
+            result.planted += 1
+            if match is None:
+                result.missed.append(entry)
+            else:
+                result.found += 1
+    result.false = open_cases
+    return result
+
+
+def _identity(entry: Json) -> tuple[str, str, frozenset[Subject]]:
+    subjects = frozenset((str(vendor), str(kind), str(id)) for vendor, kind, id in entry["subjects"])
+    return str(entry["rule"]), str(entry["account"]), subjects
+
+
+def _matches(case: OpenCase, identity: tuple[str, str, frozenset[Subject]]) -> bool:
+    rule, account, subjects = identity
+    return case.rule == rule and case.account == account and {id for _, _, id in subjects} <= case.ids
+
+
+def open_cases() -> list[OpenCase]:
+    """The application's live cases (open, awaiting evidence, snoozed)."""
+    from revops.cases.models import LIVE_STATUSES, ExceptionCase
+
+    return [
+        OpenCase(
+            code=case.code,
+            rule=case.rule,
+            account=case.account.crm_account or "",
+            ids=frozenset(str(record["external_id"]) for record in case.evidence.get("records", [])),
+            sentence=case.sentence,
+        )
+        for case in ExceptionCase.objects.filter(status__in=LIVE_STATUSES).select_related("account").order_by("pk")
+    ]
+
+
+def pending_work(now: dt.datetime) -> int:
+    """Deliveries not yet applied, accounts that detection must still look at, and expectations whose time has come."""
+    from revops.cases.models import Expectation
+    from revops.ledger.models import DueAccount
+    from sync.models import Delivery, DeliveryState
+
+    waiting = Delivery.objects.filter(state=DeliveryState.PENDING).count()
+    due = DueAccount.objects.filter(due_at__lte=now).count()
+    return waiting + due + Expectation.objects.filter(due_at__lte=now).count()
+
+
+def check(urls: Mapping[str, str], wait_seconds: float = 0.0, poll_seconds: float = 2.0) -> CheckResult:
+    """Compare now, or keep comparing until all is well or the time is up. Raises `wire.Unreachable`."""
+    deadline = time.monotonic() + wait_seconds
+    with connect(urls) as wires:
+        while True:
+            result = _check_once(wires)
+            if (result.ok and result.quiet) or time.monotonic() >= deadline:
+                return result
+            time.sleep(min(poll_seconds, max(0.0, deadline - time.monotonic())))
+
+
+def _check_once(wires: Mapping[str, Wire]) -> CheckResult:
+    cases = open_cases()
+    entries = key.contradictions(wires["stripe"].key())
+    now = dt.datetime.now(dt.UTC)
+    result = compare(entries, judge.standing(native.read(wires), now), cases, now)
+    result.quiet = not pending_work(now) and not any(wire.health()["undelivered"] for wire in wires.values())
+    return result

@@ -1,0 +1,103 @@
+"""Payment intents, and the invoice payments that tie them to invoices."""
+
+from __future__ import annotations
+
+from demo.simulators._frame import Json, Request, Response, route
+from demo.simulators.stripe.account import PAGING, Account
+from demo.simulators.stripe.parameters import Invalid, Refused
+
+
+class Payments(Account):
+    """`/v1/payment_intents`, `/v1/invoice_payments`."""
+
+    @route("GET", "/v1/payment_intents")
+    def list_payment_intents(self, request: Request) -> Response:
+        """Filter: customer."""
+        params = self.params(request).only(*PAGING, "customer")
+        if customer := params.text("customer"):
+            return self.listing("payment_intents", params, "customer = ?", (customer,))
+        return self.listing("payment_intents", params)
+
+    @route("POST", "/v1/payment_intents")
+    def create_payment_intent(self, request: Request) -> Response:
+        """Unconfirmed it waits for a payment method; `confirm=true` succeeds."""
+        params = self.params(request).only("amount", "currency", "customer", "confirm", "metadata", "payment_method")
+        amount = params.integer("amount")
+        if amount is None or amount <= 0:
+            raise Invalid("This value must be greater than or equal to 1.", "amount", "parameter_invalid_integer")
+        if customer := params.text("customer"):
+            self.find("customers", customer, "customer")
+        currency = params.required("currency").lower()
+        intent = self.intent(amount, currency, customer, params.flag("confirm"), params.metadata())
+        return self.show(intent, params)
+
+    @route("GET", "/v1/payment_intents/{id}")
+    def retrieve_payment_intent(self, request: Request, id: str) -> Response:
+        """One payment intent. It does not name its invoice: ask `/v1/invoice_payments`."""
+        return self.show(self.find("payment_intents", id), self.params(request))
+
+    @route("GET", "/v1/invoice_payments")
+    def list_invoice_payments(self, request: Request) -> Response:
+        """Filters: invoice, status, `payment[type]` with `payment[payment_intent]`."""
+        params = self.params(request).only(*PAGING, "invoice", "status", "payment")
+        where, values = ["1"], []
+        for name in ("invoice", "status"):
+            if value := params.text(name):
+                where.append(f"{name} = ?")
+                values.append(value)
+        if payment := params.inner("payment"):
+            where.append("payment_type = ?")
+            values.append(payment.only("type", "payment_intent").required("type"))
+            if intent := payment.text("payment_intent"):
+                where.append("payment_intent = ?")
+                values.append(intent)
+        return self.listing("invoice_payments", params, " AND ".join(where), tuple(values))
+
+    @route("GET", "/v1/invoice_payments/{id}")
+    def retrieve_invoice_payment(self, request: Request, id: str) -> Response:
+        """One invoice payment."""
+        return self.show(self.find("invoice_payments", id), self.params(request))
+
+    # -- for invoices ---------------------------------------------------------------------------------------------
+
+    def intent(self, amount: int, currency: str, customer: str | None, succeeded: bool, metadata: Json) -> Json:
+        """Make a payment intent, succeeded or waiting; amounts in minor units."""
+        intent = self.new(
+            "pi",
+            "payment_intent",
+            amount=amount,
+            amount_capturable=0,
+            amount_received=0,
+            currency=currency,
+            customer=customer,
+            status="requires_payment_method",
+            latest_charge=None,
+            last_payment_error=None,
+            cancellation_reason=None,
+            canceled_at=None,
+            capture_method="automatic",
+            metadata=metadata,
+        )
+        intent = self.change("payment_intents", None, intent)
+        if not succeeded:
+            return intent
+        return self.change("payment_intents", intent, intent | {"status": "succeeded", "amount_received": amount})
+
+    def attach(self, invoice: Json, intent: Json, amount: int) -> Json:
+        """Record that an intent pays (or will pay) so much of an invoice."""
+        if intent["currency"] != invoice["currency"]:
+            raise Refused("The payment has another currency than the invoice.", param="payment_intent")
+        paid = intent["status"] == "succeeded"
+        payment = self.new(
+            "inpay",
+            "invoice_payment",
+            amount_paid=amount if paid else None,
+            amount_requested=amount,
+            currency=invoice["currency"],
+            invoice=invoice["id"],
+            is_default=not self.store.count("invoice_payments", "invoice = ?", [invoice["id"]]),
+            payment={"type": "payment_intent", "payment_intent": intent["id"]},
+            status="paid" if paid else "open",
+            status_transitions={"canceled_at": None, "paid_at": self.now() if paid else None},
+        )
+        return self.change("invoice_payments", None, payment)

@@ -1,0 +1,1 @@
+"""From stored deliveries to the ledger: claiming, understanding, recording, reading again, replaying."""

@@ -1,0 +1,231 @@
+"""From deliveries to the ledger: claim a batch, understand each row by itself, record what they say together.
+
+Understanding is pure and happens outside any transaction, so a bad row costs its neighbours nothing. Recording is one
+transaction a connection and batch; when that fails, each row gets its own, and the one that cannot be recorded is found.
+A row becomes applied in the transaction that writes its entries: there is no state in between. One that says something else
+under a stamp that we already had is recorded and waits on: its object is read again (`sync.applying.reread`), and that read
+settles it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from revops.errors import Conflict, Rejected, RevOpsError
+from revops.ledger.facts import Fact
+from revops.ledger.record import Statement, record
+from sync import connections
+from sync.applying.claims import ATTEMPTS_MAX, REREAD, Claimed, Verdict, claim, failed, finish, ignored, quarantined
+from sync.ground import doorbell
+from sync.ground.crash import crash_point
+from sync.ground.heartbeat import alive
+from sync.intake import inbox
+from sync.models import Connection, DeliveryState
+from sync.vendor.contract import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
+
+BATCH = 400
+ALONE_MAX = 50
+SETTLE_SECONDS = 3
+"""Stamps are whole seconds: until theirs is over, at the vendor's clock and ours, a read cannot tell the last word."""
+_log = logging.getLogger("sync.applying.apply")
+
+
+@dataclass(slots=True)
+class Understood:
+    """What one delivery says: facts to record and objects to read again. `disputed`: the facts are recorded, and something else
+    was said under their stamp."""
+
+    row: Claimed
+    facts: list[Fact] = field(default_factory=list)
+    rereads: list[Reread] = field(default_factory=list)
+    disputed: bool = False
+
+
+class LeaseLost(Exception):
+    """Another worker holds some of these rows by now."""
+
+
+def process_all(now: dt.datetime) -> Counter[str]:
+    """Process everything that is due, rereads included, until nothing is. Returns how many rows ended in each state."""
+    from sync.applying.reread import process_rereads
+
+    total: Counter[str] = Counter()
+    while done := process_round(now) + process_rereads(now):
+        total += done
+    return total
+
+
+def process_round(now: dt.datetime, *, limit: int = BATCH) -> Counter[str]:
+    """One batch of fresh rows, then a few that were tried before, one by one. Empty when nothing was due."""
+    done = process(claim(limit=limit), now)
+    for _ in range(ALONE_MAX):
+        alive()
+        alone = claim(limit=1, tried=True)
+        if not alone:
+            break
+        done += process(alone, now)
+    if done:
+        from sync.pull.poll import announce_reads
+
+        announce_reads()
+        doorbell.ring("detect_accounts")
+    return done
+
+
+def process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
+    """Understand and record rows in hand. Returns how many ended in each state (`pending`: will be tried again)."""
+    if rows:
+        crash_point("delivery_claimed")
+    by_slug: dict[str, list[Claimed]] = defaultdict(list)
+    for row in rows:
+        by_slug[row.slug].append(row)
+    done: Counter[str] = Counter()
+    found = Connection.objects.in_bulk(list(by_slug)) if by_slug else {}
+    for slug, batch in by_slug.items():
+        understood, verdicts = understand(batch, found[slug])
+        waiting = [_to_reread(item.row) for item in understood if item.rereads]
+        finish([*verdicts, *waiting])
+        done.update(str(verdict.state) for verdict in [*verdicts, *waiting])
+        done += record_all(slug, [item for item in understood if not item.rereads], now)
+        if waiting:
+            doorbell.ring("reread")
+    return done
+
+
+def _to_reread(row: Claimed) -> Verdict:
+    """Reading at the vendor is the intake workers' task: a slow vendor must not hold up what is already here."""
+    return Verdict(row, DeliveryState.PENDING, REREAD, "Waits to be read again.", after_seconds=0, given_back=True)
+
+
+# --- understanding ----------------------------------------------------------------------------------------------------
+
+
+def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Understood], list[Verdict]]:
+    """Translate each row by itself. Gives what was understood, and the verdicts on the rest."""
+    try:
+        door = connections.door_of(source)
+    except Conflict as conflict:
+        return [], [failed(row, conflict.code, conflict.message) for row in rows]
+    understood: list[Understood] = []
+    verdicts: list[Verdict] = []
+    for row in rows:
+        found = _understand_one(row, door.connector, door.config)
+        if isinstance(found, Verdict):
+            verdicts.append(found)
+        else:
+            understood.append(found)
+    return understood, verdicts
+
+
+def _understand_one(row: Claimed, connector: Connector, config: Config) -> Understood | Verdict:
+    if row.attempts > ATTEMPTS_MAX:
+        reason = f"Its worker ended {ATTEMPTS_MAX} times before finishing it. {row.reason}"
+        return quarantined(row, "gave_up", reason.strip())
+    try:
+        statements = list(connector.translate(incoming_of(row), config))
+    except Ignored as answer:
+        return ignored(row, answer.code, answer.reason)
+    except ConnectorAnswer as answer:
+        return quarantined(row, answer.code, answer.reason)
+    except Rejected as rejected:
+        return quarantined(row, rejected.code, rejected.message)
+    except (Exception, RecursionError) as error:
+        # Translation is pure: what fails once fails always. The payload stays out of the log and the reason.
+        _log.exception("a connector failed on a delivery", extra={"delivery": row.id, "connection": row.slug})
+        return quarantined(row, "connector_defect", f"The {connector.label} connector failed on it ({type(error).__name__}).")
+    if not statements:
+        return ignored(row, "says_nothing", "It says nothing about any object that we keep.")
+    facts = [statement for statement in statements if isinstance(statement, Fact)]
+    if row.kind == inbox.SETTLING:
+        facts = [fact.settled(row.received_at) for fact in facts]
+    return Understood(row, facts, [statement for statement in statements if isinstance(statement, Reread)])
+
+
+def incoming_of(row: Claimed) -> Incoming:
+    """The delivery as its connector knows it."""
+    kind = "read" if row.kind == inbox.SETTLING else row.kind
+    if kind not in {"event", "hint", "read"}:
+        raise Rejected("delivery_kind", f"A delivery is no {kind!r}.")
+    return Incoming(
+        kind=kind,  # type: ignore[arg-type]  # checked above
+        body=row.body,
+        headers=row.headers,
+        received_at=row.received_at,
+        object_type=row.object_type,
+    )
+
+
+# --- recording --------------------------------------------------------------------------------------------------------
+
+
+def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
+    """Record what was understood: all in one transaction, or each in its own when that fails."""
+    if not items:
+        return Counter()
+    try:
+        return _record(slug, items, now)
+    except Exception as error:  # noqa: BLE001, RUF100 - judged below and again row by row
+        _raise_if_database_is_gone(error)
+        if len(items) == 1:
+            return _record_failed(items[0], error)
+        _log.info("a batch is recorded row by row", extra={"connection": slug, "rows": len(items), "error": _name(error)})
+    done: Counter[str] = Counter()
+    for item in items:
+        alive()
+        done += record_all(slug, [item], now)
+    return done
+
+
+def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
+    statements = [Statement(fact, item.row.id, item.row.trace_id) for item in items for fact in item.facts]
+    with transaction.atomic():
+        arrivals = iter(record(slug, statements, now=now))
+        verdicts = [_recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
+        if finish(verdicts) != len(verdicts):
+            raise LeaseLost
+        crash_point("delivery_recorded")
+    return Counter(str(verdict.state) for verdict in verdicts)
+
+
+def _recorded(item: Understood, arrivals: Iterable[str]) -> Verdict:
+    found = set(arrivals)
+    if "conflict" in found:
+        reason = "It says something else under a stamp that we already had. Both are kept; the object is read again."
+        return Verdict(item.row, DeliveryState.PENDING, REREAD, reason, after_seconds=SETTLE_SECONDS, given_back=True)
+    if found & {"first", "newer"}:
+        return Verdict(item.row, DeliveryState.APPLIED)
+    if found == {"late"}:
+        return Verdict(item.row, DeliveryState.SUPERSEDED, "late", "We already had a newer version. Kept as evidence.")
+    return Verdict(item.row, DeliveryState.APPLIED, "same", "It says what we already knew.")
+
+
+def _record_failed(item: Understood, error: Exception) -> Counter[str]:
+    if isinstance(error, LeaseLost):
+        return Counter({"lost": 1})
+    if isinstance(error, Rejected):
+        verdict = quarantined(item.row, error.code, error.message)
+    elif isinstance(error, RevOpsError):
+        verdict = failed(item.row, error.code, error.message)
+    else:
+        _log.warning("a delivery cannot be recorded", exc_info=error, extra={"delivery": item.row.id})
+        verdict = failed(item.row, "not_recorded", f"The ledger could not record it ({_name(error)}).")
+    finish([verdict])
+    return Counter([str(verdict.state)])
+
+
+def _raise_if_database_is_gone(error: Exception) -> None:
+    """Without a database nothing can be judged: the leases run out, and the rows are taken again."""
+    if isinstance(error, OperationalError | InterfaceError) and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
+        raise error
+
+
+def _name(error: Exception) -> str:
+    cause = error.__cause__
+    return type(cause).__name__ if cause is not None else type(error).__name__

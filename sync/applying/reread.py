@@ -1,0 +1,122 @@
+"""Objects that are read again at the vendor; what the read returns is a delivery of its own.
+
+Two reasons: a delivery only says "look", or it says something else under a stamp that we already had. Vendors stamp whole
+seconds, so nobody can tell which of the two was the last word but the vendor itself, asked once more.
+
+The read happens outside any transaction. Many hints about one object in one batch cost one read, because every one of them
+was here before it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from revops.errors import RevOpsError
+from sync import connections
+from sync.applying.apply import Understood, record_all, understand
+from sync.applying.claims import REREAD, VERSION_CONFLICT, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
+from sync.ground import doorbell
+from sync.ground.heartbeat import alive
+from sync.intake import inbox
+from sync.models import Connection, DeliveryState
+from sync.vendor.contract import Client, ConnectorAnswer, Refused, Reread, RetryLater
+
+BATCH = 25
+ABSENT_ATTEMPTS = 3
+"""How often a vendor may not have the object yet before we believe it."""
+
+
+def process_rereads(now: dt.datetime) -> Counter[str]:
+    """One batch, oldest first. Returns how many deliveries ended in each state; empty when nothing was due."""
+    rows = claim(limit=BATCH, reread=True) or claim(limit=1, reread=True, tried=True)
+    done: Counter[str] = Counter()
+    stop_at = time.monotonic() + _working_seconds()
+    found = Connection.objects.in_bulk({row.slug for row in rows}) if rows else {}
+    for slug in sorted(found):
+        done += _reread_at(found[slug], [row for row in rows if row.slug == slug], now, stop_at)
+    if done:
+        doorbell.ring("apply_deliveries")
+    return done
+
+
+def _working_seconds() -> float:
+    """Half the lease: what is left of it must be enough for the read in hand."""
+    from django.conf import settings
+
+    return float(settings.REVOPS_DELIVERY_LEASE_SECONDS) / 2
+
+
+def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, stop_at: float) -> Counter[str]:
+    understood, verdicts = understand(rows, source)
+    for item in understood:
+        item.disputed = not item.rereads
+        item.rereads = item.rereads or [Reread(fact.object_type, fact.external_id) for fact in item.facts]
+    finish(verdicts)
+    done = Counter(str(verdict.state) for verdict in verdicts)
+    if not understood:
+        return done
+    try:
+        with connections.client_for(source) as client:
+            done += _read_each(source, client, understood, now, stop_at)
+    except (Refused, RevOpsError) as refused:  # the connection itself cannot be used as it is configured
+        reason = refused.reason if isinstance(refused, Refused) else refused.message
+        verdicts = [failed(item.row, REREAD, reason) for item in understood]
+        finish(verdicts)
+        done.update(str(verdict.state) for verdict in verdicts)
+    return done
+
+
+def _read_each(source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float) -> Counter[str]:
+    door = connections.door_of(source)
+    answers: dict[tuple[Reread, bool], int | Exception | None] = {}
+    done: Counter[str] = Counter()
+    for item in items:
+        alive()
+        for wanted in item.rereads:
+            key = (wanted, item.disputed)
+            if key in answers:
+                continue
+            if time.monotonic() > stop_at:
+                answers[key] = RetryLater("The other reads took too long.", 1, REREAD)
+                continue
+            try:
+                read = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
+                disputed_by = item.row.id if item.disputed else None
+                answers[key] = None if read is None else inbox.store_read(door, read, disputed_by=disputed_by)
+            except (ConnectorAnswer, RevOpsError) as answer:
+                answers[key] = answer
+        done += _end(source, item, [answers[wanted, item.disputed] for wanted in item.rereads], now)
+    return done
+
+
+def _end(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
+    verdict = _verdict(item, answers, now)
+    if item.disputed and verdict.state in {DeliveryState.IGNORED, DeliveryState.QUARANTINED}:  # its facts are recorded
+        verdict = replace(verdict, state=DeliveryState.APPLIED, code=VERSION_CONFLICT)
+    elif item.facts and verdict.state == DeliveryState.IGNORED:
+        return record_all(str(source.pk), [Understood(item.row, item.facts)], now)
+    finish([verdict])
+    return Counter([str(verdict.state)])
+
+
+def _verdict(item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Verdict:
+    row = item.row
+    for answer in answers:
+        if isinstance(answer, RetryLater):
+            return later(row, REREAD, answer.reason, answer.after_seconds, now)
+    for answer in answers:
+        if isinstance(answer, Refused):
+            return quarantined(row, answer.code, answer.reason)
+        if isinstance(answer, ConnectorAnswer | RevOpsError):
+            reason = answer.reason if isinstance(answer, ConnectorAnswer) else answer.message
+            return failed(row, REREAD, reason)
+    if None in answers:
+        if row.attempts < ABSENT_ATTEMPTS:
+            return failed(row, REREAD, "The vendor does not show the object yet.")
+        return ignored(row, "reread_absent", "The vendor does not have the object. That is no proof that it was deleted.")
+    ids = ", ".join(str(answer) for answer in answers)
+    return ignored(row, REREAD, f"Read again as delivery {ids}.")

@@ -1,0 +1,1 @@
+"""Taking what the systems push: verified, stored durably, answered."""

@@ -1,0 +1,291 @@
+"""The inbox: what came in is kept, exactly as it came, before anybody is told that we have it.
+
+One statement stores a delivery, and the same statement recognises a copy. Three ways in: `accept` for one delivery at the
+door, `store_page` for a page of a pull, `store_read` for one object read again. What happens next is `sync.applying.apply`.
+
+Never: a 2xx before the commit; a second body that replaces the first; a parser between the wire and the row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.db import connection, transaction
+
+from revops.audit.trace import new_trace_id
+from sync.connections import Door
+from sync.ground import doorbell
+from sync.ground import intake_db as kept
+from sync.models import Delivery, DeliveryState
+from sync.vendor.contract import Item
+
+SETTLING = "settling"
+"""The kind of a read that settles which of two statements under one stamp is the truth (see `sync.applying.apply`)."""
+
+KEY_LENGTH_MAX = 180
+"""Leaves room for the suffix of a conflicting body."""
+
+CONFLICT_REASON = "The same key came before with another body. Both are kept; compare them and replay the right one."
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A stored delivery. `copy`: it was there already; `conflict`: its key was there with another body."""
+
+    id: int
+    copy: bool = False
+    conflict: bool = False
+
+
+_STORE = """
+    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                                    copies, state, reason, reason_code, attempts, fence, replays)
+    VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, 1, 'pending', '', '', 0, 0, 0)
+    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest
+    RETURNING id, copies > 1
+"""
+_STORE_CONFLICTS = """
+    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                                    copies, state, reason, reason_code, attempts, fence, replays, done_at, conflicts_with_id)
+    SELECT o.connection_id, u.kind, u.type, o.dedup_key || u.suffix, u.body, u.digest, u.headers::jsonb, u.trace,
+           1, 'quarantined', %s, 'key_conflict', 0, 0, 0, clock_timestamp(), o.id
+      FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
+           AS u(kind, type, key, suffix, body, digest, headers, trace)
+      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key
+    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + %s
+    RETURNING d.id, d.copies > 1
+"""
+
+
+def accept(
+    door: Door,
+    *,
+    kind: str,
+    dedup_key: str,
+    body: bytes,
+    object_type: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Accepted:
+    """Commit one delivery, then ring. A copy counts as one more receipt of the same row.
+
+    Outside a transaction this is one statement on the thread's kept connection, durable when it returns. Inside one, the row
+    stands or falls with it. Raises `psycopg.Error` or `django.db.Error` when it cannot be made durable.
+    """
+    arrived = _Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
+    row = _run(_STORE, [door.slug, *arrived.columns()])
+    accepted = Accepted(row[0], copy=row[1]) if row is not None else _other_bytes(door, arrived)
+    if not accepted.copy and not accepted.conflict:
+        if connection.in_atomic_block:
+            transaction.on_commit(lambda: doorbell.ring("apply_deliveries"), robust=True)
+        else:
+            doorbell.ring("apply_deliveries")
+    return accepted
+
+
+class _Arrived:
+    """One thing on its way into the table."""
+
+    __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "trace")
+
+    def __init__(self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}") -> None:
+        self.kind, self.object_type, self.body, self.headers = kind, object_type, body, headers
+        self.digest = hashlib.sha256(body).hexdigest()
+        self.key = storable_key(dedup_key, self.digest)
+        self.trace = new_trace_id()
+
+    def columns(self) -> list[Any]:
+        return [self.kind, self.object_type, self.key, self.body, self.digest, self.headers, self.trace]
+
+
+def _other_bytes(door: Door, arrived: _Arrived) -> Accepted:
+    """The key is there with other bytes. The same message written anew is a copy; another message is kept beside it."""
+    row = _run("SELECT id, body FROM sync_delivery WHERE connection_id = %s AND dedup_key = %s", [door.slug, arrived.key])
+    assert row is not None, "rows are never removed"
+    digest = door.connector.content_digest(arrived.body)
+    if door.connector.content_digest(bytes(row[1])) == digest:
+        _run("UPDATE sync_delivery SET copies = copies + 1 WHERE id = %s RETURNING id", [row[0]])
+        return Accepted(row[0], copy=True)
+    row = _run(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns([(arrived, digest)]), door.slug, 1])
+    assert row is not None, "it joins the row it conflicts with"
+    return Accepted(row[0], copy=row[1], conflict=True)
+
+
+def _conflict_columns(found: Sequence[tuple[_Arrived, str]]) -> list[list[Any]]:
+    return [
+        [arrived.kind for arrived, _ in found],
+        [arrived.object_type for arrived, _ in found],
+        [arrived.key for arrived, _ in found],
+        [f"#{digest[:12]}" for _, digest in found],
+        [arrived.body for arrived, _ in found],
+        [arrived.digest for arrived, _ in found],
+        [arrived.headers for arrived, _ in found],
+        [arrived.trace for arrived, _ in found],
+    ]
+
+
+def storable_key(dedup_key: str, digest: str) -> str:
+    """The key as a text column can hold it; one that it cannot hold is replaced by the body's digest, so nothing is lost."""
+    fits = 0 < len(dedup_key) <= KEY_LENGTH_MAX and dedup_key.isprintable() and not dedup_key.isspace()
+    return dedup_key if fits else f"sha256:{digest}"
+
+
+def _run(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    if not connection.in_atomic_block:
+        return kept.fetch_one(statement.encode(), values)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(values))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+# --- what our own reads bring -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """How many of a page's items were new, already there, and there with another body."""
+
+    new: int
+    known: int
+    conflicts: int
+
+
+_STORE_PAGE = """
+    INSERT INTO sync_delivery (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
+                               copies, state, reason, reason_code, attempts, fence, replays)
+    SELECT %s, u.kind, u.type, u.key, decode(u.body, 'hex'), u.digest, '{}'::jsonb, u.trace, 1, 'pending', '', '', 0, 0, 0
+      FROM json_to_recordset(%s) AS u(kind text, type text, key text, body text, digest text, trace text)
+     WHERE NOT EXISTS (SELECT 1 FROM sync_delivery o WHERE o.connection_id = %s AND o.dedup_key = u.key)
+    ON CONFLICT (connection_id, dedup_key) DO NOTHING
+"""
+_OTHER_BYTES = """
+    SELECT u.number, o.body
+      FROM unnest(%s::int[], %s::text[], %s::text[]) AS u(number, key, digest)
+      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key AND o.digest <> u.digest
+     ORDER BY u.number
+"""
+
+
+def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
+    """Store what a read returned, in the caller's transaction and one statement. What we have already is left untouched."""
+    return _store_page(door, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items])
+
+
+def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
+    unique: dict[tuple[str, str], _Arrived] = {}
+    for arrived in items:
+        unique.setdefault((arrived.key, arrived.digest), arrived)
+    rows = list(unique.values())
+    if not rows:
+        return StoredPage(0, 0, 0)
+    page = [
+        {
+            "kind": row.kind,
+            "type": row.object_type,
+            "key": row.key,
+            "body": row.body.hex(),
+            "digest": row.digest,
+            "trace": row.trace,
+        }
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE_PAGE, [door.slug, json.dumps(page), door.slug])
+        new, conflicts = int(cursor.rowcount), 0
+        if new < len(rows):
+            known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
+            cursor.execute(_OTHER_BYTES, [*known, door.slug])
+            digest_of = door.connector.content_digest
+            differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
+            found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]
+            if found:
+                cursor.execute(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns(found), door.slug, 0])
+                conflicts = len(found)
+    return StoredPage(new, len(items) - new - conflicts, conflicts)
+
+
+def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:
+    """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed.
+
+    A read that settles a dispute, raised by the delivery `disputed_by`, is always one of its own: that the vendor says the same
+    as before is just what was asked.
+    """
+    kind, key = (item.kind, item.dedup_key) if disputed_by is None else (SETTLING, f"{item.dedup_key}~{disputed_by}")
+    arrived = _Arrived(kind, item.object_type, key, item.body)
+    with transaction.atomic():
+        _store_page(door, [arrived])
+        return Delivery.objects.filter(connection=door.slug, dedup_key=arrived.key).values_list("pk", flat=True).get()
+
+
+# --- what became of it ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """Every delivery received is in exactly one of these states; at rest `pending` is 0. `copies` counts receipts beyond the
+    first; `oldest_pending_seconds` is how long ago the longest waiting one arrived (0 when none waits)."""
+
+    received: int = 0
+    applied: int = 0
+    superseded: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    pending: int = 0
+    copies: int = 0
+    oldest_pending_seconds: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Nothing has vanished, and nothing is in a state that nobody knows."""
+        return self.received == self.applied + self.superseded + self.ignored + self.quarantined + self.pending
+
+
+def conservation() -> Conservation:
+    """Count the inbox, in one statement and so at one instant."""
+    each = list(conservation_of_each().values())
+    names = [field.name for field in fields(Conservation)]
+    totals = {name: sum(getattr(one, name) for one in each) for name in names}
+    totals["oldest_pending_seconds"] = max((one.oldest_pending_seconds for one in each), default=0)
+    return Conservation(**totals)
+
+
+def conservation_of_each() -> dict[str, Conservation]:
+    """Count the inbox of each connection, all at one instant. Reads indexes, not the deliveries themselves."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH counted AS MATERIALIZED (
+                SELECT connection_id, coalesce(state, 'received') AS state, count(*) AS number FROM sync_delivery
+                 GROUP BY connection_id, ROLLUP (state))
+            SELECT c.system_id,
+                   (SELECT json_object_agg(n.state, n.number) FROM counted n WHERE n.connection_id = c.system_id)::text,
+                   (SELECT sum(d.copies - 1) FROM sync_delivery d WHERE d.connection_id = c.system_id AND d.copies > 1),
+                   (SELECT extract(epoch FROM clock_timestamp() - o.received_at) FROM (
+                       -- written so that only the index in this very order can answer it, whatever the statistics say
+                       SELECT d.connection_id, d.state, d.received_at FROM sync_delivery d
+                        WHERE (d.connection_id, d.state, d.id) >= (c.system_id, 'pending', 0)
+                        ORDER BY d.connection_id, d.state, d.id LIMIT 1) o
+                     WHERE o.connection_id = c.system_id AND o.state = 'pending')
+              FROM sync_connection c
+            """
+        )
+        rows = cursor.fetchall()
+    found = {}
+    for slug, counts_text, copies, oldest_seconds in rows:
+        counts = {name: int(number) for name, number in json.loads(counts_text or "{}").items()}
+        known = {name: counts.get(name, 0) for name in ("received", *DeliveryState.values)}
+        found[slug] = Conservation(**known, copies=int(copies or 0), oldest_pending_seconds=max(0, int(oldest_seconds or 0)))
+    return found
+
+
+def process_all(now: dt.datetime) -> Counter[str]:
+    """Apply everything that is due, in this process. `now` (aware UTC) is written as the time we learned it."""
+    from sync.applying.apply import process_all as run
+
+    return run(now)

@@ -1,0 +1,292 @@
+"""The outbox: takes released postings, sends their stored bytes, and finds out what became of them.
+
+Exactly once means here: the intent with its key and bytes was committed long before; one attempt at a time holds the lease;
+what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever
+the answer leaves open is looked up, twice and further apart than the vendor's read lag, before the same bytes are sent again.
+No request runs inside a transaction.
+
+Never: a second body under a key; a resend without a look-up; a state written under an old fence; a cap that drops a posting.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from revops.audit.trace import tracing
+from revops.errors import Conflict, RevOpsError
+from revops.ledger.rates import GROUP_CURRENCY, to_base
+from revops.money import Money
+from revops.postings import progress
+from revops.postings.models import Posting
+from revops.postings.progress import LEASE_SECONDS, Claim, back_off_seconds, database_now
+from sync import connections
+from sync.connections import Door
+from sync.ground.crash import crash_point
+from sync.intake import inbox
+from sync.models import Connection
+from sync.posting import recheck
+from sync.vendor.contract import (
+    Call,
+    Client,
+    Config,
+    Connector,
+    ConnectorAnswer,
+    Operation,
+    Receipt,
+    Refused,
+    RetryLater,
+    Unknown,
+)
+
+log = logging.getLogger(__name__)
+
+MISMATCH_CODES = frozenset({"posted_differs"})
+"""How a connector says that something else stands under our key. Any other refusal of a look-up leaves the outcome open."""
+ATTEMPT_SECONDS_MAX = LEASE_SECONDS - 20
+"""All requests of one attempt together: it is over before its lease is."""
+HELD_SECONDS = 60
+STOPPED_SECONDS = 5
+
+
+def send_due(*, limit: int = 20) -> int:
+    """Work through up to `limit` due postings, one after the other; returns how many attempts were made.
+
+    Any number of workers may do so at once: each row is in one pair of hands. Never raises for what a vendor does.
+    """
+    done = 0
+    while done < limit:
+        claimed = progress.claim(may_send=_systems(posting_enabled=True), may_look=_systems())
+        if claimed is None:
+            break
+        crash_point("after_claim")
+        with tracing(claimed.trace_id):
+            _attempt(claimed)
+        done += 1
+    return done
+
+
+def _systems(**wanted: bool) -> list[str]:
+    return [str(slug) for slug in Connection.objects.filter(active=True, **wanted).values_list("pk", flat=True)]
+
+
+def _attempt(claimed: Claim) -> None:
+    """One attempt on one posting: look up what is unclear, send what is new."""
+    try:
+        connection = Connection.objects.get(pk=claimed.system)
+        door = connections.door_of(connection)
+        posting = Posting.objects.select_related("plan").get(pk=claimed.posting_id)
+        operation = _operation(door.connector, posting.operation)
+        client = connections.client_for(connection, within_seconds=ATTEMPT_SECONDS_MAX)
+    except (RevOpsError, Refused) as error:
+        # Nothing was sent in this attempt: the connection cannot be used as it is configured.
+        words = error.reason if isinstance(error, Refused) else error.message
+        wait = back_off_seconds(claimed.attempts)
+        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
+        return
+    with client:
+        _Attempt(claimed, door, client, operation, posting, call_of(posting)).run()
+
+
+def _operation(connector: Connector, name: str) -> Operation:
+    """What the connector promises about this write. Raises `Conflict` when it offers none that is safe to repeat."""
+    for offer in connector.operations:
+        if offer.name == name and offer.guarantee != "none":
+            return offer
+    raise Conflict("not_offered", f"{connector.label} does not offer {name} in a way that is safe to repeat.")
+
+
+def call_of(posting: Posting) -> Call:
+    """The stored call, byte for byte."""
+    return Call(
+        operation=posting.operation, method=posting.method, path=posting.path, headers=posting.headers,
+        body=bytes(posting.body), key=posting.key, summary=posting.summary, before=posting.before, after=posting.after,
+        reverse=posting.reverse, params=posting.params,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt in hand."""
+
+    claimed: Claim
+    door: Door
+    client: Client
+    operation: Operation
+    posting: Posting
+    call: Call
+
+    @property
+    def connector(self) -> Connector:
+        return self.door.connector
+
+    @property
+    def config(self) -> Config:
+        return self.door.config
+
+    def run(self) -> None:
+        if self.claimed.task == "look" and not self._looked_up_and_absent():
+            return
+        if not self._facts_stand():
+            return
+        held = self._admit()
+        if held is None:
+            self._send()
+
+    # -- looking up ---------------------------------------------------------------------------------------------------
+
+    def _looked_up_and_absent(self) -> bool:
+        """Look for the effect. True only when it may be sent again now."""
+        claimed = self.claimed
+        try:
+            receipt = self.connector.find_posted(self.client, self.config, self.call)
+        except Refused as refused:
+            if refused.code in MISMATCH_CODES:
+                progress.note_refused(claimed, refused.reason, alarm=True)
+            else:
+                progress.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
+            return False
+        except RetryLater as later:
+            wait = max(later.after_seconds, back_off_seconds(claimed.attempts))
+            progress.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
+            return False
+        except Exception as error:
+            log.warning("look-up failed", extra={"posting": claimed.posting_id, "error": type(error).__name__})
+            progress.note_unknown(claimed, f"The look-up failed: {_words(error)}")
+            return False
+        if receipt is not None:
+            self._posted(receipt)
+            return False
+        lag, window = self.operation.read_lag_seconds, self.operation.resend_seconds_max
+        return progress.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def _facts_stand(self) -> bool:
+        """Read again, live, what people signed for. True only when the vendor still says the same."""
+        claimed = self.claimed
+        try:
+            gone = recheck.read_anew(self.posting, self.door, self.client)
+        except Exception as error:
+            wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, back_off_seconds(claimed.attempts))
+            if not isinstance(error, ConnectorAnswer):
+                log.exception("posting %s: reading its facts again failed", claimed.posting_id, exc_info=error)
+            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look")
+            return False
+        return progress.facts_stand(claimed, gone)
+
+    def _admit(self) -> str | None:
+        """The last look before the first byte, under the connection's lock: stop switch, caps, fence. None: go."""
+        claimed = self.claimed
+        with transaction.atomic():
+            connection = Connection.objects.select_for_update(of=("self",)).get(pk=claimed.system)
+            held, wait = "", STOPPED_SECONDS
+            if not connection.active or not connection.posting_enabled:
+                held = f"Held: posting to {claimed.system} is switched off."
+            elif over := _over_cap(claimed):
+                held, wait = over, HELD_SECONDS
+            elif progress.begin_send(claimed) is None:
+                return "the claim is no longer ours"
+        if held:
+            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look")
+            return held
+        return None
+
+    def _send(self) -> None:
+        claimed = self.claimed
+        crash_point("before_send")
+        try:
+            receipt = self.connector.post(self.client, self.config, self.call)
+        except Exception as error:
+            crash_point("after_send")
+            self._unanswered(error)
+            return
+        crash_point("after_send")
+        if not receipt.external_id:
+            progress.note_unknown(claimed, "The vendor answered without naming what it made.")
+            return
+        self._posted(receipt)
+
+    def _unanswered(self, error: Exception) -> None:
+        claimed = self.claimed
+        crash_point("before_record")
+        if isinstance(error, RetryLater):
+            again = claimed.task == "look"
+            progress.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
+        elif isinstance(error, Refused):
+            progress.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
+        else:
+            if not isinstance(error, Unknown):
+                log.exception("posting %s: the connector failed", claimed.posting_id, exc_info=error)
+            progress.note_unknown(claimed, _words(error))
+        crash_point("after_record")
+
+    def _posted(self, receipt: Receipt) -> None:
+        crash_point("before_record")
+        noted = progress.note_posted(self.claimed, receipt.external_id)
+        crash_point("after_record")
+        if noted:
+            self._read_back(receipt)
+
+    def _read_back(self, receipt: Receipt) -> None:
+        """Read what was written, and the invoice it was written on, so that the evidence need not wait for the next pull.
+        Only a short cut: whatever fails here, the pull brings it."""
+        targets = [(receipt.object_type, receipt.external_id)]
+        if isinstance(invoice := self.call.params.get("invoice_id"), str):
+            targets.append(("invoice", invoice))
+        for object_type, external_id in targets:
+            try:
+                item = self.connector.read(self.client, self.config, object_type, external_id)
+                if item is not None:
+                    inbox.store_read(self.door, item)
+            except Exception as error:
+                log.info("read-back left to the next pull", extra={"object": object_type, "error": type(error).__name__})
+
+
+def _words(error: Exception) -> str:
+    """What may be stored of an error: a connector's reason is safe, any other exception is named only."""
+    return error.reason if isinstance(error, ConnectorAnswer) else f"{type(error).__name__} in the connector"
+
+
+# --- caps --------------------------------------------------------------------------------------------------------
+
+
+def _over_cap(claimed: Claim) -> str:
+    """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
+    count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
+    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
+    since = database_now() - dt.timedelta(hours=1)
+    recent = list(
+        Posting.objects.filter(system=claimed.system, first_sent_at__gte=since)
+        .exclude(pk=claimed.posting_id)
+        .select_related("plan")
+    )
+    if len(recent) >= count_max:
+        return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
+    measure = _measure(amount_max)
+    mine = measure(Posting.objects.select_related("plan").get(pk=claimed.posting_id))
+    sent = Money.zero(GROUP_CURRENCY)
+    for posting in recent:
+        sent = sent + measure(posting)
+    if mine and amount_max < sent + mine:
+        return f"Held: {sent} was sent to {claimed.system} within the hour; the cap is {amount_max}."
+    return ""
+
+
+def _measure(unknown: Money) -> Callable[[Posting], Money]:
+    """Amounts in group currency; one that cannot be converted counts as the whole cap."""
+    today = database_now().date()
+
+    def amount(posting: Posting) -> Money:
+        money = Money.from_minor(posting.plan.amount_minor, posting.plan.currency)
+        if not money:
+            return Money.zero(GROUP_CURRENCY)
+        converted = to_base(money, GROUP_CURRENCY, on=today)
+        return unknown if converted is None else converted
+
+    return amount

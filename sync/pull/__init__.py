@@ -1,0 +1,1 @@
+"""Reading the systems: pages since the watermark, stored through the inbox."""

@@ -1,0 +1,1 @@
+"""What people and programs see of this package: its API and its pages. Nothing in `sync` imports it."""

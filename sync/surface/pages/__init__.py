@@ -1,0 +1,268 @@
+"""Pages of what came in: deliveries, dead letters by cause, replay with its preview and progress, and the connections.
+
+They live here because they show this package's rows; frame, formatting and request habits come from `revops.web`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+from django.db.models import Count, Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from revops.access.rules import may, require, roles_that, visible_to
+from revops.errors import Missing, Rejected, RevOpsError
+from revops.ledger.freshness import freshness_of
+from revops.ledger.models import LedgerEntry, SourceSystem
+from revops.logs import MASK, masked
+from revops.people.models import User
+from revops.web.case_context import trace_base
+from revops.web.formatting import count_text
+from revops.web.fresh import fresh_strip
+from revops.web.navigation import Section, add_section
+from revops.web.offers import Holders
+from revops.web.requests import back, one, signed_in
+from sync.connections import change_connection, connector_of
+from sync.models import Connection, Delivery, DeliveryState, Watermark
+from sync.surface.pages.replays import FILTERS, cancel, filtered, last_replay, preview_replay, progress, recent_runs, replay_now
+
+PAGE_SIZE = 50
+BODY_SHOWN_MAX = 200_000
+_MARKED_NUMBER = re.compile(r'"\\u0000([-+0-9.eE]+)"')
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------------
+
+
+def _given(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "").replace("\x00", "")[:80] for name in FILTERS}
+
+
+@require_safe
+def deliveries_page(request: HttpRequest) -> HttpResponse:
+    """What came in, newest first, 50 at a time by id."""
+    user = signed_in(request)
+    require(user, "see_deliveries")
+    given = _given(request)
+    rows = filtered(user, given)
+    before = request.GET.get("before", "")
+    page_rows = rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows
+    page = list(page_rows.defer("body").select_related("connection__system").order_by("-id")[: PAGE_SIZE + 1])
+    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    context = {
+        "page": "deliveries",
+        "section": "deliveries",
+        "given": given,
+        "rows": page,
+        "query": _query(given),
+        "older": page[-1].pk if more else 0,
+        "paged": bool(before),
+        "tabs": _tabs(user, given),
+        "connections": list(Connection.objects.select_related("system").order_by("system_id")),
+        "chips": _chips(given),
+        "narrowed": any(given[name] for name in FILTERS if name != "state"),
+        "may_replay": may(user, "replay_delivery"),
+        "anything": bool(page) or visible_to(user, Delivery).exists(),
+    }
+    return render(request, "sync/deliveries.html", context)
+
+
+def _query(given: dict[str, str], **changes: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode({name: value for name, value in {**given, **changes}.items() if value})
+
+
+def _chips(given: dict[str, str]) -> list[tuple[str, str, str]]:
+    """The filters beside the state, each with the address without it."""
+    words = {"connection": "System", "kind": "Kind", "object_type": "Object", "code": "Cause", "trace": "Trace"}
+    labels = dict(SourceSystem.objects.values_list("slug", "label")) if given["connection"] else {}
+    shown = {**given, "connection": labels.get(given["connection"], given["connection"])}
+    return [
+        (label, shown[name].replace("_", " "), f"?{_query(given, **{name: ''})}") for name, label in words.items() if given[name]
+    ]
+
+
+def _tabs(user: User, given: dict[str, str]) -> list[dict[str, object]]:
+    """One tab a state, counted up to the cap with the other filters applied."""
+    tabs: list[dict[str, object]] = [
+        {"label": "All", "href": f"?{_query(given, state='')}", "on": not given["state"], "count": ""}
+    ]
+    labels = {
+        DeliveryState.PENDING: "Waiting", DeliveryState.APPLIED: "Applied", DeliveryState.SUPERSEDED: "Late evidence",
+        DeliveryState.IGNORED: "Ignored", DeliveryState.QUARANTINED: "Dead letters",
+    }  # fmt: skip
+    for state, label in labels.items():
+        rows = filtered(user, {**given, "state": state})
+        count = rows.order_by()[:1001].count()
+        tabs.append(
+            {"label": label, "href": f"?{_query(given, state=state)}", "on": given["state"] == state, "count": count_text(count)}
+        )
+    return tabs
+
+
+@require_safe
+def dead_letters_page(request: HttpRequest) -> HttpResponse:
+    """Dead letters grouped by cause: what is wrong, how many, since when; and the replays of late."""
+    user = signed_in(request)
+    require(user, "see_dead_letters")
+    rows = visible_to(user, Delivery).filter(state=DeliveryState.QUARANTINED)
+    groups = (
+        rows.order_by()
+        .values("connection_id", "connection__system__label", "reason_code", "object_type")
+        .annotate(
+            count=Count("id"), reasons=Count("reason", distinct=True), first=Min("received_at"), last=Max("received_at"),
+            example=Max("id"), attempts=Max("attempts"),
+        )
+        .order_by("-count", "connection_id", "reason_code")[:100]
+    )  # fmt: skip
+    listed: list[dict[str, Any]] = [dict(group) for group in groups]
+    reasons = dict(Delivery.objects.filter(pk__in=[g["example"] for g in listed]).values_list("pk", "reason"))
+    for group in listed:
+        group["reason"] = reasons.get(group["example"], "")
+        filters = {"connection": group["connection_id"], "code": group["reason_code"], "object_type": group["object_type"]}
+        group["query"] = _query({"state": "quarantined", **filters})
+    context = {
+        "page": "dead-letters",
+        "section": "deliveries",
+        "groups": listed,
+        "total": sum(group["count"] for group in listed),
+        "may_replay": may(user, "replay_delivery"),
+        "replayers": "" if may(user, "replay_delivery") else Holders().sentence(roles_that("replay_delivery")),
+        "runs": recent_runs(),
+    }
+    return render(request, "sync/dead_letters.html", context)
+
+
+# --- one delivery -----------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def delivery_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One delivery: the body with its secrets masked, why it is where it is, and what it became."""
+    user = signed_in(request)
+    require(user, "see_deliveries")
+    delivery = one(visible_to(user, Delivery).select_related("connection__system", "conflicts_with"), pk)
+    body = bytes(delivery.body)
+    text, note = shown_body(body)
+    context = {
+        "page": "delivery",
+        "section": "deliveries",
+        "delivery": delivery,
+        "size": len(body),
+        "body": text,
+        "body_note": note,
+        "headers": sorted((str(k), str(v)) for k, v in masked(dict(delivery.headers)).items()),
+        "entries": list(LedgerEntry.objects.filter(delivery_id=delivery.pk).select_related("record", "record__system")[:50]),
+        "may_replay": may(user, "replay_delivery") and delivery.state != DeliveryState.PENDING,
+        "trace_base": trace_base(user),
+    }
+    return render(request, "sync/delivery.html", context)
+
+
+def shown_body(body: bytes) -> tuple[str, str]:
+    """The body for people: JSON indented with secrets masked, else text masked; and a note on what was done to it."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body[:2000].hex(" "), "No text: the first bytes in hexadecimal."
+    if len(text) > BODY_SHOWN_MAX:
+        return str(masked(text[:BODY_SHOWN_MAX])), f"The first {BODY_SHOWN_MAX:,} of {len(text):,} characters; secrets masked."
+    try:
+        value = json.loads(text, parse_float=_as_it_came, parse_int=_as_it_came)
+    except (ValueError, RecursionError):
+        return str(masked(text)), "Not JSON; shown as it came, secrets masked."
+    shown = _MARKED_NUMBER.sub(r"\1", json.dumps(masked(value), indent=2, ensure_ascii=False))
+    what = " Secrets are masked." if MASK in shown and MASK not in text else ""
+    return shown, f"Indented for reading; numbers as the text that came.{what}"
+
+
+def _as_it_came(digits: str) -> str:
+    """A number as a marked text, so that it is shown with the digits it came with: bytes are evidence."""
+    return f"\x00{digits}"
+
+
+# --- connections -------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def connections_page(request: HttpRequest) -> HttpResponse:
+    """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
+    user, now = signed_in(request), timezone.now()
+    require(user, "see_connections")
+    rows = list(visible_to(user, Connection).select_related("system").order_by("system__role", "system_id"))
+    marks: dict[str, list[Watermark]] = {}
+    for mark in Watermark.objects.order_by("stream"):
+        marks.setdefault(mark.connection_id, []).append(mark)
+    lines = freshness_of(now=now)
+    context = {
+        "page": "connections",
+        "section": "connections",
+        "may_manage": may(user, "manage_connections"),
+        "rows": [_connection(row, marks.get(str(row.pk), []), lines, now) for row in rows],
+    }
+    return render(request, "sync/connections.html", context)
+
+
+@require_POST
+def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
+    """The stop switch: from the commit on, nothing new is sent to this system; what is under way may still be looked up."""
+    user = signed_in(request)
+    require(user, "manage_connections")
+    row = visible_to(user, Connection).filter(pk=slug).select_related("system").first()
+    if row is None:
+        raise Missing()
+    reason, on = request.POST.get("reason", "").strip()[:500], request.POST.get("posting") == "on"
+    if not reason:
+        raise Rejected("reason_missing", "Say why: it stays in the log.", field="reason")
+    change_connection(slug, posting_enabled=on, reason=reason, acting_user=user)
+    return back(request, "/connections/", f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
+
+
+def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.datetime) -> dict[str, Any]:
+    try:
+        connector = connector_of(row)
+        declared = connector.settings
+        settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
+        label, pushes, posts = connector.label, connector.pushes, [op.name.replace("_", " ") for op in connector.operations]
+    except RevOpsError as error:
+        settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
+    mine = [line for line in lines if line.system == str(row.pk)]
+    return {
+        "row": row,
+        "label": label,
+        "pushes": pushes,
+        "posts": ", ".join(posts),
+        "settings": settings,
+        "fresh": fresh_strip(mine, now),
+        "lines": mine,
+        "marks": marks,
+    }
+
+
+def _dead_letters(_user: User) -> int:
+    return Delivery.objects.filter(state=DeliveryState.QUARANTINED).order_by()[:1001].count()
+
+
+add_section(Section("deliveries", "Deliveries", "deliveries", "see_deliveries", 40, _dead_letters))
+add_section(Section("connections", "Connections", "connections", "see_connections", 70))
+
+urlpatterns = [
+    path("deliveries/", deliveries_page, name="deliveries"),
+    path("deliveries/dead/", dead_letters_page, name="dead-letters"),
+    path("deliveries/replay/", replay_now, name="replay"),
+    path("deliveries/replay/preview/", preview_replay, name="replay-preview"),
+    path("deliveries/replay/progress/", last_replay, name="replay-progress"),
+    path("deliveries/replays/<int:pk>/", progress, name="replay-run"),
+    path("deliveries/replays/<int:pk>/cancel/", cancel, name="replay-cancel"),
+    path("deliveries/<int:pk>/", delivery_page, name="delivery"),
+    path("connections/", connections_page, name="connections"),
+    path("connections/<slug:slug>/posting/", posting_switch, name="posting-switch"),
+]

@@ -1,0 +1,279 @@
+"""The connector contract: what a vendor module offers and what it may answer. Pure.
+
+A connector is one module (or folder) `sync/connectors/<vendor>.py` with a class that fulfils `Connector`, registered in
+`sync/connectors/__init__.py` by its slug. It is handed its configuration and the HTTP client; it keeps no state, opens no
+connection of its own, imports no model and no other connector.
+
+Answers are values or one of the exceptions below; each says what the caller must do next:
+
+- `NotAuthentic`   the delivery is refused (401); nothing is stored.
+- `Unreadable`     the delivery is no message of this vendor at all (400); nothing is stored.
+- `Ignored`        understood and of no interest; done, with the reason.
+- `Misunderstood`  it should mean something and does not; dead letter, with the reason.
+- `RetryLater`     nothing happened there; try again after `after_seconds`.
+- `Refused`        the vendor said no, for good; a person must look.
+- `Unknown`        the vendor's answer does not tell whether the effect happened; look it up before any resend.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from revops.ledger.facts import Fact
+
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+"""The `received_at` of something that did not come in from outside."""
+
+
+class ConnectorAnswer(Exception):
+    """Root of a connector's answers. `reason` is safe to show and to store: no secret, no payload."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code or type(self).__name__.lower()
+
+
+class NotAuthentic(ConnectorAnswer): ...
+
+
+class Unreadable(ConnectorAnswer): ...
+
+
+class Ignored(ConnectorAnswer): ...
+
+
+class Misunderstood(ConnectorAnswer): ...
+
+
+class Refused(ConnectorAnswer): ...
+
+
+class Unknown(ConnectorAnswer): ...
+
+
+class RetryLater(ConnectorAnswer):
+    """Nothing happened at the vendor. `after_seconds` is clamped by the caller to 1 s .. 1 h."""
+
+    def __init__(self, reason: str, after_seconds: int = 30, code: str = "") -> None:
+        super().__init__(reason, code)
+        self.after_seconds = after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One declared setting of a connection. Sensitive values are encrypted at rest and never shown again."""
+
+    name: str
+    label: str
+    sensitive: bool = False
+    required: bool = True
+    default: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One thing that `pull` reads. `object_types`: what is known completely up to a moment once it was read; none for a stream
+    that only tells of some changes, such as deletions. `overlap_seconds`: how far a new window reaches back behind the watermark.
+    """
+
+    name: str
+    object_types: tuple[str, ...]
+    overlap_seconds: int
+    every_seconds: int = 60
+
+
+Guarantee = Literal["native_key", "unique_external_id", "search_first", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One write that `compose` and `post` offer. `guarantee` says how a repeat is kept from doubling the effect;
+    `resend_seconds_max`: until when after the first send a resend is still safe (then look-up and a person only);
+    `read_lag_seconds`: how long the vendor's reads may not yet show a write that happened."""
+
+    name: str
+    object_type: str
+    guarantee: Guarantee
+    resend_seconds_max: int = 20 * 3600
+    read_lag_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A connection as a connector sees it: base URL, settings (secrets decrypted), what kind of deployment it is."""
+
+    slug: str
+    base_url: str
+    settings: Mapping[str, str]
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.settings.get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One thing that came in. `kind`: `event` (the vendor's push with data), `hint` (a push that only says "look"), `read`
+    (an object as our own read returned it). `body` is raw bytes; header names are lower-case. `received_at` is aware UTC.
+    `object_type` is set for reads only: which stream element this is."""
+
+    kind: Literal["event", "hint", "read"]
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: dt.datetime = NEVER
+    object_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Instead of a fact: "read this object again by its id and take that"."""
+
+    object_type: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object that a read returned. `dedup_key` is equal exactly when the content is equal (id + version or digest).
+    `kind` is `event` for entries of a vendor's event log (same bytes and key as the push would have), else `read`."""
+
+    object_type: str
+    dedup_key: str
+    body: bytes
+    kind: Literal["event", "read"] = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a pull. `watermark` is what the next pull starts from once this page is stored; `done` closes the window."""
+
+    items: tuple[Item, ...]
+    watermark: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One exact write. Made by `compose`, shown in the preview, stored, and sent byte for byte.
+
+    `path` is relative to the base URL; `headers` hold no secret (authentication is added when sending); `key` is the
+    idempotency or external id under which the vendor will know it. `summary` is one sentence for people; `before` / `after`
+    list field -> text for the object touched; `reverse` says how it would be undone.
+    """
+
+    operation: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    key: str
+    summary: str
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    reverse: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of an effect: the vendor's id, and the object as read back (raw JSON bytes) when there is one."""
+
+    external_id: str
+    object_type: str
+    body: bytes = b""
+
+
+class Response(Protocol):
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    def json(self) -> object: ...
+
+
+class Client(Protocol):
+    """What `sync.vendor.http` hands to a connector. Money-safe JSON (Decimal); raises `RetryLater` when the request surely had no
+    effect, `Unknown` when it may have had one (only possible for methods other than GET and HEAD, and query POSTs say so)."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        content: bytes | None = None,
+        safe: bool | None = None,
+    ) -> Response:
+        """`safe=True`: a POST that changes nothing (query, token). Any status below 500 is returned, except 429 and redirects;
+        judging it is the connector's. A 5xx is `RetryLater` after a safe request and `Unknown` after any other."""
+        ...
+
+    def remembered(self, name: str) -> str | None:
+        """A short-lived value (a token) kept for this connection in this process, or None when absent or expired."""
+        ...
+
+    def remember(self, name: str, value: str, seconds: int) -> None: ...
+
+    def forget(self, name: str) -> None: ...
+
+
+class Connector(Protocol):
+    """What a vendor module offers. `pushes` tells whether it takes deliveries, `content_types` which it accepts."""
+
+    slug: str
+    label: str
+    role: str  # crm | customer_success | billing | erp
+    settings: tuple[Setting, ...]
+    streams: tuple[Stream, ...]
+    operations: tuple[Operation, ...]
+    pushes: bool
+    content_types: tuple[str, ...]
+
+    def verify(self, incoming: Incoming, config: Config, now: dt.datetime) -> None:
+        """Refuse what is not authentic. Raises `NotAuthentic`."""
+        ...
+
+    def dedup_key(self, incoming: Incoming) -> str:
+        """The key under which copies of one push are one. Raises `Unreadable` when the body has none."""
+        ...
+
+    def content_digest(self, body: bytes) -> str:
+        """SHA-256 (hex) by which copies of one message are equal; for most vendors that of the bytes. Stripe renders an event
+        anew for each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
+        ...
+
+    def translate(self, incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
+        """What it says. Raises `Ignored`, `Misunderstood`."""
+        ...
+
+    def pull(self, client: Client, config: Config, stream: str, watermark: str, now: dt.datetime) -> Iterator[Page]:
+        """Everything since the watermark ("" = from the beginning), page by page."""
+        ...
+
+    def read(self, client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
+        """One object as it is now; None when the vendor does not have it (which is not proof of deletion)."""
+        ...
+
+    def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
+        """The exact call. Deterministic: same input, same bytes. Raises `Refused` for parameters that cannot be sent."""
+        ...
+
+    def post(self, client: Client, config: Config, call: Call) -> Receipt:
+        """Send it once. Raises `RetryLater`, `Refused`, `Unknown`."""
+        ...
+
+    def find_posted(self, client: Client, config: Config, call: Call) -> Receipt | None:
+        """Look for the effect of `call`; None = not there (as far as reads show). Raises `Refused` when something is there
+        under our key with another amount, currency or account."""
+        ...
+
+    def check(self, client: Client, config: Config) -> str:
+        """Can we talk? One sentence about who we are there. Raises any answer."""
+        ...

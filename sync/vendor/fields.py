@@ -1,0 +1,239 @@
+"""Typed reading of a vendor's JSON object: the right kind of value, or `Misunderstood` with a reason. Pure.
+
+A reason names the field and the class of the value found there (text, number, list, nothing), never the value itself.
+`needed` means present and not null; `maybe` means absent or null is understood as None.
+
+Never: a guess, a default in place of a missing needed field, a float.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from revops.errors import Rejected
+from revops.money import Money
+from sync.vendor import strict_json
+from sync.vendor.contract import Misunderstood, Unreadable
+
+Choice = TypeVar("Choice")
+
+_SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,19}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
+
+
+def message(body: bytes) -> Mapping[str, object]:
+    """A delivered or stored body as one object. Raises `Misunderstood` for anything that is set aside for a person."""
+    try:
+        value = strict_json.parse(body)
+    except strict_json.StrictJsonError as error:
+        raise Misunderstood(error.reason, "body_unsafe") from None
+    if not isinstance(value, dict):
+        raise Misunderstood(f"The body is {kind_of(value)}, not an object.", "body_shape")
+    return value
+
+
+def peek(body: bytes) -> Mapping[str, object]:
+    """A body as one object just to find its key: duplicate keys and unsafe text are judged later, by `message`.
+    Raises `Unreadable` when it is no object at all."""
+    try:
+        value = strict_json.parse(body, allow_unsafe_text=True, allow_duplicates=True)
+    except strict_json.StrictJsonError as error:
+        raise Unreadable(error.reason) from None
+    if not isinstance(value, dict):
+        raise Unreadable(f"The body is {kind_of(value)}, not an object.")
+    return value
+
+
+def kind_of(value: object) -> str:
+    """The class of a JSON value in words."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, Decimal)):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def word(value: object) -> str:
+    """The value for a reason when it is one harmless word such as an event type or error code, else its class."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else kind_of(value)
+
+
+def salesforce_id(text: str, where: str) -> str:
+    """The 18-character form. Raises `Misunderstood` for wrong characters, length or checksum."""
+    if not _SALESFORCE_ID.fullmatch(text):
+        raise Misunderstood(f"{where} is not a Salesforce id.", "reference_invalid")
+    base = text[:15]
+    suffix = "".join(
+        _ALPHABET[sum(1 << index for index, character in enumerate(base[start : start + 5]) if character.isupper())]
+        for start in (0, 5, 10)
+    )
+    if len(text) == 18 and text[15:].upper() != suffix:
+        raise Misunderstood(f"{where} is not a Salesforce id: its checksum is wrong.", "reference_invalid")
+    return base + suffix
+
+
+def decimal_text(text: str) -> Decimal | None:
+    """A number written as text, or None when it is none."""
+    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+
+
+def money(amount: Decimal, currency: str, where: str) -> Money:
+    """`Money` in major units; what money does not allow becomes `Misunderstood`."""
+    try:
+        return Money(amount, currency)
+    except Rejected as error:
+        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
+
+
+def rounded_money(amount: Decimal, currency: str, where: str) -> Money:
+    """`Money` of a computed amount, rounded half to even."""
+    try:
+        return Money.rounded(amount, currency)
+    except Rejected as error:
+        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
+
+
+def instant(text: str, where: str) -> dt.datetime:
+    """ISO 8601 with a zone, as aware UTC."""
+    try:
+        value = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise Misunderstood(f"{where} is not a date and time.", "time_invalid") from None
+    if value.tzinfo is None:
+        raise Misunderstood(f"{where} has no time zone.", "time_invalid")
+    return believable(value.astimezone(dt.UTC), where)
+
+
+def day(text: str, where: str) -> dt.date:
+    """`YYYY-MM-DD`."""
+    try:
+        if len(text) != 10:
+            raise ValueError
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise Misunderstood(f"{where} is not a day.", "time_invalid") from None
+
+
+def epoch(seconds: int | Decimal, where: str) -> dt.datetime:
+    """Seconds since 1970 as aware UTC."""
+    try:
+        value = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(seconds * 1_000_000))
+    except OverflowError:
+        raise Misunderstood(f"{where} is no believable time.", "time_invalid") from None
+    return believable(value, where)
+
+
+def believable(value: dt.datetime, where: str) -> dt.datetime:
+    """The same instant when a business system can mean it: 1990 to 2200."""
+    if not 1990 <= value.year <= 2200:
+        raise Misunderstood(f"{where} is no believable time.", "time_invalid")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One JSON object with the name under which reasons speak of it."""
+
+    name: str
+    data: Mapping[str, object]
+
+    def where(self, field: str) -> str:
+        return f"{self.name}.{field}"
+
+    def misunderstood(self, field: str, wanted: str) -> Misunderstood:
+        """The refusal for a field that holds something else than `wanted`."""
+        found = kind_of(self.data[field]) if field in self.data else "absent"
+        code = "field_missing" if field not in self.data else "field_changed"
+        return Misunderstood(f"{self.where(field)} should be {wanted} and is {found}.", code)
+
+    def has(self, field: str) -> bool:
+        return self.data.get(field) is not None
+
+    def text(self, field: str) -> str:
+        value = self.data.get(field)
+        if not isinstance(value, str) or not value:
+            raise self.misunderstood(field, "a text")
+        return value
+
+    def maybe_text(self, field: str, length_max: int = 4000) -> str | None:
+        """Absent, null and empty are None; longer texts are cut."""
+        value = self.data.get(field)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise self.misunderstood(field, "a text or nothing")
+        return value[:length_max]
+
+    def whole(self, field: str) -> int:
+        value = self.data.get(field)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.misunderstood(field, "a whole number")
+        return value
+
+    def maybe_whole(self, field: str) -> int | None:
+        return self.whole(field) if self.has(field) else None
+
+    def number(self, field: str) -> Decimal:
+        value = self.data.get(field)
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            raise self.misunderstood(field, "a number")
+        return Decimal(value)
+
+    def maybe_number(self, field: str) -> Decimal | None:
+        return self.number(field) if self.has(field) else None
+
+    def written_number(self, field: str) -> Decimal:
+        """A number that the vendor writes as text."""
+        value = decimal_text(self.text(field))
+        if value is None:
+            raise self.misunderstood(field, "a number written as text")
+        return value
+
+    def flag(self, field: str) -> bool:
+        value = self.data.get(field)
+        if not isinstance(value, bool):
+            raise self.misunderstood(field, "true or false")
+        return value
+
+    def choice(self, field: str, choices: Mapping[str, Choice]) -> Choice:
+        """Our word for the vendor's. A word from the future is `Misunderstood`."""
+        value = self.text(field)
+        if value not in choices:
+            raise Misunderstood(f"{self.where(field)} holds a word that we do not know.", "value_unknown")
+        return choices[value]
+
+    def epoch(self, field: str) -> dt.datetime:
+        return epoch(self.whole(field), self.where(field))
+
+    def maybe_epoch(self, field: str) -> dt.datetime | None:
+        return self.epoch(field) if self.has(field) else None
+
+    def child(self, field: str) -> Payload:
+        value = self.data.get(field)
+        if not isinstance(value, dict):
+            raise self.misunderstood(field, "an object")
+        return Payload(self.where(field), value)
+
+    def maybe_child(self, field: str) -> Payload:
+        """The object, or an empty one when it is absent or null."""
+        return self.child(field) if self.has(field) else Payload(self.where(field), {})
+
+    def children(self, field: str) -> Iterator[Payload]:
+        value = self.data.get(field)
+        if not isinstance(value, list):
+            raise self.misunderstood(field, "a list")
+        for part in value:
+            if not isinstance(part, dict):
+                raise Misunderstood(f"{self.where(field)} holds {kind_of(part)} among objects.", "field_changed")
+            yield Payload(self.where(field), part)

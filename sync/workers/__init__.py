@@ -1,0 +1,1 @@
+"""Celery entries, the sweeper and the watch. Nothing below imports them."""
