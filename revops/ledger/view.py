@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revops.ledger.facts import SHAPES, Value
+from revops.ledger.reference import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class LedgerRecord:
     @property
     def key(self) -> tuple[str, str, str]:
         return (self.system, self.object_type, self.external_id)
+
+    @property
+    def ref(self) -> Ref:
+        """The reference that points to this record."""
+        return Ref(self.system, self.object_type, self.external_id)
 
     @property
     def label(self) -> str:
