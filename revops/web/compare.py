@@ -18,6 +18,7 @@ from revops.ledger.freshness import FreshnessLine
 from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
 from revops.money import Money
 from revops.ownership.owners import ownership_of
+from revops.web.addresses import href
 from revops.web.formatting import absent_html, ago_text, instant_html, value_html
 from revops.web.naming import Names, keys_in, names_of, record_name
 
@@ -138,7 +139,7 @@ def _column(
         slug=system.slug,
         label=system.label,
         role=ROLE_LABELS.get(system.role, system.role),
-        records=[(record_name(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
+        records=[(record_name(r), SHAPES[r.object_type].label, href("record", r.pk)) for r in records],
         as_of=instant_html(newest),
         read=ago_text(read, now),
         stale=any(line.stale for line in lines) or not lines,
