@@ -103,7 +103,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.postgres",
     "csp",
-    "django_cotton",
+    "django_cotton.apps.SimpleAppConfig",  # the loaders are named below
+    "django.forms",
     "django_filters",
     "django_htmx",
     "drf_spectacular",
@@ -112,7 +113,6 @@ INSTALLED_APPS = [
     "pgtrigger",
     "rest_framework",
     "simple_history",
-    "template_partials",
     "revops",
     "revops.people",
     "revops.audit",
@@ -170,24 +170,20 @@ TEMPLATES = [
             ],
             "loaders": [
                 (
-                    "template_partials.loader.Loader",
+                    "django.template.loaders.cached.Loader",
                     [
-                        (
-                            "django.template.loaders.cached.Loader",
-                            [
-                                "django_cotton.cotton_loader.Loader",
-                                "django.template.loaders.filesystem.Loader",
-                                "django.template.loaders.app_directories.Loader",
-                            ],
-                        )
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton", "template_partials.templatetags.partials"],
+            "builtins": ["django_cotton.templatetags.cotton"],
         },
     },
 ]
 COTTON_DIR = "components"
+FORM_RENDERER = "revops.web.forms.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)

@@ -78,11 +78,11 @@ def test_pages_show_every_case_once_there_and_back(sort: str) -> None:
     while page.after:
         page = queue.page_of(rows, sort=sort, after=page.after, size=10)
         pages.append(page)
-    seen = [case.pk for p in pages for case in p.cases]
+    seen = [case.pk for p in pages for case in p.rows]
     assert len(seen) == len(set(seen)) == 53
     assert pages[0].before == ""
     back = queue.page_of(rows, sort=sort, before=pages[-1].before, size=10)
-    assert [c.pk for c in back.rows] == [c.pk for c in pages[-2].cases]
+    assert [c.pk for c in back.rows] == [c.pk for c in pages[-2].rows]
 
 
 def test_an_unreadable_cursor_is_the_first_page() -> None:
