@@ -150,7 +150,7 @@ def test_it_starts_survives_a_killed_child_and_stops_leaving_nothing(prepared: P
     assert web
     for process in (victim, web, postgres):
         process.kill()
-    until(lambda: "web ended with signal SIGKILL" in up.said, "noticed")
+    until(lambda: "web ended (terminated by SIGKILL)" in up.said, "noticed")
     until(lambda: (found := up.child("-Q", "apply")) is not None and found.pid != victim.pid, "worker back")
     until(up.ready, "ready again")
 
