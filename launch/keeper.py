@@ -179,7 +179,7 @@ class Keeper:
     def stop(self) -> None:
         """Stop every program in order, then supervisor.
 
-        By a call: supervisor notices it at once, a signal only within a second, and never for a program that it starts right then.
+        By a call, noticed at once: a signal is noticed within a second, and lost on a program that is being started.
         """
         try:
             self._call("shutdown")

@@ -45,8 +45,6 @@ def main(number: str, account: str, *command: str) -> None:
         os.setuid(found.pw_uid)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signal.Signals[f"SIG{number}"]), 0, 0, 0)
-        if os.getppid() == 1 and os.environ.get("SUPERVISOR_ENABLED"):  # supervisor died before the wish was made
-            sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606 (no shell is wanted)
 
 
