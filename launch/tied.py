@@ -45,6 +45,9 @@ def main(number: str, account: str, *command: str) -> None:
         os.setuid(found.pw_uid)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signal.Signals[f"SIG{number}"]), 0, 0, 0)
+        # supervisor leads the session that we are in; elsewhere we lead our own. Is the leader still our parent?
+        if os.getsid(0) not in {os.getpid(), os.getppid()}:
+            sys.exit("the parent ended while this was starting")
     os.execvp(command[0], command)  # noqa: S606 (no shell is wanted)
 
 
