@@ -194,7 +194,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
         counts[verdict.reason] += 1
     impact.to_read_again += sum(1 for item in understood if item.rereads)
     items = [item for item in understood if item.facts and not item.rereads]
-    statements = [Statement(fact, item.row.id, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -213,7 +213,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
 
 def _as_claimed(row: Delivery) -> Claimed:
     return Claimed(
-        id=row.pk,
+        key=row.pk,
         slug=row.connection_id,
         kind=row.kind,
         object_type=row.object_type,
