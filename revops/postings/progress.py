@@ -51,7 +51,9 @@ def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
             _rest(claimed, posting)
             void_plan(plan, moved, acting_user=ACTOR)
         else:
-            _ask_person(claimed, plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]})
+            _ask_person(
+                claimed, plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]}
+            )
     return False
 
 
@@ -136,7 +138,9 @@ def note_refused(claimed: PostingClaim, reason: str, *, alarm: bool) -> bool:
     return True
 
 
-def note_absent(claimed: PostingClaim, *, read_lag_seconds: int, resend_seconds_max: int) -> Literal["lost", "wait", "resend", "person"]:
+def note_absent(
+    claimed: PostingClaim, *, read_lag_seconds: int, resend_seconds_max: int
+) -> Literal["lost", "wait", "resend", "person"]:
     """The look-up shows nothing. Only a second look, further apart than the vendor's read lag, may be followed by a resend;
     and none once the vendor may have forgotten our key, counted from the first sending."""
     with _finishing(claimed, "looked up: not there") as held:
@@ -174,9 +178,7 @@ def _again(claimed: PostingClaim, posting: Posting, after_seconds: float) -> Non
     posting.refresh_from_db(fields=("lease_until", "next_attempt_at"))
 
 
-def _ask_person(
-    claimed: PostingClaim, plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]
-) -> None:
+def _ask_person(claimed: PostingClaim, plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]) -> None:
     _rest(claimed, posting)
     posting.needs_person, posting.last_error = True, words[:ERROR_LENGTH_MAX]
     posting.save()

@@ -39,8 +39,11 @@ C = TypeVar("C", bound=Claim)
 class Renews(Protocol):
     """What the keeper needs of a queue."""
 
-    lease_seconds: float
-    held_seconds_max: float
+    @property
+    def lease_seconds(self) -> float: ...
+
+    @property
+    def held_seconds_max(self) -> float: ...
 
     def renew(self, claims: Sequence[Claim], /) -> set[int]: ...
 

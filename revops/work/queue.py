@@ -33,7 +33,7 @@ class BackOff:
 
     def seconds(self, attempts: int) -> float:
         """After this many attempts in vain."""
-        return min(self.max_seconds, self.first_seconds * 2 ** min(max(attempts, 1) - 1, 20))
+        return min(self.max_seconds, self.first_seconds * (1 << min(max(attempts, 1) - 1, 20)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class WorkQueue(Generic[C]):
             yield held
 
     def claim(
-        self, *, limit: int, tried: bool | None = None, early: bool = False, where: str = "true", values: Sequence[object] = ()
+        self, *, limit: int, tried: bool | None = None, early: bool = False, where: str = "true", values: Sequence[Any] = ()
     ) -> list[C]:
         """Take up to `limit` due rows, longest due first, in one statement that commits itself; in order of their keys.
 
@@ -200,6 +200,10 @@ class WorkQueue(Generic[C]):
         """Whether a failure of this attempt is its last."""
         return self.attempts_max is not None and claim.attempts >= self.attempts_max
 
+    def was_dropped(self, claim: Claim) -> bool:
+        """Whether it was claimed more often than it may be: its workers ended before they could say anything."""
+        return self.attempts_max is not None and claim.attempts > self.attempts_max
+
     def write(self, outcomes: Iterable[Outcome]) -> set[int]:
         """Write down what became of claimed rows and end their leases, each under its fence; returns the keys that were ours.
 
@@ -248,7 +252,7 @@ class WorkQueue(Generic[C]):
         return bool(self._keys(statement, [self.lease_seconds, written, claim.key, claim.fence]))
 
     @staticmethod
-    def _keys(statement: str, values: Sequence[object]) -> set[int]:
+    def _keys(statement: str, values: Sequence[Any]) -> set[int]:
         with connection.cursor() as cursor:
             cursor.execute(statement, list(values))
             return {int(row[0]) for row in cursor.fetchall()}
@@ -260,7 +264,7 @@ _FREE = "(q.lease_until IS NULL OR q.lease_until < statement_timestamp())"
 _LATER = "clock_timestamp() + make_interval(secs => %s)"
 
 
-def _ours(claims: Sequence[Claim]) -> list[object]:
+def _ours(claims: Sequence[Claim]) -> list[Any]:
     return [[claim.key for claim in claims], [claim.fence for claim in claims]]
 
 

@@ -13,7 +13,7 @@ import datetime as dt
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
@@ -91,9 +91,8 @@ def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Unders
 
 
 def _understand_one(row: Claimed, connector: Connector, config: Config) -> Understood | Verdict:
-    before = row.attempts - 1
-    if DELIVERIES.gives_up(replace(row, attempts=before)):
-        reason = f"Its worker ended {before} times before finishing it. {row.reason}"
+    if DELIVERIES.was_dropped(row):
+        reason = f"Its worker ended {row.attempts - 1} times before finishing it. {row.reason}"
         return quarantined(row, "gave_up", reason.strip())
     try:
         statements = list(connector.translate(incoming_of(row), config))

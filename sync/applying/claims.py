@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from revops.work.leases import Claim
 from revops.work.queue import BackOff, Outcome, WorkQueue
@@ -40,19 +41,27 @@ class Claimed(Claim):
     reason: str
 
 
-def _claimed(
-    key: int, fence: int, attempts: int, slug: str, kind: str, object_type: str, body: bytes, headers: str,
-    received_at: dt.datetime, trace_id: str, reason: str,
-) -> Claimed:  # fmt: skip
-    read = bytes(body), json.loads(headers)
-    return Claimed(key, fence, attempts, slug, kind, object_type, *read, received_at, trace_id, reason)
+def _claimed(*columns: Any) -> Claimed:
+    """From what the claim reads, which stands in the order of the class."""
+    values = list(columns)
+    values[6], values[7] = bytes(values[6]), json.loads(values[7])
+    return Claimed(*values)
 
 
 _of_deliveries = partial(
-    WorkQueue[Claimed],
+    WorkQueue,
     table="sync_delivery",
     claimed=_claimed,
-    columns=("q.connection_id", "q.kind", "q.object_type", "q.body", "q.headers::text", "q.received_at", "q.trace_id", "q.reason"),
+    columns=(
+        "q.connection_id",
+        "q.kind",
+        "q.object_type",
+        "q.body",
+        "q.headers::text",
+        "q.received_at",
+        "q.trace_id",
+        "q.reason",
+    ),
     waits="q.state = 'pending'",
     done_at="done_at",
     back_off=BackOff(2, 600),

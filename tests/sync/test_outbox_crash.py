@@ -13,7 +13,7 @@ import pytest
 
 from revops.audit.models import ActionRecord
 from revops.postings.models import PlanState, Posting, PostingState
-from revops.postings.progress import LEASE_SECONDS
+from revops.work.queue import LEASE_SECONDS
 from sync.posting.outbox import send_due
 from tests.demo.simulators.control import Control
 from tests.revops import world
