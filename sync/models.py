@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
-from revops.work.rows import QueueRow
+from revops.work_queues.rows import QueueRow
 
 
 class Connection(models.Model):

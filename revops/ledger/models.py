@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from revops.accounts.models import Account
 from revops.history import append_only
 from revops.ledger.facts import SHAPES
-from revops.work.rows import QueueRow
+from revops.work_queues.rows import QueueRow
 
 
 class SystemRole(models.TextChoices):

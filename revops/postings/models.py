@@ -11,7 +11,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
-from revops.work.rows import QueueRow
+from revops.work_queues.rows import QueueRow
 
 
 class PlanState(models.TextChoices):

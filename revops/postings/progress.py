@@ -57,17 +57,11 @@ def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
     return False
 
 
-def begin_send(claimed: PostingClaim) -> Posting | None:
-    """Note that the first byte may leave from now on; commit before sending. None when the claim is no longer ours."""
-    if not POSTINGS.lock([claimed]):
-        return None
-    posting = Posting.objects.get(pk=claimed.key)
-    if posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
-        return None
-    first_sent_at = posting.first_sent_at or database_now()
-    POSTINGS.progress(claimed, state=PostingState.SENDING, absent_seen_at=None, first_sent_at=first_sent_at)
-    posting.refresh_from_db()
-    return posting
+def begin_send(claimed: PostingClaim) -> bool:
+    """Note that the first byte may leave from now on; commit before sending. False when the claim is no longer ours."""
+    sent_before = Posting.objects.values_list("first_sent_at", flat=True).get(pk=claimed.key)
+    first_sent_at = sent_before or database_now()
+    return POSTINGS.progress(claimed, state=PostingState.SENDING, absent_seen_at=None, first_sent_at=first_sent_at)
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -194,7 +188,7 @@ def _finishing(claimed: PostingClaim, observation: str) -> Iterator[tuple[Change
         plan = locked_plan(claimed.plan_id)
         ours = POSTINGS.lock([claimed])
         posting = Posting.objects.select_for_update().get(pk=claimed.key)
-        if not ours or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
+        if not ours:
             _audit(
                 plan, posting, "posting.observation", f"{plan.code}: a late answer was kept and changed nothing",
                 {"observed": observation[:300], "fence": claimed.fence},

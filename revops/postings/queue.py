@@ -10,8 +10,8 @@ from typing import Literal
 
 from django.db import connection
 
-from revops.work.leases import Claim, Held
-from revops.work.queue import BackOff, WorkQueue
+from revops.work_queues.leases import Claim, Held
+from revops.work_queues.queue import BackOff, WorkQueue
 
 Task = Literal["send", "look"]
 

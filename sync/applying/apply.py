@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from revops.errors import Conflict, Rejected, RevOpsError
 from revops.ledger.facts import Fact
 from revops.ledger.record import Statement, record
-from revops.work.leases import LeaseLost
+from revops.work_queues.leases import LeaseLost
 from sync import connections
 from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, ignored, quarantined
 from sync.ground import doorbell

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from revops.work.leases import Claim
-from revops.work.queue import BackOff, Outcome, WorkQueue
+from revops.work_queues.leases import Claim
+from revops.work_queues.queue import BackOff, Outcome, WorkQueue
 from sync.models import DeliveryState
 
 GIVE_BACK_FOR = dt.timedelta(days=3)

@@ -24,7 +24,7 @@ from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceRecord
 from revops.ledger.record import Statement, record
 from revops.people.actors import System, actor_label, actor_user
-from revops.work.queue import free
+from revops.work_queues.queue import free
 from sync.applying.apply import understand
 from sync.applying.claims import Claimed
 from sync.ground import doorbell

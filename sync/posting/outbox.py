@@ -25,7 +25,7 @@ from revops.money import Money
 from revops.postings import progress
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
-from revops.work.leases import Held, LeaseLost
+from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
 from sync.connections import Door
 from sync.ground.crash import crash_point
@@ -198,7 +198,7 @@ class _Attempt:
                 held = f"Held: posting to {claimed.system} is switched off."
             elif over := _over_cap(claimed):
                 held, wait = over, HELD_SECONDS
-            elif progress.begin_send(claimed) is None:
+            elif not progress.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
             progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look")

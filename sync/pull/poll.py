@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from django.db import DatabaseError, transaction
 
 from revops.errors import RevOpsError
-from revops.work.leases import Held, LeaseLost
+from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
 from sync.connections import Door
 from sync.ground import doorbell

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from revops.work.leases import Claim, Held
-from revops.work.queue import BackOff, WorkQueue
+from revops.work_queues.leases import Claim, Held
+from revops.work_queues.queue import BackOff, WorkQueue
 
 
 @dataclass(frozen=True, slots=True)

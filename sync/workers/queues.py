@@ -6,7 +6,7 @@ from typing import Any
 
 from revops.ledger.due import ACCOUNTS
 from revops.postings.queue import POSTINGS
-from revops.work.queue import WorkQueue
+from revops.work_queues.queue import WorkQueue
 from sync.applying.claims import DELIVERIES, REREADS
 from sync.pull.streams import STREAMS
 

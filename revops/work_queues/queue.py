@@ -1,9 +1,9 @@
 """The one work queue: claim, lease with fence, finish, retry, give up, due, oldest, counts.
 
 A claim is committed before the work starts: it counts the attempt, moves the fence and lends the row until a time of the
-database's clock. While the worker lives its lease is renewed (`revops.work.leases`); one that died is simply late, and one that
-comes back from the dead finds another fence and changes nothing. A row that was tried before and came to no end is claimed
-alone, so that one that kills its worker cannot take its neighbours along.
+database's clock. While the worker lives its lease is renewed (`leases`); one that died is simply late, and one that comes back
+from the dead finds another fence and changes nothing. A row that was tried before and came to no end is claimed alone, so that
+one that kills its worker cannot take its neighbours along.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from revops.work.leases import C, Claim, Held, keeping
+from revops.work_queues.leases import C, Claim, Held, keeping
 
 LEASE_SECONDS = 6.0
 

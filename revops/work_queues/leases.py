@@ -21,7 +21,7 @@ from django.db import connection
 RENEW_SECONDS = 2.0
 SURE_MARGIN_SECONDS = 1.0
 """How long before the end of its lease a holder stops being sure of it."""
-_log = logging.getLogger("revops.work.leases")
+_log = logging.getLogger("revops.work_queues.leases")
 
 
 @dataclass(frozen=True, slots=True)
