@@ -114,6 +114,17 @@ class SnoozeForm(PageForm):
         self.fields = {"hours": radios("Put aside for", choices, missing="Choose for how long."), **self.fields}
 
 
+class NoteForm(PageForm):
+    """A note on a case."""
+
+    text = paragraph("Note", length_max=10_000, rows=2)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        hint = "What did you find out? @name tells somebody."
+        self.fields["text"].widget.attrs |= {"placeholder": hint, "data-key": "note"}
+
+
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
