@@ -29,10 +29,11 @@ def test_every_template_opens_with_its_context() -> None:
 
 
 def test_markup_can_be_read() -> None:
-    """Indentation is `djhtml --check`'s, in `make test`; the width and one structural tag a line are checked here."""
+    """Indentation is `djhtml --check`'s, in `make test`; the width (of styles and scripts too) and one structural tag a line
+    are checked here."""
     crowded = re.compile(r"<(section|table|thead|tbody|tr|ul|ol|dl|form|fieldset|main|aside)\b[^<]*<")
     found = []
-    for path in TEMPLATES:
+    for path in [*TEMPLATES, *(ROOT / "static").rglob("*.css"), *(ROOT / "static").rglob("*.js")]:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if len(line) > WIDTH or crowded.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
