@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from revops.accounts.models import Account, AccountLink
 from revops.audit.log import record as audit
@@ -205,6 +206,12 @@ def note_legal_entity(
 def linked(customers: Iterable[CustomerKey]) -> dict[CustomerKey, int]:
     """(system, customer id) -> account id for those that are linked."""
     return {key: link.account_id for key, link in _links(customers).items() if _holds(link)}
+
+
+def accounts_of_customer(customer_id: str) -> QuerySet[AccountLink, int]:
+    """The ids of the accounts that a customer with this id is linked to, in whatever system; for searches."""
+    held = AccountLink.objects.filter(customer_id=customer_id).exclude(basis=Basis.REFUSED)
+    return held.values_list("account_id", flat=True)
 
 
 @transaction.atomic

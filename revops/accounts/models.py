@@ -34,8 +34,8 @@ class Account(models.Model):
 
 class AccountLink(models.Model):
     """This customer record in that system is this account. `basis` says how we know; a refused link is kept, so that the
-    reference which a person overruled does not come back with the next delivery. One customer of a CRM made the account: its name,
-    currency and legal entity are the account's."""
+    reference which a person overruled does not come back with the next delivery. One customer of a CRM made the account: its
+    name, currency and legal entity are the account's."""
 
     class Basis(models.TextChoices):
         MADE = "made", "the CRM's record that made the account"

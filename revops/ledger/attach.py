@@ -77,7 +77,7 @@ def _customers_of(system: str, parents: Iterable[Ref]) -> dict[Ref, str]:
     return {ref: customer for ref, customer in found.items() if ref in wanted}
 
 
-def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
+def attach_accounts(moved: Sequence[SourceRecord]) -> set[int]:
     """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
     Returns the accounts touched.
 
@@ -129,8 +129,8 @@ def _link_customers(customers: Sequence[SourceRecord]) -> set[int]:
 
 
 def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None = None) -> set[int]:
-    """Look again at every customer that refers to one of these customers, whose account changed, and so on from there. Returns the
-    accounts that gained or lost records."""
+    """Look again at every customer that refers to one of these customers, whose account changed, and so on from there.
+    Returns the accounts that gained or lost records."""
     parts = dict(SourceSystem.objects.values_list("slug", "role")) if roles is None else roles
     touched: set[int] = set()
     waiting = set(changed)
@@ -197,9 +197,14 @@ def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement
 
 
 def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
-    """A company is as the system says that keeps its books. Where several systems state one company, the first by its slug does."""
-    for code in sorted({str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}):
-        stated = SourceRecord.objects.filter(object_type="legal_entity", fields__code=code, deleted=False).order_by("system_id", "id")
+    """A company is as the system says that keeps its books. Where several systems state one company, the first by its slug
+    does."""
+    for code in sorted(
+        {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
+    ):
+        stated = SourceRecord.objects.filter(object_type="legal_entity", fields__code=code, deleted=False).order_by(
+            "system_id", "id"
+        )
         row = stated.first()
         if row is None:
             continue

@@ -14,7 +14,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -66,7 +66,7 @@ class Fact:
     version: str
     effective_at: dt.datetime
     fields: Mapping[str, Value]
-    refs: Refs = NO_REFS
+    refs: Refs = field(default_factory=lambda: NO_REFS)
     deleted: bool = False
 
     def __post_init__(self) -> None:

@@ -39,10 +39,9 @@ class SourceSystem(models.Model):
 class SourceRecord(models.Model):
     """One object in one system, in its latest version.
 
-    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`). `customer_ref` is
-    the id of the customer it belongs to in the same system; `account` is null while nobody knows whose it is. `seen_at` is the last time the system
-    confirmed this content, whether or not anything had changed.
-    """
+    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`).
+    `customer_ref` is the id of the customer it belongs to in the same system; `account` is null while nobody knows whose it
+    is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
     # Every index is written with every version: foreign keys that others below begin with, or that nobody searches, have none.
     system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False)
@@ -89,6 +88,10 @@ class SourceRecord(models.Model):
     def type_label(self) -> str:
         """What people call its object type."""
         return TYPES.label(self.object_type)
+
+    def get_object_type_display(self) -> str:
+        """`type_label` under the name that Django gives a choice's label, for templates."""
+        return self.type_label
 
 
 class Link(models.Model):

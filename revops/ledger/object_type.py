@@ -1,4 +1,5 @@
-"""What an object type declares. Pure. One file a type stands in `ledger/types/`; everything that depends on a type reads it there."""
+"""What an object type declares. Pure. One file a type stands in `ledger/types/`; everything that depends on a type reads it
+there."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ Kind = Literal["money", "date", "instant", "text", "flag", "count", "texts", "de
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field. `label` is what people read (by default the name in words); `points_to` is the object type whose ids in the
-    same system the field holds; `local` marks a field of which every system keeps its own, so that two values are no contradiction.
-    """
+    same system the field holds; `local` marks a field of which every system keeps its own, so that two values are no
+    contradiction."""
 
     kind: Kind
     label: str = ""
@@ -54,14 +55,23 @@ class StatementSide:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """A value at the top of the account page: `field` as systems of `role` state it. `{}` in `label` is the record's name."""
+
+    role: str
+    field: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectType:
     """One canonical object type.
 
     `parents`: roles from whose target a record that names no customer inherits it, first one first. `called_by`: the text fields
     that name a record to people, `called_by_role` the role whose target's number does when none is filled. `of_account`: records
     belong to a customer's account; `in_every_ledger`: they are part of every account's ledger, such as accounting periods.
-    `headline`: the fields whose first stated value stands for the record in a list, none for the ordinary list. `position` orders
-    lists of types.
+    `headline`: the fields whose first stated value stands for the record in a list. `summary`: what the account page shows at its
+    top. `position` orders lists of types.
     """
 
     code: str
@@ -76,13 +86,16 @@ class ObjectType:
     of_account: bool = True
     in_every_ledger: bool = False
     headline: tuple[str, ...] = ()
+    summary: tuple[Summary, ...] = ()
     position: int = 100
 
     def __post_init__(self) -> None:
         if not any(line.field == "*" and line.stage == "*" for line in self.owners):
             raise ValueError(f"{self.code} must say whose word counts for every field at every stage")
         unknown = {line.field for line in self.owners} - {"*"} - self.fields.keys()
-        unknown |= set(self.headline) - self.fields.keys() | set(self.parents) - self.roles.keys()
+        unknown |= {*self.headline, *(line.field for line in self.summary)} - self.fields.keys() | set(
+            self.parents
+        ) - self.roles.keys()
         if self.statement is not None:
             unknown |= {self.statement.amount, self.statement.on} - self.fields.keys()
         if unknown:

@@ -24,12 +24,16 @@ def _rate_of(row: SourceRecord) -> ExchangeRate | None:
     """The row of one record; None when it was deleted or does not state all of a rate."""
     stated: dict[str, Value] = {name: decode(row.object_type, name, value) for name, value in row.fields.items()}
     currency, base, on, value = (stated.get(name) for name in ("currency", "base_currency", "on", "rate"))
-    whole = isinstance(currency, str) and isinstance(base, str) and isinstance(on, dt.date) and isinstance(value, Decimal)
-    if row.deleted or not whole:
+    if row.deleted or not isinstance(currency, str) or not isinstance(base, str):
+        return None
+    if not isinstance(on, dt.date) or not isinstance(value, Decimal):
         return None
     return ExchangeRate(
-        record_id=row.pk, system=row.system_id, currency=currency, base_currency=base, on=on, rate=round(value, 15)  # type: ignore[arg-type]
+        record_id=row.pk, system=row.system_id, currency=currency, base_currency=base, on=on, rate=value.quantize(_STORED)
     )
+
+
+_STORED = Decimal("1e-15")
 
 
 def rate(currency: str, base: str, on: dt.date, *, books: str = "") -> tuple[Decimal, dt.date] | None:

@@ -31,6 +31,7 @@ from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
 from revops.ledger.types import TYPES
 
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One fact with the delivery (inbox row id) and trace that brought it."""
@@ -70,7 +71,7 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     _write(work, now)
     _write_links(moved)
     note_rates(moved)
-    touched |= attach_accounts(system, moved)
+    touched |= attach_accounts(moved)
     told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
     traces = {account: trace for account, trace in told if account is not None}
     mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)

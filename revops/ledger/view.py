@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from revops.ledger.facts import Value
-from revops.ledger.reference import NO_REFS, Ref, Refs
+from revops.ledger.reference import Ref, Refs
 from revops.ledger.types import TYPES
 
 
@@ -94,9 +94,9 @@ class AccountLedger:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def of(self, object_type: str, role: str | None = None, *, deleted: bool = False) -> Sequence[LedgerRecord]:
+    def of(self, object_type: str, role: str | None = None, *, deleted: bool = False) -> list[LedgerRecord]:
         """Records of a type, of one role or all, without the deleted ones unless asked for."""
-        return self._by_type.get((object_type, role, deleted), ())
+        return list(self._by_type.get((object_type, role, deleted), ()))
 
     def find(self, ref: Ref) -> LedgerRecord | None:
         """The record that a reference points to, deleted or not; of several that bear a number, a live one."""
@@ -202,11 +202,14 @@ class AccountLedger:
         for period in self.of("accounting_period"):
             if not isinstance(period.fields.get("start_on"), dt.date) or not isinstance(period.fields.get("end_on"), dt.date):
                 continue
-            named = {entity.fields.get("code") for entity in self.pointed_to(period, "legal_entity")}
+            named = {stated.fields.get("code") for stated in self.pointed_to(period, "legal_entity")}
+            every = not period.targets("legal_entity")
             for entity, periods in found.items():
-                if period.system == entity.books_system and (not period.targets("legal_entity") or entity.code in named):
+                if period.system == entity.books_system and (every or entity.code in named):
                     periods.append(period)
-        return {entity: sorted(periods, key=lambda period: (span_of(period), period.external_id)) for entity, periods in found.items()}
+        for periods in found.values():
+            periods.sort(key=lambda period: (span_of(period), period.external_id))
+        return found
 
 
 def span_of(period: LedgerRecord) -> tuple[dt.date, dt.date]:

@@ -52,7 +52,7 @@ def _refuse_conflicts() -> str:
 class LegalEntity(models.Model):
     """One company of the group that keeps its own books in its base currency (ISO 4217).
 
-    `books_system` is the slug of the system that keeps them: its accounting periods and its exchange rates are this company's. Empty
+    `books_system` is the slug of the system that keeps them: its accounting periods and exchange rates are this company's. Empty
     until a system has said so.
     """
 

@@ -66,10 +66,7 @@ class Registry(Mapping[str, ObjectType]):
     def parent_types(self) -> frozenset[str]:
         """Codes of the types from which records of other types inherit a customer."""
         return frozenset(
-            target
-            for declared in self._known.values()
-            for role in declared.parents
-            for target in declared.roles[role].targets
+            target for declared in self._known.values() for role in declared.parents for target in declared.roles[role].targets
         )
 
     def label(self, code: str) -> str:

@@ -1,4 +1,4 @@
-"""A period of the books that one system keeps. One that names legal entities is theirs alone; otherwise it is of every entity whose
+"""A period of the books that one system keeps. One that names legal entities is theirs alone; any other is of every entity whose
 books the system keeps."""
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from revops.ledger.object_type import Field, ObjectType, Owner, Role
+from revops.ledger.object_type import Field, ObjectType, Owner, Role, Summary
 
 TYPE = ObjectType(
     code="customer",
@@ -27,5 +27,6 @@ TYPE = ObjectType(
         Owner("crm", "The CRM is the master of customer data."),
     ),
     headline=("arr",),
+    summary=(Summary("customer_success", "arr", "ARR"), Summary("customer_success", "renewal_on", "Renewal")),
     position=10,
 )

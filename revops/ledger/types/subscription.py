@@ -1,8 +1,11 @@
-"""A subscription that billing invoices. Status: trialing, active, past_due, paused, unpaid, incomplete, canceled, ended, pending."""
+"""A subscription that billing invoices.
+
+Status: trialing, active, past_due, paused, unpaid, incomplete, canceled, ended, pending.
+"""
 
 from __future__ import annotations
 
-from revops.ledger.object_type import Field, ObjectType, Owner, Role
+from revops.ledger.object_type import Field, ObjectType, Owner, Role, Summary
 
 TYPE = ObjectType(
     code="subscription",
@@ -26,5 +29,6 @@ TYPE = ObjectType(
         Owner("billing", "Once booked, billing owns the subscription."),
     ),
     headline=("annual_amount",),
+    summary=(Summary("billing", "annual_amount", "Subscription {}, a year"),),
     position=50,
 )

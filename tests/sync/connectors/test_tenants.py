@@ -41,7 +41,7 @@ def test_a_gainsight_tenant_of_one_currency_names_none() -> None:
 
 @pytest.mark.parametrize("theirs", ["LEGACY-CUST-015", "0015e00000AbCd1AAX", "4711"])
 def test_another_systems_id_leaves_a_netsuite_customer_unlinked(theirs: str) -> None:
-    assert "crm_account" not in told(HERE / "netsuite" / "customer.json", externalid=theirs).refs
+    assert "same_as" not in told(HERE / "netsuite" / "customer.json", externalid=theirs).refs
 
 
 def test_a_rejected_netsuite_payment_has_failed() -> None:
