@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
-from django.db.models import Q
 
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
@@ -197,25 +196,22 @@ def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement
 
 
 def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
-    """A company is as the system says that keeps its books. Where several systems state one company, the first by its slug
-    does."""
-    for code in sorted(
-        {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
-    ):
-        stated = SourceRecord.objects.filter(object_type="legal_entity", fields__code=code, deleted=False).order_by(
-            "system_id", "id"
+    """A company is as the system says that keeps its books; where several say that they do, the first by its slug."""
+    codes = {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
+    for code in sorted(codes):
+        stated = list(
+            SourceRecord.objects.filter(object_type="legal_entity", fields__code=code, deleted=False).order_by("system_id", "id")
         )
-        row = stated.first()
-        if row is None:
+        if not stated:
             continue
-        waiting = SourceRecord.objects.filter(
-            Q(object_type="customer", fields__legal_entity=code), system__role=SystemRole.CRM
-        ).values_list("system_id", "external_id")
+        keeper = next((row for row in stated if row.fields.get("keeps_books") is not False), None)
+        said = (keeper or stated[0]).fields
+        naming = SourceRecord.objects.filter(object_type="customer", fields__legal_entity=code, system__role=SystemRole.CRM)
         note_legal_entity(
             code,
-            name=str(row.fields.get("name") or ""),
-            base_currency=str(row.fields.get("currency") or ""),
-            books_system=row.system_id,
-            waiting=list(waiting),
+            name=str(said.get("name") or ""),
+            base_currency=str(said.get("currency") or ""),
+            books_system=keeper.system_id if keeper is not None else "",
+            waiting=list(naming.values_list("system_id", "external_id")),
             acting_user=ACTOR,
         )

@@ -30,6 +30,7 @@ class NetSuite:
         Setting("webhook_secret", "Hint secret", sensitive=True, help="Shared with the SuiteScript that sends hints."),
         Setting("currency_ids", "Currency ids", help="ISO code = internal id, such as USD=1, EUR=2, JPY=3."),
         Setting("legal_entities", "Subsidiary codes", required=False, help="Internal id = our code, such as 1=US, 2=DE."),
+        Setting("books_of", "Books kept here", required=False, help="Our codes of the companies. Empty: of every subsidiary."),
         Setting("credit_item_id", "Item of credit memos", default="9001"),
         Setting("time_zone", "Time zone of SuiteQL", default="UTC", help="IANA name; compare one lastmodifieddate with the UI."),
         Setting("accounting_book", "Primary accounting book", default="1"),

@@ -317,11 +317,10 @@ def accounting_period(body: Payload, account: Account) -> Fact:
 def legal_entity(body: Payload, account: Account) -> Fact:
     row = Payload("NetSuite subsidiary", body.child("row").data)
     at = _listed_at(row, account)
-    fields: dict[str, Value] = {
-        "name": row.text("name"),
-        "currency": row.text("currency"),
-        "code": _code(row, "id", account) or row.text("id"),
-    }
+    code = _code(row, "id", account) or row.text("id")
+    fields: dict[str, Value] = {"name": row.text("name"), "currency": row.text("currency"), "code": code}
+    if books := account.config.get("books_of"):
+        fields["keeps_books"] = code in re.split(r"[,;\s]+", books.strip())
     return Fact("legal_entity", row.text("id"), version(at), at, fields)
 
 

@@ -132,7 +132,7 @@ def test_the_event_log_tells_what_happened_since(talk: Talk) -> None:
     assert newest[("subscription", plan["id"])].fields["annual_amount"] == Money.parse("14850", "EUR")
     assert newest[("invoice", billed)].fields["status"] == "paid"
     prorations = [fact for key, fact in newest.items() if key[0] == "proration" and fact.fields["is_proration"]]
-    assert {fact.refs["subscription"] for fact in prorations} == {plan["id"]}
+    assert {target.id for fact in prorations for target in fact.refs["subscription"]} == {plan["id"]}
     assert {"invoice" in fact.refs for fact in prorations} == {False}
 
 
