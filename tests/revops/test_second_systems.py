@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from revops.accounts.models import Account, AccountLink
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.ledger.facts import Fact
+from revops.ledger.freshness import read_through
 from revops.ledger.models import DueAccount, Link, SourceRecord, SourceSystem
 from revops.ledger.rates import converted, rate
 from revops.ledger.reading import account_ledger
@@ -37,8 +39,10 @@ def systems() -> None:
     say("erp-de", entity("DE", "EUR"))
 
 
-def customer(system: str, key: str, same_as: str = "", **fields: str) -> None:
-    say(system, fact("customer", key, {"same_as": same_as} if same_as else None, **{"name": f"{system} {key}", **fields}))
+def customer(system: str, key: str, same_as: str = "", **fields: Any) -> None:
+    to = {"same_as": same_as} if same_as else None
+    values: dict[str, Any] = {"name": f"{system} {key}", **fields}
+    say(system, fact("customer", key, to, **values))
 
 
 def halden() -> Account:
@@ -52,13 +56,13 @@ def halden() -> Account:
 def invoice(system: str, key: str, total: str, *, copy_of: str = "", **to: str) -> None:
     pointing = {"customer": f"{system}:1", **({"copy_of": copy_of} if copy_of else {}), **to}
     amount = usd(total)
-    more = {"finalized_at": world.days_ago(5)} if system.startswith("billing") else {}
+    more: dict[str, Any] = {"finalized_at": world.days_ago(5)} if system.startswith("billing") else {}
     say(system, fact("invoice", key, pointing, number=f"{system} {key}", status="open", total=amount, **more))
 
 
 def open_cases(rule: str) -> list[ExceptionCase]:
     for slug in SYSTEMS:
-        world.read_through(slug, ("contract", "invoice"), world.now())
+        read_through(slug, ("contract", "invoice"), world.now())
     world.look()
     return list(ExceptionCase.objects.filter(rule=rule).exclude(status=CaseStatus.CLOSED))
 

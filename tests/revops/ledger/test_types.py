@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from django.apps import apps
+from django.test import Client
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact
@@ -21,9 +21,6 @@ from revops.ledger.types import TYPES, Registry
 from revops.ownership.owners import ownership_of
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
-
-if TYPE_CHECKING:
-    from tests.revops.web.conftest import Seat
 
 DECLARATION = """
 from revops.ledger.object_type import Field, ObjectType, Owner, Role, StatementSide
@@ -79,13 +76,14 @@ def stored() -> SourceRecord:
 
 
 @pytest.mark.django_db
-def test_a_new_type_is_recorded_shown_served_and_found(debit_note: ObjectType, sign_in: Callable[..., Seat]) -> None:
+def test_a_new_type_is_recorded_shown_served_and_found(debit_note: ObjectType) -> None:
     row = stored()
     assert row.account is not None
-    seat = sign_in("fia", "finance_analyst")
+    seat, fia = Client(), world.person("fia", "finance_analyst")
+    seat.force_login(fia)
 
     page = seat.get(f"/records/{row.pk}/").content.decode()
-    for words in ("Debit note", "DN-0001", "Surcharge for late payment", "40.00", "charged on", f"INV-{world.INVOICE}"):
+    for words in ("Debit note", "DN-0001", "Surcharge for late payment", "40.00", "Charged on", f"INV-{world.INVOICE}"):
         assert words in page, words
     assert f"{world.today():%b %Y}" in page, "the period by its name"
 
@@ -93,16 +91,17 @@ def test_a_new_type_is_recorded_shown_served_and_found(debit_note: ObjectType, s
     assert "DN-0001" in account
     assert "Debit note" in account
 
-    api = Caller(seat.user)
+    api = Caller(fia)
     found = body(api.get("records/?object_type=debit_note"))["results"]
     assert [(line["external_id"], line["refs"]["invoice"][0]["id"]) for line in found] == [("DN-1", world.INVOICE)]
     served = body(api.get(f"accounts/{row.account.pk}/ledger/"))
     assert [line["external_id"] for line in served["records"] if line["object_type"] == "debit_note"] == ["DN-1"]
     assert [line["document"] for line in served["statement"] if line["kind"] == "debit_note"] == ["DN-0001"]
 
-    searched = seat.get("/find/?q=DN-1").content.decode()
-    assert f"/records/{row.pk}/" in searched
-    assert "DN-0001" in searched
+    assert seat.get("/find/?q=DN-1").headers["Location"] == f"/records/{row.pk}/", "by its id"
+    searched = seat.get("/find/?q=DN-0001").content.decode()
+    assert f"/records/{row.pk}/" in searched, "by its number"
+    assert "Debit note" in searched
 
     ledger = account_ledger(row.account)
     (charge,) = ledger.pointing_at(Ref("netsuite", "invoice", world.INVOICE), object_type=debit_note.code)
@@ -117,7 +116,7 @@ def test_a_fact_of_the_new_type_must_fit_its_declaration(debit_note: ObjectType)
     at = world.now()
     for fields, to in (({"surcharge": "40.00"}, {}), ({"colour": "red"}, {}), ({}, {"invoice": (Ref("x", "payment", "1"),)})):
         with pytest.raises(Rejected) as refused:
-            Fact("debit_note", "1", "1", at, fields, to)  # type: ignore[arg-type]
+            Fact("debit_note", "1", "1", at, fields, to)
         assert refused.value.code == "fact_shape"
     Fact("debit_note", "1", "1", at, {"surcharge": world.usd("40.00")}, {"invoice": (Ref("x", "invoice", "1"),)})
 
@@ -133,12 +132,8 @@ def test_adding_a_type_needs_no_migration() -> None:
 
 
 def declared(code: str = "kit", **over: object) -> ObjectType:
-    values: dict[str, object] = {
-        "label": "Kit",
-        "fields": {"name": Field("text")},
-        "owners": (Owner("crm", "So be it."),),
-        **over,
-    }
+    plain: dict[str, object] = {"label": "Kit", "fields": {"name": Field("text")}, "owners": (Owner("crm", "So be it."),)}
+    values = plain | over
     return ObjectType(code, **values)  # type: ignore[arg-type]
 
 

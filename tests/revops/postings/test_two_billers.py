@@ -17,10 +17,8 @@ def test_a_plan_of_a_credit_rests_on_its_own_billers_invoice() -> None:
     SourceSystem.objects.create(slug="billing-de", label="Billing DE", role="billing", vendor="test")
     account, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     world.say("billing-de", world.fact("customer", "cus_1", world.same_as(world.CRM_ID), name="Halden"))
-    world.say(
-        "billing-de",
-        world.fact("invoice", world.BILLED, {"customer": "billing-de:cus_1"}, status="open", total=world.usd("5.00")),
-    )
+    other = {"customer": "billing-de:cus_1"}
+    world.say("billing-de", world.fact("invoice", world.BILLED, other, status="open", total=world.usd("5.00")))
     plan = world.credit_plan(world.person("mia", "finance_analyst"), case)
     assert {(row["system"], row["object_type"]) for row in plan.facts} == {
         ("netsuite", "invoice"), ("stripe", "invoice"), ("netsuite", "accounting_period"),

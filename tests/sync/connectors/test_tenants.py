@@ -48,7 +48,7 @@ def test_another_systems_id_leaves_a_netsuite_customer_unlinked(theirs: str) -> 
 DECLARED = ("crm_connection", "billing_connection", "contract_number_field", "order_annual_field")
 
 
-def undeclared(path: Path, **over: object) -> Fact:
+def undeclared(path: Path, **over: Any) -> Fact:
     """What a NetSuite connection says that declares nothing about other systems."""
     return told(path, settings=dict.fromkeys(DECLARED, ""), **over)
 
