@@ -63,6 +63,10 @@ class Registry(Mapping[str, ObjectType]):
         """Codes of the types that stand on an account's statement."""
         return [code for code, declared in self._known.items() if declared.statement is not None]
 
+    def numbered(self) -> list[str]:
+        """Codes of the types whose records bear a number that people use."""
+        return [code for code, declared in self._known.items() if "number" in declared.fields]
+
     def parent_types(self) -> frozenset[str]:
         """Codes of the types from which records of other types inherit a customer."""
         return frozenset(
