@@ -22,7 +22,7 @@ from revops.people.models import User
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
-from sync.applying.apply import process_all
+from sync.applying.drain import process_all
 from sync.pull import poll
 from tests.demo.simulators.control import Control, free_port, process
 from tests.revops import world
@@ -138,6 +138,7 @@ def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") ->
         slug="gainsight", vendor="gainsight", base_url=gainsight.url, loopback_allowed=True, acting_user=System("tests"),
         values={
             "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": "unused",
+            "crm_connection": "salesforce",
             "stage_on_hold_item": item("gs_opportunity", "RenewalStage", "On Hold"),
             "stage_in_progress_item": item("gs_opportunity", "RenewalStage", "In Progress"),
         },
