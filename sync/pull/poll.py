@@ -226,7 +226,7 @@ def _complete(held: _Held, stream: Stream) -> None:
             """
             UPDATE sync_watermark
                SET lease_until = NULL, failures = 0, last_error = '', asked_at = %s,
-                   asked_delivery_id = (SELECT last_value FROM sync_delivery_id_seq),
+                   asked_delivery_id = (SELECT coalesce(max(id), 0) FROM sync_delivery),
                    next_pull_at = clock_timestamp() + make_interval(secs => %s)
              WHERE id = %s AND fence = %s
             """,

@@ -12,6 +12,7 @@ from django.db import connection
 
 from revops.cases.lifecycle import wake_due_cases
 from revops.detection.run import mark_expected
+from revops.partitions import prepare_months
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.pull.poll import announce_reads
@@ -35,6 +36,18 @@ _DUE = {
 }
 
 
+_prepared: list[dt.date] = []
+"""The last day on which this process has seen to it that the next months have partitions."""
+
+
+def _prepare_months(now: dt.datetime) -> None:
+    """Once a day."""
+    if _prepared[-1:] != [now.date()]:
+        for name in prepare_months():
+            _log.info("a month was prepared", extra={"table": name})
+        _prepared[:] = [now.date()]
+
+
 def due_tasks() -> list[str]:
     """The tasks that would find something to do at this moment."""
     columns = ", ".join(f"EXISTS ({question})" for question in _DUE.values())
@@ -46,6 +59,7 @@ def due_tasks() -> list[str]:
 
 def sweep_once(now: dt.datetime) -> list[str]:
     """Wake what has become due by time alone, announce finished reads, ring for due work. Returns the tasks rung for."""
+    _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
     announce_reads()

@@ -28,8 +28,9 @@ WRITERS: dict[str, set[str]] = {
     "Account": {"revops/accounts/link.py"},
     "AccountLink": {"revops/accounts/link.py"},
     "SourceSystem": {"sync/connections/__init__.py"},
-    "SourceRecord": {"revops/ledger/record.py", "revops/ledger/attach.py", "revops/ledger/relink.py"},
-    "LedgerEntry": {"revops/ledger/record.py"},
+    "SourceRecord": {"revops/ledger/record.py", "revops/ledger/attach.py", "revops/ledger/relink.py",
+                     "revops/ledger/retention.py"},
+    "LedgerEntry": {"revops/ledger/record.py", "revops/ledger/retention.py"},
     "Freshness": {"revops/ledger/freshness.py"},
     "DueAccount": {"revops/ledger/due.py"},
     "ExceptionCase": {"revops/cases/lifecycle.py", "revops/cases/actions.py"},
@@ -45,6 +46,7 @@ WRITERS: dict[str, set[str]] = {
     "Decision": {"revops/approvals/actions.py"},
     "Connection": {"sync/connections/__init__.py"},
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
+    "DeliveryKey": {"sync/intake/inbox.py"},
     "Replay": {"sync/applying/replay.py"},
     "Watermark": {"sync/connections/__init__.py", "sync/pull/poll.py"},
     "IntakeTally": {"sync/intake/refusals.py"},
@@ -55,7 +57,9 @@ WRITERS: dict[str, set[str]] = {
 GOVERNED = {"Account", "AccountLink", "ChangePlan", "Connection", "ExceptionCase", "RoleGrant"}
 BULK_ALLOWED = {"sync/connections/__init__.py": {"Connection"}}
 """Bulk statements on governed rows: only of columns that their history leaves out (the last problem of a connection)."""
-SURFACE = re.compile(r"revops/(web|api)/|sync/(views|tasks|api|shortcut)\.py|sync/pages|/management/|/templatetags/|/forms?\.py")
+SURFACE = re.compile(
+    r"revops/(web|api)/|sync/(intake/views|intake/fast_path|workers/\w+)\.py|sync/surface/|/management/|/templatetags/|/forms?\.py"
+)
 SURFACE_WRITERS = {"revops/api/idempotency.py"}
 """The API's own memory of the answers it gave is its own noun."""
 
