@@ -185,8 +185,8 @@ def _prepare(cursor: CursorWrapper, table: str, months_ahead: int) -> list[str]:
 
 def _copy_triggers(cursor: CursorWrapper, table: str, name: str, which: str) -> None:
     cursor.execute(
-        f"SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal AND {which}",
-        [table],  # noqa: S608
+        f"SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal AND {which}",  # noqa: S608
+        [table],
     )
     for (text,) in cursor.fetchall():
         cursor.execute(text.replace(f" ON public.{table} ", f" ON public.{name} "))
