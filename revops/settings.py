@@ -46,7 +46,6 @@ REVOPS_KEEP_MONTHS: dict[str, int] = {
     "ledger": env.int("REVOPS_KEEP_LEDGER_MONTHS", default=0),
     "history": env.int("REVOPS_KEEP_HISTORY_MONTHS", default=0),
 }
-REVOPS_DELIVERY_LEASE_SECONDS: int = env.int("REVOPS_DELIVERY_LEASE_SECONDS", default=60)
 # What may be posted to one connection within an hour; more is held, never dropped. The amount is in the group's currency.
 REVOPS_POSTINGS_PER_HOUR_MAX: int = env.int("REVOPS_POSTINGS_PER_HOUR_MAX", default=60)
 REVOPS_POSTING_AMOUNT_PER_HOUR_MAX: str = env.str("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", default="250000.00")
