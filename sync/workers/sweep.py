@@ -28,8 +28,7 @@ _prepared: list[dt.date] = []
 def _prepare_months(now: dt.datetime) -> None:
     """Once a day."""
     if _prepared[-1:] != [now.date()]:
-        for name in prepare_months():
-            _log.info("a month was prepared", extra={"table": name})
+        prepare_months()
         _prepared[:] = [now.date()]
 
 
