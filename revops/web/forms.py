@@ -57,13 +57,17 @@ class PageForm(forms.Form):
             self.add_error(name, error.message)
 
 
+def _too_long(label: str, length_max: int) -> str:
+    return f"{label.rstrip('?')} has at most {length_max:,} characters."
+
+
 def line(label: str, *, length_max: int, missing: str = "", **attrs: str) -> forms.CharField:
     """A single line of text; `missing` says what to do when it is empty, and makes it compulsory."""
     return forms.CharField(
         label=label,
         max_length=length_max,
         required=bool(missing),
-        error_messages={"required": missing},
+        error_messages={"required": missing, "max_length": _too_long(label, length_max)},
         widget=forms.TextInput(attrs=attrs),
     )
 
@@ -75,7 +79,7 @@ def paragraph(label: str, *, length_max: int, missing: str = "", help_text: str 
         max_length=length_max,
         required=bool(missing),
         help_text=help_text,
-        error_messages={"required": missing},
+        error_messages={"required": missing, "max_length": _too_long(label, length_max)},
         widget=forms.Textarea(attrs={"rows": rows, "cols": None}),
     )
 
@@ -183,13 +187,26 @@ class RejectForm(PageForm):
         self.fields["reason"] = paragraph(asked, length_max=REASON_LENGTH_MAX, missing="Say why you reject it.")
 
 
+class MeaningField(forms.CharField):
+    """What a signature means, in words; the page offers the usual ones as buttons."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.template_name = "forms/radios.html"
+
+
 class ApproveForm(PageForm):
     """What the signature means, and the password once more."""
 
     def __init__(self, meanings: Iterable[str], *args: Any, **options: Any) -> None:
         super().__init__(*args, auto_id="a-%s", **options)
         words = "What your signature means"
-        self.fields["meaning"] = radios(words, [(m, m) for m in meanings], missing="Choose what your signature means.")
+        self.fields["meaning"] = MeaningField(
+            label=words,
+            max_length=300,
+            widget=forms.RadioSelect(choices=[(meaning, meaning) for meaning in meanings]),
+            error_messages={"required": "Choose what your signature means."},
+        )
         secret = forms.PasswordInput(attrs={"autocomplete": "current-password"})
         self.fields["password"] = forms.CharField(
             label="Your password, once more", max_length=300, strip=False, widget=secret,
