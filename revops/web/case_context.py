@@ -114,7 +114,7 @@ def case_forms(
     return {
         "assign": AssignForm(people, bound["assign"], auto_id=ids),
         "snooze": SnoozeForm(SNOOZE_CHOICES, bound["snooze"], auto_id=ids, initial={"hours": SNOOZE_CHOICES[0][0]}),
-        "note": NoteForm(bound["note"], auto_id=ids),
+        "note": NoteForm(bound["note"], auto_id="note-%s"),
     }
 
 
