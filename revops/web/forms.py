@@ -80,7 +80,7 @@ def paragraph(label: str, *, length_max: int, missing: str = "", help_text: str 
         required=bool(missing),
         help_text=help_text,
         error_messages={"required": missing, "max_length": _too_long(label, length_max)},
-        widget=forms.Textarea(attrs={"rows": rows, "cols": None}),
+        widget=forms.Textarea(attrs={"rows": rows, "cols": False}),
     )
 
 
