@@ -37,12 +37,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demo.simulators import _frame
-from demo.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response, route
+from demo.simulators import vendor
 from demo.simulators.gainsight.envelope import failure, success
 from demo.simulators.gainsight.metadata import FIELDS, PREFIXES, BadValue, described, gsid, iso
 from demo.simulators.gainsight.rows import Rows
 from demo.simulators.gainsight.writes import Writes, known_object
+from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response, route
 
 ACCESS_KEY = "demo-gainsight-access-key"
 CLIENT_ID = "demo-client-id"
@@ -55,7 +55,7 @@ _HINTED = ("company", "gs_opportunity", "call_to_action")
 _CTA_CATEGORIES = {"CTA_STATUS": "StatusId", "CTA_PRIORITY": "PriorityId", "CTA_TYPE": "TypeId", "CTA_REASON": "ReasonId"}
 
 
-class Vendor(_frame.Vendor):
+class Vendor(vendor.Vendor):
     """See the package's docstring."""
 
     name = "gainsight"

@@ -8,8 +8,8 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from demo.simulators._frame import Json
 from demo.simulators.gainsight.metadata import BadValue, Field, iso, parse_moment
+from demo.simulators.vendor import Json
 
 Test = Callable[[Json], bool]
 Value = Callable[[Json, str], Any]

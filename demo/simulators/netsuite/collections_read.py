@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json
 from demo.simulators.netsuite.documents import RecordType, columns_of
 from demo.simulators.netsuite.errors import refuse_parameter
+from demo.simulators.vendor import Json
 
 Test = Callable[[Json], bool]
 

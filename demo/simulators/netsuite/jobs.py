@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from demo.simulators._frame import Halt, Json, Request, Response
-from demo.simulators._store import Store
 from demo.simulators.netsuite.errors import problem
+from demo.simulators.store import Store
+from demo.simulators.vendor import Halt, Json, Request, Response
 
 ROOT = "/services/rest/async/v1/job"
 
@@ -30,8 +30,8 @@ def run(store: Store, base_url: str, request: Request, handle: Callable[[], Resp
     except Halt as halt:
         outcome = halt.response
     job = {
-        "id": str(store.next_number("async job")), "key": key, "status": outcome.status,
-        "location": outcome.headers.get("Location"), "body": outcome.body.decode(),
+        "id": str(store.next_number("async job")), "key": key, "status": outcome.status_code,
+        "location": outcome.headers.get("Location"), "body": bytes(outcome.body).decode(),
     }  # fmt: skip
     store.put("asyncjobs", job)
     headers = {"Location": f"{base_url}{ROOT}/{job['id']}", "Preference-Applied": "respond-async"}

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response
-from demo.simulators.netsuite import _dialect, tables
+from demo.simulators.netsuite import dialect, tables
 from demo.simulators.netsuite.errors import problem
+from demo.simulators.vendor import Json, Request, Response
 
 ROWS_MAX = 100_000
 PAGE_MAX = 1000
@@ -50,16 +50,16 @@ class SuiteQL:
         except (ValueError, KeyError, TypeError) as error:
             return problem(400, f"Invalid request body: {error}", "INVALID_CONTENT")
         try:
-            statement = _dialect.translate(query, [_bindable(value) for value in parameters])
+            statement = dialect.translate(query, [_bindable(value) for value in parameters])
             total, names, rows = self._run(statement, limit, offset)
-        except _dialect.BadQuery as error:
+        except dialect.BadQuery as error:
             return _bad_query(str(error))
         except sqlite3.Error as error:
             return _bad_query(_told(str(error), query))
         items = [_item(names, row) for row in rows]
         return Response.of(page(address, items, (limit, offset), total))
 
-    def _run(self, statement: _dialect.Statement, limit: int, offset: int) -> tuple[int, list[str], list[tuple[Any, ...]]]:
+    def _run(self, statement: dialect.Statement, limit: int, offset: int) -> tuple[int, list[str], list[tuple[Any, ...]]]:
         connection = self._connection()
         parameters = [_plain(value) for value in statement.parameters]
         connection.execute("BEGIN")
@@ -76,7 +76,7 @@ class SuiteQL:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.taught != (self.hidden, self.offset):
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            _dialect.teach(connection, self._clock, self.offset)
+            dialect.teach(connection, self._clock, self.offset)
             tables.create_views(connection, self.hidden)
             connection.execute("PRAGMA query_only = 1")
             self._local.connection, self._local.taught = connection, (self.hidden, self.offset)
@@ -152,7 +152,7 @@ def _item(names: list[str], row: tuple[Any, ...]) -> Json:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{_dialect.exact(value):f}"
+        return f"{dialect.exact(value):f}"
     text = str(value)
     if tables.is_stored_date(text):
         moment = tables.from_stored(text)
@@ -162,7 +162,7 @@ def _text(value: object) -> str:
 
 def _bindable(value: object) -> object:
     if isinstance(value, dict | list):
-        raise _dialect.BadQuery("Search error occurred: a parameter must be a plain value.")
+        raise dialect.BadQuery("Search error occurred: a parameter must be a plain value.")
     return value
 
 
@@ -182,7 +182,7 @@ def _told(error: str, query: str) -> str:
         sources = re.findall(r"(?i)\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", query)
         known = ", ".join(f"{(alias or name).lower()}={name.lower()}" for name, alias in sources)
         return f"Search error occurred: Unknown identifier '{missing_column.group(1)}'. Available identifiers are: {{{known}}}"
-    return _dialect.UNSUPPORTED
+    return dialect.UNSUPPORTED
 
 
 def _bad_query(text: str) -> Response:

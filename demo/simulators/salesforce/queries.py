@@ -6,11 +6,11 @@ import os
 import re
 import secrets
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.salesforce.org import Refused
 from demo.simulators.salesforce.rows import Rows
 from demo.simulators.salesforce.schema import SObject
 from demo.simulators.salesforce.soql import Parser, Query, QueryError
+from demo.simulators.vendor import Json, Request, Response, route
 
 LOCATOR_SECONDS = 2 * 86_400
 SMALLEST_PAGE, LARGEST_PAGE = 200, 2000

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
 
-from demo.simulators._frame import DEFAULT, Json, Request, Response, route
 from demo.simulators.salesforce.ids import id18, moment_text, numbered_id, parse_moment
 from demo.simulators.salesforce.org import Org, Refused, refusal
 from demo.simulators.salesforce.rules import AUTO_NUMBERS, ROLLUPS, STAGES, STATUS_CODES, Save, allowed, derived
 from demo.simulators.salesforce.schema import NUMBER_TYPES, TEXT_TYPES, Field, SObject
+from demo.simulators.vendor import DEFAULT, Json, Request, Response, route
 
 BASE = "/services/data/v{version}/sobjects"
 _STAMPS = ("CreatedDate", "LastModifiedDate", "SystemModstamp")

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from demo.simulators import _frame as frame
-from demo.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response
+from demo.simulators import vendor
 from demo.simulators.stripe.parameters import Invalid, Params, decode, error
 from demo.simulators.stripe.shapes import EVENT_NAMES, event_type, present, previous_attributes
+from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response
 
 API_VERSION = "2026-10-28.endive"
 DAY_SECONDS = 86_400
@@ -36,7 +36,7 @@ def _kind(name: str, key: str = "id", internal: bool = False, columns: Mapping[s
     return Collection(name, key, columns or {}, internal, sorted_by="created")
 
 
-class Account(frame.Vendor):
+class Account(vendor.Vendor):
     """A Stripe account in test mode."""
 
     name = "stripe"
@@ -112,7 +112,8 @@ class Account(frame.Vendor):
         return None
 
     def release(self, request: Request) -> None:
-        """Free the idempotency key."""
+        """Free the idempotency key; what this thread changes from now on has no API call behind it."""
+        self._local.request = None
         with self._lock:
             self._keys_in_use.discard(self._idempotency_key(request) or "")
 
@@ -171,8 +172,8 @@ class Account(frame.Vendor):
         key = self._idempotency_key(request)
         if key is None:
             return
-        kept = {"id": key, "created": self.now(), "digest": _digest(request), "status": response.status}
-        self.store.put("idempotency_keys", kept | {"body": response.body.decode()})
+        kept = {"id": key, "created": self.now(), "digest": _digest(request), "status": response.status_code}
+        self.store.put("idempotency_keys", kept | {"body": bytes(response.body).decode()})
 
     # -- parameters, answers, objects -----------------------------------------------------------------------------
 
@@ -325,13 +326,6 @@ class Account(frame.Vendor):
         """`Stripe-Signature: t=<unix>,v1=<hex HMAC-SHA256 of "<t>.<body>">`; the whole secret text is the key."""
         signature = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
         return {"Stripe-Signature": f"t={at},v1={signature}", "User-Agent": "Stripe/1.0"}
-
-    def answer(self, request: Request) -> Response:
-        """As the frame answers; afterwards this thread's changes have no API call behind them."""
-        try:
-            return super().answer(request)
-        finally:
-            self._local.request = None
 
 
 def new_id(prefix: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, Account
 from demo.simulators.stripe.parameters import Invalid, Params
+from demo.simulators.vendor import Json, Request, Response, route
 
 _CUSTOMER_TEXTS = ("name", "business_name", "individual_name", "email", "description", "phone", "tax_exempt")
 

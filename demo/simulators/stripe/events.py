@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Request, Response, route
 from demo.simulators.stripe.account import DAY_SECONDS, PAGING, Account
 from demo.simulators.stripe.parameters import Invalid
+from demo.simulators.vendor import Request, Response, route
 
 HORIZON_SECONDS = 30 * DAY_SECONDS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, new_id
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
 from demo.simulators.stripe.payments import Payments
+from demo.simulators.vendor import Json, Request, Response, route
 
 
 class InvoiceItems(Payments):

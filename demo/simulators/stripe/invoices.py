@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import DAY_SECONDS, PAGING, new_id
 from demo.simulators.stripe.invoiceitems import InvoiceItems, item_line
 from demo.simulators.stripe.parameters import Refused
+from demo.simulators.vendor import Json, Request, Response, route
 
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 _EDITABLE = ("metadata", "description", "due_date", "days_until_due", "auto_advance")

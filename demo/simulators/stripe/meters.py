@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import DAY_SECONDS, PAGING, Account, new_id
 from demo.simulators.stripe.parameters import Invalid
+from demo.simulators.vendor import Json, Request, Response, route
 
 
 class Meters(Account):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, Account
 from demo.simulators.stripe.parameters import Invalid, Refused
+from demo.simulators.vendor import Json, Request, Response, route
 
 
 class Payments(Account):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from demo.simulators._frame import Halt, Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, new_id
 from demo.simulators.stripe.invoiceitems import subscription_parent
 from demo.simulators.stripe.invoices import COLLECTION_METHODS, Invoices, lines_of, subscription_line
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
+from demo.simulators.vendor import Halt, Json, Request, Response, route
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 STATUSES = ("active", "all", "canceled", "ended", "incomplete", "incomplete_expired", "past_due", "paused", "trialing",

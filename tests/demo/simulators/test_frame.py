@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from demo.simulators.stripe import Vendor
 from tests.demo.simulators.control import ROOT, Control, free_port, process
 

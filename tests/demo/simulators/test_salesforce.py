@@ -22,9 +22,9 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed, SalesforceError, SalesforceMalformedRequest
 
-from demo.simulators._http import Simulator
 from demo.simulators.salesforce import Vendor
 from demo.simulators.salesforce.ids import add_months, id18
+from demo.simulators.server import Simulator
 from tests.demo.simulators.control import Control
 
 CONSUMER: Any = {"consumer_key": "rehearsal-consumer-key", "consumer_secret": "rehearsal-consumer-secret"}

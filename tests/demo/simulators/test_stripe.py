@@ -12,7 +12,7 @@ import pytest
 import requests
 import stripe
 
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from demo.simulators.stripe import Vendor
 from tests.demo.simulators.control import Control, Json, Receiver, eventually
 
