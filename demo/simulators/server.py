@@ -60,8 +60,9 @@ class Simulator:
         )
         self._application.router.redirect_slashes = False
         config = Config(
-            self._serve, interface="asgi3", proxy_headers=False, loop="asyncio", http=_Connection, ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=STOP_SECONDS,
+            self._serve, interface="asgi3", loop="asyncio", http=_Connection, ws="none", lifespan="off",
+            proxy_headers=False, server_header=False, log_config=None, access_log=False,
+            timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=STOP_SECONDS,
             h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         )  # fmt: skip
         self._server = _Server(config)
