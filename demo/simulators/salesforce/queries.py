@@ -9,7 +9,7 @@ import secrets
 from demo.simulators.salesforce.org import Refused
 from demo.simulators.salesforce.rows import Rows
 from demo.simulators.salesforce.schema import SObject
-from demo.simulators.salesforce.soql import Parser, Query, QueryError
+from demo.simulators.salesforce.soql import Query, QueryError, parse
 from demo.simulators.vendor import Json, Request, Response, route
 
 LOCATOR_SECONDS = 2 * 86_400
@@ -45,7 +45,7 @@ class Queries(Rows):
     def _first_page(self, request: Request, version: str, deleted: bool) -> Response:
         text = request.query.get("q", "")
         try:
-            query = Parser(text, self.objects, self.sql, self.store.clock()).parse()
+            query = parse(text, self.objects, self.sql, self.store.clock())
         except QueryError as wrong:
             raise Refused(400, wrong.code, str(wrong)) from None
         ids = self._matching(query, deleted)
