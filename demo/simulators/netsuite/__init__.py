@@ -31,9 +31,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from demo.simulators.netsuite import bodies, jobs, tables
+from demo.simulators.netsuite import jobs, tables
 from demo.simulators.netsuite.booking import Booking
-from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, TYPES, Reader, amount, status_rows
+from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, Reader, amount, status_rows
 from demo.simulators.netsuite.errors import problem
 from demo.simulators.netsuite.ledger import ADJUSTMENT_ITEM, BOOK, RECEIVABLES, REVENUE, UNDEPOSITED
 from demo.simulators.netsuite.records import Records
@@ -258,24 +258,8 @@ class Vendor(Records):
         """SuiteQL."""
         return self.suiteql.answer(request, self.base_url + SUITEQL_PATH)
 
-    @route("GET", "/services/rest/system/v1/governanceLimits")
-    def limits(self, request: Request) -> Response:
-        """The account's concurrency limits."""
-        return Response.of({"accountConcurrencyLimit": self.concurrency, "accountUnallocatedConcurrencyLimit":
-                            self.concurrency, "integrationLimitType": "accountLimit"})  # fmt: skip
-
     @route("GET", "/services/rest/async/v1/job/{job}")
     @route("GET", "/services/rest/async/v1/job/{job}/{rest:path}")
     def job(self, request: Request, job: str, rest: str = "") -> Response:
         """An asynchronous job, its task, the task's result."""
         return jobs.answer(self.store, self.base_url, job, rest)
-
-    @route("GET", ROOT + "/metadata-catalog")
-    def catalogue(self, request: Request) -> Response:
-        """The record types and the properties they take, as OpenAPI-like schemas."""
-        wanted = request.query.get("select")
-        names = [kind.rest for kind in TYPES.values() if not wanted or kind.rest in wanted.split(",")]
-        schemas = {name: {"type": "object", "properties": {
-            field: {"title": field} for field in sorted(bodies.PROPERTIES.get(name, ()))}} for name in names}  # fmt: skip
-        return Response.of({"openapi": "3.0.1", "components": {"schemas": schemas}}, 200,
-                           {"Content-Type": "application/swagger+json"})  # fmt: skip

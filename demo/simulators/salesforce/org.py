@@ -198,12 +198,6 @@ class Org(vendor.Vendor):
 
     # -- about the org --------------------------------------------------------------------------------------------
 
-    @route("GET", "/services/data")
-    def list_versions(self, request: Request) -> Response:
-        """No session needed."""
-        versions = range(OLDEST_VERSION, NEWEST_VERSION + 1)
-        return Response.of([{"label": f"v{n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in versions])
-
     @route("GET", "/services/data/v{version}/limits")
     def limits(self, request: Request, version: str) -> Response:
         """The daily total."""

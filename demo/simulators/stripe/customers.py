@@ -66,7 +66,8 @@ class Customers(Account):
         names = ("currency", "product", "unit_amount", "recurring", "lookup_key", "metadata")
         params = self.params(request).only(*names)
         self.find("products", params.required("product"), "product")
-        amount = int(params.required("unit_amount"))
+        params.required("unit_amount")
+        amount = params.integer("unit_amount")
         price = self.new(
             "price",
             "price",
