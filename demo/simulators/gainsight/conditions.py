@@ -67,10 +67,12 @@ class Conditions:
             tree = _grammar().parse(expression)
         except UnexpectedInput:
             raise BadValue("GSOBJ_1008", f"expression {expression!r} is not understood") from None
-        for alias in tree.scan_values(lambda token: token not in tests):
-            raise BadValue("GSOBJ_1008", f"the expression names {alias}, which no condition has as alias")
+        aliases = list(tree.scan_values(lambda leaf: isinstance(leaf, Token)))
+        for alias in aliases:
+            if alias not in tests:
+                raise BadValue("GSOBJ_1008", f"the expression names {alias}, which no condition has as alias")
         if not any(tree.find_data("any")):
-            self.required = [by_alias[alias] for alias in tree.scan_values(lambda token: True)]
+            self.required = [by_alias[alias] for alias in aliases]
         self.test = _joined(tree, tests)
 
 
