@@ -102,7 +102,7 @@ class Simulator:
             return control.refusal(error.status_code, f"no control call {call.method} {call.url.path}")
         status = error.status_code
         return await self.vendor.respond(
-            call, lambda r: self.vendor.trouble(r, status, f"Unrecognized request ({r.method}: {r.path})"), reads=True
+            call, lambda r, **_: self.vendor.trouble(r, status, f"Unrecognized request ({r.method}: {r.path})"), reads=True
         )
 
 

@@ -21,9 +21,7 @@ from sqlglot.parsers.oracle import OracleParser
 from sqlglot.tokenizer_core import TokenType
 
 from demo.simulators.netsuite import tables
-from demo.simulators.netsuite.functions import BadQuery
-
-UNSUPPORTED = "Search error occurred: Invalid or unsupported search."
+from demo.simulators.netsuite.functions import UNSUPPORTED, BadQuery
 
 _TAUGHT = {"NVL", "TRUNC", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "TO_NUMBER"}
 _US_DATE = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")

@@ -12,6 +12,8 @@ from typing import Any
 
 from demo.simulators.netsuite import tables
 
+UNSUPPORTED = "Search error occurred: Invalid or unsupported search."
+
 
 class BadQuery(ValueError):
     """The statement is not SuiteQL; the text is what NetSuite's error detail would say."""

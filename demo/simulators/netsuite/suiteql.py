@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from demo.simulators.netsuite import functions, tables
-from demo.simulators.netsuite.dialect import UNSUPPORTED, Statement, translate
 from demo.simulators.netsuite.errors import problem
 from demo.simulators.vendor import Json, Request, Response
+
+if TYPE_CHECKING:
+    from demo.simulators.netsuite.dialect import Statement
 
 ROWS_MAX = 100_000
 PAGE_MAX = 1000
@@ -51,6 +53,8 @@ class SuiteQL:
         except (ValueError, KeyError, TypeError) as error:
             return problem(400, f"Invalid request body: {error}", "INVALID_CONTENT")
         try:
+            from demo.simulators.netsuite.dialect import translate  # its parser takes time to load: not at the start
+
             statement = translate(query)
             total, names, rows = self._run(statement, statement.bind(parameters), limit, offset)
         except functions.BadQuery as error:
@@ -170,7 +174,7 @@ def _told(error: str, statement: Statement) -> str:
     if missing_column:
         known = ", ".join(statement.sources)
         return f"Search error occurred: Unknown identifier '{missing_column.group(1)}'. Available identifiers are: {{{known}}}"
-    return UNSUPPORTED
+    return functions.UNSUPPORTED
 
 
 def _bad_query(text: str) -> Response:

@@ -50,6 +50,16 @@ class Customers(Account):
         after["metadata"] = params.metadata(before.get("metadata"))
         return self.show(self.change("customers", before, after), params)
 
+    @route("DELETE", "/v1/customers/{id}")
+    def delete_customer(self, request: Request, id: str) -> Response:
+        """Deletion cancels the subscriptions at once."""
+        before = self.find("customers", id)
+        for subscription in self.store.select("subscriptions", "customer = ? AND status != 'canceled'", [id]):
+            ended = {"status": "canceled", "canceled_at": self.now(), "ended_at": self.now()}
+            self.change("subscriptions", subscription, subscription | ended)
+        self.change("customers", before, before | {"deleted": True})
+        return Response.of({"id": id, "object": "customer", "deleted": True})
+
     # -- catalogue ------------------------------------------------------------------------------------------------
 
     @route("POST", "/v1/products")

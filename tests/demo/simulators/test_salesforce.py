@@ -189,6 +189,10 @@ def test_order_limit_count_and_parents(customers: Any) -> None:
     assert list(found)[1:] == ["Id", "Amount", "Account", "Contract"]
 
 
+def test_an_object_may_be_called_like_a_keyword(org: Any) -> None:
+    assert org.query("SELECT Id, Account.Name FROM Order ORDER BY EffectiveDate LIMIT 5")["records"] == []
+
+
 @pytest.mark.parametrize(
     ("soql", "code"),
     [

@@ -62,6 +62,17 @@ def test_reset_after_the_effect_leaves_exactly_one(control: Control) -> None:
     assert (cut["reset"], cut["status"], again["reset"], again["status"]) == (True, None, False, 200)
 
 
+def test_an_answer_cut_in_its_middle_has_had_its_effect(control: Control) -> None:
+    control.fault("POST", CUSTOMERS, reset="during")
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        create(control, key="half")
+    assert [(e["collection"], e["kind"]) for e in control.get("effects")] == [("customers", "created")]
+    cut = control.get("requests")[0]
+    assert (cut["reset"], cut["status"]) == (True, None)
+    assert create(control, key="half").status_code == 200
+    assert names(control) == ["Acme"]
+
+
 @pytest.mark.parametrize(("after", "left"), [(False, 0), (True, 1)])
 def test_status_before_and_after_the_effect(control: Control, after: bool, left: int) -> None:
     control.fault("POST", CUSTOMERS, status=503, after_effect=after, headers={"X-Why": "test"})
