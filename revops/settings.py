@@ -41,7 +41,6 @@ def _encryption_keys() -> list[bytes]:
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
-REVOPS_DELIVERY_LEASE_SECONDS: int = env.int("REVOPS_DELIVERY_LEASE_SECONDS", default=60)
 # What may be posted to one connection within an hour; more is held, never dropped. The amount is in the group's currency.
 REVOPS_POSTINGS_PER_HOUR_MAX: int = env.int("REVOPS_POSTINGS_PER_HOUR_MAX", default=60)
 REVOPS_POSTING_AMOUNT_PER_HOUR_MAX: str = env.str("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", default="250000.00")
@@ -100,7 +99,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.contrib.postgres",
     "csp",
     "django_cotton",
@@ -112,7 +110,6 @@ INSTALLED_APPS = [
     "pgtrigger",
     "rest_framework",
     "simple_history",
-    "template_partials",
     "revops",
     "revops.people",
     "revops.audit",
@@ -170,20 +167,15 @@ TEMPLATES = [
             ],
             "loaders": [
                 (
-                    "template_partials.loader.Loader",
+                    "django.template.loaders.cached.Loader",
                     [
-                        (
-                            "django.template.loaders.cached.Loader",
-                            [
-                                "django_cotton.cotton_loader.Loader",
-                                "django.template.loaders.filesystem.Loader",
-                                "django.template.loaders.app_directories.Loader",
-                            ],
-                        )
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton", "template_partials.templatetags.partials"],
+            "builtins": ["django_cotton.templatetags.cotton"],
         },
     },
 ]
