@@ -189,8 +189,8 @@ class AccountLedger:
 
     @cached_property
     def _incoming(self) -> Mapping[tuple[str, str, str, str], Sequence[tuple[str, LedgerRecord]]]:
-        """(system, type, id, by) of a target -> the roles and records that point to it. What goes by a number is entered under the
-        id of the record that bears it, once that has come."""
+        """(system, type, id, by) of a target -> the roles and records that point to it. What goes by a number is entered
+        under the id of the record that bears it, once that has come."""
         found: dict[tuple[str, str, str, str], list[tuple[str, LedgerRecord]]] = {}
         for record in self.records:
             for role, targets in record.refs.items():
