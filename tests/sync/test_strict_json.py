@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.vendor import strict_json
-from sync.vendor.strict_json import DuplicateKey, NotJson, UnsafeText
+from revops import strict_json
+from revops.strict_json import DuplicateKey, NotJson, UnsafeText
 
 
 @pytest.mark.parametrize(
