@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring_ascii
 from typing import NoReturn
 
@@ -110,7 +110,10 @@ def _check_depth(body: bytes, depth_max: int) -> None:
 def _fraction(text: str) -> Decimal:
     if len(text) > 2 * DIGITS_MAX:
         raise NotJson("A number is too long.")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal itself can hold
+        raise NotJson("A number is outside any range that means something.") from None
     if number.adjusted() > DIGITS_MAX or number.adjusted() < -DIGITS_MAX:
         raise NotJson("A number is outside any range that means something.")
     return number
