@@ -38,7 +38,7 @@ import httpcore2
 import httpx2
 import stamina
 
-from sync.vendor import strict_json
+from revops import strict_json
 from sync.vendor.contract import Config, Refused, RetryLater, Unknown
 from sync.vendor.remembered import bucket_for, memory_for
 

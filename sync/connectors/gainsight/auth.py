@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sync.vendor import strict_json
+from revops import strict_json
 from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
 

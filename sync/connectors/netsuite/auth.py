@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import Client, Config, Refused, Response, RetryLater
 
 if TYPE_CHECKING:

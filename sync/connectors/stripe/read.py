@@ -7,9 +7,9 @@ import email.utils
 import re
 from collections.abc import Iterator, Mapping
 
+from revops import strict_json
 from sync.connectors.stripe.auth import API_VERSION, get
 from sync.connectors.stripe.translate import COLLECTIONS, EVENTS
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,

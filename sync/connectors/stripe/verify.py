@@ -7,8 +7,8 @@ import hashlib
 import hmac
 import re
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Config,
     Incoming,
