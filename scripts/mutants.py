@@ -110,7 +110,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "inbox: signature verified",
         f"{WIRE} -k i4",
         "sync/intake/views.py",
-        "        door.connector.verify(incoming, door.config, now)\n",
+        "        door.connector.taking_pushes().verify(incoming, door.config, now)\n",
         "        pass\n",
     ),
     Mutant(

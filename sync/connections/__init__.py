@@ -9,6 +9,7 @@ Never: a secret in the audit log, the history, an error text or a cache outside 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -38,6 +39,8 @@ from sync.models import Connection, Watermark
 from sync.vendor.contract import Config, Connector, Refused
 
 if TYPE_CHECKING:
+    import redis
+
     from revops.people.models import User
     from sync.vendor.http import HttpClient
 
@@ -122,12 +125,28 @@ def client_for(connection: Connection, *, within_seconds: float = math.inf) -> H
 
     `within_seconds` bounds everything that it is used for, from now on.
     """
+    from sync.connections.breaker import StoredBreaker
     from sync.vendor.http import HttpClient  # the HTTP library costs memory that the intake does not need
+    from sync.vendor.quota import SharedQuota
 
-    config = config_of(connection)
-    secrets = [config.get(setting.name) for setting in connector_of(connection).settings if setting.sensitive]
-    loopback = connection.loopback_allowed
-    return HttpClient(config, allow_loopback=loopback, secrets=secrets, within_seconds=within_seconds, on_attempt=alive)
+    connector, config = connector_of(connection), config_of(connection)
+    return HttpClient(
+        config,
+        allow_loopback=connection.loopback_allowed,
+        secrets=[config.get(setting.name) for setting in connector.settings if setting.sensitive],
+        within_seconds=within_seconds,
+        on_attempt=alive,
+        quota=SharedQuota(config, connector.rates, _redis) if connector.rates else None,
+        breaker=StoredBreaker(config.slug),
+    )
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    """One pool of connections a process, with little patience: without an answer the quota is kept locally."""
+    import redis
+
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def _pull(held: _Held, progress: Progress | None, turn_ends: float) -> Pulled:
             _release(held, every_seconds=FAILURE_WAIT_SECONDS_MAX)
             return replace(result, problem="This version of the connector has no such stream.")
         with connections.client_for(source, within_seconds=within_seconds) as client:
-            for page in door.connector.pull(client, door.config, held.stream, held.value, held.started_at):
+            for page in door.connector.reading().pull(client, door.config, held.stream, held.value, held.started_at):
                 result = _store(held, door, page, result)
                 alive()
                 if progress is not None:

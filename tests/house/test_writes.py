@@ -43,6 +43,7 @@ WRITERS: dict[str, set[str]] = {
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
+    "Circuit": {"sync/connections/breaker.py"},
     "Connection": {"sync/connections/__init__.py"},
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
     "Replay": {"sync/applying/replay.py"},

@@ -9,20 +9,14 @@ Never: an offset over changing data; an update of a posted document.
 
 from __future__ import annotations
 
-from sync.connectors.netsuite import read as read_module
-from sync.connectors.netsuite import translate as translate_module
-from sync.connectors.netsuite import verify as verify_module
-from sync.connectors.netsuite import write as write_module
-from sync.vendor.contract import Setting
+from sync.connectors.netsuite import read, translate, verify, write
+from sync.vendor.contract import Connector, Setting
 
-
-class NetSuite:
-    """See `sync.vendor.contract.Connector`."""
-
-    slug = "netsuite"
-    label = "Oracle NetSuite"
-    role = "erp"
-    settings: tuple[Setting, ...] = (
+NETSUITE = Connector(
+    slug="netsuite",
+    label="Oracle NetSuite",
+    role="erp",
+    settings=(
         Setting("client_id", "Client id", help="Of the integration record, OAuth 2.0 client credentials."),
         Setting("certificate_id", "Certificate id", help="As NetSuite shows it after the certificate was uploaded."),
         Setting("private_key", "Private key", sensitive=True, help="The certificate's RSA key, PEM."),
@@ -32,19 +26,10 @@ class NetSuite:
         Setting("credit_item_id", "Item of credit memos", default="9001"),
         Setting("time_zone", "Time zone of SuiteQL", default="UTC", help="IANA name; compare one lastmodifieddate with the UI."),
         Setting("accounting_book", "Primary accounting book", default="1"),
-    )
-    streams = read_module.STREAMS
-    operations = write_module.OPERATIONS
-    pushes = True
-    content_types: tuple[str, ...] = ("application/json",)
-
-    verify = staticmethod(verify_module.verify)
-    dedup_key = staticmethod(verify_module.dedup_key)
-    content_digest = staticmethod(verify_module.content_digest)
-    translate = staticmethod(translate_module.translate)
-    pull = staticmethod(read_module.pull)
-    read = staticmethod(read_module.read)
-    check = staticmethod(read_module.check)
-    compose = staticmethod(write_module.compose)
-    post = staticmethod(write_module.post)
-    find_posted = staticmethod(write_module.find_posted)
+    ),
+    check=read.check,
+    translate=translate.translate,
+    reads=read,
+    pushes=verify,
+    writes=write,
+)

@@ -51,7 +51,7 @@ class Talk:
     control: Control
 
     def pull(self, stream: str, watermark: str = "") -> list[Page]:
-        return list(self.connector.pull(self.client, self.config, stream, watermark, now()))
+        return list(self.connector.reading().pull(self.client, self.config, stream, watermark, now()))
 
     def items(self, stream: str, watermark: str = "") -> list[Item]:
         return [item for page in self.pull(stream, watermark) for item in page.items]
@@ -65,7 +65,7 @@ class Talk:
         return [fact for fact in self.connector.translate(incoming, self.config) if isinstance(fact, Fact)]
 
     def read(self, object_type: str, external_id: str) -> Fact | None:
-        item = self.connector.read(self.client, self.config, object_type, external_id)
+        item = self.connector.reading().read(self.client, self.config, object_type, external_id)
         return next(iter(self.said(item))) if item is not None else None
 
     def effects(self) -> list[dict[str, Any]]:
