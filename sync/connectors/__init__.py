@@ -5,9 +5,6 @@ Never: a connector that imports a row, Django, or another connector.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from sync.connectors.gainsight import GAINSIGHT
 from sync.connectors.netsuite import NETSUITE
 from sync.connectors.salesforce import SALESFORCE
@@ -15,4 +12,5 @@ from sync.connectors.stripe import STRIPE
 from sync.vendor.contract import Connector
 
 _ALL: tuple[Connector, ...] = (SALESFORCE, GAINSIGHT, STRIPE, NETSUITE)
-CONNECTORS: Mapping[str, Connector] = MappingProxyType({connector.slug: connector for connector in _ALL})
+CONNECTORS: dict[str, Connector] = {connector.slug: connector for connector in _ALL}
+"""An installation may add connectors of its own here when it starts."""

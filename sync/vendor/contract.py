@@ -22,9 +22,12 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from revops.ledger.facts import Fact
+
+if TYPE_CHECKING:
+    from sync.vendor.objects import VendorObject
 
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 """The `received_at` of something that did not come in from outside."""
@@ -309,7 +312,7 @@ class Connector:
     """What a vendor's folder declares: its names, its settings, and its capabilities. A capability that the vendor or this
     version does not have is None; `reading()`, `taking_pushes()` and `writing()` are for callers that cannot go on without.
 
-    `role`: crm, customer_success, billing or erp.
+    `role`: crm, customer_success, billing or erp. `objects`: what its reads select and its pushes bring, by the vendor's name.
     """
 
     slug: str
@@ -322,6 +325,7 @@ class Connector:
     pushes: TakesPushes | None = None
     writes: Writes | None = None
     rates: tuple[Rate, ...] = ()
+    objects: Mapping[str, type[VendorObject]] = field(default_factory=dict)
 
     @property
     def streams(self) -> tuple[Stream, ...]:

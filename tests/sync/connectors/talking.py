@@ -14,6 +14,7 @@ from sync.connectors import CONNECTORS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
 from tests.demo.simulators.control import Control, free_port, process
+from tests.sync.connectors.tallybook import TALLYBOOK
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -32,8 +33,11 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "client_secret": "demo-client-secret",
         "hint_token": "demo-gainsight-hint-token",
     },
+    "tallybook": {"api_token": "tally-token", "webhook_secret": "tally-secret"},
     "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
 }
+EVERY: Mapping[str, Connector] = {**CONNECTORS, TALLYBOOK.slug: TALLYBOOK}
+"""The product's connectors, and the smallest one, which lives in these tests."""
 FAST = Limits(connect_seconds=2, read_seconds=3, total_seconds=6, attempts=2)
 
 
