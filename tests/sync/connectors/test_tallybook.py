@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -170,3 +171,11 @@ def test_a_wrong_token_is_said(source: Connection, vendor: Tallybook) -> None:
     pulled = poll.pull_now("tallybook", "invoices")
     assert "HTTP 401" in pulled.problem
     assert TOKEN not in pulled.problem
+
+
+def test_the_readme_says_how_many_lines_it_takes() -> None:
+    """Lines that are not blank, of every file of the folder."""
+    folder = Path(__file__).parent / "tallybook"
+    lines = [line for path in folder.glob("*.py") for line in path.read_text().splitlines() if line.strip()]
+    assert f"in {len(lines)} lines." in (Path(__file__).parents[3] / "README.md").read_text()
+    assert len(lines) < 120
