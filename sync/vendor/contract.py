@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -312,7 +313,8 @@ class Connector:
     """What a vendor's folder declares: its names, its settings, and its capabilities. A capability that the vendor or this
     version does not have is None; `reading()`, `taking_pushes()` and `writing()` are for callers that cannot go on without.
 
-    `role`: crm, customer_success, billing or erp. `objects`: what its reads select and its pushes bring, by the vendor's name.
+    `role`: crm, customer_success, billing or erp. `models`: the module whose `OBJECTS` declare what
+    its reads select and its pushes bring; imported when asked for, because an intake process needs none of it.
     """
 
     slug: str
@@ -325,11 +327,17 @@ class Connector:
     pushes: TakesPushes | None = None
     writes: Writes | None = None
     rates: tuple[Rate, ...] = ()
-    objects: Mapping[str, type[VendorObject]] = field(default_factory=dict)
+    models: str = ""
 
     @property
     def streams(self) -> tuple[Stream, ...]:
         return self.reads.STREAMS if self.reads else ()
+
+    @property
+    def objects(self) -> Mapping[str, type[VendorObject]]:
+        """The declared objects by the vendor's name of them."""
+        found: Mapping[str, type[VendorObject]] = importlib.import_module(self.models).OBJECTS if self.models else {}
+        return found
 
     @property
     def operations(self) -> tuple[Operation, ...]:

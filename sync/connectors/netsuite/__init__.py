@@ -9,7 +9,7 @@ Never: an offset over changing data; an update of a posted document.
 
 from __future__ import annotations
 
-from sync.connectors.netsuite import models, read, translate, verify, write
+from sync.connectors.netsuite import read, translate, verify, write
 from sync.vendor.contract import Connector, Setting
 
 NETSUITE = Connector(
@@ -32,5 +32,5 @@ NETSUITE = Connector(
     reads=read,
     pushes=verify,
     writes=write,
-    objects=models.OBJECTS,
+    models="sync.connectors.netsuite.models",
 )

@@ -9,7 +9,7 @@ Never: a write; a token sent to a host other than the connection's own.
 
 from __future__ import annotations
 
-from sync.connectors.salesforce import models, read, translate
+from sync.connectors.salesforce import read, translate
 from sync.vendor.contract import Connector, Setting
 
 SALESFORCE = Connector(
@@ -27,5 +27,5 @@ SALESFORCE = Connector(
     check=read.check,
     translate=translate.translate,
     reads=read,
-    objects=models.OBJECTS,
+    models="sync.connectors.salesforce.models",
 )

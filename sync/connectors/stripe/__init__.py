@@ -8,7 +8,7 @@ Never: a write; trust in the order of events (see `translate.version`).
 
 from __future__ import annotations
 
-from sync.connectors.stripe import models, read, translate, verify
+from sync.connectors.stripe import read, translate, verify
 from sync.vendor.contract import Connector, Setting
 
 STRIPE = Connector(
@@ -30,5 +30,5 @@ STRIPE = Connector(
     translate=translate.translate,
     reads=read,
     pushes=verify,
-    objects=models.OBJECTS,
+    models="sync.connectors.stripe.models",
 )

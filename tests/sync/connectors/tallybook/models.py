@@ -23,3 +23,6 @@ class Invoice(VendorObject):
 class Change(VendorObject):
     id: Text
     invoice: Invoice
+
+
+OBJECTS: dict[str, type[VendorObject]] = {"invoice": Invoice, "change": Change}
