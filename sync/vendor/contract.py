@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from revops.ledger.facts import Fact
 
 if TYPE_CHECKING:
-    from sync.vendor.objects import VendorObject
+    from pydantic import BaseModel
 
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 """The `received_at` of something that did not come in from outside."""
@@ -334,9 +334,9 @@ class Connector:
         return self.reads.STREAMS if self.reads else ()
 
     @property
-    def objects(self) -> Mapping[str, type[VendorObject]]:
+    def objects(self) -> Mapping[str, type[BaseModel]]:
         """The declared objects by the vendor's name of them."""
-        found: Mapping[str, type[VendorObject]] = importlib.import_module(self.models).OBJECTS if self.models else {}
+        found: Mapping[str, type[BaseModel]] = importlib.import_module(self.models).OBJECTS if self.models else {}
         return found
 
     @property

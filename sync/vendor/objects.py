@@ -72,7 +72,7 @@ WrittenNumber = Annotated[
     str, StringConstraints(pattern=r"^[+-]?([0-9]{1,19}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?$")
 ]
 
-Model = TypeVar("Model", bound=VendorObject)
+Model = TypeVar("Model", bound=BaseModel)
 
 _WANTED = {
     "string_type": "a text",
@@ -105,7 +105,7 @@ def _misunderstood(error: ValidationError, name: str) -> Misunderstood:
     return Misunderstood(f"{path} should be {wanted} and is {kind_of(first['input'])}.", "field_changed")
 
 
-def unknown_words(found: VendorObject, path: str = "") -> Iterator[str]:
+def unknown_words(found: BaseModel, path: str = "") -> Iterator[str]:
     """The paths of the fields that hold a word which is not in the vendor's list as we know it."""
     for name, field in type(found).model_fields.items():
         value, where = getattr(found, name), f"{path}{name}"
@@ -113,10 +113,10 @@ def unknown_words(found: VendorObject, path: str = "") -> Iterator[str]:
         if isinstance(value, str) and any(value not in words.words for words in lists):
             yield where
         for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, VendorObject):
+            if isinstance(part, BaseModel):
                 yield from unknown_words(part, f"{where}.")
 
 
-def schemas(objects: Mapping[str, type[VendorObject]]) -> dict[str, dict[str, Any]]:
+def schemas(objects: Mapping[str, type[BaseModel]]) -> dict[str, dict[str, Any]]:
     """The JSON Schema (2020-12) of each object, by its name at the vendor."""
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in sorted(objects.items())}

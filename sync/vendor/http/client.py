@@ -154,7 +154,8 @@ class HttpClient:
 
     `secrets` are the values that must never show (the sensitive settings); remembered values are kept out as well.
     `tls` is for vendors behind a certificate authority of their own; the default trusts the public ones. `on_attempt` is
-    called before every attempt: whoever works through this client is alive. `quota` and `breaker` are asked before every
+    called before every attempt: whoever works through this client is alive. `before_write` is called right before bytes leave,
+    and stops them by raising. `quota` and `breaker` are asked before every
     attempt, in this order; without them nothing is held back.
     """
 
@@ -169,6 +170,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         within_seconds: float = math.inf,
         on_attempt: Callable[[], None] = lambda: None,
+        before_write: Callable[[], None] = lambda: None,
         quota: Quota | None = None,
         breaker: Breaker | None = None,
     ) -> None:
@@ -180,7 +182,7 @@ class HttpClient:
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._memory = memory_for(config)
         self._quota, self._breaker = quota, breaker
-        self._deadline = Deadline()
+        self._deadline = Deadline(before_write)
         backend = CheckedBackend(self._deadline, resolver, self._may_dial)
         timeout = httpx2.Timeout(limits.read_seconds, connect=limits.connect_seconds)
         headers = {"user-agent": "revops/0.1", "accept": "application/json", "accept-encoding": "identity"}

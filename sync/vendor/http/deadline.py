@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpcore2
@@ -14,6 +15,9 @@ class Deadline(threading.local):
     """When the request that this thread is sending must be over (monotonic seconds)."""
 
     at: float = math.inf
+
+    def __init__(self, before_write: Callable[[], None]) -> None:
+        self.before_write = before_write
 
     def cap(self, timeout: float | None) -> float:
         left = self.at - time.monotonic()
@@ -33,6 +37,7 @@ class TimedStream(httpcore2.NetworkStream):
         return self._inner.read(max_bytes, capped)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._deadline.before_write()
         capped = self._deadline.cap(timeout)
         if capped <= 0:
             raise httpcore2.WriteTimeout("The deadline has passed.")

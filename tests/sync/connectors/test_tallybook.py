@@ -20,8 +20,8 @@ from django.test import Client
 from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections
+from sync.applying import drain
 from sync.connectors import CONNECTORS
-from sync.intake import inbox
 from sync.models import Connection, Delivery, DeliveryState
 from sync.pull import poll
 from tests.sync.connectors.talking import SETTINGS
@@ -112,7 +112,7 @@ def test_a_signed_delivery_becomes_a_record_and_its_copy_none(source: Connection
     change: dict[str, object] = {"id": "chg-1", "invoice": invoice(7, revision=2, settled=107, status="settled")}
     assert pushed(client, change) == 202
     assert pushed(client, change) == 202
-    inbox.process_all(now())
+    drain.process_all(now())
     (delivery,) = Delivery.objects.all()
     assert (delivery.state, delivery.copies) == (DeliveryState.APPLIED, 2)
     found = record("T-7")
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_a_dead_letter_that_names_the_field(
     source: Connection, client: Client, wrong: dict[str, object], path: str
 ) -> None:
     assert pushed(client, {"id": "chg-1", "invoice": invoice(7, **wrong)}) == 202
-    inbox.process_all(now())
+    drain.process_all(now())
     (delivery,) = Delivery.objects.all()
     assert delivery.state == DeliveryState.QUARANTINED
     assert path in delivery.reason
@@ -151,7 +151,7 @@ def test_every_page_of_a_listing_becomes_records_and_the_next_pull_brings_what_i
     vendor.invoices = [invoice(number) for number in range(25)]
     first = poll.pull_now("tallybook", "invoices")
     assert (first.pages, first.stored, first.done, first.problem) == (3, 25, True, "")
-    inbox.process_all(now())
+    drain.process_all(now())
     assert SourceRecord.objects.filter(object_type="invoice").count() == 25
     vendor.invoices.append(invoice(99, changed_at="2026-11-30T08:00:00+00:00"))
     again = poll.pull_now("tallybook", "invoices")
