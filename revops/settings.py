@@ -41,6 +41,11 @@ def _encryption_keys() -> list[bytes]:
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
+REVOPS_KEEP_MONTHS: dict[str, int] = {
+    "inbox": env.int("REVOPS_KEEP_INBOX_MONTHS", default=0),
+    "ledger": env.int("REVOPS_KEEP_LEDGER_MONTHS", default=0),
+    "history": env.int("REVOPS_KEEP_HISTORY_MONTHS", default=0),
+}
 # What may be posted to one connection within an hour; more is held, never dropped. The amount is in the group's currency.
 REVOPS_POSTINGS_PER_HOUR_MAX: int = env.int("REVOPS_POSTINGS_PER_HOUR_MAX", default=60)
 REVOPS_POSTING_AMOUNT_PER_HOUR_MAX: str = env.str("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", default="250000.00")
@@ -82,9 +87,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     },
 }
 AUTH_USER_MODEL = "people.User"
-LOGIN_URL = "/sign-in/"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/sign-in/"
+LOGIN_URL = "web:sign-in"
+LOGIN_REDIRECT_URL = "web:home"
+LOGOUT_REDIRECT_URL = "web:sign-in"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -101,7 +106,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "csp",
-    "django_cotton",
+    "django_cotton.apps.SimpleAppConfig",  # the loaders are named below
+    "django.forms",
     "django_filters",
     "django_htmx",
     "drf_spectacular",
@@ -180,6 +186,7 @@ TEMPLATES = [
     },
 ]
 COTTON_DIR = "components"
+FORM_RENDERER = "revops.web.forms.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)

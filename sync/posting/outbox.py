@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
+from revops.approvals.checkpoints import BASE_CURRENCY
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
-from revops.ledger.rates import GROUP_CURRENCY, to_base
+from revops.ledger.rates import converted
 from revops.money import Money
 from revops.postings import progress
 from revops.postings.models import Posting
@@ -98,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(claimed, door, client, operation, posting, call_of(posting)).run()
+        _Attempt(held, claimed, door, client, operation, posting, call_of(posting)).run()
 
 
 def _operation(connector: Connector, name: str) -> Operation:
@@ -122,6 +123,7 @@ def call_of(posting: Posting) -> Call:
 class _Attempt:
     """One attempt in hand."""
 
+    held: Held[PostingClaim]
     claimed: PostingClaim
     door: Door
     client: Client
@@ -142,8 +144,8 @@ class _Attempt:
             return
         if not self._facts_stand():
             return
-        held = self._admit()
-        if held is None:
+        if self._admit() is None:
+            self.held.renew()
             self._send()
 
     # -- looking up ---------------------------------------------------------------------------------------------------
@@ -269,7 +271,8 @@ def _words(error: Exception) -> str:
 def _over_cap(claimed: PostingClaim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
-    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
+    currency = BASE_CURRENCY
+    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(
         Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key).select_related("plan")
@@ -278,7 +281,7 @@ def _over_cap(claimed: PostingClaim) -> str:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
     mine = measure(Posting.objects.select_related("plan").get(pk=claimed.key))
-    sent = Money.zero(GROUP_CURRENCY)
+    sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
     if mine and amount_max < sent + mine:
@@ -287,14 +290,14 @@ def _over_cap(claimed: PostingClaim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """Amounts in group currency; one that cannot be converted counts as the whole cap."""
-    today = database_now().date()
+    """Amounts in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
         money = Money.from_minor(posting.plan.amount_minor, posting.plan.currency)
         if not money:
-            return Money.zero(GROUP_CURRENCY)
-        converted = to_base(money, GROUP_CURRENCY, on=today)
-        return unknown if converted is None else converted
+            return Money.zero(currency)
+        found = converted(money, currency, on=today)
+        return unknown if found is None else found
 
     return amount

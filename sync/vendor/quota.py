@@ -58,7 +58,8 @@ class Bucket:
     def __init__(self, calls: int, seconds: int) -> None:
         self._lock = threading.Lock()
         self._rate = calls / seconds
-        self._capacity = self._left = float(calls)
+        self._capacity: float = calls
+        self._left: float = calls
         self._at = time.monotonic()
 
     def take(self) -> float:
@@ -103,7 +104,8 @@ class SharedQuota:
         numbers = [number for rate, calls in rates for number in (calls, rate.seconds)]
         script: _Script = self._server().register_script(_TAKE)
         answer = script(keys=keys, args=numbers)
-        return float(answer.decode() if isinstance(answer, bytes) else str(answer))
+        seconds = answer.decode() if isinstance(answer, bytes) else str(answer)
+        return float(seconds)
 
     def _local(self, rate: Rate, calls: int) -> Bucket:
         share = max(1, calls // LOCAL_SHARE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sync.connectors.gainsight import read, translate, verify, write
 from sync.vendor.contract import Connector, Rate, Setting
+from sync.vendor.references import CRM_SETTINGS
 
 GAINSIGHT = Connector(
     slug="gainsight",
@@ -24,6 +25,7 @@ GAINSIGHT = Connector(
         Setting("calls_per_minute", "Calls a minute", default="60", help="The tenant's 100 are shared with others."),
         Setting("currency", "Currency of the tenant", required=False, help="ISO code, where the tenant has one currency only."),
         Setting("time_zone", "Tenant time zone", default="UTC", help="IANA name; in which a date is a day."),
+        *CRM_SETTINGS,
     ),
     check=read.check,
     translate=translate.translate,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sync.connectors.stripe import read, translate, verify
 from sync.vendor.contract import Connector, Setting
+from sync.vendor.references import CRM_SETTINGS
 
 STRIPE = Connector(
     slug="stripe",
@@ -25,6 +26,20 @@ STRIPE = Connector(
         ),
         Setting("mode", "Mode", default="test", help="test or live. Events of the other mode are refused."),
         Setting("account", "Account id", required=False, help="acct_..., when events of connected accounts may come in."),
+        *CRM_SETTINGS,
+        Setting(
+            "crm_id_key",
+            "Metadata key of the CRM's id",
+            required=False,
+            default="salesforce_account_id",
+            help="Under which key of a customer's metadata the CRM's id of the customer stands.",
+        ),
+        Setting(
+            "contract_number_key",
+            "Metadata key of the contract number",
+            required=False,
+            help="Of subscriptions and invoices. Empty: no metadata holds a contract number.",
+        ),
     ),
     check=read.check,
     translate=translate.translate,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
+from revops.ledger.reference import Ref
 from sync.vendor import fields
 from sync.vendor.contract import Config, Incoming, Reread
 from sync.vendor.objects import understood
@@ -20,5 +21,6 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
     values: dict[str, Value] = {
         "status": status, "total": total, "amount_due": total, "amount_paid": paid, "amount_remaining": total - paid,
     }  # fmt: skip
+    customer = Ref(config.slug, "customer", said.customer)
     changed_at = fields.instant(said.changed_at, "invoice.changed_at")
-    return [Fact("invoice", said.id, f"{said.revision:09d}", changed_at, values, {"customer": said.customer})]
+    return [Fact("invoice", said.id, f"{said.revision:09d}", changed_at, values, {"customer": (customer,)})]
