@@ -28,6 +28,8 @@ WRITERS: dict[str, set[str]] = {
     "ActionRecord": {"revops/audit/log.py"},
     "Account": {"revops/accounts/link.py"},
     "AccountLink": {"revops/accounts/link.py"},
+    "ExchangeRate": {"revops/ledger/rates.py"},
+    "Link": {"revops/ledger/record.py"},
     "SourceSystem": {"sync/connections/actions.py"},
     "SourceRecord": {"revops/ledger/record.py", "revops/ledger/attach.py", "revops/ledger/relink.py",
                      "revops/ledger/retention.py"},
