@@ -176,6 +176,38 @@ class Migration(migrations.Migration):
                 ("asked_delivery_id", models.BigIntegerField(default=0)),
             ],
         ),
+        migrations.CreateModel(
+            name="Circuit",
+            fields=[
+                (
+                    "connection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="circuit",
+                        serialize=False,
+                        to="sync.connection",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Calls go"),
+                            ("open", "No calls: the vendor does not answer"),
+                            ("half_open", "One call is being tried"),
+                        ],
+                        default="closed",
+                        max_length=10,
+                    ),
+                ),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("openings", models.PositiveIntegerField(default=0)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("probe_at", models.DateTimeField(null=True)),
+                ("reason", models.TextField(blank=True)),
+            ],
+        ),
         pgtrigger.migrations.AddTrigger(
             model_name="connection",
             trigger=pgtrigger.compiler.Trigger(
