@@ -104,11 +104,13 @@ def open_cases() -> list[OpenCase]:
         OpenCase(
             code=case.code,
             rule=case.rule,
-            account=case.account.crm_account or "",
+            account=case.account.crm_account or "" if case.account else "",
             ids=frozenset(str(record["external_id"]) for record in case.evidence.get("records", [])),
             sentence=case.sentence,
         )
-        for case in ExceptionCase.objects.filter(status__in=LIVE_STATUSES).select_related("account").order_by("pk")
+        for case in ExceptionCase.objects.filter(status__in=LIVE_STATUSES, account__isnull=False)
+        .select_related("account")
+        .order_by("pk")
     ]
 
 

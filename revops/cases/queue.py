@@ -256,7 +256,7 @@ def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
 
 
 def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCase]:
-    """The cases that a search text means: a case code, an account's name, an id from any system, or words of the title."""
+    """The cases that a search text means: a case code, a name of an account or system, an id of any system, a title."""
     if not text:
         return cases
     if code := _CODE.fullmatch(text):
@@ -267,7 +267,8 @@ def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCas
     accounts = list(
         Account.objects.filter(Q(name__icontains=text) | Q(crm_account=text)).values_list("pk", flat=True)[:ACCOUNTS_FOUND_MAX]
     )
-    return cases.filter(Q(account__in=accounts) | Q(title__icontains=text))
+    systems = list(SourceSystem.objects.filter(label__icontains=text).values_list("pk", flat=True))
+    return cases.filter(Q(account__in=accounts) | Q(system__in=systems) | Q(title__icontains=text))
 
 
 # --- one page --------------------------------------------------------------------------------------------------------
@@ -333,7 +334,7 @@ def page_of(found: QuerySet[ExceptionCase], *, sort: str, after: str = "", befor
     column, descending = SORTS[sort]
     cursor = _read_cursor(column, before or after)
     backwards = bool(before) and cursor is not None
-    rows = found.select_related("account", "owner").defer("evidence", "close_evidence", "sentence", "close_reason")
+    rows = found.select_related("account", "system", "owner").defer("evidence", "close_evidence", "sentence", "close_reason")
     if cursor is not None:
         lookup = TupleLessThan if descending != backwards else TupleGreaterThan
         rows = rows.filter(lookup((column, "id"), cursor))

@@ -15,18 +15,27 @@ ATTEMPTS_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One account taken for a look; `generation` is the mark that the look answers."""
+    """One account taken for a look; `generation` is the mark that the look answers, `moved` the object types that it names (none:
+    any may have moved)."""
 
     account_id: int
     generation: int
     attempts: int
     trace_id: str
+    moved: frozenset[str]
 
 
-def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[int, str] | None = None) -> None:
+def mark_due(
+    account_ids: Iterable[int],
+    *,
+    now: dt.datetime,
+    traces: Mapping[int, str] | None = None,
+    moved: Mapping[int, Iterable[str]] | None = None,
+) -> None:
     """Mark accounts due now. A mark made while a look is running is kept for the next look.
 
-    `traces` names, for each account that has one, the trace of the delivery that makes it due.
+    `traces` names, for each account that has one, the trace of the delivery that makes it due; `moved` the object types that
+    moved on it. Marks add up: once an account is marked without types, everything is looked at.
     """
     ids = sorted(set(account_ids))
     if not ids:
@@ -34,25 +43,33 @@ def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[in
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO ledger_dueaccount AS due (account_id, due_at, generation, attempts, last_error, trace_id)
-            SELECT marked.id, %s, 1, 0, '', marked.trace FROM unnest(%s::bigint[], %s::text[]) AS marked(id, trace)
+            INSERT INTO ledger_dueaccount AS due (account_id, due_at, generation, attempts, last_error, trace_id, moved)
+            SELECT marked.id, %s, 1, 0, '', marked.trace, string_to_array(marked.moved, ' ')
+              FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS marked(id, trace, moved)
             ON CONFLICT (account_id) DO UPDATE
                SET generation = due.generation + 1, due_at = LEAST(due.due_at, EXCLUDED.due_at), attempts = 0,
-                   trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END
+                   trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END,
+                   moved = CASE WHEN due.moved = '{}' OR EXCLUDED.moved = '{}' THEN '{}'
+                                ELSE ARRAY(SELECT unnest(due.moved || EXCLUDED.moved) AS kind GROUP BY kind ORDER BY kind) END
             """,
-            [now, ids, [(traces or {}).get(each, "") for each in ids]],
+            [
+                now,
+                ids,
+                [(traces or {}).get(each, "") for each in ids],
+                [" ".join(sorted(set((moved or {}).get(each, ())))) for each in ids],
+            ],
         )
 
 
-def mark_due_everywhere(system: str, *, now: dt.datetime) -> None:
-    """Mark every account that has a record in `system`: a change there that concerns no single account."""
+def mark_due_everywhere(system: str, *, now: dt.datetime, moved: Iterable[str] = ()) -> None:
+    """Mark every account that has a record in `system`: objects of these types moved there that concern no single account."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT account_id FROM ledger_sourcerecord WHERE system_id = %s AND account_id IS NOT NULL",
             [system],
         )
         ids = [row[0] for row in cursor.fetchall()]
-    mark_due(ids, now=now)
+    mark_due(ids, now=now, moved=dict.fromkeys(ids, moved))
 
 
 @transaction.atomic
@@ -66,11 +83,14 @@ def claim_due(*, limit: int, now: dt.datetime) -> list[Claim]:
                    SELECT account_id FROM ledger_dueaccount
                     WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < clock_timestamp())
                     ORDER BY due_at, account_id LIMIT %s FOR UPDATE SKIP LOCKED)
-            RETURNING account_id, generation, attempts, trace_id
+            RETURNING account_id, generation, attempts, trace_id, moved
             """,
             [LEASE_SECONDS, now, limit],
         )
-        return [Claim(*row) for row in sorted(cursor.fetchall())]
+        taken = sorted(cursor.fetchall())
+        return [
+            Claim(account, generation, attempts, trace, frozenset(moved)) for account, generation, attempts, trace, moved in taken
+        ]
 
 
 def finish(claims: Sequence[Claim]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -132,7 +133,7 @@ class Freshness(models.Model):
 
 class DueAccount(models.Model):
     """An account that detection must look at. A row here is the work; `generation` moves whenever it is marked again, so
-    that a mark made while detection runs is not lost."""
+    that a mark made while detection runs is not lost. `moved` names the object types that moved; none means any may have."""
 
     account = models.OneToOneField(Account, primary_key=True, on_delete=models.CASCADE, related_name="+")
     due_at = models.DateTimeField(db_index=True)
@@ -141,6 +142,7 @@ class DueAccount(models.Model):
     lease_until = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
     trace_id = models.CharField(max_length=32, blank=True)
+    moved = ArrayField(models.CharField(max_length=30), default=list)
 
     def __str__(self) -> str:
         return f"due: {self.account}"

@@ -8,9 +8,6 @@ from decimal import Decimal
 from revops.ledger.models import SourceRecord
 from revops.money import Money
 
-GROUP_CURRENCY = "USD"
-"""Thresholds are stated in the group's base currency."""
-
 
 def rate(currency: str, base: str, on: dt.date) -> tuple[Decimal, dt.date] | None:
     """The newest rate on or before `on` (else the oldest there is), with its date: 1 `currency` = rate `base`."""
@@ -27,7 +24,7 @@ def rate(currency: str, base: str, on: dt.date) -> tuple[Decimal, dt.date] | Non
     return value, day
 
 
-def to_base(money: Money, base: str = GROUP_CURRENCY, *, on: dt.date) -> Money | None:
+def converted(money: Money, currency: str, *, on: dt.date) -> Money | None:
     """Converted and rounded half to even; None when no rate is known, which callers must treat as the strictest case."""
-    found = rate(money.currency, base, on)
-    return None if found is None else Money.rounded(money.amount * found[0], base)
+    found = rate(money.currency, currency, on)
+    return None if found is None else Money.rounded(money.amount * found[0], currency)

@@ -69,9 +69,14 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     touched = attach_accounts(system, moved)
     told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
     traces = {account: trace for account, trace in told if account is not None}
-    mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)
+    types: dict[int, set[str]] = {}
+    for row in moved:
+        if row.account_id:
+            types.setdefault(row.account_id, set()).add(row.object_type)
+    mark_due(types.keys() - touched, now=now, traces=traces, moved=types)
+    mark_due(touched, now=now, traces=traces)  # records came or went with a link: any type may have moved
     if any(row.object_type == "accounting_period" for row in moved):
-        mark_due_everywhere(system, now=now)
+        mark_due_everywhere(system, now=now, moved=["accounting_period"])
     note_changes(system, {row.object_type for row in moved}, at=now)
     return arrivals
 

@@ -27,6 +27,7 @@ from revops.ledger.reading import WORLD_TYPES, account_ledger
 from revops.ledger.statement import StatementLine, closing_balances, statement_lines
 from revops.ledger.view import AccountLedger
 from revops.people.models import User
+from revops.policies.in_force import policies_in_force
 from revops.web.formatting import count_text, due_text, minor_html, money_html
 from revops.web.fresh import fresh_strip
 from revops.web.offers import Holders
@@ -170,11 +171,12 @@ def _statement(ledger: AccountLedger, chosen: str, labels: Mapping[str, str], ca
     for case in cases:
         for e in case.evidence.get("records") or []:
             named.setdefault((str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))), []).append(case)
+    side_by_side = [] if chosen or len(systems) < 2 else pairs(lines, systems, policies_in_force())
     return {
         "books": chosen,
         "book_tabs": [("", "Side by side"), *((slug, labels.get(slug, slug)) for slug in systems)] if len(systems) > 1 else [],
         "systems": [labels.get(slug, slug) for slug in systems],
-        "pairs": [] if chosen or len(systems) < 2 else [_pair(p, systems, labels, named) for p in pairs(lines, systems)],
+        "pairs": [_pair(p, systems, labels, named) for p in side_by_side],
         "closings": [
             {
                 "currency": c.currency,

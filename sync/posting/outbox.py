@@ -20,8 +20,9 @@ from django.db import transaction
 
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
-from revops.ledger.rates import GROUP_CURRENCY, to_base
+from revops.ledger.rates import converted
 from revops.money import Money
+from revops.policies.in_force import policies_in_force
 from revops.postings import progress
 from revops.postings.models import Posting
 from revops.postings.progress import LEASE_SECONDS, Claim, back_off_seconds, database_now
@@ -259,7 +260,8 @@ def _words(error: Exception) -> str:
 def _over_cap(claimed: Claim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
-    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
+    currency = policies_in_force().reporting_currency
+    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(
         Posting.objects.filter(system=claimed.system, first_sent_at__gte=since)
@@ -270,7 +272,7 @@ def _over_cap(claimed: Claim) -> str:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
     mine = measure(Posting.objects.select_related("plan").get(pk=claimed.posting_id))
-    sent = Money.zero(GROUP_CURRENCY)
+    sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
     if mine and amount_max < sent + mine:
@@ -279,14 +281,14 @@ def _over_cap(claimed: Claim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """Amounts in group currency; one that cannot be converted counts as the whole cap."""
-    today = database_now().date()
+    """Amounts in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
         money = Money.from_minor(posting.plan.amount_minor, posting.plan.currency)
         if not money:
-            return Money.zero(GROUP_CURRENCY)
-        converted = to_base(money, GROUP_CURRENCY, on=today)
-        return unknown if converted is None else converted
+            return Money.zero(currency)
+        found = converted(money, currency, on=today)
+        return unknown if found is None else found
 
     return amount

@@ -4,47 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 
-from revops.detection.rule import (
-    Difference,
-    Example,
-    Finding,
-    Playbook,
-    Rule,
-    beyond_tolerance,
-    fact,
-    money,
-    text,
-    usd,
-)
+from revops.detection.examples import Expected, Stated, at, billing, erp, example, period, proration, subscription
+from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, rounding_words, text
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.ownership.owners import owner_of
-from revops.processes.period_close import PERIOD_CLOSE
+from revops.money import Money
+from revops.policies.policies import Policies
 
 LIVE = frozenset({"active", "past_due", "trialing", "unpaid"})
 LOCKS = ("ar_locked", "all_locked", "closed")
-ORDER = PERIOD_CLOSE.prerequisite("lock", "subscriptions_current")
+ORDER = Order("period_close", stage="lock", needs="subscriptions_current")
 
 
-def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     copies = {
         copy.refs["billing_subscription"]: copy
         for copy in ledger.of("subscription", "erp")
         if copy.refs.get("billing_subscription")
     }
-    for subscription in ledger.of("subscription", "billing"):
-        copy = copies.get(subscription.external_id)
-        current = money(subscription, "annual_amount")
-        if copy is None or current is None or text(subscription, "status") not in LIVE:
+    for billed in ledger.of("subscription", "billing"):
+        copy = copies.get(billed.external_id)
+        current = money(billed, "annual_amount")
+        if copy is None or current is None or text(billed, "status") not in LIVE:
             continue
         stale = money(copy, "annual_amount")
-        if stale is None or not beyond_tolerance(current, stale):
+        if stale is None or not policies.beyond_tolerance(current, stale):
             continue
-        since = changed_at(ledger, subscription)
+        since = changed_at(ledger, billed)
         locked, due_at = _lock(ledger, since, now)
-        if due_at is None:
-            continue
-        yield _finding(subscription, copy, since, locked, due_at)
+        if due_at is not None:
+            grace = policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs).grace
+            yield _finding(billed, copy, policies, since=since, locked=locked, due_at=due_at + grace)
 
 
 def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime:
@@ -63,25 +54,32 @@ def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime
 def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[LedgerRecord | None, dt.datetime | None]:
     """The first locked period that the change belongs before the end of; else when the period of the change ends."""
     end_of_own: dt.datetime | None = None
-    for period in sorted(ledger.of("accounting_period", "erp"), key=lambda p: str(p.fields.get("start_on"))):
-        start, end = period.fields.get("start_on"), period.fields.get("end_on")
+    for month in sorted(ledger.of("accounting_period", "erp"), key=lambda p: str(p.fields.get("start_on"))):
+        start, end = month.fields.get("start_on"), month.fields.get("end_on")
         if not isinstance(start, dt.date) or not isinstance(end, dt.date) or end < since.date():
             continue
         ends_at = dt.datetime.combine(end + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC)
-        if any(period.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
-            return period, max(since, period.effective_at)
+        if any(month.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
+            return month, max(since, month.effective_at)
         if start <= since.date() <= end:
             end_of_own = ends_at
     return None, max(end_of_own, now + dt.timedelta(days=1)) if end_of_own else None
 
 
 def _finding(
-    subscription: LedgerRecord, copy: LedgerRecord, since: dt.datetime, locked: LedgerRecord | None, due_at: dt.datetime
+    subscription: LedgerRecord,
+    copy: LedgerRecord,
+    policies: Policies,
+    *,
+    since: dt.datetime,
+    locked: LedgerRecord | None,
+    due_at: dt.datetime,
 ) -> Finding:
     current, stale = money(subscription, "annual_amount"), money(copy, "annual_amount")
     assert current is not None
     assert stale is not None
     same = current.currency == stale.currency
+    stage = policies.stage_of("subscription", [text(subscription, "status")])
     where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
     return Finding(
         subjects=(subscription, copy),
@@ -93,76 +91,47 @@ def _finding(
             Difference(
                 "annual_amount",
                 "Recurring amount a year",
-                owner_of("subscription", "annual_amount"),
+                policies.owner_for("subscription", "annual_amount", stage),
                 ((subscription, current), (copy, stale)),
             ),
             Difference(
                 "changed_at",
                 "Last changed",
-                owner_of("subscription", "changed_at"),
+                policies.owner_for("subscription", "changed_at", stage),
                 ((subscription, since), (copy, copy.effective_at)),
             ),
         ),
         context=(locked,) if locked is not None else (),
-        inputs={"in billing": str(current), "in the ERP": str(stale), "order": ORDER.why},
+        inputs={"in billing": str(current), "in the ERP": str(stale)},
+        order=ORDER,
     )
 
 
-_NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-_OCTOBER = dt.datetime(2026, 10, 14, 9, tzinfo=dt.UTC)
+_OCTOBER = at("2026-10-14 09:00")
+_LOCKED_ON = at("2026-11-19 00:00")
+_COPY = erp(subscription("77", at("2026-01-05 00:00"), annual="48000.00", status=None, twin="sub_1"))
 
 
-def _subscription(annual: str, at: dt.datetime = _OCTOBER, status: str = "active") -> tuple[str, object]:
-    return ("billing", fact("subscription", "sub_1", at, status=status, annual_amount=usd(annual), changed_at=at))
+def _billed(annual: str | None = "60000.00", changed_at: dt.datetime = _OCTOBER, status: str = "active") -> Stated:
+    return billing(subscription("sub_1", changed_at, annual=annual, status=status, changed_at=changed_at))
 
 
-def _copy(annual: str) -> tuple[str, object]:
-    at = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    return ("erp", fact("subscription", "77", at, refs={"billing_subscription": "sub_1"}, annual_amount=usd(annual)))
+def _month(month: int, lock: str = "") -> Stated:
+    return erp(period(2026, month, _LOCKED_ON, lock=lock))
 
 
-def _proration(at: dt.datetime) -> tuple[str, object]:
-    refs = {"subscription": "sub_1"}
-    return (
-        "billing",
-        fact("proration", "ii_1", at, refs=refs, is_proration=True, period_start_at=at, amount=usd("900.00")),
-    )
-
-
-def _period(month: int, locked: bool) -> tuple[str, object]:
-    start = dt.date(2026, month, 1)
-    end = dt.date(2026, month + 1, 1) - dt.timedelta(days=1)
-    at = dt.datetime(2026, 11, 19, tzinfo=dt.UTC)
-    return (
-        "erp",
-        fact(
-            "accounting_period",
-            str(200 + month),
-            at,
-            name=f"2026-{month:02}",
-            start_on=start,
-            end_on=end,
-            ar_locked=locked,
-            all_locked=False,
-            closed=False,
-        ),
-    )
-
-
-def _example(name: str, *facts: object, finds: int = 0, waits: int = 0) -> Example:
-    return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
+def _found(due: dt.datetime = _LOCKED_ON, amount: str = "12000.00", currency: str = "USD") -> list[Expected]:
+    return [Expected(amount, ("billing subscription sub_1", "erp subscription 77"), due=due, currency=currency)]
 
 
 RULE = Rule(
     code="close_on_stale_subscription",
     title="Period is closing on stale subscription data",
-    severity="critical",
-    team="finance",
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
-    tolerance="0.05 (1 in currencies without decimals)",
-    reads=frozenset({"subscription", "accounting_period"}),
+    tolerance=rounding_words,
+    reads=frozenset({"subscription", "proration", "accounting_period"}),
     playbook=Playbook(
-        means=ORDER.why,
+        means="The ERP will report the period's recurring revenue from terms that the customer no longer has.",
         check=(
             "When did the subscription change in billing, and did the change ever reach the ERP?",
             "Can the lock of the period wait until the ERP's order is refreshed?",
@@ -171,35 +140,115 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example(
-            "changed in October, October is locked",
-            _subscription("60000.00"),
-            _copy("48000.00"),
-            _period(10, True),
-            finds=1,
+        *(
+            example(f"changed in October, October is locked ({lock})", _billed(), _COPY, _month(10, lock), expect=_found())
+            for lock in LOCKS
         ),
-        _example(
+        *(
+            example(f"{status} counts", _billed(status=status), _COPY, _month(10, "closed"), expect=_found())
+            for status in sorted(LIVE)
+        ),
+        example("the ERP carries more", _billed("40000.00"), _COPY, _month(10, "ar_locked"), expect=_found(amount="8000.00")),
+        example("six cents are no rounding", _billed("48000.06"), _COPY, _month(10, "ar_locked"), expect=_found(amount="0.06")),
+        example(
+            "other currencies: what billing charges is at risk",
+            billing(subscription("sub_1", annual=Money(Decimal(50000), "EUR"), changed_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(amount="50000", currency="EUR"),
+        ),
+        example(
             "the proration tells when it changed",
-            _subscription("60000.00", _NOW),
-            _proration(_OCTOBER),
-            _copy("48000.00"),
-            _period(10, True),
-            finds=1,
+            _billed(changed_at=at("2026-11-20 12:00")),
+            billing(proration("ii_1", _OCTOBER, amount="900.00", subscription="sub_1", starts_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
         ),
-        _example(
+        example(
+            "an invoiced proration still tells when it changed",
+            _billed(changed_at=at("2026-11-20 12:00")),
+            billing(proration("ii_1", amount="900.00", subscription="sub_1", starts_at=_OCTOBER, deleted=True)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "no proration and no stamp: since when billing has had it",
+            billing(subscription("sub_1", _OCTOBER, annual="60000.00")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
             "changed in September, October is locked",
-            _subscription("60000.00", _OCTOBER - dt.timedelta(days=30)),
-            _copy("48000.00"),
-            _period(9, False),
-            _period(10, True),
-            finds=1,
+            _billed(changed_at=at("2026-09-14 09:00")),
+            _COPY,
+            _month(9),
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "changed on the last day of the locked month",
+            _billed(changed_at=at("2026-10-31 23:59")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "changed on the first day of the locked month",
+            _billed(changed_at=at("2026-10-01 00:00")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "the month was locked before billing changed it: late from the change on",
+            _billed(changed_at=at("2026-10-14 09:00")),
+            _COPY,
+            erp(period(2026, 10, at("2026-10-10 00:00"), lock="closed")),
+            expect=_found(due=_OCTOBER),
         ),
     ),
     silent_on=(
-        _example("the copy is current", _subscription("60000.00"), _copy("60000.00"), _period(10, True)),
-        _example("cancelled", _subscription("60000.00", status="canceled"), _copy("48000.00"), _period(10, True)),
-        _example("no copy in the ERP", _subscription("60000.00"), _period(10, True)),
-        _example("the lock was before the change", _subscription("60000.00"), _copy("48000.00"), _period(9, True)),
-        _example("nothing locked: not yet due", _subscription("60000.00"), _copy("48000.00"), _period(10, False), waits=1),
+        example("the copy is current", _billed("48000.00"), _COPY, _month(10, "ar_locked")),
+        example("five cents are rounding", _billed("48000.05"), _COPY, _month(10, "ar_locked")),
+        example("cancelled", _billed(status="canceled"), _COPY, _month(10, "ar_locked")),
+        example("no copy in the ERP", _billed(), _month(10, "ar_locked")),
+        example("billing states no amount", _billed(None), _COPY, _month(10, "ar_locked")),
+        example(
+            "the ERP states no amount", _billed(), erp(subscription("77", annual=None, twin="sub_1")), _month(10, "ar_locked")
+        ),
+        example("the lock was before the change", _billed(), _COPY, _month(9, "ar_locked")),
+        example("no period is known", _billed(), _COPY),
+        example(
+            "a pending charge that is no proration does not tell when it changed",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            billing(proration("ii_1", amount="9.00", subscription="sub_1", starts_at=_OCTOBER, is_proration=False)),
+            _COPY,
+            _month(10, "ar_locked"),
+        ),
+        example(
+            "another subscription's proration does not tell when this one changed",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            billing(proration("ii_1", amount="9.00", subscription="sub_2", starts_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+        ),
+        example(
+            "next month is locked ahead, the change is of this one: not yet due",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            _COPY,
+            _month(11),
+            _month(12, "ar_locked"),
+            expect=_found(due=at("2026-12-01 00:00")),
+        ),
+        example(
+            "the month of the change is over, not locked: looked at again tomorrow",
+            _billed(),
+            _COPY,
+            _month(10),
+            expect=_found(due=at("2026-11-21 12:00")),
+        ),
     ),
 )

@@ -75,7 +75,12 @@ def test_a_reason_is_compulsory(analyst: User, case: ExceptionCase) -> None:
     for reason in ("", "  ", "x" * 2001):
         with pytest.raises(Rejected) as refused:
             compose_plan(
-                kind="credit_memo", case=case, account=case.account, inputs=credit_inputs(), reason=reason, acting_user=analyst
+                kind="credit_memo",
+                case=case,
+                account=world.account_of(case),
+                inputs=credit_inputs(),
+                reason=reason,
+                acting_user=analyst,
             )
         assert refused.value.field == "reason"
 

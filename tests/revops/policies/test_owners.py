@@ -6,15 +6,17 @@ import itertools
 
 import pytest
 
+from revops.detection.examples import ledger_of
 from revops.detection.registry import RULES
-from revops.detection.rule import ledger_of
 from revops.ledger.facts import SHAPES
 from revops.ledger.models import SystemRole
-from revops.ownership.owners import OWNERS, owner_of, ownership_of
 from revops.people.models import Role
+from revops.policies.in_force import policies_in_force
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 
+POLICIES = policies_in_force()
+OWNERS = POLICIES.ownership.lines
 STAGES = ("*", "quoted", "booked")
 FIELDS = [(name, field) for name, shape in SHAPES.items() for field in shape.fields]
 
@@ -22,14 +24,14 @@ FIELDS = [(name, field) for name, shape in SHAPES.items() for field in shape.fie
 @pytest.mark.parametrize(("object_type", "field"), FIELDS)
 def test_every_field_that_a_system_may_state_has_one_owner(object_type: str, field: str) -> None:
     for stage in STAGES:
-        line = ownership_of(object_type, field, stage)
-        assert line.role in SystemRole.values
+        line = POLICIES.ownership_of(object_type, field, stage)
+        assert line.owner in SystemRole.values
         assert line.why.endswith(".")
 
 
 def test_every_line_decides_something_and_names_what_exists() -> None:
     asked = itertools.product(FIELDS, STAGES)
-    deciding = {ownership_of(*pair, stage) for pair, stage in asked}
+    deciding = [POLICIES.ownership_of(*pair, stage) for pair, stage in asked]
     assert [line for line in OWNERS if line not in deciding] == []
     assert {line.object_type for line in OWNERS} == set(SHAPES)
     for line in OWNERS:
@@ -52,26 +54,28 @@ def test_every_line_decides_something_and_names_what_exists() -> None:
     ],
 )
 def test_who_owns_what(object_type: str, field: str, stage: str, role: str) -> None:
-    assert owner_of(object_type, field, stage) == role
+    assert POLICIES.owner_for(object_type, field, stage) == role
 
 
 @pytest.mark.parametrize("unknown", ["quote", "", "*", "Invoice"])
 def test_what_nobody_declared_has_no_owner(unknown: str) -> None:
     with pytest.raises(LookupError, match="nobody declared"):
-        owner_of(unknown, "total")
+        POLICIES.owner_for(unknown, "total", "*")
 
 
 @pytest.mark.parametrize("code", RULES)
 def test_a_rule_names_the_declared_owner_of_what_it_compares(code: str) -> None:
     rule, compared = RULES[code], 0
     for example in rule.fires_on:
-        for finding in rule.find(ledger_of(example), example.now):
+        for finding in rule.find(ledger_of(example), POLICIES, example.now):
             for difference in finding.differences:
                 kinds = {record.object_type for record, _ in difference.values}
-                owners = {owner_of(kind, difference.field) for kind in kinds if difference.field in SHAPES[kind].fields}
+                owners = {
+                    POLICIES.owner_for(kind, difference.field, "*") for kind in kinds if difference.field in SHAPES[kind].fields
+                }
                 assert not owners or difference.owner in owners, (difference.field, kinds)
                 compared += bool(owners)
-    assert compared or not any(finding.differences for e in rule.fires_on for finding in rule.find(ledger_of(e), e.now))
+    assert compared or not any(finding.differences for e in rule.fires_on for finding in rule.find(ledger_of(e), POLICIES, e.now))
 
 
 def test_the_owner_is_shown_with_the_difference(db: None) -> None:
@@ -80,4 +84,15 @@ def test_the_owner_is_shown_with_the_difference(db: None) -> None:
     shown = body(Caller(world.person("pat", Role.APPROVER)).get(f"cases/{case.pk}/"))
     owners = {line["field"]: line["owner"] for line in shown["evidence"]["differences"]}
     assert {"total", "amount_remaining"} <= set(owners)
-    assert {field: owner_of("invoice", field) for field in owners if field in SHAPES["invoice"].fields}.items() <= owners.items()
+    known = [field for field in owners if field in SHAPES["invoice"].fields]
+    assert {field: POLICIES.owner_for("invoice", field, "*") for field in known}.items() <= owners.items()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "stage"),
+    [(["pending"], "quoted"), (["incomplete"], "quoted"), (["active"], "booked"), (["pending", "active"], "booked"),
+     (["ended", "incomplete"], "booked"), ([], "*"), ([None, "never heard of"], "*")],
+)  # fmt: skip
+def test_an_object_is_at_the_furthest_stage_that_a_system_says(statuses: list[object], stage: str) -> None:
+    assert POLICIES.stage_of("subscription", statuses) == stage
+    assert POLICIES.stage_of("invoice", statuses) == "*"
