@@ -68,6 +68,13 @@ class Checkpoints(Part):
         return self
 
 
+class Connections(Part):
+    """When a connected system is an exception itself: so many dead letters wait, or reading it failed so often in a row."""
+
+    dead_letters: int = Field(ge=1, le=1000)
+    failed_reads: int = Field(ge=1, le=1000)
+
+
 class Ownership(Part):
     """`owner` has the last word on `field` of `object_type` (`*` = every field) at `stage` (`*` = any)."""
 
@@ -97,6 +104,7 @@ class Policies(Part):
     rules: Annotated[Mapping[str, RulePolicy], FROZEN]
     processes: Annotated[Mapping[str, Process], FROZEN]
     checkpoints: Checkpoints
+    connections: Connections
     stages: Annotated[Mapping[str, Annotated[Mapping[str, tuple[str, ...]], FROZEN]], FROZEN]
     ownership: OwnershipTable
 

@@ -11,10 +11,12 @@ import logging
 from django.db import connection
 
 from revops.cases.lifecycle import wake_due_cases
+from revops.detection.connections import settle_connections
 from revops.detection.run import mark_expected
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.pull.poll import announce_reads
+from sync.workers.connection_health import connection_healths
 
 _log = logging.getLogger("sync.workers.sweep")
 
@@ -45,9 +47,11 @@ def due_tasks() -> list[str]:
 
 
 def sweep_once(now: dt.datetime) -> list[str]:
-    """Wake what has become due by time alone, announce finished reads, ring for due work. Returns the tasks rung for."""
+    """Wake what has become due by time alone, settle the cases of connections, announce finished reads, ring for due work.
+    Returns the tasks rung for."""
     wake_due_cases(now=now)
     mark_expected(now=now)
+    settle_connections(connection_healths(), now=now)
     announce_reads()
     rung = due_tasks()
     for task in rung:

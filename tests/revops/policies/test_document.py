@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
+from revops.detection.connections import CONNECTION_RULES
 from revops.detection.registry import RULES
 from revops.money import Money
 from revops.policies.document import DocumentInvalid, policies_of
@@ -102,7 +103,7 @@ def test_a_rule_without_a_section_is_judged_as_the_default() -> None:
 
 
 def test_every_section_is_of_a_rule_that_exists() -> None:
-    assert set(policies_in_force().rules) - {"default"} == set(RULES)
+    assert set(policies_in_force().rules) - {"default"} == {*RULES, *CONNECTION_RULES}
 
 
 @pytest.mark.parametrize(
@@ -125,5 +126,5 @@ def test_durations_in_words(duration: dt.timedelta, words: str) -> None:
 def test_the_document_can_be_read_from_the_top_down() -> None:
     text = DEFAULTS.read_text(encoding="utf-8")
     assert max(len(line) for line in text.splitlines()) <= 140
-    for word in ("tolerance", "resolve_within", "rules", "processes", "checkpoints", "stages", "ownership"):
+    for word in ("tolerance", "resolve_within", "rules", "processes", "checkpoints", "connections", "stages", "ownership"):
         assert f"[{word}" in text
