@@ -12,8 +12,10 @@ from django.test import Client
 from revops.accounts.models import Account
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
+from revops.people.actors import System
 from revops.people.models import Role
 from revops.policies.in_force import policies_in_force
+from sync.connections import change_connection
 from sync.intake import inbox
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.workers.sweep import sweep_once
@@ -89,7 +91,7 @@ def test_a_connection_that_cannot_be_read_is_a_case_until_it_can(stripe: Connect
 def test_a_connection_that_is_switched_off_is_no_exception(stripe: Connection) -> None:
     fail(stripe, 9)
     sweep_once(now())
-    Connection.objects.filter(pk=stripe.pk).update(active=False)
+    change_connection(stripe.pk, active=False, acting_user=System("tests"))
     sweep_once(now())
     assert the_case().status == "closed"
 
@@ -111,7 +113,7 @@ def test_people_see_and_work_it_and_nobody_is_offered_a_plan(dead_letters: int) 
     assert shown["policies"] == policies_in_force().version
     assert [row["id"] for row in body(Caller(farid).get("cases/?rule=dead_letters_pile_up"))["results"]] == [case.pk]
     inputs = {"kind": "credit_memo", "case": case.pk, "inputs": {}, "reason": "why"}
-    answer = Caller(farid).post("plans/", inputs)
+    answer = Caller(farid).post("change-plans/", inputs)
     assert (answer.status_code, body(answer)["code"]) == (422, "case_about_a_system")
 
 
