@@ -11,6 +11,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
+from revops.work_queues.rows import QueueRow
 
 
 class PlanState(models.TextChoices):
@@ -162,7 +163,7 @@ class ChangePlan(models.Model):
         return f"CP-{self.pk:05d}"
 
 
-class Posting(models.Model):
+class Posting(QueueRow):
     """One exact call of a plan, stored before the first byte leaves.
 
     `key` is the idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every
@@ -188,10 +189,6 @@ class Posting(models.Model):
     target_type = models.CharField(max_length=30)
     target_id = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
-    attempts = models.PositiveIntegerField(default=0)
-    fence = models.PositiveBigIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(null=True)
     first_sent_at = models.DateTimeField(null=True)
     absent_seen_at = models.DateTimeField(null=True)
     needs_person = models.BooleanField(default=False)
@@ -213,7 +210,7 @@ class Posting(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["next_attempt_at", "id"],
                 name="posting_due",
                 condition=models.Q(state__in=["released", "sending", "unknown"]),
             ),

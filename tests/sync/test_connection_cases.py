@@ -44,7 +44,7 @@ def dead_letters(web: str, stripe: Connection) -> int:
 def fail(stripe: Connection, times: int) -> None:
     """Reading one stream has failed so often in a row; 0: the last read came to its end."""
     Watermark.objects.filter(connection=stripe, stream="events").update(
-        failures=times, last_error="503 from the vendor" if times else ""
+        attempts=times, last_error="503 from the vendor" if times else ""
     )
 
 
