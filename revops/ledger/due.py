@@ -15,8 +15,8 @@ from revops.work_queues.queue import BackOff, WorkQueue
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim(Claim):
-    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers, `moved` the object types
-    that moved (none: any may have)."""
+    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers, `moved` the object
+    types that moved (none: any may have)."""
 
     marks: int
     trace_id: str
@@ -55,7 +55,8 @@ def mark_due(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO ledger_dueaccount AS due (account_id, next_attempt_at, marks, attempts, fence, last_error, trace_id, moved)
+            INSERT INTO ledger_dueaccount AS due
+                   (account_id, next_attempt_at, marks, attempts, fence, last_error, trace_id, moved)
             SELECT marked.id, %s, 1, 0, 0, '', marked.trace, string_to_array(marked.moved, ' ')
               FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS marked(id, trace, moved)
             ON CONFLICT (account_id) DO UPDATE

@@ -15,8 +15,8 @@ from revops.cases.models import ExceptionCase
 from revops.people.actors import System
 from revops.people.models import Role
 from revops.policies.in_force import policies_in_force
+from sync.applying.drain import process_all
 from sync.connections import change_connection
-from sync.intake import inbox
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.workers.sweep import sweep_once
 from tests.factories import an_account
@@ -37,7 +37,7 @@ def dead_letters(web: str, stripe: Connection) -> int:
         for number in range(policies_in_force().connections.dead_letters):
             bad = rendered(event(number, "Aurora")).replace(b'"balance": 0,', b"")
             assert client.post("/intake/stripe/", content=bad, headers=headers(bad)).status_code == 202
-    inbox.process_all(now())
+    process_all(now())
     return Delivery.objects.filter(state=DeliveryState.QUARANTINED).count()
 
 

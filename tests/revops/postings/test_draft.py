@@ -201,7 +201,7 @@ def test_i29_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -
     plan = credit_plan(analyst, case)
     columns = (
         "kind, account_id, maker_id, subject, reason, inputs, amount_minor, currency, digest, facts_digest, facts, outcome, "
-        "row_version, trace_id"
+        "policy_version, row_version, trace_id"
     )
     copy = f"INSERT INTO postings_changeplan (state, {columns}) SELECT %s, {columns} FROM postings_changeplan WHERE id = %s"
     assert refused(copy, "released", plan.pk)
