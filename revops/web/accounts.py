@@ -20,6 +20,7 @@ from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.cases.queue import capped_count, records_with_id
 from revops.detection.registry import RULES
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
+from revops.keyset import Keyset
 from revops.ledger import relink
 from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
@@ -27,16 +28,19 @@ from revops.ledger.models import SourceRecord, SourceSystem
 from revops.ledger.reading import WORLD_TYPES, account_ledger
 from revops.ledger.statement import StatementLine, closing_balances, statement_lines
 from revops.ledger.view import AccountLedger
+from revops.parameters import row_id
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
+from revops.web.addresses import href
 from revops.web.formatting import count_text, due_text, minor_html, money_html
 from revops.web.fresh import fresh_strip
 from revops.web.offers import Holders
+from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, id_of, one, signed_in
 from revops.web.rows import case_row
 from revops.web.side_by_side import Pair, closings, moved, pairs
 
-PAGE_SIZE = 50
+BY_NAME = Keyset(("name", "id"), descending=False)
 
 
 @require_safe
@@ -50,13 +54,9 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
         ids = [record.account_id for record in records_with_id(text) if record.account_id]
         rows = rows.filter(Q(name__icontains=text) | Q(crm_account=text) | Q(pk__in=ids))
     total = count_text(capped_count(rows, 5000), 5000)
-    name, _, key = request.GET.get("after", "").rpartition("~")
-    if key.isdecimal() and len(key) < 19:
-        rows = rows.filter(Q(name__gte=name) & (Q(name__gt=name) | Q(pk__gt=int(key))))
-    page = list(rows.order_by("name", "id")[: PAGE_SIZE + 1])
-    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    page = BY_NAME.page(rows, **cursors_in(request))
     open_cases = dict(
-        ExceptionCase.objects.filter(account__in=page)
+        ExceptionCase.objects.filter(account__in=page.rows)
         .exclude(status=CaseStatus.CLOSED)
         .order_by()
         .values_list("account")
@@ -64,7 +64,7 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     )
     systems = dict(SourceSystem.objects.values_list("slug", "label"))
     links: dict[int, list[str]] = {}
-    for link in AccountLink.objects.filter(account__in=page).exclude(basis=AccountLink.Basis.REFUSED).order_by("system"):
+    for link in AccountLink.objects.filter(account__in=page.rows).exclude(basis=AccountLink.Basis.REFUSED).order_by("system"):
         links.setdefault(link.account_id, []).append(systems.get(link.system, link.system))
     context = {
         "page": "accounts",
@@ -73,10 +73,9 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
         "total": total,
         "rows": [
             {"account": a, "cases": open_cases.get(a.pk, 0), "systems": " · ".join(dict.fromkeys(links.get(a.pk, [])))}
-            for a in page
+            for a in page.rows
         ],
-        "after": f"{page[-1].name}~{page[-1].pk}" if more else "",
-        "paged": bool(request.GET.get("after")),
+        "pager": pager(request, page),
     }
     return render(request, "accounts/list.html", context)
 
@@ -227,7 +226,7 @@ def _pair(pair: Pair, systems: Sequence[str], labels: Mapping[str, str], named: 
     return {
         "on": min((line.on.isoformat() for line in pair.lines.values() if line.on), default=""),
         "documents": [
-            {"label": line.document, "href": f"/records/{line.record.id}/", "system": labels.get(slug, slug),
+            {"label": line.document, "href": href("record", line.record.id), "system": labels.get(slug, slug),
              "nameless": line.document == line.record.external_id}
             for slug, line in pair.lines.items()
         ],
@@ -246,7 +245,7 @@ def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named
         "on": line.on.isoformat() if line.on else "",
         "document": line.document,
         "kind": SHAPES[line.kind].label,
-        "href": f"/records/{line.record.id}/",
+        "href": href("record", line.record.id),
         "system": systems.get(line.system, line.system),
         "status": line.status.replace("_", " "),
         "debit": money_html(line.debit) if line.debit is not None else "",
@@ -312,7 +311,7 @@ def link(request: HttpRequest) -> HttpResponse:
     """Tie a customer record to an account, with the reason."""
     user = signed_in(request)
     require(user, "link_account")
-    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), _number(request.POST.get("record", "")))
+    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), row_id(request.POST.get("record", "")))
     try:
         account = _account_in(user, request.POST.get("account", ""))
         relink.link_customer(
@@ -325,15 +324,15 @@ def link(request: HttpRequest) -> HttpResponse:
         )
     except (Conflict, Rejected) as error:
         return _link_refused(request, user, error, record.pk)
-    return back(request, f"/accounts/{account.code}/", f"{record.external_id} belongs to {account.name} now")
+    return back(request, href("account", account.code), f"{record.external_id} belongs to {account.name} now")
 
 
 def _account_in(user: User, text: str) -> Account:
     """An account by its code or exact name. Raises `Rejected` when none or several fit."""
     words = text.strip()
     rows = visible_to(user, Account)
-    if words.upper().startswith("AC-") and words[3:].isdecimal() and len(words) < 20:
-        rows = rows.filter(pk=int(words[3:]))
+    if words.upper().startswith("AC-") and (key := row_id(words[3:])) is not None:
+        rows = rows.filter(pk=key)
     else:
         rows = rows.filter(name__iexact=words)
     found = list(rows[:2])
@@ -341,10 +340,6 @@ def _account_in(user: User, text: str) -> Account:
         many = "Several accounts have this name: use the code, such as AC-00012." if found else "There is no such account."
         raise Rejected("account_unknown", many, field="account")
     return found[0]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _link_refused(request: HttpRequest, user: User, error: RevOpsError, record_id: int) -> HttpResponse:
@@ -359,7 +354,7 @@ def unlink(request: HttpRequest, code: str) -> HttpResponse:
     user, now = signed_in(request), timezone.now()
     require(user, "link_account")
     account = one(visible_to(user, Account).select_related("legal_entity"), id_of(code, "AC"))
-    tie = one(AccountLink.objects.filter(account=account), _number(request.POST.get("link", "")))
+    tie = one(AccountLink.objects.filter(account=account), row_id(request.POST.get("link", "")))
     try:
         relink.unlink_customer(
             system=tie.system,
@@ -372,4 +367,4 @@ def unlink(request: HttpRequest, code: str) -> HttpResponse:
         context = account_context(request, user, account, now)
         context |= {"problem": error.message, "typed": {"link": tie.pk, "reason": request.POST.get("reason", "")}}
         return render(request, "accounts/account.html", context, status=http_status(error))
-    return back(request, f"/accounts/{account.code}/", f"{tie.customer_id} does not belong to {account.name} any more")
+    return back(request, href("account", account.code), f"{tie.customer_id} does not belong to {account.name} any more")

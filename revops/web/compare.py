@@ -19,6 +19,7 @@ from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Ownership
+from revops.web.addresses import href
 from revops.web.formatting import absent_html, ago_text, instant_html, value_html
 from revops.web.naming import Names, keys_in, names_of, record_name
 
@@ -143,7 +144,7 @@ def _column(
         slug=system.slug,
         label=system.label,
         role=ROLE_LABELS.get(system.role, system.role),
-        records=[(record_name(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
+        records=[(record_name(r), SHAPES[r.object_type].label, href("record", r.pk)) for r in records],
         as_of=instant_html(newest),
         read=ago_text(read, now),
         stale=any(line.stale for line in lines) or not lines,

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from revops.ledger.models import SourceRecord
 from revops.ledger.view import label_of
+from revops.web.addresses import href
 from revops.web.formatting import prose, straight
 
 Key = tuple[str, str, str]
@@ -65,7 +66,7 @@ class Names:
         if found is None or found.name == external_id:
             return format_html('<span class="id long">{}</span>', external_id)
         return format_html(
-            '<a href="/records/{}/">{}</a> <span class="id long muted">{}</span>', found.pk, found.name, external_id
+            '<a href="{}">{}</a> <span class="id long muted">{}</span>', href("record", found.pk), found.name, external_id
         )
 
     def _in_prose(self, system: str, object_type: str, external_id: str) -> SafeString:
@@ -73,12 +74,12 @@ class Names:
         found = self.known[system, object_type, external_id]
         if len(external_id) <= READ_LENGTH_MAX:
             return self.html(system, object_type, external_id)
-        return format_html('<a href="/records/{}/" title="{}">{}</a>', found.pk, external_id, found.name)
+        return format_html('<a href="{}" title="{}">{}</a>', href("record", found.pk), external_id, found.name)
 
     def href(self, system: str, object_type: str, external_id: str) -> str:
         """The page of that record, or the empty string."""
         found = self.known.get((system, object_type, external_id))
-        return f"/records/{found.pk}/" if found else ""
+        return href("record", found.pk) if found else ""
 
     def value(self, system: str, field_name: str, value: object) -> SafeString | None:
         """The value of a field that holds ids of other objects; None for every other field."""

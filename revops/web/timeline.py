@@ -10,6 +10,7 @@ from revops.cases.models import CaseNote, ExceptionCase, Severity
 from revops.ledger.facts import SHAPES
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.money import Money
+from revops.web.addresses import href, href_of_subject
 from revops.web.compare import OWN_FIELDS, field_label, shown_value
 from revops.web.formatting import money_text
 from revops.web.naming import record_name
@@ -125,8 +126,7 @@ def _short(value: object) -> str:
 
 
 def _subject_href(subject: str) -> str:
-    kind, _, key = subject.partition(":")
-    return f"/plans/CP-{int(key):05d}/" if kind == "changeplan" and key.isdecimal() else ""
+    return href_of_subject(subject) if subject.startswith("changeplan:") else ""
 
 
 def _entries(entries: list[LedgerEntry], by_id: dict[int, SourceRecord]) -> list[Moment]:
@@ -154,7 +154,7 @@ def _entry(entry: LedgerEntry, record: SourceRecord, before: LedgerEntry | None)
         who=record.system.label,
         text=f"{_ARRIVALS.get(entry.arrival, 'stated')} {what}{deleted}",
         trace=entry.trace_id,
-        href=f"/records/{record.pk}/",
+        href=href("record", record.pk),
         changes=_moved(record.object_type, before, entry) if before is not None and entry.arrival != "restated" else (),
     )
 

@@ -99,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(claimed, door, client, operation, posting, call_of(posting)).run()
+        _Attempt(held, claimed, door, client, operation, posting, call_of(posting)).run()
 
 
 def _operation(connector: Connector, name: str) -> Operation:
@@ -123,6 +123,7 @@ def call_of(posting: Posting) -> Call:
 class _Attempt:
     """One attempt in hand."""
 
+    held: Held[PostingClaim]
     claimed: PostingClaim
     door: Door
     client: Client
@@ -143,8 +144,8 @@ class _Attempt:
             return
         if not self._facts_stand():
             return
-        held = self._admit()
-        if held is None:
+        if self._admit() is None:
+            self.held.renew()
             self._send()
 
     # -- looking up ---------------------------------------------------------------------------------------------------
