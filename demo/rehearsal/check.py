@@ -139,7 +139,7 @@ def cases_of_accounts() -> list[OpenCase]:
         OpenCase(
             code=case.code,
             rule=case.rule,
-            account=case.account.crm_account or "" if case.account else "",
+            account=_crm_id(case.account_id),
             ids=frozenset(str(record["external_id"]) for record in case.evidence.get("records", [])),
             amount=Money.from_minor(case.amount_minor, case.currency).amount,
             currency=case.currency,
@@ -148,6 +148,14 @@ def cases_of_accounts() -> list[OpenCase]:
         )
         for case in ExceptionCase.objects.filter(account__isnull=False).select_related("account").order_by("pk")
     ]
+
+
+def _crm_id(account_id: int | None) -> str:
+    """The id of the account's customer in the CRM; empty when it has none there."""
+    from revops.accounts.models import AccountLink
+
+    link = AccountLink.objects.filter(account=account_id, system="salesforce").exclude(basis="refused").order_by("pk").first()
+    return link.customer_id if link is not None else ""
 
 
 def pending_work(now: dt.datetime) -> int:

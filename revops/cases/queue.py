@@ -17,11 +17,12 @@ from urllib.parse import parse_qs, urlencode
 
 from django.db.models import Case, Count, Q, QuerySet, Sum, TextField, Value, When
 
+from revops.accounts.link import accounts_of_customer
 from revops.accounts.models import Account
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.keyset import Keyset, Page
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import SourceRecord, SourceSystem
+from revops.ledger.types import TYPES
 from revops.money import Money
 from revops.parameters import row_id
 
@@ -251,7 +252,7 @@ def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
     if not text or len(text) > 200 or " " in text:
         return []
     systems = list(SourceSystem.objects.values_list("slug", flat=True))
-    found = SourceRecord.objects.filter(system__in=systems, object_type__in=list(SHAPES), external_id=text)
+    found = SourceRecord.objects.filter(system__in=systems, object_type__in=list(TYPES), external_id=text)
     return list(found.select_related("system", "account")[:limit])
 
 
@@ -265,7 +266,9 @@ def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCas
     if ids:
         return cases.filter(account__in=ids)
     accounts = list(
-        Account.objects.filter(Q(name__icontains=text) | Q(crm_account=text)).values_list("pk", flat=True)[:ACCOUNTS_FOUND_MAX]
+        Account.objects.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text))).values_list("pk", flat=True)[
+            :ACCOUNTS_FOUND_MAX
+        ]
     )
     systems = list(SourceSystem.objects.filter(label__icontains=text).values_list("pk", flat=True))
     return cases.filter(Q(account__in=accounts) | Q(system__in=systems) | Q(title__icontains=text))

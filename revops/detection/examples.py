@@ -1,6 +1,6 @@
 """Situations told in facts, with what a rule must find in them. Pure.
 
-    example("the ERP carries more", billing(invoice("in_1", total="100.00")), erp(invoice("501", twin="in_1", total="120.00")),
+    example("the ERP carries more", billing(invoice("in_1", total="100.00")), erp(invoice("501", copy_of="in_1", total="120.00")),
             expect=[Expected("20.00", ("billing invoice in_1", "erp invoice 501"), due=at("2026-11-17 16:00"))])
 
 The systems of an example are called by their roles: `crm`, `customer_success`, `billing`, `erp`.
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.reference import NO_REFS, Ref, Refs, refs
+from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
@@ -66,14 +67,19 @@ def example(name: str, *stated: Stated, now: dt.datetime = NOW, expect: Sequence
 
 
 def ledger_of(example: Example) -> AccountLedger:
-    """The account ledger that an example describes: the last fact of each object, by version."""
+    """The account ledger that an example describes: the last fact of each object, by version. The ERP keeps the books of the
+    account's legal entity."""
     latest: dict[tuple[str, str, str], Stated] = {}
     for stated in example.stated:
         key = (stated.role, stated.fact.object_type, stated.fact.external_id)
         if key not in latest or latest[key].fact.version < stated.fact.version:
             latest[key] = stated
     return AccountLedger(
-        account_id=1, currency="USD", legal_entity_code="US", records=tuple(_record(stated) for stated in latest.values())
+        account_id=1,
+        currency="USD",
+        legal_entity_code="US",
+        entities=(Entity("US", "USD", "erp"),),
+        records=tuple(_record(stated) for stated in latest.values()),
     )
 
 
@@ -121,11 +127,20 @@ def money_of(amount: str | Money | None) -> Money | None:
 
 
 def _fact(
-    object_type: str, id: str, when: dt.datetime, *, refs: Mapping[str, str], fields: Mapping[str, Value], deleted: bool = False
+    object_type: str, id: str, when: dt.datetime, *, fields: Mapping[str, Value], refs: Refs = NO_REFS, deleted: bool = False
 ) -> Fact:
-    """A fact whose version is its time. Empty references and fields that are None were not spoken of."""
+    """A fact whose version is its time. Fields that are None were not spoken of."""
     said = {name: value for name, value in fields.items() if value is not None}
-    return Fact(object_type, id, when.isoformat(), when, said, {role: target for role, target in refs.items() if target}, deleted)
+    return Fact(object_type, id, when.isoformat(), when, said, refs, deleted)
+
+
+def _ref(system: str, object_type: str, *ids: str) -> list[Ref]:
+    """References to these objects; an empty id is none."""
+    return [Ref(system, object_type, id) for id in ids if id]
+
+
+def _ids(written: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else written
 
 
 LONG_AGO = NOW - dt.timedelta(days=3)
@@ -134,7 +149,7 @@ LONG_AGO = NOW - dt.timedelta(days=3)
 def contract(
     id: str = "800A", when: dt.datetime = LONG_AGO, *, number: str, status: str = "activated", deleted: bool = False
 ) -> Fact:
-    return _fact("contract", id, when, refs={}, fields={"number": number, "status": status}, deleted=deleted)
+    return _fact("contract", id, when, fields={"number": number, "status": status}, deleted=deleted)
 
 
 def invoice(
@@ -149,16 +164,26 @@ def invoice(
     reason: str | None = None,
     items: tuple[str, ...] | None = None,
     contract: str = "",
-    twin: str = "",
+    copy_of: str | tuple[str, ...] = "",
     deleted: bool = False,
 ) -> Fact:
-    """`twin` is the billing system's id of the invoice that this one copies; `contract` the contract number it names; `items`
-    the pending prorations that it bills; `reason` why billing made it."""
+    """`copy_of` names the billing system's invoices that this one copies; `contract` the contract number it names; `items` the
+    pending prorations that it bills; `reason` why billing made it."""
     fields: dict[str, Value] = {
         "number": number, "status": status, "total": money_of(total), "credited": money_of(credited),
         "finalized_at": finalized_at, "billing_reason": reason, "proration_items": items,
     }  # fmt: skip
-    return _fact("invoice", id, when, refs={"billing_invoice": twin, "contract_number": contract}, fields=fields, deleted=deleted)
+    return _fact(
+        "invoice",
+        id,
+        when,
+        refs=refs(
+            copy_of=_ref("billing", "invoice", *_ids(copy_of)),
+            contract=Ref.numbered("crm", "contract", contract) if contract else None,
+        ),
+        fields=fields,
+        deleted=deleted,
+    )
 
 
 def credit_memo(
@@ -170,13 +195,19 @@ def credit_memo(
     applied: str | Money | None = None,
     unapplied: str | Money | None = None,
     invoice: str = "",
-    twin: str = "",
+    copy_of: str = "",
 ) -> Fact:
-    """`invoice` is the one it credits, in the same system; `twin` the billing system's credit that it copies."""
+    """`invoice` is the one it credits, in billing; `copy_of` the billing system's credit that it copies."""
     fields: dict[str, Value] = {
         "status": status, "total": money_of(total), "applied": money_of(applied), "unapplied": money_of(unapplied),
     }  # fmt: skip
-    return _fact("credit_memo", id, when, refs={"invoice": invoice, "billing_credit_memo": twin}, fields=fields)
+    return _fact(
+        "credit_memo",
+        id,
+        when,
+        refs=refs(invoice=_ref("billing", "invoice", invoice), copy_of=_ref("billing", "credit_memo", copy_of)),
+        fields=fields,
+    )
 
 
 def subscription(
@@ -186,11 +217,30 @@ def subscription(
     annual: str | Money | None,
     status: str | None = "active",
     changed_at: dt.datetime | None = None,
-    twin: str = "",
 ) -> Fact:
-    """`annual` is the recurring amount a year; `twin` the billing subscription that this one copies."""
+    """`annual` is the recurring amount a year."""
     fields: dict[str, Value] = {"status": status, "annual_amount": money_of(annual), "changed_at": changed_at}
-    return _fact("subscription", id, when, refs={"billing_subscription": twin}, fields=fields)
+    return _fact("subscription", id, when, fields=fields)
+
+
+def sales_order(
+    id: str,
+    when: dt.datetime = LONG_AGO,
+    *,
+    annual: str | Money | None = None,
+    total: str | Money | None = None,
+    term_months: int | None = None,
+    subscription: str,
+    customer: str = "",
+) -> Fact:
+    """`annual` is the recurring amount a year, `total` that of the whole term; `subscription` the billing system's id."""
+    fields: dict[str, Value] = {"annual_amount": money_of(annual), "total": money_of(total), "term_months": term_months}
+    found = refs(subscription=_ref("billing", "subscription", subscription), customer=_ref("erp", "customer", customer))
+    return _fact("sales_order", id, when, fields=fields, refs=found)
+
+
+def customer(id: str, when: dt.datetime = LONG_AGO, *, legal_entity: str) -> Fact:
+    return _fact("customer", id, when, fields={"legal_entity": legal_entity})
 
 
 def proration(
@@ -204,7 +254,14 @@ def proration(
     deleted: bool = False,
 ) -> Fact:
     fields: dict[str, Value] = {"amount": money_of(amount), "is_proration": is_proration, "period_start_at": starts_at}
-    return _fact("proration", id, when, refs={"subscription": subscription}, fields=fields, deleted=deleted)
+    return _fact(
+        "proration",
+        id,
+        when,
+        refs=refs(subscription=_ref("billing", "subscription", subscription)),
+        fields=fields,
+        deleted=deleted,
+    )
 
 
 def renewal(
@@ -220,7 +277,7 @@ def renewal(
     fields: dict[str, Value] = {
         "name": name, "stage": stage, "held": held, "is_closed": closed, "target_amount": money_of(target),
     }  # fmt: skip
-    return _fact("renewal", id, when, refs={}, fields=fields)
+    return _fact("renewal", id, when, fields=fields)
 
 
 def period(year: int, month: int, when: dt.datetime = LONG_AGO, *, lock: str = "") -> Fact:
@@ -229,4 +286,4 @@ def period(year: int, month: int, when: dt.datetime = LONG_AGO, *, lock: str = "
     end = dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)
     locks: dict[str, Value] = {name: name == lock for name in ("ar_locked", "all_locked", "closed")}
     fields: dict[str, Value] = {"name": f"{year}-{month:02}", "start_on": start, "end_on": end, **locks}
-    return _fact("accounting_period", f"{year}{month:02}", when, refs={}, fields=fields)
+    return _fact("accounting_period", f"{year}{month:02}", when, fields=fields)

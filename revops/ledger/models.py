@@ -1,4 +1,4 @@
-"""Source systems, records, entries, freshness and the list of accounts that are due for detection."""
+"""Source systems, records, their references, entries, exchange rates, freshness, and the accounts that are due for detection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.history import append_only
-from revops.ledger.facts import SHAPES
+from revops.ledger.reference import Refs, refs_from_json
+from revops.ledger.types import TYPES
+from revops.ledger.view import label_of
 from revops.work_queues.rows import QueueRow
 
 
@@ -39,18 +41,19 @@ class SourceSystem(models.Model):
 class SourceRecord(models.Model):
     """One object in one system, in its latest version.
 
-    `fields` and `refs` are the content of `current` (JSON form of `facts`); `customer_ref` is the id of the customer it
-    belongs to in the same system; `account` is null while nobody knows whose it is. `seen_at` is the last time the system
-    confirmed this content, whether or not anything had changed.
-    """
+    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`).
+    `customer_ref` is the id of the customer it belongs to in the same system; `account` is null while nobody knows whose it
+    is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
     # Every index is written with every version: foreign keys that others below begin with, or that nobody searches, have none.
     system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False)
-    object_type = models.CharField(max_length=30, choices=[(name, shape.label) for name, shape in SHAPES.items()])
+    object_type = models.CharField(max_length=30)
     external_id = models.CharField(max_length=200)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
     customer_ref = models.CharField(max_length=200, blank=True)
-    current = models.ForeignKey("LedgerEntry", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    current = models.ForeignKey(
+        "LedgerEntry", null=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     version = models.CharField(max_length=100, db_collation="C")
     digest = models.CharField(max_length=64)
     fields = models.JSONField(default=dict)
@@ -75,9 +78,71 @@ class SourceRecord(models.Model):
     def __str__(self) -> str:
         return f"{self.system_id} {self.object_type} {self.external_id}"
 
+    @property
+    def targets(self) -> Refs:
+        """What it points to, by role."""
+        return refs_from_json(self.refs)
+
+    @property
+    def label(self) -> str:
+        """What people call it (see `ledger.view.label_of`)."""
+        return label_of(self.object_type, self.fields, self.targets, self.external_id)
+
+    @property
+    def type_label(self) -> str:
+        """What people call its object type."""
+        return TYPES.label(self.object_type)
+
+    def get_object_type_display(self) -> str:
+        """`type_label` under the name that Django gives a choice's label, for templates."""
+        return self.type_label
+
+
+class Link(models.Model):
+    """One reference of a record's winning version: what it points to in a role. The target need not have come yet.
+
+    `by` is empty, or the field of the target that holds `target_id` (see `ledger.reference`). Written by `ledger.record` alone.
+    """
+
+    pk = models.CompositePrimaryKey("record_id", "role", "target_system", "target_type", "target_id", "by")
+    record = models.ForeignKey(SourceRecord, on_delete=models.CASCADE, related_name="links", db_index=False)
+    role = models.CharField(max_length=30)
+    target_system = models.CharField(max_length=60)
+    target_type = models.CharField(max_length=30)
+    target_id = models.CharField(max_length=200)
+    by = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        db_table = "ledger_link"
+        indexes = [models.Index(fields=["target_system", "target_type", "target_id", "role"], name="link_by_target")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.target_system} {self.target_type} {self.target_id}"
+
+
+class ExchangeRate(models.Model):
+    """1 `currency` = `rate` `base_currency` (ISO 4217) from the day `on`, in the books that `system` keeps: one row for each live
+    `exchange_rate` record that states all of it. Written by `ledger.record` alone."""
+
+    record = models.OneToOneField(SourceRecord, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    system = models.CharField(max_length=60)
+    currency = models.CharField(max_length=3)
+    base_currency = models.CharField(max_length=3)
+    on = models.DateField()
+    rate = models.DecimalField(max_digits=30, decimal_places=15)
+
+    class Meta:
+        indexes = [models.Index(fields=["currency", "base_currency", "system", "-on", "-rate"], name="rate_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.currency} to {self.base_currency} on {self.on}"
+
 
 class LedgerEntry(models.Model):
     """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
+
+    The table is split by month. (record, version, digest) is unique within a month by index, and for ever because `record`
+    writes under the lock of the record's row.
 
     `arrival` says how it came: `first` and `newer` became the record's content; `restated` said the same again under a newer
     version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than
@@ -105,9 +170,6 @@ class LedgerEntry(models.Model):
 
     class Meta:
         ordering = ["record_id", "effective_at", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["record", "version", "digest"], name="one_entry_per_version"),
-        ]
         indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
         triggers = append_only()
 

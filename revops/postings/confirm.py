@@ -16,7 +16,7 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
-from revops.ledger.view import label_of
+from revops.ledger.reference import refs_from_json
 from revops.people.actors import System
 from revops.postings.kinds import KINDS
 from revops.postings.locks import locked_plan, locked_postings
@@ -48,10 +48,11 @@ def confirm_from_ledger(account_id: int, *, now: dt.datetime) -> int:
     keys = {key for _, key, _ in waiting}
     entries: dict[str, list[LedgerEntry]] = {}
     found = LedgerEntry.objects.filter(
-        record__account=account_id, record__object_type__in={kind for *_, kind in waiting}, refs__change__in=sorted(keys)
+        record__account=account_id, record__object_type__in={kind for *_, kind in waiting}, refs__has_key="change"
     ).select_related("record")
     for entry in found.order_by("id"):
-        entries.setdefault(str(entry.refs["change"]), []).append(entry)
+        for key in keys & {target.id for target in refs_from_json(entry.refs)["change"]}:
+            entries.setdefault(key, []).append(entry)
     if not entries:
         return 0
     with transaction.atomic():
@@ -85,7 +86,7 @@ def _judge(plan: ChangePlan, posting: Posting, entries: list[LedgerEntry], now: 
     for entry in entries:
         if entry.record.system_id != posting.system_id or entry.record.object_type != posting.target_type or entry.deleted:
             continue
-        wrong = KINDS[plan.kind].mismatch(posting.params, _fields(entry), entry.refs)
+        wrong = KINDS[plan.kind].mismatch(posting.params, _fields(entry), refs_from_json(entry.refs))
         if not wrong:
             _confirm(plan, posting, entry, now)
             return 1
@@ -108,10 +109,10 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.needs_person, posting.last_error = False, ""
     posting.save()
     record = entry.record
-    name = label_of(record.object_type, record.fields, record.refs, record.external_id)
+    name = record.label
     audit(
         "posting.confirm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {record.get_object_type_display().lower()} {name} in {record.system.label} bears our reference "
+        summary=f"{plan.code}: {record.type_label.lower()} {name} in {record.system.label} bears our reference "
         f"{posting.key}", before={"state": before},
         after={"state": posting.state, "entry": entry.pk, "delivery": entry.delivery_id, "vendor_id": posting.vendor_id},
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
+from revops.ledger.reference import Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 
@@ -147,7 +148,7 @@ class ChangeKind(Protocol):
         """The change that undoes it, or None when this version has none (`undone_by` says what to do then)."""
         ...
 
-    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Mapping[str, str]) -> str:
+    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Refs) -> str:
         """Judge a vendor's record that bears our key: empty when it proves the effect, else what is wrong with it."""
         ...
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
+from revops.ledger.reference import Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
@@ -129,7 +130,7 @@ class RenewalChange:
     def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
         return Reversal(self.opposite, {RENEWAL.name: str(inputs[RENEWAL.name])})
 
-    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Mapping[str, str]) -> str:
+    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Refs) -> str:
         held = fields.get("held") is True
         if held != self.holds:
             return f"customer success shows the renewal {'held' if held else 'not held'} under our reference"

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, roles_that, visible_to
+from revops.accounts.link import accounts_of_customer
 from revops.accounts.models import Account, AccountLink
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
@@ -22,12 +23,12 @@ from revops.detection.registry import RULES
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
 from revops.keyset import Keyset
 from revops.ledger import relink
-from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceRecord, SourceSystem
-from revops.ledger.reading import WORLD_TYPES, account_ledger
+from revops.ledger.reading import account_ledger
 from revops.ledger.statement import StatementLine, closing_balances, statement_lines
-from revops.ledger.view import AccountLedger
+from revops.ledger.types import TYPES
+from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.parameters import row_id
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
@@ -52,7 +53,7 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     rows = visible_to(user, Account).select_related("legal_entity")
     if text:
         ids = [record.account_id for record in records_with_id(text) if record.account_id]
-        rows = rows.filter(Q(name__icontains=text) | Q(crm_account=text) | Q(pk__in=ids))
+        rows = rows.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text)) | Q(pk__in=ids))
     total = count_text(capped_count(rows, 5000), 5000)
     page = BY_NAME.page(rows, **cursors_in(request))
     open_cases = dict(
@@ -116,7 +117,7 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
     )
     live = [case for case in cases if case.status != CaseStatus.CLOSED]
     links = list(AccountLink.objects.filter(account=account).select_related("confirmed_by").order_by("system", "customer_id"))
-    own = [r for r in ledger.records if r.object_type not in WORLD_TYPES]
+    own = [record for record in ledger.records if not TYPES[record.object_type].in_every_ledger]
     return {
         "page": "account",
         "section": "accounts",
@@ -148,16 +149,14 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
 
 
 def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str, str, object]]:
-    """Recurring revenue as each system has it: billing's subscriptions, and what customer success believes."""
+    """What stands at the top of the account, as the types declare: recurring revenue as each system has it, and the renewal."""
     facts: list[tuple[str, str, object]] = []
-    for record in ledger.of("customer", "customer_success"):
-        for name, label in (("arr", "ARR"), ("renewal_on", "Renewal")):
-            if record.fields.get(name) is not None:
-                facts.append((label, systems.get(record.system, record.system), record.fields[name]))
-    for record in ledger.of("subscription", "billing"):
-        if record.fields.get("annual_amount") is not None:
-            where = systems.get(record.system, record.system)
-            facts.append((f"Subscription {record.label}, a year", where, record.fields["annual_amount"]))
+    for declared in TYPES.values():
+        for line in declared.summary:
+            for record in ledger.of(declared.code, line.role):
+                value = record.fields.get(line.field)
+                if value is not None:
+                    facts.append((line.label.format(record.label), systems.get(record.system, record.system), value))
     return facts[:6]
 
 
@@ -230,7 +229,7 @@ def _pair(pair: Pair, systems: Sequence[str], labels: Mapping[str, str], named: 
              "nameless": line.document == line.record.external_id}
             for slug, line in pair.lines.items()
         ],
-        "kind": SHAPES[pair.first.kind].label,
+        "kind": TYPES.label(pair.first.kind),
         "cells": cells,
         "verdict": pair.verdict,
         "apart": money_html(pair.apart) if pair.apart is not None else "",
@@ -244,7 +243,7 @@ def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named
     return {
         "on": line.on.isoformat() if line.on else "",
         "document": line.document,
-        "kind": SHAPES[line.kind].label,
+        "kind": TYPES.label(line.kind),
         "href": href("record", line.record.id),
         "system": systems.get(line.system, line.system),
         "status": line.status.replace("_", " "),
@@ -259,21 +258,17 @@ def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named
 def _groups(ledger: AccountLedger, systems: dict[str, str]) -> list[dict[str, object]]:
     """The account's records by object type, without the documents that the statement shows."""
     groups: list[dict[str, object]] = []
-    for object_type, shape in SHAPES.items():
-        if object_type in WORLD_TYPES:
-            continue
+    for object_type in TYPES.of_accounts():
         records = ledger.of(object_type, deleted=True)
         if records:
-            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r.fields)} for r in records]
-            groups.append({"label": shape.label, "rows": rows})
+            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r)} for r in records]
+            groups.append({"label": TYPES.label(object_type), "rows": rows})
     return groups
 
 
-def _main_value(fields: Any) -> object:
-    for name in ("annual_amount", "total", "amount", "target_amount", "arr", "end_on", "due_on"):
-        if fields.get(name) is not None:
-            return fields[name]
-    return None
+def _main_value(record: LedgerRecord) -> object:
+    """The value that stands for the record in a list, as its type declares."""
+    return next((value for name in TYPES[record.object_type].headline if (value := record.fields.get(name)) is not None), None)
 
 
 # --- who is who --------------------------------------------------------------------------------------------------------

@@ -77,5 +77,5 @@ def radios(label: str, choices: Iterable[tuple[str, str]], *, missing: str) -> f
         choices=list(choices),
         widget=forms.RadioSelect,
         error_messages={"required": missing, "invalid_choice": missing},
-        template_name="forms/radios.html",
+        template_name="forms/radios.html",  # type: ignore[call-arg]  # the stubs do not know it yet
     )

@@ -13,6 +13,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.cases.queue import records_with_id
 from revops.ledger.models import SourceRecord
+from revops.ledger.types import TYPES
 from revops.postings.models import ChangePlan
 from revops.web.addresses import href
 from revops.web.navigation import sections_for
@@ -68,5 +69,5 @@ def _by_number(text: str) -> list[SourceRecord]:
     """Documents whose number is exactly this text: people paste invoice and contract numbers."""
     if len(text) < 4 or " " in text:
         return []
-    wanted = SourceRecord.objects.filter(object_type__in=["invoice", "contract", "credit_memo", "payment"], fields__number=text)
+    wanted = SourceRecord.objects.filter(object_type__in=TYPES.numbered(), fields__number=text)
     return list(wanted.select_related("system", "account")[:20])

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from revops.detection.examples import Expected, Stated, at, billing, erp, example, period, proration, subscription
+from revops.detection.examples import (
+    Expected,
+    Stated,
+    at,
+    billing,
+    customer,
+    erp,
+    example,
+    period,
+    proration,
+    sales_order,
+    subscription,
+)
 from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, rounding_words, text
-from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
+from revops.ledger.view import AccountLedger, LedgerRecord, span_of
+from revops.money import Money, total
 from revops.policies.policies import Policies
 
 LIVE = frozenset({"active", "past_due", "trialing", "unpaid"})
@@ -18,24 +31,38 @@ ORDER = Order("period_close", stage="lock", needs="subscriptions_current")
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    copies = {
-        copy.refs["billing_subscription"]: copy
-        for copy in ledger.of("subscription", "erp")
-        if copy.refs.get("billing_subscription")
-    }
+    grace = policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs).grace
     for billed in ledger.of("subscription", "billing"):
-        copy = copies.get(billed.external_id)
         current = money(billed, "annual_amount")
-        if copy is None or current is None or text(billed, "status") not in LIVE:
-            continue
-        stale = money(copy, "annual_amount")
-        if stale is None or not policies.beyond_tolerance(current, stale):
+        if current is None or text(billed, "status") not in LIVE:
             continue
         since = changed_at(ledger, billed)
-        locked, due_at = _lock(ledger, since, now)
-        if due_at is not None:
-            grace = policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs).grace
-            yield _finding(billed, copy, policies, since=since, locked=locked, due_at=due_at + grace)
+        for orders in _orders(ledger, billed):
+            stale = _annual(orders)
+            if stale is None or not policies.beyond_tolerance(current, stale):
+                continue
+            locked, due_at = _lock(ledger, orders[0], since, now)
+            if due_at is not None:
+                change = Change(billed, orders, current, stale, since)
+                yield _finding(change, policies, locked=locked, due_at=due_at + grace)
+
+
+def _orders(ledger: AccountLedger, subscription: LedgerRecord) -> list[list[LedgerRecord]]:
+    """The sales orders that carry the subscription, together for each ERP that has some."""
+    by_system: dict[str, list[LedgerRecord]] = {}
+    for order in ledger.pointing_at(subscription.ref, "subscription", "sales_order"):
+        if order.role == "erp":
+            by_system.setdefault(order.system, []).append(order)
+    return [sorted(orders, key=lambda order: order.key) for _, orders in sorted(by_system.items())]
+
+
+def _annual(orders: Sequence[LedgerRecord]) -> Money | None:
+    """What the orders carry a year together; None when one does not state it or the currencies differ. The total of an order says
+    nothing about a year."""
+    amounts = [amount for order in orders if (amount := money(order, "annual_amount")) is not None]
+    if len(amounts) < len(orders) or len({amount.currency for amount in amounts}) != 1:
+        return None
+    return total(amounts, amounts[0].currency)
 
 
 def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime:
@@ -43,20 +70,25 @@ def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime
     start at its moment. Without any, what the subscription itself says, else since when we have its present version."""
     starts = [
         start
-        for proration in ledger.of("proration", "billing", deleted=True)
-        if proration.refs.get("subscription") == subscription.external_id and proration.fields.get("is_proration")
-        if isinstance(start := proration.fields.get("period_start_at"), dt.datetime)
+        for part in ledger.pointing_at(subscription.ref, "subscription", "proration", deleted=True)
+        if part.fields.get("is_proration") and isinstance(start := part.fields.get("period_start_at"), dt.datetime)
     ]
     stated = subscription.fields.get("changed_at")
     return max(starts) if starts else stated if isinstance(stated, dt.datetime) else subscription.effective_at
 
 
-def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[LedgerRecord | None, dt.datetime | None]:
-    """The first locked period that the change belongs before the end of; else when the period of the change ends."""
+def _lock(
+    ledger: AccountLedger, order: LedgerRecord, since: dt.datetime, now: dt.datetime
+) -> tuple[LedgerRecord | None, dt.datetime | None]:
+    """In the books of the order's legal entity: the first locked period that the change belongs before the end of; else when the
+    period of the change ends. Other entities' locks do not matter."""
+    entity = ledger.entity_of(order)
+    if entity is None:
+        return None, None
     end_of_own: dt.datetime | None = None
-    for month in sorted(ledger.of("accounting_period", "erp"), key=lambda p: str(p.fields.get("start_on"))):
-        start, end = month.fields.get("start_on"), month.fields.get("end_on")
-        if not isinstance(start, dt.date) or not isinstance(end, dt.date) or end < since.date():
+    for month in ledger.periods_of(entity):
+        start, end = span_of(month)
+        if end < since.date():
             continue
         ends_at = dt.datetime.combine(end + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC)
         if any(month.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
@@ -66,25 +98,26 @@ def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[
     return None, max(end_of_own, now + dt.timedelta(days=1)) if end_of_own else None
 
 
-def _finding(
-    subscription: LedgerRecord,
-    copy: LedgerRecord,
-    policies: Policies,
-    *,
-    since: dt.datetime,
-    locked: LedgerRecord | None,
-    due_at: dt.datetime,
-) -> Finding:
-    current, stale = money(subscription, "annual_amount"), money(copy, "annual_amount")
-    assert current is not None
-    assert stale is not None
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A subscription as billing has it since a moment, and the orders of one ERP that still carry another amount a year."""
+
+    subscription: LedgerRecord
+    orders: Sequence[LedgerRecord]
+    current: Money
+    stale: Money
+    since: dt.datetime
+
+
+def _finding(change: Change, policies: Policies, *, locked: LedgerRecord | None, due_at: dt.datetime) -> Finding:
+    subscription, orders, current, stale = change.subscription, change.orders, change.current, change.stale
     same = current.currency == stale.currency
-    stage = policies.stage_of("subscription", [text(subscription, "status")])
     where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
+    stage = policies.stage_of("subscription", [text(subscription, "status")])
     return Finding(
-        subjects=(subscription, copy),
-        sentence=f"Billing changed subscription {subscription.label} to {current} a year on {since:%Y-%m-%d}; the ERP still "
-        f"carries {stale} a year, and {where}.",
+        subjects=(subscription, *orders),
+        sentence=f"Billing changed subscription {subscription.label} to {current} a year on {change.since:%Y-%m-%d}; the ERP "
+        f"still carries {stale} a year, and {where}.",
         due_at=due_at,
         amount=abs(current - stale) if same else current,
         differences=(
@@ -92,13 +125,13 @@ def _finding(
                 "annual_amount",
                 "Recurring amount a year",
                 policies.owner_for("subscription", "annual_amount", stage),
-                ((subscription, current), (copy, stale)),
+                ((subscription, current), *((order, order.fields["annual_amount"]) for order in orders)),
             ),
             Difference(
                 "changed_at",
                 "Last changed",
                 policies.owner_for("subscription", "changed_at", stage),
-                ((subscription, since), (copy, copy.effective_at)),
+                ((subscription, change.since), *((order, order.effective_at) for order in orders)),
             ),
         ),
         context=(locked,) if locked is not None else (),
@@ -109,7 +142,7 @@ def _finding(
 
 _OCTOBER = at("2026-10-14 09:00")
 _LOCKED_ON = at("2026-11-19 00:00")
-_COPY = erp(subscription("77", at("2026-01-05 00:00"), annual="48000.00", status=None, twin="sub_1"))
+_COPY = erp(sales_order("77", at("2026-01-05 00:00"), annual="48000.00", total="48000.00", subscription="sub_1"))
 
 
 def _billed(annual: str | None = "60000.00", changed_at: dt.datetime = _OCTOBER, status: str = "active") -> Stated:
@@ -121,7 +154,7 @@ def _month(month: int, lock: str = "") -> Stated:
 
 
 def _found(due: dt.datetime = _LOCKED_ON, amount: str = "12000.00", currency: str = "USD") -> list[Expected]:
-    return [Expected(amount, ("billing subscription sub_1", "erp subscription 77"), due=due, currency=currency)]
+    return [Expected(amount, ("billing subscription sub_1", "erp sales_order 77"), due=due, currency=currency)]
 
 
 RULE = Rule(
@@ -129,7 +162,7 @@ RULE = Rule(
     title="Period is closing on stale subscription data",
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
     tolerance=rounding_words,
-    reads=frozenset({"subscription", "proration", "accounting_period"}),
+    reads=frozenset({"subscription", "sales_order", "proration", "accounting_period", "customer", "legal_entity"}),
     playbook=Playbook(
         means="The ERP will report the period's recurring revenue from terms that the customer no longer has.",
         check=(
@@ -181,6 +214,14 @@ RULE = Rule(
             expect=_found(),
         ),
         example(
+            "the order names its customer, and the customer the legal entity",
+            _billed(),
+            erp(sales_order("77", annual="48000.00", subscription="sub_1", customer="9")),
+            erp(customer("9", legal_entity="US")),
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
             "changed in September, October is locked",
             _billed(changed_at=at("2026-09-14 09:00")),
             _COPY,
@@ -211,14 +252,18 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "an order for three years: its total is no yearly amount",
+            _billed("12000.00"),
+            erp(sales_order("77", total="36000.00", term_months=36, subscription="sub_1")),
+            _month(10, "ar_locked"),
+        ),
         example("the copy is current", _billed("48000.00"), _COPY, _month(10, "ar_locked")),
         example("five cents are rounding", _billed("48000.05"), _COPY, _month(10, "ar_locked")),
         example("cancelled", _billed(status="canceled"), _COPY, _month(10, "ar_locked")),
         example("no copy in the ERP", _billed(), _month(10, "ar_locked")),
         example("billing states no amount", _billed(None), _COPY, _month(10, "ar_locked")),
-        example(
-            "the ERP states no amount", _billed(), erp(subscription("77", annual=None, twin="sub_1")), _month(10, "ar_locked")
-        ),
+        example("the ERP states no amount", _billed(), erp(sales_order("77", subscription="sub_1")), _month(10, "ar_locked")),
         example("the lock was before the change", _billed(), _COPY, _month(9, "ar_locked")),
         example("no period is known", _billed(), _COPY),
         example(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding_words, text
 from revops.ledger.credits import credited_on, credits_on
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.view import AccountLedger, LedgerRecord, latest
 from revops.money import Money
+from revops.money import total as total_of
 from revops.policies.policies import Policies
 from revops.policies.values import spoken
 
@@ -29,40 +31,75 @@ def net(invoice: LedgerRecord, ledger: AccountLedger) -> Money | None:
     return None if total is None else total - credited_on(invoice, ledger, total.currency)
 
 
-def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    posted: dict[str, list[LedgerRecord]] = {}
-    for entered in ledger.of("invoice", "erp"):
-        if text(entered, "status") not in DEAD_IN_ERP and entered.refs.get("billing_invoice"):
-            posted.setdefault(entered.refs["billing_invoice"], []).append(entered)
-    for billed in ledger.of("invoice", "billing"):
-        if text(billed, "status") not in ISSUED:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The same receivable on both sides: what billing issued, and the invoices of one ERP that carry it. Mostly one of each;
+    an ERP may enter one invoice as several, or several as one."""
+
+    billed: tuple[LedgerRecord, ...]
+    entered: tuple[LedgerRecord, ...]
+
+
+def groups(ledger: AccountLedger) -> Iterable[Group]:
+    """Every group whose billing invoices are all issued, each once for each ERP that carries it. A void one adds nothing."""
+    seen: set[tuple[str, str, str]] = set()
+    for first in ledger.of("invoice", "erp"):
+        if first.key in seen or text(first, "status") in DEAD_IN_ERP:
             continue
-        for entered in posted.get(billed.external_id, []):
-            expected, actual = net(billed, ledger), net(entered, ledger)
-            if expected is not None and actual is not None and policies.beyond_tolerance(expected, actual):
-                due_at = _last_change(ledger, billed, entered) + _grace(policies)
-                yield _finding((billed, expected), (entered, actual), policies, due_at)
+        billed: dict[tuple[str, str, str], LedgerRecord] = {}
+        entered, reached = {first.key: first}, [first]
+        while reached:
+            for twin in ledger.twins(reached.pop(), "billing"):
+                if twin.key not in billed:
+                    billed[twin.key] = twin
+                    carried = [copy for copy in ledger.twins(twin, "erp") if copy.system == first.system]
+                    new = [copy for copy in carried if copy.key not in entered and text(copy, "status") not in DEAD_IN_ERP]
+                    entered |= {copy.key: copy for copy in new}
+                    reached += new
+        seen |= entered.keys()
+        issued = tuple(bill for _, bill in sorted(billed.items()) if text(bill, "status") in ISSUED)
+        if issued and all(text(bill, "status") in ISSUED | {"void"} for bill in billed.values()):
+            yield Group(issued, tuple(copy for _, copy in sorted(entered.items())))
 
 
-def _last_change(ledger: AccountLedger, billed: LedgerRecord, entered: LedgerRecord) -> dt.datetime:
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
+    for group in groups(ledger):
+        amounts = _amounts(group, ledger)
+        if amounts is not None and policies.beyond_tolerance(*amounts):
+            yield _finding(group, *amounts, policies, due_at=_last_change(ledger, group) + _grace(policies))
+
+
+def _amounts(group: Group, ledger: AccountLedger) -> tuple[Money, Money] | None:
+    """What billing issued and what the ERP carries, net; None when an invoice states no total. Where one is in another
+    currency than the first that billing issued, it stands for the ERP's side: currencies do not add up."""
+    billed = [net(invoice, ledger) for invoice in group.billed]
+    entered = [net(invoice, ledger) for invoice in group.entered]
+    known = [amount for amount in (*billed, *entered) if amount is not None]
+    if len(known) < len(billed) + len(entered):
+        return None
+    currency = known[0].currency
+    odd = next((amount for amount in known if amount.currency != currency), None)
+    expected = total_of((amount for amount in known[: len(billed)] if amount.currency == currency), currency)
+    return expected, odd if odd is not None else total_of(known[len(billed) :], currency)
+
+
+def _last_change(ledger: AccountLedger, group: Group) -> dt.datetime:
     """When one side last moved: the documents themselves, or a credit given on one of them."""
-    credits = [*credits_on(billed, ledger), *credits_on(entered, ledger)]
-    return max(record.effective_at for record in (billed, entered, *credits))
+    invoices = (*group.billed, *group.entered)
+    return latest([*invoices, *(memo for invoice in invoices for memo in credits_on(invoice, ledger))])
 
 
-def _finding(
-    in_billing: tuple[LedgerRecord, Money], in_erp: tuple[LedgerRecord, Money], policies: Policies, due_at: dt.datetime
-) -> Finding:
-    """The finding on two copies of an invoice, each with its net amount."""
-    (billed, expected), (entered, actual) = in_billing, in_erp
+def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *, due_at: dt.datetime) -> Finding:
     same = expected.currency == actual.currency
     direction = "above" if same and actual.amount > expected.amount else "below"
-    sentence = f"The ERP carries invoice {entered.label} at {actual}, billing issued {billed.label} for {expected}" + (
+    billed, entered = _labels(group.billed), _labels(group.entered)
+    sentence = f"The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}" + (
         f": the ERP is {abs(actual - expected)} {direction} billing." if same else ": the currencies differ."
     )
-    stage = policies.stage_of("invoice", [text(billed, "status"), text(entered, "status")])
+    records = (*group.billed, *group.entered)
+    stage = policies.stage_of("invoice", [text(record, "status") for record in records])
     return Finding(
-        subjects=(billed, entered),
+        subjects=records,
         sentence=sentence,
         due_at=due_at,
         amount=abs(actual - expected) if same else actual,
@@ -71,7 +108,7 @@ def _finding(
                 name,
                 label,
                 policies.owner_for("invoice", name, stage),
-                tuple((record, record.fields[name]) for record in (billed, entered) if name in record.fields),
+                tuple((record, record.fields[name]) for record in records if name in record.fields),
             )
             for name, label in COMPARED
         ),
@@ -79,12 +116,16 @@ def _finding(
     )
 
 
+def _labels(invoices: Sequence[LedgerRecord]) -> str:
+    return " and ".join(invoice.label for invoice in invoices)
+
+
 def _billed(total: str, when: str = "2026-11-17 12:00", *, credited: str = "0.00", status: str = "open") -> Stated:
     return billing(invoice("in_1", at(when), number="A-1", status=status, total=total, credited=credited))
 
 
 def _entered(total: str, when: str = "2026-11-17 12:00", *, credited: str = "0.00", status: str = "open") -> Stated:
-    return erp(invoice("501", at(when), number="INV-501", status=status, total=total, credited=credited, twin="in_1"))
+    return erp(invoice("501", at(when), number="INV-501", status=status, total=total, credited=credited, copy_of="in_1"))
 
 
 def _found(amount: str, due: str = "2026-11-17 16:00", currency: str = "USD") -> list[Expected]:
@@ -97,7 +138,7 @@ def _credit_note(when: str = "2026-11-17 12:00") -> Stated:
 
 def _mirrored(of: str = "cn_1", when: str = "2026-11-17 12:00", status: str = "open") -> Stated:
     """The ERP's copy of a credit that billing gave, applied to nothing yet."""
-    return erp(credit_memo("90", at(when), total="20.00", status=status, applied="0.00", unapplied="20.00", twin=of))
+    return erp(credit_memo("90", at(when), total="20.00", status=status, applied="0.00", unapplied="20.00", copy_of=of))
 
 
 def _yen(amount: int) -> Money:
@@ -157,13 +198,13 @@ RULE = Rule(
         example(
             "two yen are no rounding",
             billing(invoice("in_1", at("2026-11-17 12:00"), total=_yen(1000))),
-            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(1002), twin="in_1")),
+            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(1002), copy_of="in_1")),
             expect=_found("2", currency="JPY"),
         ),
         example(
             "other currencies: what the ERP carries is at risk",
             _billed("100.00"),
-            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(100), twin="in_1")),
+            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(100), copy_of="in_1")),
             expect=_found("100", currency="JPY"),
         ),
         example(
@@ -179,17 +220,28 @@ RULE = Rule(
             expect=_found("70.00", "2026-11-20 11:00"),
         ),
         example(
-            "one billing invoice entered twice: each copy is compared",
+            "entered as two invoices of 60 and 50: one finding",
             _billed("100.00"),
-            _entered("100.00"),
-            erp(invoice("502", at("2026-11-17 12:00"), total="170.00", twin="in_1")),
-            expect=[Expected("70.00", ("billing invoice in_1", "erp invoice 502"), due=at("2026-11-17 16:00"))],
+            _entered("60.00"),
+            erp(invoice("502", at("2026-11-17 12:00"), total="50.00", copy_of="in_1")),
+            expect=[
+                Expected("10.00", ("billing invoice in_1", "erp invoice 501", "erp invoice 502"), due=at("2026-11-17 16:00"))
+            ],
+        ),
+        example(
+            "two invoices entered as one, too high",
+            _billed("60.00"),
+            billing(invoice("in_2", at("2026-11-17 12:00"), total="40.00")),
+            erp(invoice("501", at("2026-11-17 12:00"), total="110.00", copy_of=("in_1", "in_2"))),
+            expect=[
+                Expected("10.00", ("billing invoice in_1", "billing invoice in_2", "erp invoice 501"), due=at("2026-11-17 16:00"))
+            ],
         ),
         example(
             "a draft does not hide the next invoice",
             billing(invoice("in_0", status="draft", total="1.00")),
             _billed("100.00"),
-            erp(invoice("500", total="3.00", twin="in_0")),
+            erp(invoice("500", total="3.00", copy_of="in_0")),
             _entered("170.00"),
             expect=_found("70.00"),
         ),
@@ -201,7 +253,7 @@ RULE = Rule(
         example(
             "one yen is rounding",
             billing(invoice("in_1", total=_yen(1000))),
-            erp(invoice("501", total=_yen(1001), twin="in_1")),
+            erp(invoice("501", total=_yen(1001), copy_of="in_1")),
         ),
         example("credited in both", _billed("100.00"), _entered("120.00", credited="20.00")),
         example(
@@ -211,11 +263,23 @@ RULE = Rule(
             _credit_note(),
             _mirrored(),
         ),
+        example(
+            "entered as two invoices of 60 and 40",
+            _billed("100.00"),
+            _entered("60.00"),
+            erp(invoice("502", total="40.00", copy_of="in_1")),
+        ),
+        example(
+            "two invoices entered as one",
+            _billed("60.00"),
+            billing(invoice("in_2", total="40.00")),
+            erp(invoice("501", total="100.00", copy_of=("in_1", "in_2"))),
+        ),
         example("void in the ERP", _billed("100.00"), _entered("170.00", status="void")),
         example("rejected in the ERP", _billed("100.00"), _entered("170.00", status="rejected")),
         example("still a draft in billing", _billed("100.00", status="draft"), _entered("170.00")),
         example("not in the ERP", _billed("100.00"), erp(invoice("501", total="170.00"))),
-        example("no total in the ERP", _billed("100.00"), erp(invoice("501", twin="in_1"))),
+        example("no total in the ERP", _billed("100.00"), erp(invoice("501", copy_of="in_1"))),
         example("no total in billing", billing(invoice("in_1")), _entered("170.00")),
         example(
             "credited an hour ago, not mirrored yet: not yet due",

@@ -21,14 +21,17 @@ def _order(policies: Policies) -> Prerequisite:
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    contracts = {text(known, "number"): known for known in ledger.of("contract", "crm")}
     for entered in ledger.of("invoice", "erp"):
-        number = entered.refs.get("contract_number", "")
-        if not number or text(entered, "status") in DEAD:
+        named = entered.target("contract")
+        if named is None or text(entered, "status") in DEAD:
             continue
-        agreed = contracts.get(number)
+        agreed = _live(ledger.find(named))
         if agreed is None or text(agreed, "status") != "activated":
-            yield _finding(entered, number, agreed, policies)
+            yield _finding(entered, named.id, agreed, policies)
+
+
+def _live(record: LedgerRecord | None) -> LedgerRecord | None:
+    return None if record is None or record.deleted else record
 
 
 def _finding(invoice: LedgerRecord, number: str, contract: LedgerRecord | None, policies: Policies) -> Finding:

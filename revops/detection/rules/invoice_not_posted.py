@@ -19,10 +19,9 @@ def _limit(policies: Policies) -> dt.timedelta:
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    posted = {record.refs.get("billing_invoice") for record in ledger.of("invoice", "erp")}
     for billed in ledger.of("invoice", "billing"):
         total = money(billed, "total")
-        if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or billed.external_id in posted:
+        if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or ledger.twins(billed, "erp"):
             continue
         finalized = billed.fields.get("finalized_at")
         since = finalized if isinstance(finalized, dt.datetime) else billed.effective_at
@@ -92,13 +91,13 @@ RULE = Rule(
         example(
             "the ERP's copy was deleted",
             _BILLED,
-            erp(invoice("501", twin="in_1", total="900.00", deleted=True)),
+            erp(invoice("501", copy_of="in_1", total="900.00", deleted=True)),
             expect=_found("2026-11-18 12:00"),
         ),
         example(
             "another invoice was posted",
             billing(invoice("in_2", total="900.00", finalized_at=_FINALISED)),
-            erp(invoice("501", twin="in_2", total="900.00")),
+            erp(invoice("501", copy_of="in_2", total="900.00")),
             _BILLED,
             expect=_found("2026-11-18 12:00"),
         ),
@@ -110,8 +109,8 @@ RULE = Rule(
         ),
     ),
     silent_on=(
-        example("posted", _BILLED, erp(invoice("501", twin="in_1", total="900.00"))),
-        example("posted before billing told us", erp(invoice("501", twin="in_1", total="900.00")), _BILLED),
+        example("posted", _BILLED, erp(invoice("501", copy_of="in_1", total="900.00"))),
+        example("posted before billing told us", erp(invoice("501", copy_of="in_1", total="900.00")), _BILLED),
         example("a draft", billing(invoice("in_1", status="draft", total="900.00"))),
         example("voided before it was posted", billing(invoice("in_1", status="void", total="900.00"))),
         example("an invoice of zero", billing(invoice("in_1", total="0.00", finalized_at=_FINALISED))),

@@ -29,16 +29,14 @@ def _tolerance(policies: Policies) -> str:
 def unfinished_amendment(ledger: AccountLedger) -> list[LedgerRecord]:
     """What billing still has to finish: prorations on no finalised invoice, and drafts made by a subscription change."""
     invoices = ledger.of("invoice", "billing")
-    billed = {item for invoice in invoices if text(invoice, "status") in FINAL for item in _items(invoice)}
+    billed = {(bill.system, item) for bill in invoices if text(bill, "status") in FINAL for item in _items(bill)}
     pending = [
-        proration
-        for proration in ledger.of("proration", "billing")
-        if proration.fields.get("is_proration") and proration.external_id not in billed
+        part
+        for part in ledger.of("proration", "billing")
+        if part.fields.get("is_proration") and (part.system, part.external_id) not in billed
     ]
     drafts = [
-        invoice
-        for invoice in invoices
-        if text(invoice, "status") == "draft" and text(invoice, "billing_reason") == "subscription_update"
+        bill for bill in invoices if text(bill, "status") == "draft" and text(bill, "billing_reason") == "subscription_update"
     ]
     return [*pending, *drafts]
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from revops.access.rules import may, require, visible_to
 from revops.accounts.models import Account
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
-from revops.ledger.facts import SHAPES
+from revops.ledger.types import TYPES
 from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.addresses import href
@@ -83,7 +83,7 @@ def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str)
         "impact": impact,
         "chosen": chosen,
         "problem": problem,
-        "arrivals": [(SHAPES[kind].label if kind in SHAPES else kind, words.get(how, how), n) for (kind, how), n in lines],
+        "arrivals": [(TYPES.label(kind), words.get(how, how), n) for (kind, how), n in lines],
         "refused": sorted(impact.refused.items()) if impact else [],
         "ignored": sorted(impact.ignored.items()) if impact else [],
         "accounts": accounts,

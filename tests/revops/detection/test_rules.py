@@ -9,6 +9,7 @@ import pytest
 from revops.detection.examples import Example, Expected, ledger_of
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
+from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.in_force import policies_in_force
 
@@ -74,13 +75,24 @@ def test_identity_does_not_depend_on_the_order_in_which_records_are_read(rule: R
 
 
 class Watched(AccountLedger):
-    """A ledger that remembers which object types were asked for."""
+    """A ledger that remembers which object types were asked for, or answered with."""
 
     asked: set[str] = set()
 
     def of(self, object_type: str, role: str | None = None, *, deleted: bool = False) -> list[LedgerRecord]:
         Watched.asked.add(object_type)
-        return AccountLedger.of(self, object_type, role, deleted=deleted)
+        return super().of(object_type, role, deleted=deleted)
+
+    def find(self, ref: Ref) -> LedgerRecord | None:
+        Watched.asked.add(ref.object_type)
+        return super().find(ref)
+
+    def pointing_at(
+        self, ref: Ref, role: str | None = None, object_type: str | None = None, *, deleted: bool = False
+    ) -> list[LedgerRecord]:
+        found = super().pointing_at(ref, role, object_type, deleted=deleted)
+        Watched.asked |= {object_type} if object_type else {record.object_type for record in found}
+        return found
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.code)
@@ -88,9 +100,9 @@ def test_a_rule_declares_every_object_type_that_it_reads(rule: Rule) -> None:
     Watched.asked = set()
     for example in (*rule.fires_on, *rule.silent_on):
         ledger = ledger_of(example)
-        watched = Watched(ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records)
+        watched = Watched(ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records, "", ledger.entities)
         assert len(list(rule.find(watched, POLICIES, example.now))) == len(example.expect)
-    assert Watched.asked == rule.reads
+    assert Watched.asked | {"legal_entity"} == rule.reads | {"legal_entity"}
 
 
 def test_a_rule_runs_when_what_it_reads_moved_and_when_nobody_says_what_did() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from revops.detection.examples import ledger_of
 from revops.detection.registry import RULES
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import SystemRole
+from revops.ledger.ownership import ownership_of
+from revops.ledger.types import TYPES
 from revops.people.models import Role
 from revops.policies.in_force import policies_in_force
 from tests.revops import world
@@ -18,7 +19,7 @@ from tests.revops.api.caller import Caller, body
 POLICIES = policies_in_force()
 OWNERS = POLICIES.ownership.lines
 STAGES = ("*", "quoted", "booked")
-FIELDS = [(name, field) for name, shape in SHAPES.items() for field in shape.fields]
+FIELDS = [(name, field) for name, declared in TYPES.items() for field in declared.fields]
 
 
 @pytest.mark.parametrize(("object_type", "field"), FIELDS)
@@ -33,9 +34,9 @@ def test_every_line_decides_something_and_names_what_exists() -> None:
     asked = itertools.product(FIELDS, STAGES)
     deciding = [POLICIES.ownership_of(*pair, stage) for pair, stage in asked]
     assert [line for line in OWNERS if line not in deciding] == []
-    assert {line.object_type for line in OWNERS} == set(SHAPES)
+    assert {line.object_type for line in OWNERS} == set(TYPES)
     for line in OWNERS:
-        assert line.field in {"*", *SHAPES[line.object_type].fields}, line
+        assert line.field in {"*", *TYPES[line.object_type].fields}, line
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_rule_names_the_declared_owner_of_what_it_compares(code: str) -> None:
             for difference in finding.differences:
                 kinds = {record.object_type for record, _ in difference.values}
                 owners = {
-                    POLICIES.owner_for(kind, difference.field, "*") for kind in kinds if difference.field in SHAPES[kind].fields
+                    POLICIES.owner_for(kind, difference.field, "*") for kind in kinds if difference.field in TYPES[kind].fields
                 }
                 assert not owners or difference.owner in owners, (difference.field, kinds)
                 compared += bool(owners)
@@ -84,7 +85,7 @@ def test_the_owner_is_shown_with_the_difference(db: None) -> None:
     shown = body(Caller(world.person("pat", Role.APPROVER)).get(f"cases/{case.pk}/"))
     owners = {line["field"]: line["owner"] for line in shown["evidence"]["differences"]}
     assert {"total", "amount_remaining"} <= set(owners)
-    known = [field for field in owners if field in SHAPES["invoice"].fields]
+    known = [field for field in owners if field in TYPES["invoice"].fields]
     assert {field: POLICIES.owner_for("invoice", field, "*") for field in known}.items() <= owners.items()
 
 
@@ -96,3 +97,18 @@ def test_the_owner_is_shown_with_the_difference(db: None) -> None:
 def test_an_object_is_at_the_furthest_stage_that_a_system_says(statuses: list[object], stage: str) -> None:
     assert POLICIES.stage_of("subscription", statuses) == stage
     assert POLICIES.stage_of("invoice", statuses) == "*"
+
+
+def test_the_shipped_policies_say_what_the_object_types_declare() -> None:
+    for (object_type, field), stage in itertools.product(FIELDS, STAGES):
+        declared = TYPES[object_type].owner(field, stage)
+        line = POLICIES.ownership_of(object_type, field, stage)
+        assert (line.owner, line.why) == (declared.role, declared.why), (object_type, field, stage)
+
+
+def test_where_the_policies_say_nothing_the_object_type_decides() -> None:
+    silent = POLICIES.model_copy(update={"ownership": POLICIES.ownership.model_copy(update={"lines": ()})})
+    line = ownership_of(silent, "invoice", "posting_period", "*")
+    assert (line.owner, line.why) == ("erp", "The ERP decides the posting period.")
+    with pytest.raises(LookupError, match="nobody declared"):
+        ownership_of(silent, "quote", "total", "*")

@@ -77,7 +77,7 @@ def test_a_reason_is_compulsory(analyst: User, case: ExceptionCase) -> None:
             compose_plan(
                 kind="credit_memo",
                 case=case,
-                account=world.account_of(case),
+                account=world.account_on(case),
                 inputs=credit_inputs(),
                 reason=reason,
                 acting_user=analyst,

@@ -55,7 +55,7 @@ def addresses(case: ExceptionCase, plan: ChangePlan) -> list[tuple[str, str]]:
         for pattern in resolver.url_patterns:
             assert isinstance(pattern, URLPattern)
             path = "/" + str(pattern.pattern)
-            code = {"cases": case.code, "accounts": world.account_of(case).code}.get(path.split("/")[1], plan.code)
+            code = {"cases": case.code, "accounts": world.account_on(case).code}.get(path.split("/")[1], plan.code)
             path = re.sub(r"<str:\w+>", code, path)
             path = re.sub(r"<slug:\w+>", "netsuite", path)
             found.append((str(pattern.name), re.sub(r"<int:\w+>", str(record), path)))
@@ -73,8 +73,9 @@ def invoice_named(name: str) -> Fact:
     """The ERP's invoice under a number of somebody's making."""
     total = world.usd("1120.00")
     return world.fact(
-        "invoice", world.INVOICE, {"billing_invoice": world.BILLED, "customer": world.CUSTOMER}, number=name, memo=name,
-        status="open", total=total, amount_remaining=total, credited=world.usd("0.00"), issued_on=world.today(),
+        "invoice", world.INVOICE, {"copy_of": f"stripe:{world.BILLED}", "customer": f"netsuite:{world.CUSTOMER}"},
+        number=name, memo=name, status="open", total=total, amount_remaining=total, credited=world.usd("0.00"),
+        issued_on=world.today(),
     )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def test_h6_no_page_of_a_signed_in_person_stays_in_a_cache(case: ExceptionCase, 
     for path in (
         "/queue/",
         f"/cases/{case.code}/",
-        f"/accounts/{world.account_of(case).code}/",
+        f"/accounts/{world.account_on(case).code}/",
         "/deliveries/",
         "/plans/",
         "/nothing/",

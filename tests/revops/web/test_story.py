@@ -127,12 +127,12 @@ def test_ids_without_a_name_stay_ids() -> None:
 
 def test_the_ledger_side_by_side_joins_by_reference_and_says_how_far_apart(case: ExceptionCase, sign_in: SignIn) -> None:
     world.say("stripe", world.fact("invoice", "in_2", status="open", total=world.usd("50.00"), number="A-2"))
-    lines = statement_lines(account_ledger(world.account_of(case)))
+    lines = statement_lines(account_ledger(world.account_on(case)))
     assert [(p.verdict, p.apart) for p in pairs(lines, ["stripe", "netsuite"], policies_in_force())] == [
         ("apart", world.usd("120.00"))
     ]
     assert [(c.currency, c.apart) for c in closings(lines, ["stripe", "netsuite"])] == [("USD", world.usd("120.00"))]
-    client, account = sign_in("farid", "finance_analyst"), world.account_of(case)
+    client, account = sign_in("farid", "finance_analyst"), world.account_on(case)
     page = client.get(f"/accounts/{account.code}/").content.decode()
     assert "120.00&nbsp;" in page.split("Closing balance, USD")[1]
     assert "Side by side" in page
@@ -143,13 +143,13 @@ def test_the_ledger_side_by_side_joins_by_reference_and_says_how_far_apart(case:
 
 
 def test_a_difference_that_a_credit_memo_takes_away_is_settled_by_it(case: ExceptionCase) -> None:
-    memo = {"invoice": world.INVOICE, "customer": world.CUSTOMER, "change": "rvo-1"}
+    memo = {"invoice": f"netsuite:{world.INVOICE}", "customer": f"netsuite:{world.CUSTOMER}", "change": "revops:rvo-1"}
     systems = ["stripe", "netsuite"]
     world.say("netsuite", world.fact("credit_memo", "9", memo, number="CM-9", status="applied", total=world.usd("119.00")))
-    lines = statement_lines(account_ledger(world.account_of(case)))
+    lines = statement_lines(account_ledger(world.account_on(case)))
     assert {pair.verdict for pair in pairs(lines, systems, policies_in_force())} == {"apart", "alone"}
     world.say("netsuite", world.fact("credit_memo", "9", memo, number="CM-9", status="applied", total=world.usd("120.00")))
-    lines = statement_lines(account_ledger(world.account_of(case)))
+    lines = statement_lines(account_ledger(world.account_on(case)))
     assert {(pair.verdict, pair.by) for pair in pairs(lines, systems, policies_in_force())} == {
         ("settled", ("CM-9",)),
         ("settled", ("INV-700",)),
@@ -220,7 +220,7 @@ def test_a_page_that_asks_for_news_gets_none_until_something_changed(case: Excep
 
 
 def test_what_is_read_rarely_on_purpose_is_not_stale(case: ExceptionCase) -> None:
-    account = world.account_of(case)
+    account = world.account_on(case)
     now = world.now()
     read_through("netsuite", ["exchange_rate"], now - dt.timedelta(hours=1), stale_after={"exchange_rate": 7200})
     read_through("netsuite", ["payment"], now - dt.timedelta(minutes=2))
