@@ -216,7 +216,7 @@ def connections_page(request: HttpRequest) -> HttpResponse:
     """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
     user, now = signed_in(request), timezone.now()
     require(user, "see_connections")
-    rows = list(visible_to(user, Connection).select_related("system").order_by("system__role", "system_id"))
+    rows = list(visible_to(user, Connection).select_related("system", "circuit").order_by("system__role", "system_id"))
     marks: dict[str, list[Watermark]] = {}
     for mark in Watermark.objects.order_by("stream"):
         marks.setdefault(mark.connection_id, []).append(mark)
@@ -250,13 +250,19 @@ def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.dat
         connector = connector_of(row)
         declared = connector.settings
         settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
-        label, pushes, posts = connector.label, connector.pushes, [op.name.replace("_", " ") for op in connector.operations]
+        label, pushes, posts = (
+            connector.label,
+            connector.pushes is not None,
+            [op.name.replace("_", " ") for op in connector.operations],
+        )
     except RevOpsError as error:
         settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
     mine = [line for line in lines if line.system == str(row.pk)]
+    circuit = getattr(row, "circuit", None)
     return {
         "row": row,
         "label": label,
+        "circuit": circuit,
         "pushes": pushes,
         "posts": ", ".join(posts),
         "settings": settings,
