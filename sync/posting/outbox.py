@@ -154,7 +154,7 @@ class _Attempt:
         """Look for the effect. True only when it may be sent again now."""
         claimed = self.claimed
         try:
-            receipt = self.connector.find_posted(self.client, self.config, self.call)
+            receipt = self.connector.writing().find_posted(self.client, self.config, self.call)
         except Refused as refused:
             if refused.code in MISMATCH_CODES:
                 progress.note_refused(claimed, refused.reason, alarm=True)
@@ -211,7 +211,7 @@ class _Attempt:
         claimed = self.claimed
         crash_point("before_send")
         try:
-            receipt = self.connector.post(self.client, self.config, self.call)
+            receipt = self.connector.writing().post(self.client, self.config, self.call)
         except Exception as error:
             crash_point("after_send")
             self._unanswered(error)
@@ -251,7 +251,7 @@ class _Attempt:
             targets.append(("invoice", invoice))
         for object_type, external_id in targets:
             try:
-                item = self.connector.read(self.client, self.config, object_type, external_id)
+                item = self.connector.reading().read(self.client, self.config, object_type, external_id)
                 if item is not None:
                     inbox.store_read(self.door, item)
             except Exception as error:

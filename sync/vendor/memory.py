@@ -1,4 +1,4 @@
-"""What this process remembers of a connection: short-lived values such as tokens, and how many calls it has made.
+"""What this process remembers of a connection: short-lived values such as tokens.
 
 Lost with the process and never shared: nothing may depend on it but courtesy and speed.
 """
@@ -37,30 +37,8 @@ class Memory:
             return [value for _until, value in self._values.values()]
 
 
-class Bucket:
-    """A token bucket: `per_minute` requests, refilled evenly. Says how long to wait instead of waiting."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._lock = threading.Lock()
-        self._rate = per_minute / 60
-        self._capacity = self._left = float(per_minute)
-        self._at = time.monotonic()
-
-    def take(self) -> float:
-        """Seconds until the next request may go; 0.0 when it may go now and has been counted."""
-        with self._lock:
-            now = time.monotonic()
-            self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
-            self._at = now
-            if self._left >= 1:
-                self._left -= 1
-                return 0.0
-            return (1 - self._left) / self._rate
-
-
 _lock = threading.Lock()
 _memories: dict[str, Memory] = {}
-_buckets: dict[tuple[str, str, int], Bucket] = {}
 
 
 def memory_for(config: Config) -> Memory:
@@ -70,8 +48,3 @@ def memory_for(config: Config) -> Memory:
         if len(_memories) > 500:
             _memories.clear()
         return _memories.setdefault(key, Memory())
-
-
-def bucket_for(config: Config, per_minute: int) -> Bucket:
-    with _lock:
-        return _buckets.setdefault((config.slug, config.base_url, per_minute), Bucket(per_minute))
