@@ -31,8 +31,7 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
 
 def _look(invoices: int) -> float:
     """Seconds of this process that every rule takes for one ledger, its index included: what else runs here does not count."""
-    ledger = ledger_of(invoices)
-    policies = policies_in_force()
+    ledger, policies = ledger_of(invoices), policies_in_force()
     start = process_time()
     for rule in RULES.values():
         list(rule.find(ledger, policies, NOW))
