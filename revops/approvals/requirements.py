@@ -7,28 +7,22 @@ from django.utils import timezone
 from revops.approvals.checkpoints import BASE_CURRENCY, SPLIT_WINDOW, Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
 from revops.ledger.rates import to_base
-from revops.ledger.reading import account_ledger
-from revops.ledger.view import AccountLedger
-from revops.money import Money
+from revops.money import Money, total
 from revops.people.models import RoleGrant
-from revops.postings.draft import amount_of
-from revops.postings.kinds import kind_of
+from revops.postings.draft import amount_of, amounts_of
 from revops.postings.models import ChangePlan, PlanState
 
-COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.CONFIRMED)
+COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.PARTLY_POSTED, PlanState.CONFIRMED)
 """Plans that count towards the sum of a window: all that had or may still have an effect, finished ones too. A draft counts
 when it is submitted itself, and the others are judged again at their release."""
 
 
-def needs_of(plan: ChangePlan, ledger: AccountLedger | None = None) -> list[Need]:
+def needs_of(plan: ChangePlan) -> list[Need]:
     """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release."""
-    ledger = ledger or account_ledger(plan.account)
-    materiality = kind_of(plan.kind).materiality(plan.inputs, ledger)
-    amount = amount_of(plan)
     return checkpoints_for(
-        moves_money=materiality.moves_money or plan.amount_minor != 0,
-        amount=amount,
-        base_amount=in_base(amount),
+        moves_money=plan.lines.exists() or plan.amount_minor != 0,
+        amount=amount_of(plan),
+        base_amount=moved_in_base(plan),
         related=related_plans(plan),
     )
 
@@ -38,13 +32,19 @@ def in_base(amount: Money) -> Money | None:
     return to_base(amount, BASE_CURRENCY, on=timezone.now().date())
 
 
+def moved_in_base(plan: ChangePlan) -> Money | None:
+    """All that the plan moves, in the group's base currency; None when one of its currencies cannot be converted."""
+    parts = [in_base(amount) for amount in amounts_of(plan)]
+    return None if None in parts else total([part for part in parts if part is not None], BASE_CURRENCY)
+
+
 def related_plans(plan: ChangePlan) -> list[Related]:
     """Other plans of the same kind on the same account within the window, by number."""
     since = timezone.now() - SPLIT_WINDOW
     others = ChangePlan.objects.filter(
         account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
     ).exclude(pk=plan.pk)
-    return [Related(other.code, in_base(amount_of(other))) for other in others.order_by("pk")]
+    return [Related(other.code, moved_in_base(other)) for other in others.order_by("pk")]
 
 
 def roles_now(user_id: int) -> frozenset[str]:
