@@ -16,11 +16,11 @@ test: install-test ## Every check, as CI runs it
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m revops.embedded scripts/django_checks.sh
+	$(BIN)/python -m launch.embedded scripts/django_checks.sh
 	$(BIN)/python -m pytest -n 2
 
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
-	$(BIN)/python -m revops.embedded $(BIN)/python -m bench $(ONLY)
+	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .

@@ -126,8 +126,11 @@ INSTALLED_APPS = [
     "revops.api",
     "sync",
 ]
-if REVOPS_DEMO and find_spec("demo") is not None:  # the production image has no such folder
+# Neither folder is in the production image.
+if REVOPS_DEMO and find_spec("demo") is not None:
     INSTALLED_APPS.append("demo")
+if find_spec("launch") is not None:
+    INSTALLED_APPS.append("launch")
 if find_spec("django_migration_linter") is not None:  # comes with requirements/test.txt only
     INSTALLED_APPS.append("django_migration_linter")
 MIDDLEWARE = [

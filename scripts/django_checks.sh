@@ -1,5 +1,5 @@
 #!/bin/sh
-# What Django can say about the code, with the settings of a production installation. Run inside `python -m revops.embedded`.
+# What Django can say about the code, with the settings of a production installation. Run inside `python -m launch.embedded`.
 set -eu
 export REVOPS_DEMO=0 REVOPS_HTTPS=1 DJANGO_ALLOWED_HOSTS=revops.example REVOPS_STATEMENT_TIMEOUT_SECONDS=600
 python=.venv/bin/python

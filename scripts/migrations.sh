@@ -3,6 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 find revops sync -path '*/migrations/0*.py' -delete
-.venv/bin/python -m revops.embedded .venv/bin/python manage.py makemigrations -v 0
+.venv/bin/python -m launch.embedded .venv/bin/python manage.py makemigrations -v 0
 .venv/bin/ruff check --quiet --fix-only . || true
 .venv/bin/ruff format --quiet revops sync

@@ -268,7 +268,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "outbox: amount compared",
         f"{OUTBOX} tests/sync/connectors/test_netsuite_talks.py -k 'i39 or something_else'",
-        "sync/connectors/netsuite/posting.py",
+        "sync/connectors/netsuite/write.py",
         "    if different:\n",
         "    if False:\n",
     ),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from revops.embedded import start_throwaway
+from launch.embedded import start_throwaway
 
 if "REVOPS_TEST_SERVERS" not in os.environ:
     _servers = start_throwaway()

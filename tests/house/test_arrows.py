@@ -26,7 +26,7 @@ def test_arrows_hold() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The packages and their contracts, to be spoilt."""
-    for package in ("revops", "sync", "demo"):
+    for package in ("revops", "sync", "demo", "launch"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.house.test_up import ROOT
+from tests.launch.test_up import ROOT
 
 FIGURES = {
     "intake": {"intake", "intake_16", "intake_p95"},
@@ -19,7 +19,7 @@ FIGURES = {
 
 
 def bench(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "revops.embedded", sys.executable, "-m", "bench", *words]
+    command = [sys.executable, "-m", "launch.embedded", sys.executable, "-m", "bench", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from revops.embedded import ensure_database, start_postgres
+from launch.embedded import ensure_database, start_postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -45,7 +45,7 @@ def variables_read(path: Path) -> set[str]:
 
 
 def read_by_the_code() -> set[str]:
-    files = [path for package in ("revops", "sync", "demo") for path in ROOT.glob(f"{package}/**/*.py")]
+    files = [path for package in ("revops", "sync", "demo", "launch") for path in ROOT.glob(f"{package}/**/*.py")]
     return {name for path in files for name in variables_read(path) if not NOT_FOR_OPERATORS.match(name)}
 
 
@@ -84,7 +84,7 @@ def unknown_in(command: list[str]) -> str | None:
             return None if found else f"no simulator {vendor}"
         case ["celery", "-A", "revops", "worker", "-Q", queue, *_]:
             return None if queue in queues else f"no queue {queue}"
-        case ["python", "-m", "revops.silence", worker, *_]:
+        case ["python", "-m", "revops.worker_check", worker, *_]:
             return None if worker in KINDS else f"no worker {worker}"
         case ["redis-server" | "postgres" | "sleep" | "redis-cli", *_] | ["python", "-c", _]:
             return None
@@ -122,7 +122,7 @@ def test_no_container_lives_in_the_network_of_one_that_may_end() -> None:
 
 
 def test_what_does_not_exist_is_noticed() -> None:
-    assert unknown_in(["python", "-m", "revops.silence", "no_such_worker"])
+    assert unknown_in(["python", "-m", "revops.worker_check", "no_such_worker"])
     assert unknown_in(["python", "manage.py", "no_such_command"])
     assert unknown_in(["celery", "-A", "revops", "worker", "-Q", "no_such_queue"])
     assert unknown_in(["python", "-m", "demo.simulators", "no_such_vendor"])

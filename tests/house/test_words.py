@@ -18,7 +18,7 @@ LINES_OF_A_FUNCTION_MAX = 80
 
 def python_files(*folders: str) -> Iterator[Path]:
     """Our own modules, without migrations."""
-    for folder in folders or ("revops", "sync", "demo"):
+    for folder in folders or ("revops", "sync", "demo", "launch"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             if "migrations" not in path.parts and "__pycache__" not in path.parts:
                 yield path

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from revops.embedded import free_port
-from tests.house.test_up import until
+from launch.embedded import free_port
 from tests.journeys.product import Product
+from tests.launch.test_up import until
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.house.test_up import ROOT, Up, until
+from tests.launch.test_up import ROOT, Up, until
 
 HERO = "Halden Robotics GmbH"
 

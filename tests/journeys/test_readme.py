@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.house.test_up import ROOT
 from tests.journeys.product import Product
+from tests.launch.test_up import ROOT
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story"), pytest.mark.slow]
 

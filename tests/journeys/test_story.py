@@ -16,8 +16,8 @@ import redis
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.house.test_up import until as until_so
 from tests.journeys.product import HERO, Product
+from tests.launch.test_up import until as until_so
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story"), pytest.mark.slow]
 

@@ -28,7 +28,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from revops.embedded import Server, ensure_database, start_postgres
+from launch.embedded import Server, ensure_database, start_postgres
 from sync.connections import CACHE_SECONDS
 from sync.models import Connection, Delivery
 from tests.sync import stripe_sender

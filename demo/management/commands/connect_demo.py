@@ -13,7 +13,8 @@ from demo.simulators.netsuite.tokens import demo_private_key_pem
 from revops.errors import Rejected
 from revops.people.actors import System
 from sync.connections import change_connection, client_for, config_of, connect, connector_of
-from sync.connectors.gainsight.session import Session
+from sync.connectors.gainsight.auth import Session
+from sync.connectors.gainsight.objects import metadata
 from sync.models import Connection
 from sync.vendor.contract import ConnectorAnswer
 
@@ -77,7 +78,7 @@ class Command(BaseCommand):
 def _stage_items(connection: Connection) -> dict[str, str]:
     """The pick-list items of the renewal stages: every tenant has its own, so they are asked for."""
     session = Session(client_for(connection), config_of(connection))
-    by_label = {label: item for item, label in session.metadata("gs_opportunity").items.get("RenewalStage", {}).items()}
+    by_label = {label: item for item, label in metadata(session, "gs_opportunity").items.get("RenewalStage", {}).items()}
     try:
         return {"stage_on_hold_item": by_label["On Hold"], "stage_in_progress_item": by_label["In Progress"]}
     except KeyError as missing:

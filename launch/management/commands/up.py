@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from revops.supervisor import main
+from launch.supervisor import main
 
 
 class Command(BaseCommand):

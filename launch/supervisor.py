@@ -27,10 +27,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from revops import embedded
-from revops.children import Child, Children, KeepsDying, starter
-from revops.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
-from revops.programs import (
+from launch import embedded
+from launch.children import Child, Children, KeepsDying, starter
+from launch.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
+from launch.programs import (
     PORT_MAX,
     SIMULATORS_ABOVE,
     VENDORS,
@@ -43,7 +43,8 @@ from revops.programs import (
     read_installation,
     simulators,
 )
-from revops.silence import Silence, ask
+from launch.silence import Silence
+from revops.worker_check import ask
 
 READY_TIMEOUT_SECONDS = 120.0
 TAKEN_UP_SECONDS = 20.0

@@ -16,11 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
-from revops import children as keeping
-from revops import silence as silences
-from revops.children import Child, Children, starter
-from revops.silence import Answer, Silence, ask
-from tests.house.test_up import until
+from launch import children as keeping
+from launch import silence as silences
+from launch.children import Child, Children, starter
+from launch.silence import Silence
+from revops.worker_check import Answer, ask
+from tests.launch.test_up import until
 
 
 class Web:

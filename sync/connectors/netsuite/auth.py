@@ -1,26 +1,22 @@
-"""Talking to NetSuite: the machine token, SuiteQL, the record service, and what its errors mean."""
+"""Talking to NetSuite: the machine token, and what its errors mean."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
 from sync.vendor import fields as payload
 from sync.vendor import strict_json
-from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater
-from sync.vendor.fields import Payload
+from sync.vendor.contract import Client, Config, Refused, Response, RetryLater
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - an address
-SUITEQL_PATH = "/services/rest/query/v1/suiteql"
-RECORD_PATH = "/services/rest/record/v1"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_SECONDS = 50 * 60  # of the hour that a token lives
 
@@ -90,43 +86,6 @@ class Session:
             raise RetryLater("NetSuite's token answer holds no token.", 60, "unreadable_answer")
         self.client.remember("token", token, TOKEN_SECONDS)
         return token
-
-    def rows(self, query: Query, limit: int = ROWS, offset: int = 0) -> tuple[list[dict[str, object]], bool]:
-        """`limit` rows of a SuiteQL query from `offset` (a multiple of it), and whether there are more. All values are text,
-        nulls are absent."""
-        text, values = query
-        answer = self.call(
-            "POST",
-            SUITEQL_PATH,
-            headers={"Content-Type": "application/json", "Prefer": "transient"},
-            params=[("limit", str(limit)), ("offset", str(offset))],
-            content=strict_json.dump({"q": " ".join(text.split()), "params": [str(value) for value in values]}),
-            safe=True,
-        )
-        if answer.status != 200:
-            raise Refused(f"NetSuite refuses a query: {error_text(answer)}", "query_refused")
-        body = answer.json()
-        try:
-            page = Payload("SuiteQL answer", body if isinstance(body, dict) else {})
-            found = [{name: value for name, value in row.data.items() if name != "links"} for row in page.children("items")]
-            return found, page.flag("hasMore")
-        except Misunderstood as error:
-            raise RetryLater(error.reason, 60, "unreadable_answer") from None
-
-    def all_rows(self, query: Query) -> list[dict[str, object]]:
-        """All rows of an ordered query that is known to be small: periods, rates, applications of a page."""
-        found: list[dict[str, object]] = []
-        more = True
-        while more:
-            page, more = self.rows(query, ROWS_MAX, len(found))
-            found += page
-            more = more and len(page) == ROWS_MAX
-        return found
-
-    def rows_for(self, ask: Callable[[list[int]], Query], ids: Iterable[int]) -> list[dict[str, object]]:
-        """All rows for many ids, a few hundred at a time: an IN list takes no more than a thousand."""
-        ordered = sorted(ids)
-        return [row for start in range(0, len(ordered), ROWS) for row in self.all_rows(ask(ordered[start : start + ROWS]))]
 
 
 def _signing_key(pem: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, str]:

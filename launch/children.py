@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from revops.embedded import dies_with_parent, open_log, tail
-from revops.environment import PROJECT, EmbeddedError
+from launch.embedded import dies_with_parent, open_log, tail
+from launch.environment import PROJECT, EmbeddedError
 
 DEATHS_MAX = 5
 DEATHS_WINDOW_SECONDS = 60.0

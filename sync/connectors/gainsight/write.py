@@ -10,17 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sync.connectors.gainsight.session import Failed, Session
-from sync.connectors.gainsight.translation import RENEWAL_STAGE
+from sync.connectors.gainsight.auth import Failed, Session
+from sync.connectors.gainsight.objects import metadata, query
+from sync.connectors.gainsight.translate import RENEWAL_STAGE
 from sync.vendor import fields as payload
 from sync.vendor import strict_json
-from sync.vendor.contract import Call, Config, Misunderstood, Receipt, Refused, RetryLater, Unknown
+from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.fields import Payload
 
 HOLD, RELEASE = "hold_renewal", "release_renewal"
 TARGETS = {HOLD: ("On Hold", "stage_on_hold_item"), RELEASE: ("In Progress", "stage_in_progress_item")}
 PATH = "/v1/data/objects/gs_opportunity?keys=Gsid"
 SELECT = ("Gsid", "RenewalStage", "HoldReason__gc", "HoldReference__gc", "ModifiedDate")
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(HOLD, "renewal", "search_first", read_lag_seconds=60),
+    Operation(RELEASE, "renewal", "search_first", read_lag_seconds=60),
+)
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
@@ -61,7 +67,15 @@ def compose(config: Config, operation: str, key: str, params: Mapping[str, objec
     )
 
 
-def post(session: Session, call: Call) -> Receipt:
+def post(client: Client, config: Config, call: Call) -> Receipt:
+    return _post(Session(client, config), call)
+
+
+def find_posted(client: Client, config: Config, call: Call) -> Receipt | None:
+    return _find(Session(client, config), call)
+
+
+def _post(session: Session, call: Call) -> Receipt:
     """Raises `RetryLater` before anything was sent, `Refused` for a no, `Unknown` for every doubt after sending."""
     record = _read(session, call)
     if record is None:
@@ -91,14 +105,14 @@ def post(session: Session, call: Call) -> Receipt:
     return receipt
 
 
-def find(session: Session, call: Call) -> Receipt | None:
+def _find(session: Session, call: Call) -> Receipt | None:
     """The renewal when it bears our reference; `Refused` when it does and its stage is another."""
     record = _read(session, call)
     return _evidence(session, call, record) if record is not None else None
 
 
 def _read(session: Session, call: Call) -> Payload | None:
-    rows = session.query("gs_opportunity", SELECT, [("Gsid", "EQ", [_sent(call).text("Gsid")])], ["Gsid"])
+    rows = query(session, "gs_opportunity", SELECT, [("Gsid", "EQ", [_sent(call).text("Gsid")])], order=["Gsid"])
     return Payload("gs_opportunity", rows[0]) if rows else None
 
 
@@ -108,7 +122,7 @@ def _sent(call: Call) -> Payload:
 
 
 def _stage(session: Session, item: str) -> str:
-    label = session.metadata("gs_opportunity").items.get("RenewalStage", {}).get(item, item)
+    label = metadata(session, "gs_opportunity").items.get("RenewalStage", {}).get(item, item)
     return RENEWAL_STAGE.get(label, "")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from revops.embedded import free_port
+from launch.embedded import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("up")]
@@ -227,7 +227,7 @@ def test_a_wrong_variable_is_named(prepared: Path, started: list[Up], variables:
 
 
 def test_secrets_are_kept_for_their_owner_alone(prepared: Path) -> None:
-    from revops.environment import kept_secrets
+    from launch.environment import kept_secrets
 
     folder = prepared / "secrets"
     folder.mkdir()

@@ -9,15 +9,24 @@ to it, because an application does not always stamp the invoice.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money, total
 from sync.vendor import fields as payload
-from sync.vendor.contract import Ignored, Misunderstood
+from sync.vendor.contract import (
+    NEVER,
+    Config,
+    Ignored,
+    Incoming,
+    Misunderstood,
+    Reread,
+)
 from sync.vendor.fields import Payload
 
 OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "subscription"}
@@ -304,3 +313,50 @@ TRANSLATORS: Mapping[str, Callable[[Payload, Account], Fact]] = {
     "exchange_rate": exchange_rate,
     "deletion": deletion,
 }
+
+HINTED = {
+    "invoice": "invoice",
+    "creditMemo": "credit_memo",
+    "customerPayment": "payment",
+    "salesOrder": "subscription",
+    "customer": "customer",
+    "accountingPeriod": "accounting_period",
+}
+
+_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
+    body = Payload("hint" if incoming.kind == "hint" else "body", payload.message(incoming.body))
+    if incoming.kind != "read":
+        return [_hinted(body)]
+    translator = TRANSLATORS.get(incoming.object_type)
+    if translator is None:
+        raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
+    try:
+        return [translator(body, account_of(config, incoming.received_at))]
+    except Rejected as error:
+        raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
+
+
+def _hinted(hint: Payload) -> Reread:
+    kind, identity = hint.text("type"), hint.text("id")
+    if kind not in HINTED:
+        raise Ignored(f"Hints about {payload.word(kind)} say nothing that the ledger keeps.", "event_type")
+    if not _ID.fullmatch(identity):
+        raise hint.misunderstood("id", "an internal id")
+    return Reread(HINTED[kind], identity)
+
+
+def account_of(config: Config, read_at: dt.datetime = NEVER) -> Account:
+    try:
+        zone = ZoneInfo(config.get("time_zone", "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Misunderstood("The connection's time zone is no IANA name.", "setting_invalid") from None
+    return Account(zone, read_at, pairs(config.get("legal_entities")))
+
+
+def pairs(text: str) -> dict[str, str]:
+    """A setting such as `USD=1, EUR=2` as a mapping."""
+    parts = [part.partition("=") for part in re.split(r"[,;\s]+", text) if "=" in part]
+    return {name.strip(): value.strip() for name, _, value in parts}

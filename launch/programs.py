@@ -2,7 +2,7 @@
 
 Django-free, so that the supervisor stays small. The workers use Celery's solo pool, one process a queue, to save memory. That
 pool does not enforce task time limits; each task ends by its own deadline (`sync.workers.tasks`), and a worker that hangs where
-no deadline reaches is silent and ended by the supervisor (`revops.silence`). `docker-compose.yml` uses prefork, where Celery's
+no deadline reaches is silent and ended by the supervisor (`launch.silence`). `docker-compose.yml` uses prefork, where Celery's
 limits do that.
 """
 
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from revops.environment import PROJECT, EmbeddedError, data_folder
+from launch.environment import PROJECT, EmbeddedError, data_folder
 
 VENDORS = ("salesforce", "gainsight", "stripe", "netsuite")
 QUEUES = ("intake", "apply", "posting")

@@ -4,14 +4,22 @@ tenant's zone. A pick-list value is an item id; its label stands beside the reco
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
 from sync.vendor import fields as payload
-from sync.vendor.contract import Ignored, Misunderstood
+from sync.vendor.contract import (
+    Config,
+    Ignored,
+    Incoming,
+    Misunderstood,
+    Reread,
+)
 from sync.vendor.fields import Payload
 
 RENEWAL_STAGE = {
@@ -146,3 +154,39 @@ TRANSLATORS: Mapping[str, Callable[[Payload, Payload, ZoneInfo], Fact]] = {
     "renewal": renewal,
     "call_to_action": call_to_action,
 }
+
+_HINTED = {name: object_type for object_type, name in OBJECTS.items()}
+GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
+
+
+def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
+    body = Payload("hint" if incoming.kind == "hint" else "body", payload.message(incoming.body))
+    if incoming.kind != "read":
+        return [_hinted(body)]
+    try:
+        if incoming.object_type == "deletion":
+            return [deletion(Payload("Gainsight delete log", body.child("record").data))]
+        if incoming.object_type not in TRANSLATORS:
+            raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
+        # Only a tenant with several currencies names one beside an amount.
+        only = {"CurrencyIsoCode": config.get("currency")} if config.get("currency") else {}
+        record = Payload(f"Gainsight {OBJECTS[incoming.object_type]}", {**only, **body.child("record").data})
+        return [TRANSLATORS[incoming.object_type](record, body.maybe_child("labels"), zone_of(config))]
+    except Rejected as error:
+        raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
+
+
+def _hinted(hint: Payload) -> Reread:
+    name, gsid = hint.text("object"), hint.text("gsid")
+    if name not in _HINTED:
+        raise Ignored(f"Hints about {payload.word(name)} say nothing that the ledger keeps.", "event_type")
+    if not GSID.fullmatch(gsid):
+        raise hint.misunderstood("gsid", "a Gainsight id")
+    return Reread(_HINTED[name], gsid)
+
+
+def zone_of(config: Config) -> ZoneInfo:
+    try:
+        return ZoneInfo(config.get("time_zone", "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Misunderstood("The connection's time zone is no IANA name.", "setting_invalid") from None

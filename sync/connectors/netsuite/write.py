@@ -14,15 +14,20 @@ from decimal import Decimal
 
 from revops.errors import Rejected
 from revops.money import Money
+from sync.connectors.netsuite.auth import Session, error_codes, error_text
 from sync.connectors.netsuite.queries import PERIODS
-from sync.connectors.netsuite.session import RECORD_PATH, Session, error_codes, error_text
+from sync.connectors.netsuite.suiteql import all_rows
+from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
 from sync.vendor import strict_json
-from sync.vendor.contract import Call, Config, Misunderstood, Receipt, Refused, Response, RetryLater, Unknown
+from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
 
+RECORD_PATH = "/services/rest/record/v1"
 CREATE_CREDIT_MEMO = "create_credit_memo"
 CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"
+
+OPERATIONS: tuple[Operation, ...] = (Operation(CREATE_CREDIT_MEMO, "credit_memo", "unique_external_id", read_lag_seconds=30),)
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -30,13 +35,21 @@ _LOCATION = re.compile(r"(?:.*/)?creditMemo/([0-9]{1,18})/?(?:[?#].*)?", re.ASCI
 _DUPLICATE = re.compile(r"already exists|DUP_RCRD|duplicate|IDEMPOTENCY", re.IGNORECASE)
 
 
-def pairs(text: str) -> dict[str, str]:
-    """A setting such as `USD=1, EUR=2` as a mapping."""
-    parts = [part.partition("=") for part in re.split(r"[,;\s]+", text) if "=" in part]
-    return {name.strip(): value.strip() for name, _, value in parts}
+def compose(config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
+    if operation != CREATE_CREDIT_MEMO:
+        raise Refused("This connector does not offer that operation.", "operation_unknown")
+    return _credit_memo(config, key, params)
 
 
-def compose_credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call:
+def post(client: Client, config: Config, call: Call) -> Receipt:
+    return _post(Session(client, config), call)
+
+
+def find_posted(client: Client, config: Config, call: Call) -> Receipt | None:
+    return _find(Session(client, config), call)
+
+
+def _credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call:
     """`params`: invoice_id, customer_id, amount {amount, currency}, on, memo, and optionally posting_period."""
     if not _KEY.fullmatch(key):
         raise Refused("A NetSuite external id has letters, digits, _ and - only.", "key_invalid")
@@ -99,9 +112,9 @@ def _day(params: Mapping[str, object]) -> dt.date:
         raise Refused("`on` must be a day such as 2026-11-30.", "parameter_invalid") from None
 
 
-def post_credit_memo(session: Session, call: Call) -> Receipt:
+def _post(session: Session, call: Call) -> Receipt:
     """Raises `RetryLater` before anything was sent, `Refused` for a no, `Unknown` for every doubt after sending."""
-    found = find_credit_memo(session, call)
+    found = _find(session, call)
     if found is not None:
         return found
     _check_period(session, call)
@@ -122,7 +135,7 @@ def _not_created(session: Session, call: Call, answer: Response) -> Receipt:
     text = error_text(answer)
     if answer.status in {400, 409} and (_DUPLICATE.search(text) or "IDEMPOTENCY_ERROR" in error_codes(answer)):
         try:
-            found = find_credit_memo(session, call)
+            found = _find(session, call)
         except RetryLater as error:
             raise Unknown(f"NetSuite knows our key; looking it up failed: {error.reason}", error.code) from None
         if found is None:
@@ -133,7 +146,7 @@ def _not_created(session: Session, call: Call, answer: Response) -> Receipt:
     raise Unknown(f"NetSuite's answer does not tell whether the credit memo exists: {text}", "answer_unclear")
 
 
-def find_credit_memo(session: Session, call: Call) -> Receipt | None:
+def _find(session: Session, call: Call) -> Receipt | None:
     """The credit memo that bears our key, compared with what was approved."""
     return _read(session, call, f"eid:{call.key}")
 
@@ -173,10 +186,10 @@ def _check_period(session: Session, call: Call) -> None:
     """Refuse before sending what a locked period would refuse: cheaper to read for the person who looks at it."""
     period, on = call.params.get("posting_period"), str(call.params.get("on"))
     if period is not None:
-        rows = session.all_rows((f"{PERIODS} AND t.id = ?", [period]))
+        rows = all_rows(session, (f"{PERIODS} AND t.id = ?", [period]))
     else:
         day = "TO_DATE(?, 'YYYY-MM-DD')"
-        rows = session.all_rows((f"{PERIODS} AND t.startdate <= {day} AND t.enddate >= {day}", [on, on]))
+        rows = all_rows(session, (f"{PERIODS} AND t.startdate <= {day} AND t.enddate >= {day}", [on, on]))
     if not rows:
         raise Refused("NetSuite has no accounting period for this date.", "period_missing")
     for row in rows:

@@ -1,6 +1,6 @@
 """A real PostgreSQL and a real Redis-protocol server, from wheels, in one data folder.
 
-Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m revops.embedded COMMAND ...` (both in a temporary
+Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m launch.embedded COMMAND ...` (both in a temporary
 folder). Django-free, so that it can run before settings load. Both servers are direct children: the kernel ends them when
 their parent dies, whatever kills it. They listen where only this account can reach them: PostgreSQL on a Unix socket in a
 private folder, the Redis server on a loopback port behind a generated password.
@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from revops.environment import EmbeddedError, new_secrets
+from launch.environment import EmbeddedError, new_secrets
 
 START_TIMEOUT_SECONDS = 60.0
 SOCKET_PATH_LENGTH_MAX = 90
@@ -381,9 +381,9 @@ def start_throwaway(database: str = "revops") -> Throwaway:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m revops.embedded COMMAND ...`: run one command against throwaway servers and return its status."""
+    """`python -m launch.embedded COMMAND ...`: run one command against throwaway servers and return its status."""
     if not arguments:
-        print("usage: python -m revops.embedded COMMAND [ARGUMENT ...]", file=sys.stderr)
+        print("usage: python -m launch.embedded COMMAND [ARGUMENT ...]", file=sys.stderr)
         return 2
     throwaway = start_throwaway()
     try:

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from revops import children as keeping
-from revops.children import Child, Children, KeepsDying, starter
-from tests.house.test_up import gone, until
+from launch import children as keeping
+from launch.children import Child, Children, KeepsDying, starter
+from tests.launch.test_up import gone, until
 
 
 def child(folder: Path, code: str, name: str = "child", stop_order: int = 0) -> Child:
@@ -84,7 +84,7 @@ def test_stop_goes_in_order_and_forces_whoever_does_not_listen(tmp_path: Path, m
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys, time; from pathlib import Path; from revops.children import *;"
+        "import os, signal, sys, time; from pathlib import Path; from launch.children import *;"
         f"log = Path({str(tmp_path / 'grandchild.log')!r});"
         "command = [sys.executable, '-c', 'import time; time.sleep(60)'];"
         "children = Children(print); start = starter(command, os.environ, log, signal.SIGKILL);"

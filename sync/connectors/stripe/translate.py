@@ -9,15 +9,23 @@ much of it is settled.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
 from sync.connectors.stripe.minor_units import amount, currency_of, exponent, to_money
 from sync.vendor import fields as payload
-from sync.vendor.contract import Reread
+from sync.vendor.contract import (
+    Config,
+    Ignored,
+    Incoming,
+    Misunderstood,
+    Reread,
+)
 from sync.vendor.fields import Payload
 
 SUBSCRIPTION_STATUS = {
@@ -335,3 +343,89 @@ TRANSLATORS: Mapping[str, Callable[[Payload, Said], Fact | Reread]] = {
     "credit_note": credit_note,
 }
 """By Stripe's own name of the object."""
+
+OLDEST_VERSION = "2025-03-31"  # basil: the shapes that the translation reads  # basil: the shapes that the translation reads
+
+# Event type prefix -> the object it carries. `invoice.upcoming` has no stored invoice behind it.
+EVENTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"customer\.(created|updated|deleted)"), "customer"),
+    (
+        re.compile(
+            r"customer\.subscription\.(created|updated|deleted|paused|resumed|pending_update_applied|"
+            r"pending_update_expired|trial_will_end)"
+        ),
+        "subscription",
+    ),
+    (
+        re.compile(
+            r"invoice\.(created|updated|deleted|finalized|finalization_failed|sent|paid|payment_succeeded|payment_failed|"
+            r"payment_action_required|payment_attempt_required|overdue|overpaid|voided|marked_uncollectible|will_be_due)"
+        ),
+        "invoice",
+    ),
+    (re.compile(r"invoiceitem\.(created|updated|deleted)"), "invoiceitem"),
+    (re.compile(r"invoice_payment\.paid"), "invoice_payment"),
+    (re.compile(r"credit_note\.(created|updated|voided)"), "credit_note"),
+)
+
+# Our object type -> collection, Stripe's object name. The order is the order of the first listing.
+COLLECTIONS: Mapping[str, tuple[str, str]] = {
+    "customer": ("/v1/customers", "customer"),
+    "subscription": ("/v1/subscriptions", "subscription"),
+    "invoice": ("/v1/invoices", "invoice"),
+    "proration": ("/v1/invoiceitems", "invoiceitem"),
+    "payment": ("/v1/invoice_payments", "invoice_payment"),
+    "credit_memo": ("/v1/credit_notes", "credit_note"),
+}
+_OURS = {name: object_type for object_type, (_path, name) in COLLECTIONS.items()}
+
+
+def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
+    body = Payload("body", payload.message(incoming.body))
+    try:
+        if incoming.kind == "read":
+            return [_from_read(body, incoming)]
+        if body.data.get("object") == "v2.core.event":
+            return [_from_thin(Payload("event", body.data))]
+        return [_from_event(Payload("event", body.data), config)]
+    except Rejected as error:
+        raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
+
+
+def _from_read(body: Payload, incoming: Incoming) -> Fact | Reread:
+    name = COLLECTIONS.get(incoming.object_type, ("", ""))[1]
+    if not name:
+        raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
+    at = body.epoch("read_at") if body.has("read_at") else incoming.received_at
+    return TRANSLATORS[name](Payload(f"Stripe {name}", body.child("object").data), Said(at, is_read=True))
+
+
+def _from_event(event: Payload, config: Config) -> Fact | Reread:
+    event_type = event.text("type")
+    name = next((target for pattern, target in EVENTS if pattern.fullmatch(event_type)), "")
+    if not name:
+        raise Ignored(f"Events of type {payload.word(event_type)} say nothing that the ledger keeps.", "event_type")
+    if (version := event.maybe_text("api_version")) and version[:10] < OLDEST_VERSION:
+        raise Misunderstood("The webhook endpoint renders events in a version from before basil.", "api_version")
+    if event.has("account") and event.text("account") != config.get("account"):
+        raise Misunderstood("The event belongs to another Stripe account.", "account_wrong")
+    data = event.child("data")
+    found = data.child("object")
+    if found.text("object") != name:
+        raise Misunderstood(f"An event about {name} carries another object.", "field_changed")
+    said = Said(
+        at=event.epoch("created"),
+        is_read=False,
+        deleted=event_type.endswith(".deleted"),
+        changed=frozenset(data.maybe_child("previous_attributes").data) if event_type.endswith("updated") else None,
+        is_creation=event_type.endswith(".created"),
+    )
+    return TRANSLATORS[name](Payload(f"Stripe {name}", found.data), said)
+
+
+def _from_thin(event: Payload) -> Reread:
+    related = event.maybe_child("related_object")
+    ours = _OURS.get(related.maybe_text("type") or "")
+    if ours is None:
+        raise Ignored("A thin event about an object that the ledger does not keep.", "event_type")
+    return Reread(ours, related.text("id"))

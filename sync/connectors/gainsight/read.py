@@ -1,0 +1,164 @@
+"""Reading Gainsight: windows over ModifiedDate that go on by record id, the delete logs, and one record by its id."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+
+from sync.connectors.gainsight.auth import Session
+from sync.connectors.gainsight.objects import ROWS, metadata, query
+from sync.connectors.gainsight.translate import GSID, OBJECTS, moment, zone_of
+from sync.vendor import strict_json
+from sync.vendor.contract import (
+    Client,
+    Config,
+    Item,
+    Misunderstood,
+    Page,
+    Refused,
+    Stream,
+)
+from sync.vendor.fields import Payload
+
+OVERLAP_SECONDS = 24 * 3600
+DELETE_LOGS = ("record_delete_log", "record_delete_log_high_volume")
+BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+# Per object: fields we cannot do without, then fields that a tenant may not have.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "company": ("Gsid", "Name", "SfdcAccountId", "ModifiedDate"),
+    "gs_opportunity": ("Gsid", "CompanyId", "RenewalStage", "ModifiedDate"),
+    "call_to_action": ("Gsid", "Name", "CompanyId", "IsClosed", "ModifiedDate"),
+}
+_WANTED: Mapping[str, tuple[str, ...]] = {
+    "company": ("Arr", "CurrencyIsoCode", "RenewalDate", "Stage", "Status", "Csm__gr.Name", "CreatedDate"),
+    "gs_opportunity": (
+        "Name",
+        "ExternalId",
+        "Type",
+        "CloseDate",
+        "TargetAmount",
+        "ForecastAmount",
+        "CurrencyIsoCode",
+        "StartedDate__gc",
+        "HoldReason__gc",
+        "HoldReference__gc",
+        "CreatedDate",
+    ),
+    "call_to_action": (
+        "DueDate",
+        "StatusId",
+        "StatusId__gr.Name",
+        "PriorityId",
+        "PriorityId__gr.Name",
+        "TypeId",
+        "TypeId__gr.Name",
+        "CreatedDate",
+    ),
+}
+_STREAMS = {"companies": "customer", "renewals": "renewal", "ctas": "call_to_action"}
+
+STREAMS: tuple[Stream, ...] = (
+    Stream("companies", ("customer",), overlap_seconds=OVERLAP_SECONDS, every_seconds=120),
+    Stream("renewals", ("renewal",), overlap_seconds=OVERLAP_SECONDS, every_seconds=120),
+    Stream("ctas", ("call_to_action",), overlap_seconds=OVERLAP_SECONDS, every_seconds=300),
+    Stream("deletions", (), overlap_seconds=OVERLAP_SECONDS, every_seconds=3600),
+)
+
+
+def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.datetime) -> Iterator[Page]:
+    """Watermark: `load <ms> <last id>` during the first load, then `since <ms>` (vendor's ModifiedDate)."""
+    session = Session(client, config)
+    if stream == "deletions":
+        yield from _pull_deletions(session, watermark)
+        return
+    kind, _, rest = watermark.partition(" ")
+    started, _, cursor = rest.partition(" ") if kind == "load" else (str(_ms(now)), "", "")
+    since = int(rest) if kind == "since" else None
+    object_type = _STREAMS[stream]
+    window = [("ModifiedDate", "GTE", [_filter_value(since, config)])] if since is not None else []
+    latest = since or 0
+    while True:
+        conditions = [*window, ("Gsid", "GT", [cursor])] if cursor else window
+        items, rows = _read_page(session, object_type, conditions)
+        latest = max([latest, *(_ms(moment(row, "ModifiedDate")) for row in rows if row.has("ModifiedDate"))])
+        cursor = rows[-1].text("Gsid") if rows else cursor
+        done = len(rows) < ROWS
+        at_end = f"since {latest if since is not None else started}"
+        midway = watermark if since is not None else f"load {started} {cursor}"
+        yield Page(items, at_end if done else midway, done=done)
+        if done:
+            return
+
+
+def _read_page(
+    session: Session, object_type: str, conditions: Sequence[tuple[str, str, Sequence[str]]]
+) -> tuple[tuple[Item, ...], list[Payload]]:
+    name = OBJECTS[object_type]
+    found = query(session, name, _select(session, name), conditions, order=["Gsid"])
+    items = tuple(_item(session, object_type, row) for row in found)
+    return items, [Payload(f"Gainsight {name}", row) for row in found]
+
+
+def _item(session: Session, object_type: str, record: dict[str, object]) -> Item:
+    """A record with the labels of its pick-list values: the ids mean nothing outside the tenant."""
+    known = metadata(session, OBJECTS[object_type]).items
+    labels = {field: items[str(record[field])] for field, items in known.items() if str(record.get(field)) in items}
+    body = {"record": record, "labels": labels}
+    digest = strict_json.content_digest(body)[:32]
+    return Item(object_type, f"{object_type}:{record.get('Gsid')}:{digest}", strict_json.dump(body))
+
+
+def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:
+    """The delete logs, kept for 15 days; few lines, so by offset."""
+    since = int(watermark.partition(" ")[2]) if watermark else None
+    latest, items = since or 0, []
+    for log in DELETE_LOGS:
+        offset = 0
+        while True:
+            conditions = [("DeletedOn", "GTE", [_filter_value(since, session.config)])] if since is not None else []
+            select = ("RecordId", "DeletedOn", "ObjectName")
+            rows = query(session, log, select, conditions, order=["DeletedOn", "RecordId"], offset=offset)
+            for row in rows:
+                record = Payload("Gainsight delete log", row)
+                latest = max(latest, _ms(moment(record, "DeletedOn")))
+                key = f"deletion:{row.get('RecordId')}:{row.get('DeletedOn')}"
+                items.append(Item("deletion", key, strict_json.dump({"record": row})))
+            offset += len(rows)
+            if len(rows) < ROWS:
+                break
+    yield Page(tuple(items), f"since {latest}" if latest else watermark, done=True)
+
+
+def read(client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
+    if object_type not in OBJECTS or not GSID.fullmatch(external_id):
+        raise Misunderstood("A read of something that Gainsight does not have.", "object_unknown")
+    items, _rows = _read_page(Session(client, config), object_type, [("Gsid", "EQ", [external_id])])
+    return items[0] if items else None
+
+
+def check(client: Client, config: Config) -> str:
+    zone_of(config)
+    session = Session(client, config)
+    stages = metadata(session, "gs_opportunity").items.get("RenewalStage", {})
+    listed = ", ".join(f"{label} = {item}" for item, label in stages.items())
+    return f"Gainsight answers. Renewal stages: {listed[:600] or 'none listed'}."
+
+
+def _select(session: Session, name: str) -> list[str]:
+    """The fields to ask for: one that the tenant does not have would fail the whole query."""
+    known = metadata(session, name).fields
+    missing = [field for field in _NEEDED[name] if field not in known]
+    if missing:
+        raise Refused(f"Gainsight's {name} has no field {', '.join(missing)} any more.", "field_missing")
+    return [*_NEEDED[name], *(field for field in _WANTED[name] if field.partition("__gr.")[0] in known)]
+
+
+def _filter_value(since: int, config: Config) -> str:
+    """A filter's text for an instant in milliseconds, a day early because its zone is the vendor's guess."""
+    at = dt.datetime.fromtimestamp(since // 1000, dt.UTC) - dt.timedelta(seconds=OVERLAP_SECONDS)
+    return max(at, BEGINNING).astimezone(zone_of(config)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _ms(at: dt.datetime) -> int:
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

@@ -1,0 +1,41 @@
+"""Hints of a rule's external action: a shared token, no signature. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+
+from sync.vendor import fields as payload
+from sync.vendor import strict_json
+from sync.vendor.contract import (
+    Config,
+    Incoming,
+    Misunderstood,
+    NotAuthentic,
+    Unreadable,
+)
+
+CONTENT_TYPES: tuple[str, ...] = ("application/json",)
+
+
+def verify(incoming: Incoming, config: Config, now: dt.datetime) -> None:
+    given = incoming.headers.get("x-gainsight-token", "").encode("utf-8", "replace")
+    tokens = config.get("hint_token").split()
+    if not given or not any(hmac.compare_digest(token.encode(), given) for token in tokens):
+        raise NotAuthentic("The X-Gainsight-Token header is missing or wrong.", "token_wrong")
+
+
+def dedup_key(incoming: Incoming) -> str:
+    hint = payload.peek(incoming.body)
+    parts = [hint.get(name) for name in ("object", "gsid", "modifiedDate")]
+    if not all(isinstance(part, str) and 0 < len(part) <= 80 for part in parts):
+        raise Unreadable("The hint does not name object, gsid and modifiedDate.")
+    return "hint:" + ":".join(str(part) for part in parts)
+
+
+def content_digest(body: bytes) -> str:
+    try:
+        return strict_json.content_digest(payload.message(body))
+    except Misunderstood:
+        return hashlib.sha256(body).hexdigest()
