@@ -387,7 +387,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "approval: the tier is judged again at release",
         f"{SIGN} -k i26",
         "revops/approvals/actions.py",
-        "    if _tier_rose(row, ledger, acting_user=acting_user):",
+        "    if _tier_rose(row, acting_user=acting_user):",
         "    if False:",
     ),
     Mutant(

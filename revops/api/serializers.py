@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
@@ -13,7 +14,8 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, Posting
+from revops.postings.models import ChangePlan, PlanLine, PlanTouch, Posting
+from revops.postings.partly import Offer, PartlyPosted, partly_posted
 
 
 class Said(serializers.Serializer[Any]):
@@ -208,6 +210,7 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
             "sequence",
             "system",
             "operation",
+            "change",
             "method",
             "path",
             "key",
@@ -227,8 +230,61 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
         ]
 
 
+class LineSerializer(serializers.ModelSerializer[PlanLine]):
+    """One side of what a plan books."""
+
+    amount = MinorMoney()
+
+    class Meta:
+        model = PlanLine
+        fields = ["sequence", "account", "side", "amount"]
+
+
+class TouchSerializer(serializers.ModelSerializer[PlanTouch]):
+    """One object that a plan alters, and the numbers of the steps that do."""
+
+    system = serializers.CharField(source="system_id")
+    id = serializers.CharField(source="object_id")
+
+    class Meta:
+        model = PlanTouch
+        fields = ["system", "object_type", "id", "steps", "under_way"]
+
+
+class StepSerializer(serializers.ModelSerializer[Posting]):
+    """One step of a partly posted plan: what it does, and what became of it."""
+
+    system = serializers.CharField(source="system_id")
+
+    class Meta:
+        model = Posting
+        fields = ["sequence", "system", "operation", "summary", "state", "vendor_id", "last_error"]
+
+
+class OfferSerializer(serializers.Serializer[Offer]):
+    """A plan that may be composed next: `finish` makes the missing steps, `reverse` undoes those that were made."""
+
+    code = serializers.ChoiceField(choices=["finish", "reverse"])
+    kind = serializers.CharField(source="follow_up.kind")
+    inputs = serializers.DictField(source="follow_up.inputs")
+
+
+class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
+    """What of a partly posted plan is done, what is missing, and what may be done next."""
+
+    done = StepSerializer(many=True)
+    missing = StepSerializer(many=True)
+    sentence = serializers.CharField()
+    next_move = serializers.CharField()
+    offers = OfferSerializer(many=True)
+    followed_by: serializers.RelatedField[Any, Any, Any] = serializers.SlugRelatedField("code", many=True, read_only=True)
+
+
 class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     moves = MinorMoney()
+    lines = LineSerializer(many=True)
+    touches = TouchSerializer(many=True)
+    partly_posted = serializers.SerializerMethodField()
     maker = serializers.CharField(source="maker.username")
     postings = PostingSerializer(many=True)
     checkpoints = CheckpointSerializer(many=True)
@@ -247,6 +303,8 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
             "reason",
             "inputs",
             "moves",
+            "lines",
+            "touches",
             "digest",
             "facts_digest",
             "created_at",
@@ -254,12 +312,20 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
             "released_at",
             "ended_at",
             "outcome",
+            "partly_posted",
+            "reverses",
+            "completes",
             "postings",
             "checkpoints",
             "decisions",
             "row_version",
             "trace_id",
         ]
+
+    @extend_schema_field(PartlyPostedSerializer(allow_null=True))
+    def get_partly_posted(self, plan: ChangePlan) -> object:
+        partly = partly_posted(plan)
+        return PartlyPostedSerializer(partly).data if partly is not None else None
 
 
 class PlanProposalSerializer(Said):

@@ -149,8 +149,9 @@ def edit_plan(plan: ChangePlan, *, inputs: Mapping[str, object], reason: str, ac
     words = _reason(reason)
     before = {"digest": row.digest, "inputs": row.inputs, "reason": row.reason}
     built = _build(what, inputs, situation_of(row.account, row.case), words)
-    for content in (Posting, PlanTouch, PlanLine):
-        content.objects.filter(plan=row).delete()
+    Posting.objects.filter(plan=row).delete()
+    PlanTouch.objects.filter(plan=row).delete()
+    PlanLine.objects.filter(plan=row).delete()
     row.row_version += 1
     _write(row, built, words)
     audit(

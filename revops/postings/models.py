@@ -66,9 +66,9 @@ class ChangePlan(models.Model):
 
     `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, the lines, what it touches, every posting's
     bytes and the facts that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it
-    moves: the sum of the debits of its lines in that currency, zero without lines. A plan ends as `partly_posted` when some of its
-    steps were made and a later one was refused; it stays so, and says what is missing. `reverses` is the plan that it undoes,
-    `completes` the one whose missing steps it makes.
+    moves: the sum of the debits of its lines in that currency, zero without lines. A plan ends as `partly_posted` when some of
+    its steps were made and a later one was refused; it stays so, and says what is missing. `reverses` is the plan that it
+    undoes, `completes` the one whose missing steps it makes.
     """
 
     kind = models.CharField(max_length=40)
@@ -213,7 +213,8 @@ class PlanTouch(models.Model):
                     "IF ROW(NEW.plan_id, NEW.steps, NEW.system_id, NEW.object_type, NEW.object_id) IS DISTINCT FROM "
                     "ROW(OLD.plan_id, OLD.steps, OLD.system_id, OLD.object_type, OLD.object_id) "
                     f"OR NEW.under_way <> {may_have_effect('NEW.plan_id', 'NEW.steps')} THEN "
-                    "RAISE EXCEPTION 'what a plan touches follows the plan' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                    "RAISE EXCEPTION 'what a plan touches follows the plan' USING ERRCODE = 'check_violation'; END IF; "
+                    "RETURN NEW;"
                 ),
             ),
             no_truncate(),
@@ -257,7 +258,9 @@ class PlanLine(models.Model):
     @property
     def line(self) -> Line:
         """The line as a value."""
-        return Line(self.account, "debit" if self.side == "debit" else "credit", Money.from_minor(self.amount_minor, self.currency))
+        return Line(
+            self.account, "debit" if self.side == "debit" else "credit", Money.from_minor(self.amount_minor, self.currency)
+        )
 
     @property
     def account_label(self) -> str:
@@ -267,9 +270,10 @@ class PlanLine(models.Model):
 class Posting(models.Model):
     """One exact call of a plan, stored before the first byte leaves.
 
-    `change` is the stored form of the change that it makes (see `changes`), `operation` the change's code. `key` is the idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every
-    attempt. `fence` moves with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds
-    resends; `absent_seen_at` is when a look-up first showed nothing.
+    `change` is the stored form of the change that it makes (see `changes`), `operation` the code of that change. `key` is the
+    idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every attempt. `fence` moves
+    with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds resends; `absent_seen_at` is when
+    a look-up first showed nothing.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="postings")

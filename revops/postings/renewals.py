@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.errors import Rejected
-from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.ledger.reference import Ref
+from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import (
     FollowUp,

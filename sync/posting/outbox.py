@@ -21,8 +21,9 @@ from django.db import transaction
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import GROUP_CURRENCY, to_base
-from revops.money import Money
+from revops.money import Money, total
 from revops.postings import progress
+from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.progress import LEASE_SECONDS, Claim, back_off_seconds, database_now
 from sync import connections
@@ -81,7 +82,8 @@ def _attempt(claimed: Claim) -> None:
         connection = Connection.objects.get(pk=claimed.system)
         door = connections.door_of(connection)
         posting = Posting.objects.select_related("plan").get(pk=claimed.posting_id)
-        operation = _operation(door.connector, posting.operation)
+        call = call_of(posting)
+        operation = _operation(door.connector, call.change)
         client = connections.client_for(connection, within_seconds=ATTEMPT_SECONDS_MAX)
     except (RevOpsError, Refused) as error:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
@@ -90,23 +92,23 @@ def _attempt(claimed: Claim) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(claimed, door, client, operation, posting, call_of(posting)).run()
+        _Attempt(claimed, door, client, operation, posting, call).run()
 
 
-def _operation(connector: Connector, name: str) -> Operation:
-    """What the connector promises about this write. Raises `Conflict` when it offers none that is safe to repeat."""
+def _operation(connector: Connector, change: Change) -> Operation:
+    """What the connector promises about this change. Raises `Conflict` when it offers none that is safe to repeat."""
     for offer in connector.operations:
-        if offer.name == name and offer.guarantee != "none":
+        if offer.change is type(change) and offer.guarantee != "none":
             return offer
-    raise Conflict("not_offered", f"{connector.label} does not offer {name} in a way that is safe to repeat.")
+    raise Conflict("not_offered", f"{connector.label} does not offer {change.code} in a way that is safe to repeat.")
 
 
 def call_of(posting: Posting) -> Call:
-    """The stored call, byte for byte."""
+    """The stored call, byte for byte. Raises `Rejected` when this version does not know its change."""
     return Call(
-        operation=posting.operation, method=posting.method, path=posting.path, headers=posting.headers,
+        change=read_change(posting.change), method=posting.method, path=posting.path, headers=posting.headers,
         body=bytes(posting.body), key=posting.key, summary=posting.summary, before=posting.before, after=posting.after,
-        reverse=posting.reverse, params=posting.params,
+        reverse=posting.reverse,
     )  # fmt: skip
 
 
@@ -234,12 +236,10 @@ class _Attempt:
             self._read_back(receipt)
 
     def _read_back(self, receipt: Receipt) -> None:
-        """Read what was written, and the invoice it was written on, so that the evidence need not wait for the next pull.
+        """Read what was written, and what the change touches, so that the evidence need not wait for the next pull.
         Only a short cut: whatever fails here, the pull brings it."""
-        targets = [(receipt.object_type, receipt.external_id)]
-        if isinstance(invoice := self.call.params.get("invoice_id"), str):
-            targets.append(("invoice", invoice))
-        for object_type, external_id in targets:
+        touched = [(ref.object_type, ref.id) for ref in self.call.change.touches]
+        for object_type, external_id in dict.fromkeys([(receipt.object_type, receipt.external_id), *touched]):
             try:
                 item = self.connector.read(self.client, self.config, object_type, external_id)
                 if item is not None:
@@ -261,15 +261,11 @@ def _over_cap(claimed: Claim) -> str:
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
     since = database_now() - dt.timedelta(hours=1)
-    recent = list(
-        Posting.objects.filter(system=claimed.system, first_sent_at__gte=since)
-        .exclude(pk=claimed.posting_id)
-        .select_related("plan")
-    )
+    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.posting_id))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
-    mine = measure(Posting.objects.select_related("plan").get(pk=claimed.posting_id))
+    mine = measure(Posting.objects.get(pk=claimed.posting_id))
     sent = Money.zero(GROUP_CURRENCY)
     for posting in recent:
         sent = sent + measure(posting)
@@ -279,14 +275,12 @@ def _over_cap(claimed: Claim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """Amounts in group currency; one that cannot be converted counts as the whole cap."""
+    """What the change of a posting books, in group currency; one that cannot be converted counts as the whole cap."""
     today = database_now().date()
 
     def amount(posting: Posting) -> Money:
-        money = Money.from_minor(posting.plan.amount_minor, posting.plan.currency)
-        if not money:
-            return Money.zero(GROUP_CURRENCY)
-        converted = to_base(money, GROUP_CURRENCY, on=today)
-        return unknown if converted is None else converted
+        booked = debits(read_change(posting.change).lines).values()
+        converted = [to_base(money, GROUP_CURRENCY, on=today) for money in booked]
+        return unknown if None in converted else total([money for money in converted if money is not None], GROUP_CURRENCY)
 
     return amount

@@ -32,7 +32,7 @@ from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 
 PLANS = ChangePlan.objects.select_related("maker").prefetch_related(
-    "postings", "checkpoints", "decisions__decided_by", "decisions__checkpoint"
+    "postings", "lines", "touches", "checkpoints", "decisions__decided_by", "decisions__checkpoint"
 )
 
 

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from revops.errors import Rejected
 from revops.postings.kind import ChangeKind
 
-
 _KINDS: dict[str, ChangeKind] = {}
 KINDS: Mapping[str, ChangeKind] = MappingProxyType(_KINDS)
 """Every kind of change by its code."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
 
+from revops.postings.changes import Change
 from sync.connectors.salesforce import read as read_module
 from sync.connectors.salesforce import translate as translate_module
 from sync.vendor.contract import Call, Client, Config, Incoming, NotAuthentic, Operation, Receipt, Refused, Setting, Unreadable
@@ -52,7 +52,7 @@ class Salesforce:
     check = staticmethod(read_module.check)
 
     # -- writing: not in this version --------------------------------------------------------------------------
-    def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
+    def compose(self, config: Config, key: str, change: Change) -> Call:
         raise Refused("Nothing is posted to Salesforce in this version.", "operation_unknown")
 
     def post(self, client: Client, config: Config, call: Call) -> Receipt:

@@ -8,8 +8,7 @@ Never: a write; trust in the order of events (see `translate.version`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from revops.postings.changes import Change
 from sync.connectors.stripe import read as read_module
 from sync.connectors.stripe import translate as translate_module
 from sync.connectors.stripe import verify as verify_module
@@ -47,7 +46,7 @@ class Stripe:
     check = staticmethod(read_module.check)
 
     # -- writing: not in this version --------------------------------------------------------------------------
-    def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
+    def compose(self, config: Config, key: str, change: Change) -> Call:
         raise Refused("Nothing is posted to Stripe in this version.", "operation_unknown")
 
     def post(self, client: Client, config: Config, call: Call) -> Receipt:

@@ -16,7 +16,7 @@ from revops.money import Money
 from sync.vendor.contract import Config, Incoming, Refused, Reread, RetryLater
 from sync.vendor.http import HttpClient
 from tests.demo.simulators.control import Receiver, eventually
-from tests.sync.connectors.talking import FAST, Talk, now, talking
+from tests.sync.connectors.talking import FAST, Talk, a_credit_memo, now, talking
 
 
 @pytest.fixture
@@ -209,4 +209,4 @@ def test_a_wrong_key_or_the_other_mode_is_refused(talk: Talk) -> None:
 
 def test_nothing_is_posted_to_stripe(talk: Talk) -> None:
     with pytest.raises(Refused):
-        talk.connector.compose(talk.config, "create_credit_note", "rvo-1", {})
+        talk.connector.compose(talk.config, "rvo-1", a_credit_memo(talk.config.slug))
