@@ -30,6 +30,8 @@ urlpatterns = [
     path("v1/change-plans/<int:key>/approve/", _view(plans.ApprovePlan.as_view())),
     path("v1/change-plans/<int:key>/reject/", _view(plans.RejectPlan.as_view())),
     path("v1/change-plans/<int:key>/withdraw/", _view(plans.WithdrawPlan.as_view())),
+    path("v1/change-plans/<int:key>/finish/", _view(plans.FinishPlan.as_view())),
+    path("v1/change-plans/<int:key>/reverse/", _view(plans.ReversePlan.as_view())),
     path("v1/postings/", _view(plans.Postings.as_view())),
     path("v1/postings/<int:key>/", _view(plans.OnePosting.as_view())),
     path("v1/audit/", _view(audit.Audit.as_view())),
