@@ -14,6 +14,7 @@ test: install-test ## Every check, as CI runs it
 	@scripts/browser.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
+	$(BIN)/djhtml --tabwidth 2 --check templates revops/api/templates
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m launch.embedded scripts/django_checks.sh
@@ -24,6 +25,7 @@ bench: install-test ## The performance figures, on servers of their own: make be
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .
+	-$(BIN)/djhtml --tabwidth 2 templates revops/api/templates
 	$(BIN)/ruff check --fix .
 
 lock: install-test ## Compile the requirement files again, with hashes and without addresses

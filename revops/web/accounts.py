@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -126,7 +127,7 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         "fresh": fresh_strip(freshness_of({r.system for r in own}, now=now), now),
         "headline": _headline(ledger, systems),
         "links": [{"link": link, "system": systems.get(link.system, link.system)} for link in links],
-        **_statement(ledger, request.GET.get("books", "")[:60], systems, live),
+        **_statement(ledger, request.GET.get("books", "")[:60], systems, live, given),
         "groups": _groups(ledger, systems),
         "cases": [case_row(case, systems=systems, now=now, me=user.pk) for case in live],
         "closed_count": len(cases) - len(live),
@@ -160,7 +161,18 @@ def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str,
     return facts[:6]
 
 
-def _statement(ledger: AccountLedger, chosen: str, labels: Mapping[str, str], cases: Sequence[ExceptionCase]) -> dict[str, Any]:
+def _book_tabs(systems: Sequence[str], labels: Mapping[str, str], given: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(code, label, query string) of each way to show the account ledger; the moments looked at stay in the address."""
+    if len(systems) < 2:
+        return []
+    kept = {name: text for name, text in given.items() if text}
+    tabs = [("", "Side by side"), *((slug, labels.get(slug, slug)) for slug in systems)]
+    return [(code, label, urlencode({"books": code, **kept})) for code, label in tabs]
+
+
+def _statement(
+    ledger: AccountLedger, chosen: str, labels: Mapping[str, str], cases: Sequence[ExceptionCase], given: Mapping[str, str]
+) -> dict[str, Any]:
     """The account ledger: documents side by side, or one system's statement with its running balance."""
     lines = statement_lines(ledger)
     roles = {line.system: line.role for line in lines}
@@ -172,7 +184,7 @@ def _statement(ledger: AccountLedger, chosen: str, labels: Mapping[str, str], ca
             named.setdefault((str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))), []).append(case)
     return {
         "books": chosen,
-        "book_tabs": [("", "Side by side"), *((slug, labels.get(slug, slug)) for slug in systems)] if len(systems) > 1 else [],
+        "book_tabs": _book_tabs(systems, labels, given),
         "systems": [labels.get(slug, slug) for slug in systems],
         "pairs": [] if chosen or len(systems) < 2 else [_pair(p, systems, labels, named) for p in pairs(lines, systems)],
         "closings": [

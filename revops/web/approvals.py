@@ -115,12 +115,20 @@ def standing(user: User, plan: ChangePlan) -> dict[str, Any]:
     row = Checkpoint.objects.filter(pk=checkpoint.id).first() if checkpoint and not why_not else None
     total = Checkpoint.objects.filter(plan=plan).count()
     return {
+        "mood": _mood(plan, mine),
         "why_not": why_not,
         "checkpoint": row,
         "as_role": ROLE_LABELS.get(row.role, row.role) if row else "",
         "position": f"{total - len(waiting) + 1} of {total}" if row else "",
         "my_decision": mine,
     }
+
+
+def _mood(plan: ChangePlan, mine: Decision | None) -> str:
+    """The colour class of the note that says why there is nothing to decide."""
+    if plan.state == PlanState.CONFIRMED or (mine is not None and mine.verdict == "approved"):
+        return "good"
+    return "bad" if plan.state in (PlanState.REJECTED, PlanState.VOID, PlanState.FAILED) else "warn"
 
 
 @require_safe

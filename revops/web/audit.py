@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +20,7 @@ from revops.people.models import RoleGrant
 from revops.postings.models import ChangePlan
 from revops.web.formatting import instant_text
 from revops.web.requests import signed_in
-from revops.web.timeline import changes_of
+from revops.web.timeline import changes_of, who_did
 
 PAGE_SIZE = 100
 FILTERS = ("who", "verb", "subject", "account", "trace", "since", "until")
@@ -55,7 +56,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
         "verbs": list(verbs),
         "filtered": bool(kept),
         "older": page[-1].pk if more else 0,
-        "kept": kept,
+        "query": urlencode({**kept, **({"history": "1"} if history else {})}),
     }
     return render(request, "audit/log.html", context)
 
@@ -99,7 +100,7 @@ def _day(text: str, *, end: bool) -> dt.datetime | None:
 def _action(action: ActionRecord) -> dict[str, Any]:
     return {
         "at": action.at,
-        "who": action.actor.shown_name if action.actor else action.actor_label.removeprefix("system:").capitalize(),
+        "who": who_did(action),
         "label": action.actor_label,
         "verb": action.verb,
         "summary": action.summary,

@@ -50,6 +50,12 @@ class Cell:
     system: str
     silent: bool = False
 
+    @property
+    def marks(self) -> str:
+        """The classes of its cell."""
+        names = (("cell-differs", self.differs), ("cell-owner", self.owner), ("silent", self.silent))
+        return " ".join(name for name, holds in names if holds)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

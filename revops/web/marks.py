@@ -25,6 +25,24 @@ def _draw(severity: Severity) -> SafeString:
     )
 
 
+TONES = {
+    **dict.fromkeys(("confirmed", "applied", "closed"), "ok"),
+    **dict.fromkeys(("submitted", "released", "sending", "posted", "pending", "awaiting_evidence"), "low"),
+    **dict.fromkeys(("unknown", "superseded", "late"), "medium"),
+    **dict.fromkeys(("void", "partly_posted"), "high"),
+    **dict.fromkeys(("rejected", "refused", "failed", "quarantined", "conflict"), "critical"),
+}
+"""State of a case, plan, posting, delivery or ledger entry -> colour of its badge; absent: no colour."""
+MARKS = {
+    **dict.fromkeys(("confirmed", "applied", "closed"), "✓"),
+    **dict.fromkeys(("rejected", "refused", "failed", "quarantined"), "✕"),
+    "unknown": "?",
+    "void": "⊘",
+    "partly_posted": "◐",
+    "superseded": "◷",
+    "pending": "…",
+}
+"""State -> the mark before its words, so that colour never carries it alone."""
 _DRAWN = {severity: _draw(severity) for severity in Severity}
 
 

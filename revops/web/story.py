@@ -29,6 +29,11 @@ class Step:
     state: State
     href: str = ""
 
+    @property
+    def spoken(self) -> str:
+        """The state in words, for those who do not see the mark."""
+        return {"done": "done", "stopped": "stopped", "now": "now"}.get(self.state, "still to come")
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -58,16 +58,29 @@ def timeline_of(case: ExceptionCase, records: list[SourceRecord], *, show: str) 
     return [moment for moment in moments if show in ("all", moment.kind)][:LENGTH_MAX]
 
 
+def who_did(action: ActionRecord) -> str:
+    """A person's name, or `Posting` for `system:posting`."""
+    return action.actor.shown_name if action.actor else who_is(action.actor_label)
+
+
+def who_is(label: str) -> str:
+    """`system:posting` as `Posting`; anything else as it is."""
+    return label.removeprefix("system:").capitalize() if label.startswith("system:") else label
+
+
+def mark_of(action: ActionRecord) -> str:
+    """The class of an action's mark: a decision, a person's act (no class), or the system's own."""
+    return "decision" if action.verb in ("plan.approve", "plan.reject") else "" if action.actor else "system"
+
+
 def _action(action: ActionRecord, notes: dict[int, CaseNote], currency: str) -> Moment:
     person = action.actor is not None
     note = notes.get(int(action.after.get("note") or 0)) if action.verb == "case.comment" else None
-    who = action.actor.shown_name if action.actor else action.actor_label.removeprefix("system:").capitalize()
-    mark = "decision" if action.verb in ("plan.approve", "plan.reject") else "note-mark" if note else "" if person else "system"
     return Moment(
         at=action.at,
         kind="notes" if note else "people" if person else "system",
-        mark=mark,
-        who=who,
+        mark="note-mark" if note else mark_of(action),
+        who=who_did(action),
         text="wrote a note" if note else action.summary,
         reason=action.reason,
         quote=note.text if note else "",

@@ -9,6 +9,7 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from revops.audit.models import ActionRecord
 from revops.cases.models import Severity
 from revops.ledger.facts import Value
 from revops.ledger.models import SourceRecord
@@ -16,9 +17,10 @@ from revops.money import Money
 from revops.people.models import User
 from revops.web import formatting, naming
 from revops.web.keys import Key, keys_for
-from revops.web.marks import severity_html
+from revops.web.marks import MARKS, TONES, severity_html
 from revops.web.rows import initials
 from revops.web.shell import Tab
+from revops.web.timeline import mark_of, who_did, who_is
 
 register = template.Library()
 
@@ -72,6 +74,30 @@ def severity(number: int) -> SafeString:
 
 
 @register.filter
+def tone(state: str) -> str:
+    """The colour class of a state's badge; empty for a state without colour."""
+    return TONES.get(state, "")
+
+
+@register.filter
+def mark(state: str) -> str:
+    """The mark before a state's words."""
+    return MARKS.get(state, "")
+
+
+@register.filter
+def actor(action: ActionRecord) -> str:
+    """Who did it: a person's name, or `Posting` for `system:posting`."""
+    return who_did(action)
+
+
+@register.filter
+def line_mark(action: ActionRecord) -> str:
+    """The class of an action's mark on a timeline."""
+    return mark_of(action)
+
+
+@register.filter
 def initials_of(user: User) -> str:
     """`MK` for Mara Kling."""
     return initials(user.shown_name)
@@ -104,4 +130,4 @@ def prose(text: str) -> str:
 @register.filter
 def who(label: str) -> str:
     """`system:posting` as `Posting`."""
-    return label.removeprefix("system:").capitalize() if label.startswith("system:") else label
+    return who_is(label)

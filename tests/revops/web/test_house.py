@@ -8,7 +8,8 @@ from pathlib import Path
 from revops.web.keys import KEYS, keys_for
 
 ROOT = Path(__file__).parents[3]
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+TEMPLATES = sorted([*(ROOT / "templates").rglob("*.html"), *(ROOT / "revops/api/templates").rglob("*.html")])
+WIDTH = 120
 SCRIPTS = "".join(path.read_text() for path in (ROOT / "static/js").glob("*.js"))
 MARKUP = "".join(path.read_text() for path in TEMPLATES)
 
@@ -21,9 +22,21 @@ def test_no_template_carries_inline_code_or_style() -> None:
         assert not re.search(r"https?://", text), path
 
 
-def test_every_template_names_its_context() -> None:
+def test_every_template_opens_with_its_context() -> None:
     for path in TEMPLATES:
-        assert re.search(r"\{#.+#\}", path.read_text()), path
+        opening = [line for line in path.read_text().splitlines() if not line.startswith("{% extends")]
+        assert opening[0].startswith("{# "), path
+
+
+def test_markup_can_be_read() -> None:
+    """Indentation is `djhtml --check`'s, in `make test`; the width and one structural tag a line are checked here."""
+    crowded = re.compile(r"<(section|table|thead|tbody|tr|ul|ol|dl|form|fieldset|main|aside)\b[^<]*<")
+    found = []
+    for path in TEMPLATES:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if len(line) > WIDTH or crowded.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+    assert not found, "\n".join(found)
 
 
 def test_every_form_that_posts_carries_the_token() -> None:
