@@ -1,4 +1,8 @@
-"""All kinds of change, found by looking into this folder: adding a file adds a kind."""
+"""All kinds of change, found by looking into this folder: adding a file adds a kind.
+
+A kind whose change does not exist yet adds its type to `postings.changes`, and the connector that makes it lists the type among
+its operations.
+"""
 
 from __future__ import annotations
 
