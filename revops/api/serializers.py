@@ -277,7 +277,10 @@ class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
     sentence = serializers.CharField()
     next_move = serializers.CharField()
     offers = OfferSerializer(many=True)
-    followed_by: serializers.RelatedField[Any, Any, Any] = serializers.SlugRelatedField("code", many=True, read_only=True)
+    followed_by = serializers.SerializerMethodField()
+
+    def get_followed_by(self, partly: PartlyPosted) -> list[str]:
+        return [plan.code for plan in partly.followed_by]
 
 
 class PlanSerializer(serializers.ModelSerializer[ChangePlan]):

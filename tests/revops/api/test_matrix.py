@@ -48,6 +48,8 @@ EXPECTED: dict[str, dict[str, set[Role]]] = {
     "v1/change-plans/<int:key>/approve/": {"POST": {APP, CON}},
     "v1/change-plans/<int:key>/reject/": {"POST": {APP, CON}},
     "v1/change-plans/<int:key>/withdraw/": {"POST": {CS, FIN}},
+    "v1/change-plans/<int:key>/finish/": {"POST": {CS, FIN}},
+    "v1/change-plans/<int:key>/reverse/": {"POST": {CS, FIN}},
     "v1/postings/": {"GET": {FIN, CON, AUD}},
     "v1/postings/<int:key>/": {"GET": {FIN, CON, AUD}},
     "v1/audit/": {"GET": {CON, AUD}},
