@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("intake", "pull_and_apply", "detection", "queue")
+NAMES = ("intake", "pull_and_apply", "detection", "queue", "takeover")
 
 
 def main(wanted: list[str]) -> int:

@@ -21,7 +21,7 @@ from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import Statement, record
 from revops.people.actors import System
-from sync.applying import apply
+from sync.applying.drain import process_all
 from sync.connections import connect
 from sync.models import Delivery
 from sync.pull import poll
@@ -48,7 +48,7 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
             )  # fmt: skip
             DueAccount.objects.all().delete()
             pulled.append(seconds(partial(_pull, slug)))
-            applied.append(seconds(lambda: apply.process_all(timezone.now())))
+            applied.append(seconds(lambda: process_all(timezone.now())))
             _check(slug, size)
             copied.append(_copy(slug))
     limit = size / best(copied)

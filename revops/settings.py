@@ -41,7 +41,6 @@ def _encryption_keys() -> list[bytes]:
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
-REVOPS_DELIVERY_LEASE_SECONDS: int = env.int("REVOPS_DELIVERY_LEASE_SECONDS", default=60)
 # What may be posted to one connection within an hour; more is held, never dropped. The amount is in the group's currency.
 REVOPS_POSTINGS_PER_HOUR_MAX: int = env.int("REVOPS_POSTINGS_PER_HOUR_MAX", default=60)
 REVOPS_POSTING_AMOUNT_PER_HOUR_MAX: str = env.str("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", default="250000.00")
@@ -290,6 +289,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"PostingStateEnum": "revops.postings.models.PostingState"},
 }
 
 # --- files, language, time, logs ------------------------------------------------------------------------------------

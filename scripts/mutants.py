@@ -57,13 +57,13 @@ def drop_constraint(table: str, name: str) -> str:
     return f"ALTER TABLE {table} DROP CONSTRAINT {name}"
 
 
+QUEUES = "tests/sync/test_queues.py"
 INBOX, WIRE, OUTBOX = "tests/sync/test_inbox.py", "tests/sync/test_intake_http.py", "tests/sync/test_outbox.py"
 CRASH, DRAFT, SIGN = (
     "tests/sync/test_outbox_crash.py",
     "tests/revops/postings/test_draft.py",
     "tests/revops/approvals/test_actions.py",
 )
-FENCED = "if posting.fence != claimed.fence or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):"
 
 MUTANTS: tuple[Mutant, ...] = (
     # --- inbox: kept before it is answered, once, unchanged
@@ -114,32 +114,47 @@ MUTANTS: tuple[Mutant, ...] = (
         "        pass\n",
     ),
     Mutant(
-        "inbox: attempts before the work",
-        f"{INBOX} -k i14",
-        "sync/applying/claims.py",
-        "       SET attempts = d.attempts + 1, fence",
-        "       SET attempts = d.attempts, fence",
-    ),
-    Mutant(
         "inbox: the claim is committed before the work",
         f"{INBOX} -k i13_i14",
-        "sync/applying/apply.py",
-        "    done = process(claim(limit=limit), now)\n",
-        "    with transaction.atomic():\n        done = process(claim(limit=limit), now)\n",
+        "sync/applying/drain.py",
+        "    with DELIVERIES.take(limit=limit, tried=False) as held:\n",
+        "    from django.db import transaction\n\n"
+        "    with transaction.atomic(), DELIVERIES.take(limit=limit, tried=False) as held:\n",
     ),
     Mutant(
-        "inbox: tried rows are claimed alone",
-        f"{INBOX} -k claimed_alone",
-        "sync/applying/claims.py",
-        "= %s AND (attempts > 0) = %s",
-        "= %s AND (attempts >= 0 OR %s)",
+        "queues: tried rows are claimed alone",
+        f"{QUEUES} -k claimed_alone",
+        "revops/work_queues/queue.py",
+        'False: "q.attempts = 0"}',
+        'False: "true"}',
     ),
     Mutant(
-        "inbox: fence",
-        f"{INBOX} -k i40",
-        "sync/applying/claims.py",
-        "WHERE d.id = u.id AND d.fence = u.fence AND",
-        "WHERE d.id = u.id AND",
+        "queues: fence",
+        f"{QUEUES} -k old_fence",
+        "revops/work_queues/queue.py",
+        "WHERE q.{self.key} = e.key AND q.fence = e.fence AND",
+        "WHERE q.{self.key} = e.key AND",
+    ),
+    Mutant(
+        "queues: fence of a renewal",
+        f"{QUEUES} -k old_fence",
+        "revops/work_queues/queue.py",
+        "ON q.{self.key} = c.key AND q.fence = c.fence",
+        "ON q.{self.key} = c.key",
+    ),
+    Mutant(
+        "queues: a claim ends once",
+        f"{QUEUES} -k ends_once",
+        "revops/work_queues/queue.py",
+        'AND q.lease_until IS NOT NULL AND ({self.waits})\n            RETURNING q.{self.key}\n        """\n\n    def',
+        'AND ({self.waits})\n            RETURNING q.{self.key}\n        """\n\n    def',
+    ),
+    Mutant(
+        "queues: who hangs is not kept for ever",
+        f"{QUEUES} -k hangs",
+        "revops/work_queues/leases.py",
+        "        if asked_at < self.keep_until:",
+        "        if True:",
     ),
     Mutant(
         "inbox: a lost lease undoes the batch",
@@ -152,7 +167,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "inbox: gives up in the end",
         f"{INBOX} -k i14",
         "sync/applying/claims.py",
-        "    if row.attempts >= ATTEMPTS_MAX:",
+        "    if DELIVERIES.gives_up(row):",
         "    if False:",
     ),
     Mutant(
@@ -227,36 +242,43 @@ MUTANTS: tuple[Mutant, ...] = (
         "outbox: commit before send",
         f"{OUTBOX} {CRASH} -k 'i33 or i34'",
         "revops/postings/progress.py",
-        "    posting.first_sent_at = posting.first_sent_at or now\n",
-        "",
+        "absent_seen_at=None, first_sent_at=first_sent_at)",
+        "absent_seen_at=None)",
     ),
     Mutant(
         "outbox: fence",
         f"{OUTBOX} -k i40",
         "revops/postings/progress.py",
-        f"        {FENCED}\n            _audit(",
+        "        if not ours:\n            _audit(",
         "        if False:\n            _audit(",
     ),
     Mutant(
         "outbox: fence before the first byte",
         f"{OUTBOX} {CRASH} -k i40",
-        "revops/postings/progress.py",
-        f"    {FENCED}\n        return None",
-        "    if False:\n        return None",
+        "sync/posting/outbox.py",
+        "            elif not progress.begin_send(claimed):",
+        "            elif progress.begin_send(claimed) is None:",
     ),
     Mutant(
-        "outbox: lease",
-        f"{OUTBOX} {CRASH} -k 'i40 or i34'",
-        "revops/postings/progress.py",
-        "           AND (p.lease_until IS NULL OR p.lease_until < clock_timestamp())\n",
-        "",
+        "queues: lease",
+        f"{QUEUES} -k exclusive",
+        "revops/work_queues/queue.py",
+        '_FREE = "(q.lease_until IS NULL OR q.lease_until < statement_timestamp())"',
+        '_FREE = "true"',
     ),
     Mutant(
-        "outbox: attempts before the work",
-        f"{CRASH} -k again_and_again",
-        "revops/postings/progress.py",
-        "attempts = p.attempts + 1, fence",
-        "attempts = p.attempts, fence",
+        "outbox: no byte without a sure lease",
+        f"{CRASH} -k not_sure_of_its_lease",
+        "sync/posting/outbox.py",
+        "before_write=lambda: held.make_sure(claimed)",
+        "before_write=lambda: None",
+    ),
+    Mutant(
+        "queues: attempts before the work",
+        f"{QUEUES} -k claimed_alone",
+        "revops/work_queues/queue.py",
+        "attempts = q.attempts + 1, fence",
+        "attempts = q.attempts, fence",
     ),
     Mutant(
         "outbox: an error is unknown and not refused",

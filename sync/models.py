@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
+from revops.work_queues.rows import QueueRow
 
 
 class Connection(models.Model):
@@ -33,6 +34,15 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return str(self.system_id)
+
+
+class DeliveryKind(models.TextChoices):
+    """How a delivery came about. `settling` is a read that settles which of two statements under one stamp is the truth."""
+
+    EVENT = "event", "Pushed by the system"
+    HINT = "hint", "Pushed: an object has changed"
+    READ = "read", "Read by us"
+    SETTLING = "settling", "Read again to settle a contradiction"
 
 
 class DeliveryState(models.TextChoices):
@@ -60,17 +70,17 @@ class Replay(models.Model):
         return f"replay {self.pk} of {self.asked_at:%Y-%m-%d %H:%M}"
 
 
-class Delivery(models.Model):
+class Delivery(QueueRow):
     """One thing that came in, exactly as it came. The row is the queue entry as well.
 
     `body` is untouched raw bytes, `digest` its SHA-256 (hex). (`connection`, `dedup_key`) is unique: a copy adds to
     `copies`; a second body under the same key is kept as its own row with `conflicts_with` set and a dead letter's reason.
-    `attempts` is committed before work starts. `fence` moves with every claim. `replay` is the last replay that put it back,
+    `replay` is the last replay that put it back,
     `before_replay` what it was then (`state reason reason_code attempts done_at`), for a replay that is stopped.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
-    kind = models.CharField(max_length=10)
+    kind = models.CharField(max_length=10, choices=DeliveryKind.choices)
     object_type = models.CharField(max_length=30, blank=True)
     dedup_key = models.CharField(max_length=200)
     body = models.BinaryField()
@@ -82,10 +92,6 @@ class Delivery(models.Model):
     state = models.CharField(max_length=20, choices=DeliveryState.choices, default=DeliveryState.PENDING)
     reason = models.TextField(blank=True)
     reason_code = models.CharField(max_length=60, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    fence = models.PositiveBigIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True)
     replays = models.PositiveIntegerField(default=0)
     replay = models.ForeignKey(Replay, null=True, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
@@ -125,8 +131,9 @@ class Delivery(models.Model):
         return f"{self.connection_id} {self.dedup_key}"
 
 
-class Watermark(models.Model):
-    """Where the next pull of one stream starts. Moves only after everything before it is stored.
+class Watermark(QueueRow):
+    """Where the next pull of one stream starts. Moves only after everything before it is stored. `last_error` is the problem of
+    the last read that failed, empty since one came to its end.
 
     `asked_at` is set when a window was read to its end and not yet announced to the ledger as read: that waits until every
     delivery up to `asked_delivery_id` is past `pending`, so that nothing reads as missing while it lies in the inbox.
@@ -136,19 +143,21 @@ class Watermark(models.Model):
     stream = models.CharField(max_length=40)
     value = models.CharField(max_length=300, blank=True)
     moved_at = models.DateTimeField(null=True)
-    next_pull_at = models.DateTimeField(db_default=Now())
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveBigIntegerField(default=0)
-    failures = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
     asked_at = models.DateTimeField(null=True)
     asked_delivery_id = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="one_watermark_per_stream")]
+        indexes = [models.Index(fields=["next_attempt_at", "id"], name="watermark_due")]
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.stream}"
+
+    @property
+    def failures(self) -> int:
+        """How often in a row reading it has failed; a read under way is not counted."""
+        return self.attempts - (1 if self.lease_until is not None else 0)
 
 
 class IntakeTally(models.Model):

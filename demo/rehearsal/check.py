@@ -115,12 +115,12 @@ def open_cases() -> list[OpenCase]:
 def pending_work(now: dt.datetime) -> int:
     """Deliveries not yet applied, accounts that detection must still look at, and expectations whose time has come."""
     from revops.cases.models import Expectation
-    from revops.ledger.models import DueAccount
+    from revops.ledger.due import ACCOUNTS
     from sync.models import Delivery, DeliveryState
 
     waiting = Delivery.objects.filter(state=DeliveryState.PENDING).count()
-    due = DueAccount.objects.filter(due_at__lte=now).count()
-    return waiting + due + Expectation.objects.filter(due_at__lte=now).count()
+    due = ACCOUNTS.counts()
+    return waiting + due.due + due.held + Expectation.objects.filter(due_at__lte=now).count()
 
 
 def check(urls: Mapping[str, str], wait_seconds: float = 0.0, poll_seconds: float = 2.0) -> CheckResult:

@@ -20,7 +20,7 @@ from revops.cases.lifecycle import Sighting, settle, standing_of
 from revops.cases.models import Expectation, Severity
 from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule
-from revops.ledger.due import Claim, claim_due, fail, finish, mark_due
+from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
 from revops.ledger.facts import encode
 from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledgers
@@ -41,16 +41,20 @@ SEVERITIES = {
 
 
 def detect_due(*, limit: int, now: dt.datetime) -> int:
-    """Look at up to `limit` due accounts; returns how many were taken. A failing account keeps its mark and its error."""
-    claims = claim_due(limit=limit, now=now)
-    if claims:
-        _look(claims, now)
-    return len(claims)
+    """Look at up to `limit` due accounts, and at one whose last look failed; returns how many were taken. A failing account
+    keeps its mark and its error."""
+    taken = 0
+    for tried, many in ((False, limit), (True, 1)):
+        with take_due(limit=many, tried=tried) as held:
+            if held.rows:
+                _look(held.rows, now)
+            taken += len(held.rows)
+    return taken
 
 
-def _look(claims: Sequence[Claim], now: dt.datetime) -> None:
+def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
     """All in one transaction, or each in its own when that fails, so that one that fails costs the others nothing."""
-    traces = {claim.account_id: claim.trace_id for claim in claims}
+    traces = {claim.key: claim.trace_id for claim in claims}
     try:
         with transaction.atomic():
             detect_accounts(list(traces), now=now, traces=traces)
@@ -61,9 +65,9 @@ def _look(claims: Sequence[Claim], now: dt.datetime) -> None:
             for claim in claims:
                 _look([claim], now)
             return
-        log.exception("detection failed on account %s", claims[0].account_id)
+        log.exception("detection failed on account %s", claims[0].key)
         with transaction.atomic():
-            fail(claims[0], f"{type(error).__name__}: {error}", now=now)
+            fail(claims[0], f"{type(error).__name__}: {error}")
 
 
 def detect_account(account_id: int, *, now: dt.datetime) -> None:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import connection
 
-LEASE_SECONDS = 60
-ATTEMPTS_MAX = 8
-"""After this many failed looks an account waits an hour between tries; its error is shown, it is never dropped."""
+from revops.work_queues.leases import Claim, Held
+from revops.work_queues.queue import BackOff, WorkQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One account taken for a look; `generation` is the mark that the look answers."""
+class AccountClaim(Claim):
+    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers."""
 
-    account_id: int
-    generation: int
-    attempts: int
+    marks: int
     trace_id: str
+
+
+ACCOUNTS = WorkQueue(
+    name="accounts",
+    table="ledger_dueaccount",
+    key="account_id",
+    task="detect_accounts",
+    worker="apply",
+    noun="account",
+    claimed=AccountClaim,
+    columns=("q.marks", "q.trace_id"),
+    back_off=BackOff(2, 3600),
+)
+"""It never gives up: an account that cannot be looked at is tried again every hour, its error is shown, it is never dropped."""
 
 
 def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[int, str] | None = None) -> None:
@@ -34,10 +46,11 @@ def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[in
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO ledger_dueaccount AS due (account_id, due_at, generation, attempts, last_error, trace_id)
-            SELECT marked.id, %s, 1, 0, '', marked.trace FROM unnest(%s::bigint[], %s::text[]) AS marked(id, trace)
+            INSERT INTO ledger_dueaccount AS due (account_id, next_attempt_at, marks, attempts, fence, last_error, trace_id)
+            SELECT marked.id, %s, 1, 0, 0, '', marked.trace FROM unnest(%s::bigint[], %s::text[]) AS marked(id, trace)
             ON CONFLICT (account_id) DO UPDATE
-               SET generation = due.generation + 1, due_at = LEAST(due.due_at, EXCLUDED.due_at), attempts = 0,
+               SET marks = due.marks + 1, attempts = 0,
+                   next_attempt_at = LEAST(due.next_attempt_at, EXCLUDED.next_attempt_at),
                    trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END
             """,
             [now, ids, [(traces or {}).get(each, "") for each in ids]],
@@ -55,52 +68,29 @@ def mark_due_everywhere(system: str, *, now: dt.datetime) -> None:
     mark_due(ids, now=now)
 
 
-@transaction.atomic
-def claim_due(*, limit: int, now: dt.datetime) -> list[Claim]:
-    """Take up to `limit` due accounts under a lease by the database clock; attempts are committed before the work starts."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE ledger_dueaccount SET lease_until = clock_timestamp() + make_interval(secs => %s), attempts = attempts + 1
-             WHERE account_id IN (
-                   SELECT account_id FROM ledger_dueaccount
-                    WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                    ORDER BY due_at, account_id LIMIT %s FOR UPDATE SKIP LOCKED)
-            RETURNING account_id, generation, attempts, trace_id
-            """,
-            [LEASE_SECONDS, now, limit],
-        )
-        return [Claim(*row) for row in sorted(cursor.fetchall())]
+def take_due(*, limit: int, tried: bool) -> AbstractContextManager[Held[AccountClaim]]:
+    """Take up to `limit` due accounts for a look; `tried`: those whose last look came to no end."""
+    return ACCOUNTS.take(limit=limit, tried=tried)
 
 
-def finish(claims: Sequence[Claim]) -> None:
+def finish(claims: Sequence[AccountClaim]) -> None:
     """The looks are done: drop the marks, unless they were made again meanwhile. Runs in the transaction of the looks' results;
-    locks in the order in which marks are made."""
-    looked = {claim.account_id: claim.generation for claim in claims}
+    locks in the order in which marks are made. What another worker holds by now is left to it."""
+    ours = ACCOUNTS.lock(claims)
+    looked = {claim.key: claim for claim in claims if claim.key in ours}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT account_id, generation FROM ledger_dueaccount WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
-            [list(looked)],
-        )
-        again = [account_id for account_id, generation in cursor.fetchall() if generation != looked[account_id]]
-        cursor.execute("DELETE FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(looked.keys() - set(again))])
-        if again:
-            cursor.execute("UPDATE ledger_dueaccount SET lease_until = NULL WHERE account_id = ANY(%s)", [again])
+        cursor.execute("SELECT account_id, marks FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(ours)])
+        again = {account_id for account_id, marks in cursor.fetchall() if marks != looked[account_id].marks}
+        cursor.execute("DELETE FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(ours - again)])
+    ACCOUNTS.write([ACCOUNTS.repeat(looked[account_id], 0) for account_id in again])
 
 
-def fail(claim: Claim, error: str, *, now: dt.datetime) -> None:
+def fail(claim: AccountClaim, error: str) -> None:
     """The look failed: keep the mark with the error, and try again later (2 s, 4 s ... one hour)."""
-    wait = min(3600, 2 ** min(claim.attempts, 12))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ledger_dueaccount SET lease_until = NULL, due_at = %s, last_error = %s WHERE account_id = %s",
-            [now + dt.timedelta(seconds=wait), error[:2000], claim.account_id],
-        )
+    ACCOUNTS.write([ACCOUNTS.retry(claim, last_error=error.replace("\x00", "")[:2000])])
 
 
 def count_due() -> int:
     """Accounts still to look at, claimed ones included."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM ledger_dueaccount")
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    counted = ACCOUNTS.counts()
+    return counted.due + counted.held + counted.later

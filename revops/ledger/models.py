@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from revops.accounts.models import Account
 from revops.history import append_only
 from revops.ledger.facts import SHAPES
+from revops.work_queues.rows import QueueRow
 
 
 class SystemRole(models.TextChoices):
@@ -130,17 +131,17 @@ class Freshness(models.Model):
         return f"{self.system_id} {self.object_type}"
 
 
-class DueAccount(models.Model):
-    """An account that detection must look at. A row here is the work; `generation` moves whenever it is marked again, so
-    that a mark made while detection runs is not lost."""
+class DueAccount(QueueRow):
+    """An account that detection must look at. A row here is the work; `marks` counts how often it was marked, so that a mark
+    made while detection runs is not lost."""
 
     account = models.OneToOneField(Account, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    due_at = models.DateTimeField(db_index=True)
-    generation = models.BigIntegerField(default=1)
-    attempts = models.PositiveIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True)
+    marks = models.BigIntegerField(default=1)
     last_error = models.TextField(blank=True)
     trace_id = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["next_attempt_at", "account"], name="account_due")]
 
     def __str__(self) -> str:
         return f"due: {self.account}"

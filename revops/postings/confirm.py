@@ -113,7 +113,7 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.vendor_id = posting.vendor_id or entry.record.external_id
     posting.posted_at = posting.posted_at or now
     posting.fence += 1
-    posting.lease_until = posting.next_attempt_at = None
+    posting.lease_until = None
     posting.needs_person, posting.last_error = False, ""
     posting.save()
     record = entry.record

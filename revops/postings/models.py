@@ -16,6 +16,7 @@ from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
 from revops.postings.triggers import AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
+from revops.work_queues.rows import QueueRow
 
 
 class PlanState(models.TextChoices):
@@ -267,7 +268,7 @@ class PlanLine(models.Model):
         return LEDGER_ACCOUNTS.get(self.account, self.account)
 
 
-class Posting(models.Model):
+class Posting(QueueRow):
     """One exact call of a plan, stored before the first byte leaves.
 
     `change` is the stored form of the change that it makes (see `changes`), `operation` the code of that change. `key` is the
@@ -292,10 +293,6 @@ class Posting(models.Model):
     after = models.JSONField(default=dict)
     reverse = models.TextField(blank=True)
     state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
-    attempts = models.PositiveIntegerField(default=0)
-    fence = models.PositiveBigIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(null=True)
     first_sent_at = models.DateTimeField(null=True)
     absent_seen_at = models.DateTimeField(null=True)
     needs_person = models.BooleanField(default=False)
@@ -317,7 +314,7 @@ class Posting(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["next_attempt_at", "id"],
                 name="posting_due",
                 condition=models.Q(state__in=["released", "sending", "unknown"]),
             ),

@@ -1,4 +1,4 @@
-"""What becomes of released postings: claims, attempts and answers. The only code that moves a posting after its release,
+"""What becomes of released postings: attempts and answers. The only code that moves a posting after its release,
 besides the ledger's evidence (`confirm`) and a person's decision (`recover`).
 
 Every attempt is claimed first, in a transaction of its own: the attempt is counted, the fence moves, and the row is lent until
@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal
 
 from django.db import connection, transaction
@@ -24,71 +23,21 @@ from revops.people.actors import System
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 from revops.postings.partly import DONE, told
+from revops.postings.queue import POSTINGS, PostingClaim, database_now
 from revops.postings.release import Moved, reopen_case, void_plan, what_moved
 
 ACTOR = System("posting")
-LEASE_SECONDS = 120
-"""Longer than any attempt may take: the sender bounds all its requests together below it."""
-BACK_OFF_SECONDS_MAX = 3600
 ERROR_LENGTH_MAX = 1000
 
-Task = Literal["send", "look"]
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One posting in hand. `task`: send it for the first time, or look up what became of it. `attempts` includes this one."""
-
-    posting_id: int
-    plan_id: int
-    system: str
-    fence: int
-    task: Task
-    attempts: int
-    trace_id: str
-
-
-_CLAIM = """
-    WITH due AS (
-        SELECT p.id FROM postings_posting p
-         WHERE p.state IN ('released', 'sending', 'unknown') AND NOT p.needs_person
-           AND p.next_attempt_at <= clock_timestamp()
-           AND (p.lease_until IS NULL OR p.lease_until < clock_timestamp())
-           AND p.system_id = ANY(CASE WHEN p.first_sent_at IS NULL OR p.state = 'released' THEN %s::text[] ELSE %s::text[] END)
-           AND NOT EXISTS (SELECT 1 FROM postings_posting e WHERE e.plan_id = p.plan_id AND e.sequence < p.sequence
-                            AND e.state NOT IN ('posted', 'confirmed'))
-         ORDER BY p.next_attempt_at, p.id LIMIT 1 FOR UPDATE OF p SKIP LOCKED)
-    UPDATE postings_posting p
-       SET state = CASE WHEN p.state = 'unknown' OR (p.state = 'sending' AND p.first_sent_at IS NOT NULL)
-                        THEN 'unknown' ELSE 'sending' END,
-           attempts = p.attempts + 1, fence = p.fence + 1,
-           lease_until = clock_timestamp() + make_interval(secs => %s)
-      FROM due WHERE p.id = due.id
-    RETURNING p.id, p.plan_id, p.system_id, p.fence, CASE WHEN p.state = 'unknown' THEN 'look' ELSE 'send' END, p.attempts,
-              p.trace_id
-"""
-
-
-def claim(*, may_send: Sequence[str], may_look: Sequence[str]) -> Claim | None:
-    """Take the posting that has been due longest, and commit the claim. None when nothing is due.
-
-    `may_send` are the systems whose stop switch is off; at `may_look` what is already under way may be looked up. A row whose
-    worker died is taken again after its lease: if its first byte may have left it is unknown, else it is sent as new.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [list(may_send), list(may_look), LEASE_SECONDS])
-        row = cursor.fetchone()
-    return None if row is None else Claim(*row)
-
-
-def facts_stand(claimed: Claim, gone: Sequence[str]) -> bool:
+def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
     """Compare what was signed with the ledger, right after the vendor was read again; `gone` names what it no longer shows.
 
     When something moved, a plan of which nothing has left is void and goes back to its maker; one that was sent before, and not
     found, waits for a person, since the move may be its own effect. Once an earlier step of the plan is posted, the facts are
     expected to have moved and nothing is compared. False as well when the claim is no longer ours.
     """
-    with _finishing(claimed, "read again before sending", release=False) as held:
+    with _finishing(claimed, "read again before sending") as held:
         if held is None:
             return False
         plan, posting = held
@@ -100,60 +49,42 @@ def facts_stand(claimed: Claim, gone: Sequence[str]) -> bool:
         if moved is None:
             return True
         if posting.first_sent_at is None:
-            posting.lease_until = posting.next_attempt_at = None
-            posting.save(update_fields=["lease_until", "next_attempt_at"])
+            _rest(claimed, posting)
             void_plan(plan, moved, acting_user=ACTOR)
         else:
-            _ask_person(plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]})
+            _ask_person(
+                claimed, plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]}
+            )
     return False
 
 
-def begin_send(claimed: Claim) -> Posting | None:
-    """Note that the first byte may leave from now on; commit before sending. None when the claim is no longer ours."""
-    posting = Posting.objects.select_for_update().get(pk=claimed.posting_id)
-    if posting.fence != claimed.fence or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
-        return None
-    posting.state, posting.absent_seen_at = PostingState.SENDING, None
-    now = database_now()
-    posting.first_sent_at = posting.first_sent_at or now
-    posting.lease_until = now + dt.timedelta(seconds=LEASE_SECONDS)
-    posting.save(update_fields=["state", "absent_seen_at", "first_sent_at", "lease_until"])
-    return posting
-
-
-def database_now() -> dt.datetime:
-    """The database's clock, aware UTC. Leases and waits never use ours."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: dt.datetime = cursor.fetchone()[0]
-    return now
-
-
-def back_off_seconds(attempts: int) -> int:
-    """5, 10, 20 ... seconds, an hour at most."""
-    doublings = min(max(attempts, 1) - 1, 12)
-    return min(BACK_OFF_SECONDS_MAX, 5 << doublings)
+def begin_send(claimed: PostingClaim) -> bool:
+    """Note that the first byte may leave from now on; commit before sending. False when the claim is no longer ours."""
+    sent_before = Posting.objects.values_list("first_sent_at", flat=True).get(pk=claimed.key)
+    first_sent_at = sent_before or database_now()
+    return POSTINGS.progress(claimed, state=PostingState.SENDING, absent_seen_at=None, first_sent_at=first_sent_at)
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def note_posted(claimed: Claim, vendor_id: str) -> bool:
+def note_posted(claimed: PostingClaim, vendor_id: str) -> bool:
     """Proof of the effect: the vendor's id. Returns whether the claim was still ours."""
     with _finishing(claimed, f"the vendor answered with {vendor_id}") as held:
         if held is None:
             return False
         plan, posting = held
         now = database_now()
+        _rest(claimed, posting)
         posting.state, posting.vendor_id, posting.posted_at = PostingState.POSTED, vendor_id, now
-        posting.last_error, posting.next_attempt_at, posting.absent_seen_at = "", None, None
+        posting.last_error, posting.absent_seen_at = "", None
         posting.save()
         _audit(plan, posting, "posting.post", f"{plan.code}: posted as {vendor_id}", {"vendor_id": vendor_id})
         settle_plan(plan, acting_user=ACTOR, now=now)
     return True
 
 
-def note_unknown(claimed: Claim, reason: str) -> bool:
+def note_unknown(claimed: PostingClaim, reason: str) -> bool:
     """The answer does not tell. It is looked up before anything else happens."""
     with _finishing(claimed, reason) as held:
         if held is None:
@@ -161,7 +92,7 @@ def note_unknown(claimed: Claim, reason: str) -> bool:
         plan, posting = held
         first_time = posting.state != PostingState.UNKNOWN
         posting.state, posting.last_error = PostingState.UNKNOWN, reason[:ERROR_LENGTH_MAX]
-        posting.next_attempt_at = database_now() + dt.timedelta(seconds=1 if first_time else back_off_seconds(claimed.attempts))
+        _again(claimed, posting, 1 if first_time else POSTINGS.back_off.seconds(claimed.attempts))
         if first_time:
             posting.absent_seen_at = None
         posting.save()
@@ -170,30 +101,30 @@ def note_unknown(claimed: Claim, reason: str) -> bool:
     return True
 
 
-def note_not_sent(claimed: Claim, reason: str, after_seconds: float, *, was_sent_before: bool) -> bool:
+def note_not_sent(claimed: PostingClaim, reason: str, after_seconds: float, *, was_sent_before: bool) -> bool:
     """Surely nothing happened in this attempt: wait 1 s to 1 h. What was sent before stays unknown."""
     with _finishing(claimed, reason) as held:
         if held is None:
             return False
         _, posting = held
-        wait = max(1.0, min(float(BACK_OFF_SECONDS_MAX), after_seconds))
         if was_sent_before:
             posting.state = PostingState.UNKNOWN
         else:
             posting.state, posting.first_sent_at = PostingState.RELEASED, None
         posting.last_error = reason[:ERROR_LENGTH_MAX]
-        posting.next_attempt_at = database_now() + dt.timedelta(seconds=wait)
+        _again(claimed, posting, max(1.0, min(POSTINGS.back_off.max_seconds, after_seconds)))
         posting.save()
     return True
 
 
-def note_refused(claimed: Claim, reason: str, *, alarm: bool) -> bool:
+def note_refused(claimed: PostingClaim, reason: str, *, alarm: bool) -> bool:
     """The vendor said no, for good. `alarm`: something else stands under our key there, which must never be."""
     with _finishing(claimed, reason) as held:
         if held is None:
             return False
         plan, posting = held
-        posting.state, posting.last_error, posting.next_attempt_at = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX], None
+        _rest(claimed, posting)
+        posting.state, posting.last_error = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX]
         posting.needs_person = alarm
         posting.save()
         verb = "posting.alarm" if alarm else "posting.refuse"
@@ -202,10 +133,12 @@ def note_refused(claimed: Claim, reason: str, *, alarm: bool) -> bool:
     return True
 
 
-def note_absent(claimed: Claim, *, read_lag_seconds: int, resend_seconds_max: int) -> Literal["lost", "wait", "resend", "person"]:
+def note_absent(
+    claimed: PostingClaim, *, read_lag_seconds: int, resend_seconds_max: int
+) -> Literal["lost", "wait", "resend", "person"]:
     """The look-up shows nothing. Only a second look, further apart than the vendor's read lag, may be followed by a resend;
     and none once the vendor may have forgotten our key, counted from the first sending."""
-    with _finishing(claimed, "looked up: not there", release=False) as held:
+    with _finishing(claimed, "looked up: not there") as held:
         if held is None:
             return "lost"
         plan, posting = held
@@ -214,14 +147,13 @@ def note_absent(claimed: Claim, *, read_lag_seconds: int, resend_seconds_max: in
         assert posting.first_sent_at is not None, "only what was sent is looked up"
         if posting.absent_seen_at is None or now - posting.absent_seen_at <= lag:
             posting.absent_seen_at = posting.absent_seen_at or now
-            posting.next_attempt_at = posting.absent_seen_at + lag + dt.timedelta(seconds=1)
-            posting.lease_until = None
+            _again(claimed, posting, (posting.absent_seen_at + lag - now).total_seconds() + 1)
             posting.last_error = "Looked up: not there yet. Looked up again after the vendor's read lag."
             posting.save()
             return "wait"
         if now - posting.first_sent_at > dt.timedelta(seconds=resend_seconds_max):
             words = "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
-            _ask_person(plan, posting, words, {"first_sent_at": posting.first_sent_at.isoformat()})
+            _ask_person(claimed, plan, posting, words, {"first_sent_at": posting.first_sent_at.isoformat()})
             return "person"
         posting.last_error = "Looked up twice: not there. Sent again with the same key and bytes."
         posting.save()
@@ -229,29 +161,41 @@ def note_absent(claimed: Claim, *, read_lag_seconds: int, resend_seconds_max: in
         return "resend"
 
 
-def _ask_person(plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]) -> None:
-    posting.needs_person, posting.lease_until, posting.last_error = True, None, words[:ERROR_LENGTH_MAX]
+def _rest(claimed: PostingClaim, posting: Posting) -> None:
+    """The attempt is over and nothing is to be tried again by itself. Before the row itself moves on."""
+    POSTINGS.write([POSTINGS.finish(claimed)])
+    posting.refresh_from_db(fields=("lease_until",))
+
+
+def _again(claimed: PostingClaim, posting: Posting, after_seconds: float) -> None:
+    """The attempt is over, and another follows after that. Before the row itself moves on."""
+    POSTINGS.write([POSTINGS.retry(claimed, after_seconds=after_seconds)])
+    posting.refresh_from_db(fields=("lease_until", "next_attempt_at"))
+
+
+def _ask_person(claimed: PostingClaim, plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]) -> None:
+    _rest(claimed, posting)
+    posting.needs_person, posting.last_error = True, words[:ERROR_LENGTH_MAX]
     posting.save()
     _audit(plan, posting, "posting.needs_person", f"{plan.code}: a person must decide", after)
 
 
 @contextmanager
-def _finishing(claimed: Claim, observation: str, *, release: bool = True) -> Iterator[tuple[ChangePlan, Posting] | None]:
-    """The transaction that ends an attempt: locks in the one order, compares the fence, gives the lease back."""
+def _finishing(claimed: PostingClaim, observation: str) -> Iterator[tuple[ChangePlan, Posting] | None]:
+    """The transaction that writes an answer down: locks in the one order, compares the fence."""
     with tracing(claimed.trace_id), transaction.atomic():
         with connection.cursor() as cursor:  # an answer is worth waiting for: a detection run may hold the account
             cursor.execute("SET LOCAL lock_timeout = '20s'")
         plan = locked_plan(claimed.plan_id)
-        posting = Posting.objects.select_for_update().get(pk=claimed.posting_id)
-        if posting.fence != claimed.fence or posting.state not in (PostingState.SENDING, PostingState.UNKNOWN):
+        ours = POSTINGS.lock([claimed])
+        posting = Posting.objects.select_for_update().get(pk=claimed.key)
+        if not ours:
             _audit(
                 plan, posting, "posting.observation", f"{plan.code}: a late answer was kept and changed nothing",
                 {"observed": observation[:300], "fence": claimed.fence},
             )  # fmt: skip
             yield None
             return
-        if release:
-            posting.lease_until = None
         yield plan, posting
 
 

@@ -12,7 +12,8 @@ from revops.postings import port
 from revops.postings.draft import holds_role
 from revops.postings.locks import locked_plan
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import ACTOR, database_now, end_refused
+from revops.postings.progress import ACTOR, end_refused
+from revops.postings.queue import database_now
 
 DECIDERS = frozenset({"controller"})
 
@@ -46,7 +47,7 @@ def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> P
     if user is not None and (user.pk == plan.maker_id or plan.decisions.filter(decided_by=user).exists()):
         raise NotAllowed("took_part", "Somebody who neither composed nor approved this plan must confirm it.")
     row.state, row.needs_person, row.fence = PostingState.REFUSED, False, row.fence + 1
-    row.next_attempt_at, row.lease_until, row.last_error = None, None, f"Set aside: {words}"
+    row.lease_until, row.last_error = None, f"Set aside: {words}"
     row.save()
     audit(
         "posting.set_aside", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=words,

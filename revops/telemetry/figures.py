@@ -15,7 +15,9 @@ from django.db.models import Count, Q
 
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.detection.registry import RULES
+from revops.ledger.due import ACCOUNTS
 from revops.ledger.freshness import freshness_of
+from revops.ledger.models import DueAccount
 from revops.postings.models import PostingState
 from revops.telemetry.work import Work, troubles_in
 
@@ -122,14 +124,8 @@ def _cases() -> Figure:
 
 
 def _accounts() -> list[Figure]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*) FILTER (WHERE due_at <= clock_timestamp()), count(*) FILTER (WHERE last_error <> '')
-              FROM ledger_dueaccount
-            """
-        )
-        due, failing = cursor.fetchone()
+    counted = ACCOUNTS.counts()
+    due, failing = counted.due + counted.held, DueAccount.objects.exclude(last_error="").count()
     return [
         gauge("revops_accounts_due", "Accounts that wait for a look by the rules.", (), [((), due)]),
         gauge("revops_accounts_failing", "Accounts whose last look failed and will be tried again.", (), [((), failing)]),

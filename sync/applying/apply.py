@@ -1,4 +1,4 @@
-"""From deliveries to the ledger: claim a batch, understand each row by itself, record what they say together.
+"""From deliveries in hand to the ledger: understand each row by itself, record what they say together.
 
 Understanding is pure and happens outside any transaction, so a bad row costs its neighbours nothing. Recording is one
 transaction a connection and batch; when that fails, each row gets its own, and the one that cannot be recorded is found.
@@ -20,17 +20,15 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from revops.errors import Conflict, Rejected, RevOpsError
 from revops.ledger.facts import Fact
 from revops.ledger.record import Statement, record
+from revops.work_queues.leases import LeaseLost
 from sync import connections
-from sync.applying.claims import ATTEMPTS_MAX, REREAD, Claimed, Verdict, claim, failed, finish, ignored, quarantined
+from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, ignored, quarantined
 from sync.ground import doorbell
 from sync.ground.crash import crash_point
 from sync.ground.heartbeat import alive
-from sync.intake import inbox
-from sync.models import Connection, DeliveryState
+from sync.models import Connection, DeliveryKind, DeliveryState
 from sync.vendor.contract import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
 
-BATCH = 400
-ALONE_MAX = 50
 SETTLE_SECONDS = 3
 """Stamps are whole seconds: until theirs is over, at the vendor's clock and ours, a read cannot tell the last word."""
 _log = logging.getLogger("sync.applying.apply")
@@ -45,37 +43,6 @@ class Understood:
     facts: list[Fact] = field(default_factory=list)
     rereads: list[Reread] = field(default_factory=list)
     disputed: bool = False
-
-
-class LeaseLost(Exception):
-    """Another worker holds some of these rows by now."""
-
-
-def process_all(now: dt.datetime) -> Counter[str]:
-    """Process everything that is due, rereads included, until nothing is. Returns how many rows ended in each state."""
-    from sync.applying.reread import process_rereads
-
-    total: Counter[str] = Counter()
-    while done := process_round(now) + process_rereads(now):
-        total += done
-    return total
-
-
-def process_round(now: dt.datetime, *, limit: int = BATCH) -> Counter[str]:
-    """One batch of fresh rows, then a few that were tried before, one by one. Empty when nothing was due."""
-    done = process(claim(limit=limit), now)
-    for _ in range(ALONE_MAX):
-        alive()
-        alone = claim(limit=1, tried=True)
-        if not alone:
-            break
-        done += process(alone, now)
-    if done:
-        from sync.pull.poll import announce_reads
-
-        announce_reads()
-        doorbell.ring("detect_accounts")
-    return done
 
 
 def process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
@@ -124,8 +91,8 @@ def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Unders
 
 
 def _understand_one(row: Claimed, connector: Connector, config: Config) -> Understood | Verdict:
-    if row.attempts > ATTEMPTS_MAX:
-        reason = f"Its worker ended {ATTEMPTS_MAX} times before finishing it. {row.reason}"
+    if DELIVERIES.was_dropped(row):
+        reason = f"Its worker ended {row.attempts - 1} times before finishing it. {row.reason}"
         return quarantined(row, "gave_up", reason.strip())
     try:
         statements = list(connector.translate(incoming_of(row), config))
@@ -137,20 +104,20 @@ def _understand_one(row: Claimed, connector: Connector, config: Config) -> Under
         return quarantined(row, rejected.code, rejected.message)
     except (Exception, RecursionError) as error:
         # Translation is pure: what fails once fails always. The payload stays out of the log and the reason.
-        _log.exception("a connector failed on a delivery", extra={"delivery": row.id, "connection": row.slug})
+        _log.exception("a connector failed on a delivery", extra={"delivery": row.key, "connection": row.slug})
         return quarantined(row, "connector_defect", f"The {connector.label} connector failed on it ({type(error).__name__}).")
     if not statements:
         return ignored(row, "says_nothing", "It says nothing about any object that we keep.")
     facts = [statement for statement in statements if isinstance(statement, Fact)]
-    if row.kind == inbox.SETTLING:
+    if row.kind == DeliveryKind.SETTLING:
         facts = [fact.settled(row.received_at) for fact in facts]
     return Understood(row, facts, [statement for statement in statements if isinstance(statement, Reread)])
 
 
 def incoming_of(row: Claimed) -> Incoming:
     """The delivery as its connector knows it."""
-    kind = "read" if row.kind == inbox.SETTLING else row.kind
-    if kind not in {"event", "hint", "read"}:
+    kind = DeliveryKind.READ if row.kind == DeliveryKind.SETTLING else row.kind
+    if kind not in DeliveryKind.values:
         raise Rejected("delivery_kind", f"A delivery is no {kind!r}.")
     return Incoming(
         kind=kind,  # type: ignore[arg-type]  # checked above
@@ -183,7 +150,7 @@ def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Coun
 
 
 def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
-    statements = [Statement(fact, item.row.id, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         arrivals = iter(record(slug, statements, now=now))
         verdicts = [_recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
@@ -213,7 +180,7 @@ def _record_failed(item: Understood, error: Exception) -> Counter[str]:
     elif isinstance(error, RevOpsError):
         verdict = failed(item.row, error.code, error.message)
     else:
-        _log.warning("a delivery cannot be recorded", exc_info=error, extra={"delivery": item.row.id})
+        _log.warning("a delivery cannot be recorded", exc_info=error, extra={"delivery": item.row.key})
         verdict = failed(item.row, "not_recorded", f"The ledger could not record it ({_name(error)}).")
     finish([verdict])
     return Counter([str(verdict.state)])

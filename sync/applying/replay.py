@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, PositiveIntegerField, Q, QuerySet
+from django.db.models import DateTimeField, F, PositiveIntegerField, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, JSONObject, Now
 from django.utils import timezone
@@ -24,6 +24,7 @@ from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceRecord
 from revops.ledger.record import Statement, record
 from revops.people.actors import System, actor_label, actor_user
+from revops.work_queues.queue import free
 from sync.applying.apply import understand
 from sync.applying.claims import Claimed
 from sync.ground import doorbell
@@ -156,8 +157,7 @@ def cancel_replay(run: Replay, *, acting_user: User | System) -> int:
 
 def _untouched(run: Replay) -> QuerySet[Delivery]:
     """Waiting and in nobody's hands; one that a worker claims at this moment is left to it."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
-    return waiting_in(run).filter(free).select_for_update(skip_locked=True)
+    return waiting_in(run).filter(free()).select_for_update(skip_locked=True)
 
 
 def _as_before(ids: Sequence[int]) -> int:
@@ -194,7 +194,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
         counts[verdict.reason] += 1
     impact.to_read_again += sum(1 for item in understood if item.rereads)
     items = [item for item in understood if item.facts and not item.rereads]
-    statements = [Statement(fact, item.row.id, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -213,7 +213,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
 
 def _as_claimed(row: Delivery) -> Claimed:
     return Claimed(
-        id=row.pk,
+        key=row.pk,
         slug=row.connection_id,
         kind=row.kind,
         object_type=row.object_type,

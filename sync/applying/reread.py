@@ -18,7 +18,7 @@ from dataclasses import replace
 from revops.errors import RevOpsError
 from sync import connections
 from sync.applying.apply import Understood, record_all, understand
-from sync.applying.claims import REREAD, VERSION_CONFLICT, Claimed, Verdict, claim, failed, finish, ignored, later, quarantined
+from sync.applying.claims import REREAD, REREADS, VERSION_CONFLICT, Claimed, Verdict, failed, finish, ignored, later, quarantined
 from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
@@ -26,28 +26,30 @@ from sync.models import Connection, DeliveryState
 from sync.vendor.contract import Client, ConnectorAnswer, Refused, Reread, RetryLater
 
 BATCH = 25
+WORKING_SECONDS = 30.0
+"""After this long the rest of a batch is given back, so that others may read it."""
 ABSENT_ATTEMPTS = 3
 """How often a vendor may not have the object yet before we believe it."""
 
 
 def process_rereads(now: dt.datetime) -> Counter[str]:
     """One batch, oldest first. Returns how many deliveries ended in each state; empty when nothing was due."""
-    rows = claim(limit=BATCH, reread=True) or claim(limit=1, reread=True, tried=True)
     done: Counter[str] = Counter()
-    stop_at = time.monotonic() + _working_seconds()
-    found = Connection.objects.in_bulk({row.slug for row in rows}) if rows else {}
-    for slug in sorted(found):
-        done += _reread_at(found[slug], [row for row in rows if row.slug == slug], now, stop_at)
+    for tried, limit in ((False, BATCH), (True, 1)):
+        with REREADS.take(limit=limit, tried=tried) as held:
+            done += _process(held.rows, now)
     if done:
         doorbell.ring("apply_deliveries")
     return done
 
 
-def _working_seconds() -> float:
-    """Half the lease: what is left of it must be enough for the read in hand."""
-    from django.conf import settings
-
-    return float(settings.REVOPS_DELIVERY_LEASE_SECONDS) / 2
+def _process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
+    done: Counter[str] = Counter()
+    stop_at = time.monotonic() + WORKING_SECONDS
+    found = Connection.objects.in_bulk({row.slug for row in rows}) if rows else {}
+    for slug in sorted(found):
+        done += _reread_at(found[slug], [row for row in rows if row.slug == slug], now, stop_at)
+    return done
 
 
 def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, stop_at: float) -> Counter[str]:
@@ -85,7 +87,7 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
                 continue
             try:
                 read = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
-                disputed_by = item.row.id if item.disputed else None
+                disputed_by = item.row.key if item.disputed else None
                 answers[key] = None if read is None else inbox.store_read(door, read, disputed_by=disputed_by)
             except (ConnectorAnswer, RevOpsError) as answer:
                 answers[key] = answer

@@ -1,6 +1,7 @@
-"""Named points at which a test may kill this process, as the kernel would: without a word. Off unless `CRASH_AT` is set.
+"""Named points at which a test may end or freeze this process, as the kernel would: without a word. Off unless asked for.
 
-`CRASH_AT=after_send:2` ends the process by SIGKILL when `crash_point("after_send")` is reached for the second time.
+`CRASH_AT=after_send:2` ends the process by SIGKILL when `crash_point("after_send")` is reached for the second time;
+`FREEZE_AT=...` stops it there by SIGSTOP.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ import os
 import signal
 from collections import Counter
 
+_SIGNALS = {"CRASH_AT": signal.SIGKILL, "FREEZE_AT": signal.SIGSTOP}
 _reached: Counter[str] = Counter()
 
 
 def crash_point(name: str) -> None:
-    """Die here when the environment says so."""
-    wanted = os.environ.get("CRASH_AT")
-    if not wanted:
-        return
-    _reached[name] += 1
-    point, _, number = wanted.partition(":")
-    if point == name and _reached[name] == int(number or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Die or freeze here when the environment says so."""
+    for variable, number in _SIGNALS.items():
+        wanted = os.environ.get(variable)
+        if wanted and wanted.partition(":")[0] == name:
+            _reached[wanted] += 1
+            if _reached[wanted] == int(wanted.partition(":")[2] or 1):
+                os.kill(os.getpid(), number)

@@ -8,10 +8,8 @@ Never: a 2xx before the commit; a second body that replaces the first; a parser 
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -22,11 +20,8 @@ from revops.audit.trace import new_trace_id
 from sync.connections import Door
 from sync.ground import doorbell
 from sync.ground import intake_db as kept
-from sync.models import Delivery, DeliveryState
+from sync.models import Delivery, DeliveryKind, DeliveryState
 from sync.vendor.contract import Item
-
-SETTLING = "settling"
-"""The kind of a read that settles which of two statements under one stamp is the truth (see `sync.applying.apply`)."""
 
 KEY_LENGTH_MAX = 180
 """Leaves room for the suffix of a conflicting body."""
@@ -216,7 +211,7 @@ def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int
     A read that settles a dispute, raised by the delivery `disputed_by`, is always one of its own: that the vendor says the same
     as before is just what was asked.
     """
-    kind, key = (item.kind, item.dedup_key) if disputed_by is None else (SETTLING, f"{item.dedup_key}~{disputed_by}")
+    kind, key = (item.kind, item.dedup_key) if disputed_by is None else (DeliveryKind.SETTLING, f"{item.dedup_key}~{disputed_by}")
     arrived = _Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
         _store_page(door, [arrived])
@@ -282,10 +277,3 @@ def conservation_of_each() -> dict[str, Conservation]:
         known = {name: counts.get(name, 0) for name in ("received", *DeliveryState.values)}
         found[slug] = Conservation(**known, copies=int(copies or 0), oldest_pending_seconds=max(0, int(oldest_seconds or 0)))
     return found
-
-
-def process_all(now: dt.datetime) -> Counter[str]:
-    """Apply everything that is due, in this process. `now` (aware UTC) is written as the time we learned it."""
-    from sync.applying.apply import process_all as run
-
-    return run(now)

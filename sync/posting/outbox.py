@@ -25,13 +25,14 @@ from revops.money import Money, total
 from revops.postings import progress
 from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
-from revops.postings.progress import LEASE_SECONDS, Claim, back_off_seconds, database_now
+from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
+from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
 from sync.connections import Door
 from sync.ground.crash import crash_point
 from sync.intake import inbox
 from sync.models import Connection
-from sync.posting import recheck
+from sync.posting import verify_facts
 from sync.vendor.contract import (
     Call,
     Client,
@@ -49,8 +50,8 @@ log = logging.getLogger(__name__)
 
 MISMATCH_CODES = frozenset({"posted_differs"})
 """How a connector says that something else stands under our key. Any other refusal of a look-up leaves the outcome open."""
-ATTEMPT_SECONDS_MAX = LEASE_SECONDS - 20
-"""All requests of one attempt together: it is over before its lease is."""
+ATTEMPT_SECONDS_MAX = POSTINGS.held_seconds_max - 20
+"""All requests of one attempt together: it is over before its lease is kept no longer."""
 HELD_SECONDS = 60
 STOPPED_SECONDS = 5
 
@@ -62,12 +63,12 @@ def send_due(*, limit: int = 20) -> int:
     """
     done = 0
     while done < limit:
-        claimed = progress.claim(may_send=_systems(posting_enabled=True), may_look=_systems())
-        if claimed is None:
-            break
-        crash_point("after_claim")
-        with tracing(claimed.trace_id):
-            _attempt(claimed)
+        with take_due(may_send=_systems(posting_enabled=True), may_look=_systems()) as held:
+            if not held.rows:
+                break
+            crash_point("after_claim")
+            with tracing(held.rows[0].trace_id):
+                attempt(held)
         done += 1
     return done
 
@@ -76,19 +77,26 @@ def _systems(**wanted: bool) -> list[str]:
     return [str(slug) for slug in Connection.objects.filter(active=True, **wanted).values_list("pk", flat=True)]
 
 
-def _attempt(claimed: Claim) -> None:
-    """One attempt on one posting: look up what is unclear, send what is new."""
+def attempt(held: Held[PostingClaim]) -> None:
+    """One attempt on one posting: look up what is unclear, send what is new.
+
+    No byte leaves unless the lease is surely ours at that moment: a process that was frozen and comes back may find its posting
+    in other hands.
+    """
+    (claimed,) = held.rows
     try:
         connection = Connection.objects.get(pk=claimed.system)
         door = connections.door_of(connection)
-        posting = Posting.objects.select_related("plan").get(pk=claimed.posting_id)
+        posting = Posting.objects.select_related("plan").get(pk=claimed.key)
         call = call_of(posting)
         operation = _operation(door.connector, call.change)
-        client = connections.client_for(connection, within_seconds=ATTEMPT_SECONDS_MAX)
+        client = connections.client_for(
+            connection, within_seconds=ATTEMPT_SECONDS_MAX, before_write=lambda: held.make_sure(claimed)
+        )
     except (RevOpsError, Refused) as error:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message
-        wait = back_off_seconds(claimed.attempts)
+        wait = POSTINGS.back_off.seconds(claimed.attempts)
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
@@ -116,7 +124,7 @@ def call_of(posting: Posting) -> Call:
 class _Attempt:
     """One attempt in hand."""
 
-    claimed: Claim
+    claimed: PostingClaim
     door: Door
     client: Client
     operation: Operation
@@ -154,11 +162,11 @@ class _Attempt:
                 progress.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
             return False
         except RetryLater as later:
-            wait = max(later.after_seconds, back_off_seconds(claimed.attempts))
+            wait = max(later.after_seconds, POSTINGS.back_off.seconds(claimed.attempts))
             progress.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
             return False
         except Exception as error:
-            log.warning("look-up failed", extra={"posting": claimed.posting_id, "error": type(error).__name__})
+            log.warning("look-up failed", extra={"posting": claimed.key, "error": type(error).__name__})
             progress.note_unknown(claimed, f"The look-up failed: {_words(error)}")
             return False
         if receipt is not None:
@@ -173,11 +181,11 @@ class _Attempt:
         """Read again, live, what people signed for. True only when the vendor still says the same."""
         claimed = self.claimed
         try:
-            gone = recheck.read_anew(self.posting, self.door, self.client)
+            gone = verify_facts.read_anew(self.posting, self.door, self.client)
         except Exception as error:
-            wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, back_off_seconds(claimed.attempts))
-            if not isinstance(error, ConnectorAnswer):
-                log.exception("posting %s: reading its facts again failed", claimed.posting_id, exc_info=error)
+            wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
+            if not isinstance(error, ConnectorAnswer | LeaseLost):
+                log.exception("posting %s: reading its facts again failed", claimed.key, exc_info=error)
             progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look")
             return False
         return progress.facts_stand(claimed, gone)
@@ -192,7 +200,7 @@ class _Attempt:
                 held = f"Held: posting to {claimed.system} is switched off."
             elif over := _over_cap(claimed):
                 held, wait = over, HELD_SECONDS
-            elif progress.begin_send(claimed) is None:
+            elif not progress.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
             progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look")
@@ -223,8 +231,8 @@ class _Attempt:
         elif isinstance(error, Refused):
             progress.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
         else:
-            if not isinstance(error, Unknown):
-                log.exception("posting %s: the connector failed", claimed.posting_id, exc_info=error)
+            if not isinstance(error, Unknown | LeaseLost):
+                log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
             progress.note_unknown(claimed, _words(error))
         crash_point("after_record")
 
@@ -250,22 +258,24 @@ class _Attempt:
 
 def _words(error: Exception) -> str:
     """What may be stored of an error: a connector's reason is safe, any other exception is named only."""
+    if isinstance(error, LeaseLost):
+        return "The worker was not sure of its lease any more."
     return error.reason if isinstance(error, ConnectorAnswer) else f"{type(error).__name__} in the connector"
 
 
 # --- caps --------------------------------------------------------------------------------------------------------
 
 
-def _over_cap(claimed: Claim) -> str:
+def _over_cap(claimed: PostingClaim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
     since = database_now() - dt.timedelta(hours=1)
-    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.posting_id))
+    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
-    mine = measure(Posting.objects.get(pk=claimed.posting_id))
+    mine = measure(Posting.objects.get(pk=claimed.key))
     sent = Money.zero(GROUP_CURRENCY)
     for posting in recent:
         sent = sent + measure(posting)

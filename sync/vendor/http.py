@@ -119,6 +119,9 @@ class _Deadline(threading.local):
 
     at: float = math.inf
 
+    def __init__(self, before_write: Callable[[], None]) -> None:
+        self.before_write = before_write
+
     def cap(self, timeout: float | None) -> float:
         left = self.at - time.monotonic()
         return left if timeout is None else min(left, timeout)
@@ -137,6 +140,7 @@ class _TimedStream(httpcore2.NetworkStream):
         return self._inner.read(max_bytes, capped)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._deadline.before_write()
         capped = self._deadline.cap(timeout)
         if capped <= 0:
             raise httpcore2.WriteTimeout("The deadline has passed.")
@@ -253,7 +257,8 @@ class HttpClient:
 
     `secrets` are the values that must never show (the sensitive settings); remembered values are kept out as well.
     `tls` is for vendors behind a certificate authority of their own; the default trusts the public ones. `on_attempt` is
-    called before every attempt: whoever works through this client is alive.
+    called before every attempt: whoever works through this client is alive. `before_write` is called right before bytes leave,
+    and stops them by raising.
     """
 
     def __init__(
@@ -267,6 +272,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         within_seconds: float = math.inf,
         on_attempt: Callable[[], None] = lambda: None,
+        before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._origin = check_base_url(config.base_url, allow_loopback=allow_loopback)
         self._allow_loopback = allow_loopback
@@ -277,7 +283,7 @@ class HttpClient:
         self._memory = memory_for(config)
         per_minute = _quota(config, limits)
         self._bucket = bucket_for(config, per_minute) if per_minute else None
-        self._deadline = _Deadline()
+        self._deadline = _Deadline(before_write)
         backend = _CheckedBackend(self._deadline, resolver, self._may_dial)
         timeout = httpx2.Timeout(limits.read_seconds, connect=limits.connect_seconds)
         headers = {"user-agent": "revops/0.1", "accept": "application/json", "accept-encoding": "identity"}

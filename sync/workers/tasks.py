@@ -40,7 +40,7 @@ def reread() -> None:
 @shared_task(name="sync.workers.tasks.apply_deliveries")
 def apply_deliveries() -> None:
     """Bring deliveries into the ledger."""
-    from sync.applying.apply import process_round
+    from sync.applying.drain import process_round
 
     _work("apply", "apply_deliveries", lambda: process_round(_now()).total())
 

@@ -10,49 +10,29 @@ from revops.telemetry.figures import Figure, counter, gauge
 from revops.telemetry.work import Work, Worker
 from sync.ground.heartbeat import KINDS
 from sync.intake import inbox, refusals
-from sync.models import DeliveryState
+from sync.models import DeliveryState, Watermark
+from sync.workers.queues import QUEUES
 
-_DUE_SINCE = {
-    "intake": """SELECT least(
-            (SELECT min(w.next_pull_at) FROM sync_watermark w JOIN sync_connection c ON c.system_id = w.connection_id
-              WHERE c.active AND w.next_pull_at <= clock_timestamp()),
-            (SELECT next_attempt_at FROM sync_delivery
-              WHERE state = 'pending' AND reason_code = 'reread' AND next_attempt_at <= clock_timestamp()
-              ORDER BY next_attempt_at LIMIT 1))""",
-    "apply": """SELECT least(
-            (SELECT next_attempt_at FROM sync_delivery
-              WHERE state = 'pending' AND reason_code <> 'reread' AND next_attempt_at <= clock_timestamp()
-              ORDER BY next_attempt_at LIMIT 1),
-            (SELECT min(due_at) FROM ledger_dueaccount WHERE due_at <= clock_timestamp()))""",
-    "posting": """SELECT min(next_attempt_at) FROM postings_posting
-            WHERE state IN ('released', 'sending', 'unknown') AND NOT needs_person AND next_attempt_at <= clock_timestamp()""",
-}
-"""Since when work of each kind has been due. What a worker holds under a lease counts as well, but for deliveries, whose lease
-moves their next attempt: one that is stuck with nothing but them in hand is noticed when their lease has run out."""
+KINDS_AT_WORK = tuple(kind for kind in KINDS if any(queue.worker == kind for queue in QUEUES))
 
-_OLDEST = {
-    # One that was put back to the start waits since then, not since it came. Written so that only the index in this very
-    # order can answer it, whatever the statistics say.
-    "delivery": """SELECT CASE WHEN o.replays = 0 THEN o.received_at ELSE least(o.next_attempt_at, clock_timestamp()) END FROM (
-            SELECT state, replays, received_at, next_attempt_at FROM sync_delivery
-             WHERE (state, id) >= ('pending', 0) ORDER BY state, id LIMIT 1) o WHERE o.state = 'pending'""",
-    "account": "SELECT min(due_at) FROM ledger_dueaccount WHERE due_at <= clock_timestamp()",
-    "posting": """SELECT min(p.released_at) FROM postings_posting g JOIN postings_changeplan p ON p.id = g.plan_id
-            WHERE g.state IN ('released', 'sending', 'unknown')""",
-}
+
+def _due_since(kind: str) -> str:
+    """Since when work of this kind has been due, what a worker holds under a lease included: who is stuck with it is noticed."""
+    return f"least({', '.join(f'({queue.due_since_sql()})' for queue in QUEUES if queue.worker == kind)})"
 
 
 def read_work() -> Work:
     """The state of all work, in one statement that reads a few rows of each table."""
-    kinds, ages = list(_DUE_SINCE), [*_DUE_SINCE.values(), *_OLDEST.values()]
-    columns = [f"extract(epoch FROM clock_timestamp() - ({question}))::bigint" for question in ages]
+    seen = [queue for queue in QUEUES if queue.noun]
+    ages = [*map(_due_since, KINDS_AT_WORK), *(f"({queue.oldest_sql()})" for queue in seen)]
+    columns = [f"extract(epoch FROM clock_timestamp() - {since})::bigint" for since in ages]
     beats = "(SELECT jsonb_object_agg(name, extract(epoch FROM clock_timestamp() - beat_at)::bigint) FROM sync_heartbeat)::text"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {beats}, {', '.join(columns)}")
         beats_text, *found = cursor.fetchone()
     beat_seconds = _beats(beats_text)
-    waiting = dict(zip(kinds, found[: len(kinds)], strict=True))
-    oldest = dict(zip(_OLDEST, found[len(kinds) :], strict=True))
+    waiting = dict(zip(KINDS_AT_WORK, found[: len(KINDS_AT_WORK)], strict=True))
+    oldest = dict(zip((queue.noun for queue in seen), found[len(KINDS_AT_WORK) :], strict=True))
     # The sweeper looks every few seconds. Where none was ever heard of, it is missed as soon as anything waits.
     waiting["sweep"] = beat_seconds.get("sweep") or max((age for age in waiting.values() if age is not None), default=None)
     workers = tuple(Worker(kind, beat_seconds.get(kind), waiting[kind]) for kind in KINDS)
@@ -69,10 +49,9 @@ def inflow_figures() -> list[Figure]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT connection_id, status, sum(count) FROM sync_intaketally GROUP BY 1, 2 ORDER BY 1, 2")
         refused = [((slug, str(status)), int(count)) for slug, status, count in cursor.fetchall()]
-        cursor.execute("SELECT connection_id, stream, failures FROM sync_watermark ORDER BY 1, 2")
-        failing = [((slug, stream), int(failures)) for slug, stream, failures in cursor.fetchall()]
         cursor.execute("SELECT system_id, active, posting_enabled FROM sync_connection ORDER BY 1")
         switches = cursor.fetchall()
+    failing = [((m.connection_id, m.stream), m.failures) for m in Watermark.objects.order_by("connection", "stream")]
     refusals.write()  # last: what was turned away since is in the next answer, and no time-out above can lose it
     states = [((slug, state.value), getattr(c, state.value)) for slug, c in each for state in DeliveryState]
     one, stream = ("connection",), ("connection", "stream")

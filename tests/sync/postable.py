@@ -22,7 +22,7 @@ from revops.people.models import User
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
-from sync.applying.apply import process_all
+from sync.applying.drain import process_all
 from sync.pull import poll
 from tests.demo.simulators.control import Control, free_port, process
 from tests.revops import world

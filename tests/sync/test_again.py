@@ -20,6 +20,7 @@ from revops.ledger.reading import state_digest
 from revops.people.actors import System
 from sync import connections
 from sync.applying.claims import REREAD, VERSION_CONFLICT
+from sync.applying.drain import process_all
 from sync.connectors import CONNECTORS
 from sync.intake import inbox
 from sync.models import Connection, Delivery, DeliveryState
@@ -66,7 +67,7 @@ def deliver(order: list[tuple[str, str, Incoming]]) -> None:
 
 def settle() -> tuple[str, frozenset[tuple[str, str]]]:
     """Apply and look until all is at rest: the digest of the ledger, and the open cases."""
-    inbox.process_all(now())
+    process_all(now())
     world.look()
     disputed = Delivery.objects.filter(state=DeliveryState.PENDING, reason_code=REREAD)
     disputed.update(state=DeliveryState.APPLIED, reason_code=VERSION_CONFLICT)  # no vendor is here to be asked who is right
@@ -132,7 +133,7 @@ def test_i15_a_replay_after_a_fix_equals_the_first_time() -> None:
         connections.change_connection("stripe", values={"account": ACCOUNT}, acting_user=System("tests"))
 
     come()
-    inbox.process_all(now())
+    process_all(now())
     assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.QUARANTINED}
     assert not SourceRecord.objects.exists()
     mend()

@@ -16,6 +16,7 @@ from revops.cases.models import ExceptionCase, Expectation
 from revops.ledger.models import DueAccount, LedgerEntry, SourceRecord, SourceSystem
 from sync import connections
 from sync.applying import claims
+from sync.applying.drain import process_all
 from sync.intake import inbox
 from sync.models import Connection, Delivery
 from tests import guards
@@ -39,7 +40,7 @@ def store(number: int, **over: object) -> Delivery:
 
 def make_due() -> None:
     Delivery.objects.filter(state="pending").update(next_attempt_at=now() - dt.timedelta(seconds=1), lease_until=None)
-    DueAccount.objects.update(due_at=now() - dt.timedelta(seconds=1), lease_until=None)
+    DueAccount.objects.update(next_attempt_at=now() - dt.timedelta(seconds=1), lease_until=None)
 
 
 @pytest.fixture
@@ -73,12 +74,12 @@ def test_i13_a_failure_at_any_step_of_applying_leaves_nothing(step: str) -> None
     before = guards.everything(*SEEN_OUTSIDE)
     table, when, condition, at_commit = STEPS[step]
     with guards.failing(table, when, condition, at_commit):
-        assert inbox.process_all(now()) == {"pending": 1}
+        assert process_all(now()) == {"pending": 1}
     assert guards.everything(*SEEN_OUTSIDE) == before
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.reason_code) == ("pending", 1, "not_recorded")
     make_due()
-    assert inbox.process_all(now()) == {"applied": 1}
+    assert process_all(now()) == {"applied": 1}
     record = SourceRecord.objects.get(system="stripe")
     assert (record.entries.count(), AccountLink.objects.filter(system="stripe").count()) == (1, 1)
     assert DueAccount.objects.get().account_id == record.account_id
@@ -134,7 +135,7 @@ def test_i7_every_delivery_is_in_exactly_one_state_at_every_instant(web: str, st
 
     def work() -> None:
         while not done.is_set():
-            inbox.process_all(now())
+            process_all(now())
         connection.close()
 
     def count() -> None:
@@ -180,7 +181,7 @@ def test_i7_a_state_that_nobody_knows_is_noticed(stripe: Connection) -> None:
 def test_i14_the_attempt_is_committed_before_the_work_starts(stripe: Connection) -> None:
     """Another connection to the database sees it while the worker has not done anything yet."""
     delivery = store(1)
-    (claimed,) = claims.claim(limit=1)
+    (claimed,) = claims.DELIVERIES.claim(limit=1)
     seen: list[tuple[object, ...]] = []
 
     def look_from_outside() -> None:

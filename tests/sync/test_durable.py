@@ -29,7 +29,7 @@ from django.db import connection
 from psycopg import sql
 
 from launch.embedded import Server, ensure_database, start_postgres
-from sync.connections import CACHE_SECONDS
+from sync.connections.handles import CACHE_SECONDS
 from sync.models import Connection, Delivery
 from tests.sync import stripe_sender
 from tests.sync.processes import ROOT, environment, free_port, serving, until, web_server

@@ -15,14 +15,15 @@ import pytest
 from django.db import connection
 
 from revops.ledger.models import LedgerEntry, SourceRecord
-from sync.applying import claims
 from sync.applying.apply import process
-from sync.applying.claims import claim
+from sync.applying.claims import DELIVERIES
+from sync.applying.drain import process_all
 from sync.intake import inbox
 from sync.models import Connection, Delivery
 from tests.sync.processes import ROOT, environment, until
 from tests.sync.stripe_sender import event, headers, rendered
 
+ATTEMPTS_MAX = 8
 CUSTOMER = '"object": "customer"'
 
 
@@ -51,12 +52,12 @@ def make_due() -> None:
 def test_deliveries_become_records_with_their_evidence(send: Callable[[bytes], int]) -> None:
     ids = [send(rendered(event(number, f"Customer {number}"))) for number in range(1, 6)]
     assert inbox.conservation().pending == 5
-    assert inbox.process_all(now()) == {"applied": 5}
+    assert process_all(now()) == {"applied": 5}
     assert set(SourceRecord.objects.values_list("external_id", flat=True)) == {f"cus_{n:08d}" for n in range(1, 6)}
     entries = LedgerEntry.objects.order_by("delivery_id")
     assert [entry.delivery_id for entry in entries] == ids
     assert [entry.trace_id for entry in entries] == list(Delivery.objects.order_by("id").values_list("trace_id", flat=True))
-    assert inbox.process_all(now()) == {}
+    assert process_all(now()) == {}
     found = inbox.conservation()
     assert (found.received, found.applied, found.pending, found.holds) == (5, 5, 0, True)
 
@@ -85,7 +86,7 @@ def test_i14_a_bad_delivery_is_set_aside_and_its_neighbours_are_applied(send: Ca
     send(rendered(event(1)))
     bad = Delivery.objects.get(pk=send(body))
     send(rendered(event(2)))
-    inbox.process_all(now())
+    process_all(now())
     bad.refresh_from_db()
     assert bad.state == state
     assert bad.reason
@@ -101,7 +102,7 @@ def test_i11_i12_older_versions_are_kept_as_evidence_in_any_order(send: Callable
         customer = f"cus_order{number}"
         for step in order:
             send(rendered(event(100 * number + step, f"name {step}", customer=customer, created=1_790_000_000 + step)))
-            inbox.process_all(now())
+            process_all(now())
         record = SourceRecord.objects.get(external_id=customer)
         outcomes.add((record.fields["name"], record.digest, record.entries.count()))
     assert len(outcomes) == 1
@@ -132,15 +133,15 @@ def test_i14_one_that_cannot_be_recorded_is_found_in_its_batch_and_ends_as_a_dea
 ) -> None:
     for number in range(1, 21):
         send(rendered(event(number, customer=poison if number == 7 else "")))
-    assert inbox.process_all(now()) == {"applied": 19, "pending": 1}
+    assert process_all(now()) == {"applied": 19, "pending": 1}
     waiting = Delivery.objects.get(state="pending")
     assert (waiting.attempts, waiting.reason_code) == (1, "not_recorded")
     assert waiting.next_attempt_at > now()
-    for _ in range(claims.ATTEMPTS_MAX - 1):
+    for _ in range(ATTEMPTS_MAX - 1):
         make_due()
-        inbox.process_all(now())
+        process_all(now())
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.attempts) == ("quarantined", claims.ATTEMPTS_MAX)
+    assert (waiting.state, waiting.attempts) == ("quarantined", ATTEMPTS_MAX)
     assert "Gave up after 8 attempts" in waiting.reason
     assert inbox.conservation().holds
 
@@ -148,26 +149,26 @@ def test_i14_one_that_cannot_be_recorded_is_found_in_its_batch_and_ends_as_a_dea
 def test_i14_a_row_that_was_tried_before_is_claimed_alone(send: Callable[[bytes], int]) -> None:
     for number in range(1, 4):
         send(rendered(event(number)))
-    assert len(claim(limit=10)) == 3  # and its worker dies
+    assert len(DELIVERIES.claim(limit=10, tried=False)) == 3  # and its worker dies
     make_due()
-    assert claim(limit=10) == []
-    assert [row.attempts for row in claim(limit=1, tried=True)] == [2]
+    assert DELIVERIES.claim(limit=10, tried=False) == []
+    assert [row.attempts for row in DELIVERIES.claim(limit=1, tried=True)] == [2]
 
 
 def test_i14_a_row_whose_worker_always_dies_ends_as_a_dead_letter(send: Callable[[bytes], int]) -> None:
     send(rendered(event(1)))
-    for attempt in range(claims.ATTEMPTS_MAX):
-        assert claim(limit=1, tried=attempt > 0)  # and its worker dies
+    for attempt in range(ATTEMPTS_MAX):
+        assert DELIVERIES.claim(limit=1, tried=attempt > 0)  # and its worker dies
         make_due()
-    assert inbox.process_all(now()) == {"quarantined": 1}
+    assert process_all(now()) == {"quarantined": 1}
     assert "worker ended 8 times" in Delivery.objects.get().reason
 
 
 def test_i40_a_worker_that_comes_back_from_the_dead_changes_nothing(send: Callable[[bytes], int]) -> None:
     send(rendered(event(1)))
-    zombie = claim(limit=1)
+    zombie = DELIVERIES.claim(limit=1)
     make_due()  # its lease is over
-    assert inbox.process_all(now()) == {"applied": 1}
+    assert process_all(now()) == {"applied": 1}
     before = Delivery.objects.values().get()
     entries = LedgerEntry.objects.count()
     assert process(zombie, now()) == {"lost": 1}
@@ -178,7 +179,7 @@ def test_i40_a_worker_that_comes_back_from_the_dead_changes_nothing(send: Callab
 APPLY = """
 import datetime as dt, django
 django.setup()
-from sync.intake.inbox import process_all
+from sync.applying.drain import process_all
 process_all(dt.datetime.now(dt.UTC))
 """
 
@@ -187,14 +188,14 @@ process_all(dt.datetime.now(dt.UTC))
 def test_i13_i14_kill_9_in_the_middle_of_a_batch_loses_nothing(send: Callable[[bytes], int], point: str) -> None:
     for number in range(1, 11):
         send(rendered(event(number)))
-    given = environment(CRASH_AT=point, REVOPS_DELIVERY_LEASE_SECONDS="1", DJANGO_SETTINGS_MODULE="revops.settings")
+    given = environment(CRASH_AT=point, DJANGO_SETTINGS_MODULE="revops.settings")
     died = subprocess.run([sys.executable, "-c", APPLY], cwd=ROOT, env=given, capture_output=True, timeout=60, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
     assert LedgerEntry.objects.count() == 0
     assert set(Delivery.objects.values_list("state", "attempts")) == {("pending", 1)}
 
     def taken_over() -> bool:
-        inbox.process_all(now())
+        process_all(now())
         return inbox.conservation().pending == 0
 
     until(taken_over)

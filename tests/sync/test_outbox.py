@@ -22,9 +22,10 @@ from revops.people.actors import System
 from revops.postings import progress
 from revops.postings.draft import compose_reversal
 from revops.postings.models import PlanState, Posting, PostingState
+from revops.postings.queue import POSTINGS, take_due
 from revops.postings.recover import look_again, set_aside
 from sync import connections
-from sync.posting.outbox import send_due
+from sync.posting.outbox import attempt, send_due
 from tests.demo.simulators.control import Control, free_port
 from tests.revops import world
 from tests.sync.postable import (
@@ -263,15 +264,12 @@ def test_i41_the_stop_switch_holds_and_lets_go(erp: Book) -> None:
 
 def test_i41_the_switch_is_looked_at_again_right_before_the_first_byte(erp: Book) -> None:
     posting = erp.released()
-    claimed = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
-    assert claimed is not None
-    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
-    from sync.posting import outbox
-
-    outbox._attempt(claimed)
-    held = again(posting)
-    assert (held.state, erp.sent()) == (PostingState.RELEASED, 0)
-    assert "switched off" in held.last_error
+    with take_due(may_send=["netsuite"], may_look=["netsuite"]) as held:
+        connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+        attempt(held)
+    waiting = again(posting)
+    assert (waiting.state, erp.sent()) == (PostingState.RELEASED, 0)
+    assert "switched off" in waiting.last_error
 
 
 def test_i41_what_is_under_way_is_looked_up_though_posting_is_stopped(erp: Book) -> None:
@@ -343,9 +341,8 @@ def test_i40_two_workers_at_once_make_one_attempt(erp: Book) -> None:
 
 def test_i40_a_worker_back_from_the_dead_adds_an_observation_and_no_state(erp: Book) -> None:
     posting = erp.released()
-    first = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
-    assert first is not None
-    time_passes(progress.LEASE_SECONDS + 1, posting)
+    (first,) = POSTINGS.claim(limit=1)
+    time_passes(POSTINGS.lease_seconds + 1, posting)
     send_due()
     assert again(posting).state == PostingState.POSTED
     before = again(posting).fence

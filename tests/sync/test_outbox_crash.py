@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from revops.audit.models import ActionRecord
 from revops.postings.models import PlanState, Posting, PostingState
-from revops.postings.progress import LEASE_SECONDS
+from revops.work_queues.queue import LEASE_SECONDS
 from sync.posting.outbox import send_due
 from tests.demo.simulators.control import Control
 from tests.revops import world
@@ -127,3 +128,25 @@ def test_i40_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(erp: B
     assert ActionRecord.objects.filter(verb="posting.observation").count() == 1
     assert ActionRecord.objects.filter(verb="posting.post").count() == 1
     assert (len(erp.effects()), erp.sent()) == (1, 1)
+
+
+def test_i40_a_worker_that_is_not_sure_of_its_lease_sends_no_byte(erp: Book) -> None:
+    """Frozen after it was admitted and before the first byte; by the time it thaws somebody else has done the work."""
+    posting = erp.released()
+    env = environment(DJANGO_SETTINGS_MODULE="revops.settings", FREEZE_AT="before_send:1")
+    frozen = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=env)
+    try:
+        until(lambda: again(posting).first_sent_at is not None)
+        until(lambda: "T" in Path(f"/proc/{frozen.pid}/stat").read_text().rpartition(")")[2].split()[:1])
+        its_lease_ends = time.monotonic() + LEASE_SECONDS
+        assert recover(posting).state == PostingState.POSTED
+        assert erp.sent() == 1
+        until(lambda: time.monotonic() > its_lease_ends)
+        os.kill(frozen.pid, signal.SIGCONT)
+        assert frozen.wait(30) == 0
+    finally:
+        if frozen.poll() is None:
+            frozen.kill()
+            frozen.wait()
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
+    assert ActionRecord.objects.filter(verb="posting.observation").count() == 1

@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from revops.ledger.models import Freshness, SourceRecord
 from revops.people.actors import System
 from sync import connections
+from sync.applying.drain import process_all
 from sync.intake import inbox
+from sync.intake.announce import announce_reads
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
 from tests.demo.simulators.control import Control, free_port, process
@@ -63,22 +65,22 @@ def test_everything_is_stored_once_and_pulling_again_grows_nothing(source: Conne
     assert seen == sorted(seen)
     assert seen[-1] == 250
     assert watermark().value.startswith("events ")
-    inbox.process_all(now())
+    process_all(now())
     assert SourceRecord.objects.filter(object_type="customer").count() == 250
     before = list(Delivery.objects.order_by("id").values())
     again = poll.pull_now("stripe", "events")
     assert (again.stored, again.problem) == (0, "")
     assert list(Delivery.objects.order_by("id").values()) == before
-    assert watermark().next_pull_at > now()
+    assert watermark().next_attempt_at > now()
 
 
 def test_the_ledger_hears_of_a_read_only_when_what_it_brought_is_in_the_ledger(source: Connection) -> None:
     started = now()
     poll.pull_now("stripe", "events")
     assert Freshness.objects.exclude(read_through_at=None).count() == 0
-    poll.announce_reads()
+    announce_reads()
     assert Freshness.objects.exclude(read_through_at=None).count() == 0
-    inbox.process_all(now())
+    process_all(now())
     read = Freshness.objects.get(object_type="customer").read_through_at
     assert read is not None
     assert started - SECOND <= read <= now()
@@ -97,11 +99,11 @@ def test_a_pull_that_breaks_goes_on_where_it_was(vendor: Control, source: Connec
     mark = watermark()
     assert mark.value.startswith("list ")
     assert (mark.failures, mark.last_error) == (1, broken.problem)
-    assert mark.next_pull_at > now()
+    assert mark.next_attempt_at > now()
     assert mark.lease_until is None
     source.refresh_from_db()
     assert "500" in source.last_problem
-    inbox.process_all(now())
+    process_all(now())
     assert Freshness.objects.exclude(read_through_at=None).count() == 0
     import requests
 
@@ -116,7 +118,7 @@ def test_a_pull_that_breaks_goes_on_where_it_was(vendor: Control, source: Connec
 def test_a_vendor_that_asks_us_to_wait_is_not_asked_before(vendor: Control, source: Connection) -> None:
     vendor.fault("GET", "/v1/customers", times=20, status=429, headers={"Retry-After": "600"}, body="{}")
     assert poll.pull_due(5)[0].problem
-    assert 500 < (watermark().next_pull_at - now()).total_seconds() <= 601
+    assert 500 < (watermark().next_attempt_at - now()).total_seconds() <= 601
     assert poll.pull_due(5) == []
 
 
@@ -153,7 +155,7 @@ def test_webhooks_that_were_lost_come_with_the_event_log(vendor: Control, source
     vendor.change(collection="customers", id="cus_00007", set={"name": "Renamed"}, event="customer.updated")
     pulled = poll.pull_now("stripe", "events")
     assert pulled.stored == 1
-    inbox.process_all(now())
+    process_all(now())
     assert SourceRecord.objects.get(external_id="cus_00007").fields["name"] == "Renamed"
 
 
@@ -179,7 +181,7 @@ def test_a_long_read_takes_turns_with_the_others(vendor: Control, source: Connec
         (pulled,) = poll.pull_due(0.2)
         assert (pulled.pages, pulled.done, pulled.problem) == (pages, False, "")
         assert watermark().lease_until is None
-        assert watermark().next_pull_at <= now()
+        assert watermark().next_attempt_at <= now()
     assert Delivery.objects.count() == 200
     (pulled,) = poll.pull_due(20)
     assert (pulled.done, pulled.problem) == (True, "")

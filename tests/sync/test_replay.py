@@ -14,6 +14,7 @@ from revops.errors import Missing, Rejected
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.people.actors import System
 from sync import connections
+from sync.applying.drain import process_all
 from sync.applying.replay import replay
 from sync.connections import Door
 from sync.intake import inbox
@@ -42,7 +43,7 @@ def dead(door: Door) -> list[int]:
     ids = [store(door, number, account=OTHER_ACCOUNT) for number in (1, 2, 3)]
     ids.append(inbox.accept(door, kind="event", dedup_key="evt_broken", body=b'{"id":"evt_broken","id":"x"}').id)
     store(door, 5)
-    assert inbox.process_all(now()) == {"quarantined": 4, "applied": 1}
+    assert process_all(now()) == {"quarantined": 4, "applied": 1}
     return ids
 
 
@@ -59,7 +60,7 @@ def test_one_is_replayed_and_audited(dead: list[int]) -> None:
     mend()
     found = replay(dead[0], reason="The account is known now", acting_user=System("tests"))
     assert (found.state, found.attempts, found.replays, found.reason) == ("pending", 0, 1, "")
-    assert inbox.process_all(now()) == {"applied": 1}
+    assert process_all(now()) == {"applied": 1}
     action = ActionRecord.objects.get(verb="delivery.replay")
     assert action.subject == f"delivery:{dead[0]}"
     assert action.reason == "The account is known now"
@@ -84,7 +85,7 @@ def test_the_preview_says_what_will_happen_and_changes_nothing(dead: list[int]) 
     assert "3 customer: first" in lines
     assert any(line.startswith("1 dead letters again:") for line in lines)
     call_command("replay", "--all-dead-letters", stdout=io.StringIO())
-    assert inbox.process_all(now()) == {"applied": 3, "quarantined": 1}
+    assert process_all(now()) == {"applied": 3, "quarantined": 1}
 
 
 def test_all_of_one_reason(dead: list[int]) -> None:
@@ -108,7 +109,7 @@ def test_by_id_and_nothing_chosen(dead: list[int]) -> None:
 def test_i10_replaying_everything_ends_in_the_same_ledger(dead: list[int]) -> None:
     before = ledger()
     call_command("replay", "--everything", "--connection", "stripe", stdout=io.StringIO())
-    assert inbox.process_all(now()) == {"applied": 1, "quarantined": 4}
+    assert process_all(now()) == {"applied": 1, "quarantined": 4}
     assert ledger() == before
 
 

@@ -14,6 +14,7 @@ from revops.errors import Conflict, Rejected
 from revops.people.actors import System
 from sync import connections
 from sync.applying import claims, replay
+from sync.applying.drain import process_all
 from sync.connections import Door
 from sync.intake import inbox
 from sync.models import Connection, Delivery, Replay
@@ -41,7 +42,7 @@ def dead(door: Door) -> list[int]:
         ).id
         for n in range(1, 6)
     ]  # fmt: skip
-    assert inbox.process_all(now()) == {"quarantined": 5}
+    assert process_all(now()) == {"quarantined": 5}
     return ids
 
 
@@ -62,7 +63,7 @@ def test_what_waits_is_again_exactly_what_it_was(dead: list[int]) -> None:
     assert set(Delivery.objects.filter(pk__in=dead).values_list("state", flat=True)) == {"pending"}
     assert replay.cancel_replay(run, acting_user=TESTS) == 5
     assert columns(dead) == before
-    assert inbox.process_all(now()) == {}
+    assert process_all(now()) == {}
     line = ActionRecord.objects.get(verb="delivery.replay_cancel")
     assert (line.subject, line.after) == (f"replay:{run.pk}", {"taken_back": 5, "of": 5})
 
@@ -72,7 +73,7 @@ def test_what_was_replayed_stays_replayed(dead: list[int]) -> None:
     before = columns(dead)
     run = begun(dead)
     Delivery.objects.filter(pk__in=dead[2:]).update(next_attempt_at=now() + dt.timedelta(hours=1))
-    assert inbox.process_all(now()) == {"applied": 2}
+    assert process_all(now()) == {"applied": 2}
     assert replay.cancel_replay(run, acting_user=TESTS) == 3
     assert columns(dead)[2:] == before[2:]
     assert [row[1] for row in columns(dead)] == ["applied", "applied", "quarantined", "quarantined", "quarantined"]
@@ -82,10 +83,10 @@ def test_what_was_replayed_stays_replayed(dead: list[int]) -> None:
 
 def test_one_in_a_workers_hands_is_left_to_it(dead: list[int]) -> None:
     run = begun(dead)
-    held = claims.claim(limit=2)
+    held = claims.DELIVERIES.claim(limit=2)
     assert len(held) == 2
     assert replay.cancel_replay(run, acting_user=TESTS) == 3
-    assert set(Delivery.objects.filter(pk__in=[row.id for row in held]).values_list("state", flat=True)) == {"pending"}
+    assert set(Delivery.objects.filter(pk__in=[row.key for row in held]).values_list("state", flat=True)) == {"pending"}
     assert claims.finish([claims.ignored(row, "x", "y") for row in held]) == 2
 
 
@@ -110,7 +111,7 @@ def test_there_is_nothing_to_stop_twice_or_when_done(dead: list[int]) -> None:
     with pytest.raises(Conflict, match="stopped before"):
         replay.cancel_replay(run, acting_user=TESTS)
     done = begun(dead[:1])
-    assert inbox.process_all(now()) == {"quarantined": 1}
+    assert process_all(now()) == {"quarantined": 1}
     with pytest.raises(Rejected, match="waits any more"):
         replay.cancel_replay(done, acting_user=TESTS)
 

@@ -17,6 +17,7 @@ import redis
 from django.core.management import call_command
 
 from revops.ledger.models import SourceRecord
+from sync.applying.drain import process_all
 from sync.ground import heartbeat
 from sync.intake import inbox
 from sync.models import Connection, Delivery, Heartbeat, Watermark
@@ -35,7 +36,7 @@ def deliver(web: str, numbers: range) -> None:
 
 @pytest.mark.slow
 def test_i45_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
-    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    Watermark.objects.update(next_attempt_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
         deliver(web, range(40))
         until(lambda: broker.llen("apply") > 0)
@@ -51,15 +52,14 @@ def test_i45_redis_emptied_loses_nothing(web: str, stripe: Connection) -> None:
 @pytest.mark.slow
 def test_i47_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Connection) -> None:
     """The web server rings into an empty house; a worker dies by kill -9; what is left is taken over."""
-    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
-    lease = {"REVOPS_DELIVERY_LEASE_SECONDS": "2"}
+    Watermark.objects.update(next_attempt_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     with ExitStack() as stack:
-        sweepers = [stack.enter_context(running(["manage.py", "sweep", "--every", "0.3"], **lease)) for _ in range(2)]
-        with running(worker("apply"), CRASH_AT="delivery_recorded", **lease) as doomed:
+        sweepers = [stack.enter_context(running(["manage.py", "sweep", "--every", "0.3"])) for _ in range(2)]
+        with running(worker("apply"), CRASH_AT="delivery_recorded") as doomed:
             deliver(web, range(30))
             until(lambda: doomed.poll() is not None, 80)
         assert inbox.conservation().applied < 30
-        stack.enter_context(running(worker("apply"), **lease))
+        stack.enter_context(running(worker("apply")))
         until(lambda: inbox.conservation().pending == 0, 80)
         assert inbox.conservation().applied == 30
         assert all(sweeper.poll() is None for sweeper in sweepers)
@@ -73,7 +73,7 @@ def test_i47_two_sweepers_and_a_worker_killed_in_between(web: str, stripe: Conne
 def test_the_sweeper_knows_what_is_due(stripe: Connection) -> None:
     assert due_tasks() == ["pull_streams"]
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    Watermark.objects.update(next_pull_at=later)
+    Watermark.objects.update(next_attempt_at=later)
     assert due_tasks() == []
     row = Delivery.objects.create(connection=stripe, kind="event", dedup_key="k", body=b"{}", digest="d")
     assert due_tasks() == ["apply_deliveries"]
@@ -130,9 +130,9 @@ def test_i46_a_ring_carries_nothing(transactional_db: None, task: str) -> None:
 def test_i46_a_ring_when_there_is_nothing_to_do_changes_nothing(web: str, stripe: Connection, task: str) -> None:
     from sync.workers import tasks
 
-    Watermark.objects.update(next_pull_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    Watermark.objects.update(next_attempt_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     deliver(web, range(3))
-    inbox.process_all(dt.datetime.now(dt.UTC))
+    process_all(dt.datetime.now(dt.UTC))
     before = guards.everything("sync_heartbeat")
     for _ in range(2):
         getattr(tasks, task)()

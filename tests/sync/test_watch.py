@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from revops.ledger.models import DueAccount
 from revops.people.actors import System
 from revops.postings.models import ChangePlan, Posting
-from sync.applying import apply
+from sync.applying.drain import process_all
 from sync.connections import change_connection
 from sync.intake import inbox, refusals
 from sync.models import Connection, Delivery, Heartbeat, Watermark
@@ -55,7 +55,7 @@ def silence(client: Client) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_other_work(stripe: Connection) -> None:
-    Watermark.objects.update(next_pull_at=ago(-86400))
+    Watermark.objects.update(next_attempt_at=ago(-86400))
 
 
 # --- the inbox ------------------------------------------------------------------------------------------------------------
@@ -66,9 +66,9 @@ def test_conservation_can_be_read_from_the_figures(client: Client, stripe: Conne
     for body in [*bodies, bodies[0], bodies[0], bodies[1]]:
         assert post(client, body) == 202
     assert post(client, bodies[0], secret="whsec_of_somebody_else") == 401
-    apply.process_all(dt.datetime.now(dt.UTC))
+    process_all(dt.datetime.now(dt.UTC))
     assert post(client, rendered(event(7, type="account.updated"))) == 202
-    apply.process_all(dt.datetime.now(dt.UTC))
+    process_all(dt.datetime.now(dt.UTC))
     assert post(client, rendered(event(8))) == 202
     refusals.write()
 
@@ -100,7 +100,7 @@ def test_ages_and_connections(client: Client, stripe: Connection) -> None:
     inbox.accept(_door(stripe), kind="event", dedup_key="k", body=b"{}")
     Delivery.objects.update(received_at=ago(500))
     change_connection("stripe", posting_enabled=False, reason="tests", acting_user=System("tests"))
-    Watermark.objects.create(connection=stripe, stream="one", failures=3, next_pull_at=ago(-3600))
+    Watermark.objects.create(connection=stripe, stream="one", attempts=3, next_attempt_at=ago(-3600))
     found = figures(client)
     assert 499 <= found["revops_delivery_pending_oldest_seconds"][("stripe",)] < 560
     assert found["revops_connection_posting_enabled"][("stripe",)] == 0
@@ -171,11 +171,11 @@ def test_each_kind_of_work_has_its_worker(client: Client, stripe: Connection) ->
     row = waiting(stripe, 120, reason_code="reread")
     assert silence(client) == ["intake"]
     Delivery.objects.filter(pk=row.pk).update(state="ignored")
-    Watermark.objects.create(connection=stripe, stream="customers", next_pull_at=ago(90))
+    Watermark.objects.create(connection=stripe, stream="customers", next_attempt_at=ago(90))
     assert silence(client) == ["intake"]
     change_connection("stripe", active=False, reason="tests", acting_user=System("tests"))
     assert silence(client) == []
-    DueAccount.objects.create(account=an_account(), due_at=ago(90))
+    DueAccount.objects.create(account=an_account(), next_attempt_at=ago(90))
     assert silence(client) == ["apply"]
     assert figures(client)["revops_accounts_due"][()] == 1
 
@@ -183,7 +183,7 @@ def test_each_kind_of_work_has_its_worker(client: Client, stripe: Connection) ->
 def test_a_released_posting_that_nobody_sends(client: Client, stripe: Connection) -> None:
     Heartbeat.objects.create(name="sweep", beat_at=ago(1))
     world.systems()
-    Watermark.objects.update(next_pull_at=ago(-86400))
+    Watermark.objects.update(next_attempt_at=ago(-86400))
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     plan = world.credit_plan(world.person("maker", "finance_analyst"), case)
     _release(plan)

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from sync.ground import doorbell
-from sync.workers.sweep import sweep_once
+from sync.workers.sweep import EVERY_SECONDS, sweep_once
 
 _log = logging.getLogger("sync.workers.sweep")
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     help = "Look for due work every few seconds and ring for it. Runs until stopped; two may run at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--every", type=float, default=5.0, help="seconds between two looks (default 5)")
+        parser.add_argument("--every", type=float, default=EVERY_SECONDS, help="seconds between two looks (default 2)")
         parser.add_argument("--once", action="store_true", help="look once and end")
 
     def handle(self, *_args: object, every: float, once: bool, **_options: object) -> None:

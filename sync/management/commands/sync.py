@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sync.applying.apply import process_round
+from sync.applying.drain import process_round
 from sync.applying.reread import process_rereads
 from sync.ground import doorbell
 from sync.intake.inbox import conservation

@@ -20,6 +20,7 @@ from revops.ledger.relink import link_customer, unlink_customer
 from revops.money import Money
 from revops.people.actors import System
 from sync import connections
+from sync.applying.drain import process_all
 from sync.intake import inbox
 from sync.models import Delivery
 from tests.revops import world
@@ -56,7 +57,7 @@ def stripe_says(customer: str, account_id: str | None, name: str = "Halden") -> 
     door = connections.door("stripe")
     assert door is not None
     kept = inbox.accept(door, kind="event", dedup_key=said["id"], body=rendered(said))
-    inbox.process_all(world.now())
+    process_all(world.now())
     return Delivery.objects.get(pk=kept.id)
 
 

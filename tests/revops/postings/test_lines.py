@@ -33,6 +33,7 @@ from revops.postings.kinds import register as register_kind
 from revops.postings.kinds import unregister as unregister_kind
 from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting, PostingState
 from revops.postings.port import ComposedCall
+from revops.postings.queue import POSTINGS
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
 from tests.revops.world import credit_plan, eur, usd
@@ -325,8 +326,7 @@ def test_a_change_is_proven_by_its_natural_key(analyst: User, case: ExceptionCas
     assert plan.state == PlanState.RELEASED
     call_it("Halden Robotics")
     assert state(plan) == PostingState.RELEASED, "what was said before the first byte left proves nothing"
-    claimed = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
-    assert claimed is not None
+    (claimed,) = POSTINGS.claim(limit=1)
     with transaction.atomic():
         assert progress.begin_send(claimed) is not None
     assert progress.note_posted(claimed, world.CUSTOMER)
@@ -343,8 +343,7 @@ def test_a_refused_change_that_shows_by_its_natural_key_is_an_alarm_once(
 ) -> None:
     wanted = RenameCustomer(Ref("netsuite", "customer", world.CUSTOMER), "Halden Robotics")
     plan = submit_plan(asked(case.account, analyst, wanted), acting_user=analyst)
-    claimed = progress.claim(may_send=["netsuite"], may_look=["netsuite"])
-    assert claimed is not None
+    (claimed,) = POSTINGS.claim(limit=1)
     with transaction.atomic():
         assert progress.begin_send(claimed) is not None
     assert progress.note_refused(claimed, "not allowed", alarm=False)

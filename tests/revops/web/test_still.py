@@ -26,7 +26,7 @@ def ago(seconds: float) -> dt.datetime:
 @pytest.fixture
 def frozen() -> None:
     """An account has waited for two minutes, and the worker whose it is does nothing."""
-    DueAccount.objects.create(account=an_account(), due_at=ago(120))
+    DueAccount.objects.create(account=an_account(), next_attempt_at=ago(120))
     Heartbeat.objects.create(name="sweep", beat_at=ago(1))
     Heartbeat.objects.create(name="apply", beat_at=ago(500))
 
