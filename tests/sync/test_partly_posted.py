@@ -17,7 +17,7 @@ from revops.cases.models import CaseStatus
 from revops.errors import Conflict, Rejected
 from revops.money import Money
 from revops.people.models import User
-from revops.postings.draft import compose_plan, compose_remainder, compose_reversal
+from revops.postings.draft import compose_plan, compose_remainder
 from revops.postings.kind import ChangeKind
 from revops.postings.kinds import register, unregister
 from revops.postings.models import ChangePlan, PlanState, PostingState
@@ -192,7 +192,9 @@ def test_what_is_done_is_undone_by_a_new_plan(erp: Book, gainsight: Control) -> 
     assert world.fresh(plan).state == PlanState.PARTLY_POSTED
     assert [offer.code for offer in told(plan).offers] == ["finish", "reverse"]
     evidence_arrives()
-    back = compose_reversal(world.fresh(plan), inputs={}, reason="Take it back", acting_user=erp.maker)
+    made = Caller(erp.maker).post(f"change-plans/{plan.pk}/reverse/", {"reason": "Take it back"})
+    assert (made.status_code, body(made)["reverses"]) == (201, plan.pk)
+    back = ChangePlan.objects.get(pk=body(made)["id"])
     assert (back.kind, back.reverses) == ("release_renewal", plan)
     assert submit_plan(back, acting_user=erp.maker).state == PlanState.RELEASED
     assert send_due() == 1
