@@ -1,5 +1,6 @@
-# One image for web, workers, sweeper and commands.
-FROM python:3.11-slim
+# Two images. `docker build .` makes the product; `--target demo` adds the simulated systems and the made-up company.
+# Neither holds tests, benchmarks or the launcher of `make up`.
+FROM python:3.11-slim AS product
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 REVOPS_STATIC_ROOT=/app/staticfiles
 WORKDIR /app
 COPY requirements/base.txt requirements/base.txt
@@ -9,11 +10,21 @@ COPY revops revops
 COPY sync sync
 COPY templates templates
 COPY static static
-# Placeholders: collecting static files reads the settings and connects nowhere.
-RUN DJANGO_SECRET_KEY=build REVOPS_ENCRYPTION_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
+# Collecting static files reads the settings and connects nowhere; the two secrets end with this line.
+RUN DJANGO_SECRET_KEY=$(python -c "import secrets; print(secrets.token_hex(32))") \
+    REVOPS_ENCRYPTION_KEY=$(python -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())") \
     DATABASE_URL=postgresql://build/build REDIS_URL=redis://build \
     python manage.py collectstatic --noinput -v 0 \
     && useradd --system --uid 10001 revops && mkdir /data && chown revops /data
 USER revops
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", "--blocking-threads", "8", "--no-ws", "revops.wsgi:application"]
+
+FROM product AS demo
+USER root
+COPY requirements/demo.txt requirements/demo.txt
+RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements/demo.txt
+COPY demo demo
+USER revops
+
+FROM product AS production

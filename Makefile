@@ -29,12 +29,12 @@ fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff check --fix .
 
 lock: install-test ## Compile the requirement files again, with hashes and without addresses
-	for name in base test; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	for name in base launch demo test; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	! grep -nE '://|^--(index|extra|find)' requirements/*.txt
 
 install:
-	@$(PYTHON) scripts/install.py base
+	@$(PYTHON) scripts/install.py $(if $(filter 0 false off,$(REVOPS_DEMO)),launch,demo)
 
 install-test:
 	@$(PYTHON) scripts/install.py test

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 def main() -> None:
     """Run one command and exit with its status."""
     if sys.argv[1:2] == ["up"]:
-        from launch.supervisor import main as up
+        from launch.up import main as up
 
         sys.exit(up())
     if find_spec("launch") is not None:  # the production image is told everything by its environment

@@ -17,6 +17,7 @@ from revops.ledger.due import mark_due
 from revops.ledger.facts import Fact
 from revops.ledger.models import SourceSystem
 from revops.ledger.record import Statement, record
+from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.money import Money
 
 ACCOUNTS = 300
@@ -61,17 +62,20 @@ def _fill(accounts: int) -> None:
     at = timezone.now() - dt.timedelta(days=9)
     for number in range(accounts):
         crm = f"001bench{number:07}AAA"
-        facts: dict[str, list[Fact]] = {"crm": [_fact("customer", crm, at, {}, name=f"Bench {number:04}", currency="USD")]}
+        facts: dict[str, list[Fact]] = {"crm": [_fact("customer", crm, at, NO_REFS, name=f"Bench {number:04}", currency="USD")]}
         for slug in ("billing", "erp"):
-            facts[slug] = [_fact("customer", f"{slug}-{number}", at, {"crm_account": crm}, name=f"Bench {number:04}")]
+            same = refs(same_as=Ref("bench-crm", "customer", crm))
+            facts[slug] = [_fact("customer", f"{slug}-{number}", at, same, name=f"Bench {number:04}")]
         for line in range(INVOICES):
             amount = Money(Decimal(1000 + line), "USD")
             key = f"in_{number}_{line}"
             common = {"number": key, "status": "open", "total": amount, "credited": Money.zero("USD"), "finalized_at": at}
-            facts["billing"].append(_fact("invoice", key, at, {"customer": f"billing-{number}"}, **common))
+            facts["billing"].append(
+                _fact("invoice", key, at, refs(customer=Ref("bench-billing", "customer", f"billing-{number}")), **common)
+            )
             wrong = Money(Decimal(1), "USD") if number % 10 == 0 and line == 0 else Money.zero("USD")
-            refs = {"customer": f"erp-{number}", "billing_invoice": key}
-            facts["erp"].append(_fact("invoice", f"e{key}", at, refs, **(common | {"total": amount + wrong})))
+            copy = refs(customer=Ref("bench-erp", "customer", f"erp-{number}"), copy_of=Ref("bench-billing", "invoice", key))
+            facts["erp"].append(_fact("invoice", f"e{key}", at, copy, **(common | {"total": amount + wrong})))
         with transaction.atomic():
             for slug, said in facts.items():
                 record(f"bench-{slug}", [Statement(fact) for fact in said], now=at)
@@ -79,5 +83,5 @@ def _fill(accounts: int) -> None:
         cursor.execute("ANALYZE")
 
 
-def _fact(kind: str, key: str, at: dt.datetime, refs: dict[str, str], **fields: object) -> Fact:
-    return Fact(kind, key, at.isoformat(), at, fields, refs)  # type: ignore[arg-type]
+def _fact(kind: str, key: str, at: dt.datetime, pointing: Refs, **fields: object) -> Fact:
+    return Fact(kind, key, at.isoformat(), at, fields, pointing)  # type: ignore[arg-type]

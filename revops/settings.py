@@ -82,9 +82,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     },
 }
 AUTH_USER_MODEL = "people.User"
-LOGIN_URL = "/sign-in/"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/sign-in/"
+LOGIN_URL = "web:sign-in"
+LOGIN_REDIRECT_URL = "web:home"
+LOGOUT_REDIRECT_URL = "web:sign-in"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -99,10 +99,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.contrib.postgres",
     "csp",
-    "django_cotton",
+    "django_cotton.apps.SimpleAppConfig",  # the loaders are named below
+    "django.forms",
     "django_filters",
     "django_htmx",
     "drf_spectacular",
@@ -111,7 +111,6 @@ INSTALLED_APPS = [
     "pgtrigger",
     "rest_framework",
     "simple_history",
-    "template_partials",
     "revops",
     "revops.people",
     "revops.audit",
@@ -169,24 +168,20 @@ TEMPLATES = [
             ],
             "loaders": [
                 (
-                    "template_partials.loader.Loader",
+                    "django.template.loaders.cached.Loader",
                     [
-                        (
-                            "django.template.loaders.cached.Loader",
-                            [
-                                "django_cotton.cotton_loader.Loader",
-                                "django.template.loaders.filesystem.Loader",
-                                "django.template.loaders.app_directories.Loader",
-                            ],
-                        )
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton", "template_partials.templatetags.partials"],
+            "builtins": ["django_cotton.templatetags.cotton"],
         },
     },
 ]
 COTTON_DIR = "components"
+FORM_RENDERER = "revops.web.forms.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)

@@ -1,6 +1,6 @@
 """Make `.venv` from a hashed requirement file, showing how far it is. Nothing happens where it is already so.
 
-`python3.11 scripts/install.py base|test`. Needs only the standard library.
+`python3.11 scripts/install.py launch|demo|test`. Needs only the standard library.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 MADE_BY = VENV / "installed"
+FILES = ["base", "launch", "demo", "test"]
+"""Each contains the one before it."""
 
 
 def main(name: str) -> int:
@@ -39,10 +41,14 @@ def main(name: str) -> int:
         installed = []
     status = install(python, wanted)
     if status == 0:
-        names = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (ROOT / "requirements").glob("*.txt")}
-        base = hashlib.sha256((ROOT / "requirements" / "base.txt").read_bytes()).hexdigest()
-        MADE_BY.write_text("\n".join({digest, base} | {known for known in installed if known in names}) + "\n")
+        MADE_BY.write_text("\n".join(digests_up_to(name)) + "\n")
     return status
+
+
+def digests_up_to(name: str) -> list[str]:
+    """The digests of this requirement file and of those it contains: what is installed satisfies them all."""
+    contained = FILES[: FILES.index(name) + 1]
+    return [hashlib.sha256((ROOT / "requirements" / f"{each}.txt").read_bytes()).hexdigest() for each in contained]
 
 
 def install(python: Path, wanted: Path) -> int:
@@ -73,4 +79,4 @@ def install(python: Path, wanted: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "base"))
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "demo"))

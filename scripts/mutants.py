@@ -322,7 +322,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "outbox: facts read again before the first byte",
-        "tests/sync/test_recheck.py",
+        "tests/sync/test_verify_facts.py",
         "sync/posting/outbox.py",
         "        if not self._facts_stand():\n            return\n",
         "",

@@ -1,7 +1,9 @@
 """Sync knows the vendors and tells the business.
 
-Everything that speaks a vendor's protocol lives here: connectors, the inbox and the outbox, the pollers, and the
-simulators that stand in for the vendors on a workstation.
+A delivery goes up through it once: `connections` and `connectors` make it readable, `intake` and `pull` store it, `applying`
+brings it into the ledger; `posting` takes approved changes the other way. `workers` drive all of it, `surface` shows it,
+`management` is its command line; `vendor` and `ground` are what everything stands on.
 
-Two arrows that never point here: `revops` never imports `sync`, and a connector never imports another connector.
+Arrows go down only, in the order that `pyproject.toml` lists. Never: `revops` importing `sync`, a connector importing another
+connector, a row or Django.
 """

@@ -35,7 +35,7 @@ _numbers = itertools.count()
 def an_account(**fields: Any) -> Account:
     """One account, each with its own name."""
     n = next(_numbers)
-    return Account.objects.create(**{"name": f"Account {n:05d}", "crm_account": f"001{n:015d}", "currency": "USD", **fields})
+    return Account.objects.create(**{"name": f"Account {n:05d}", "currency": "USD", **fields})
 
 
 @transaction.atomic
@@ -71,8 +71,8 @@ def some_cases(count: int, **fields: Any) -> list[ExceptionCase]:
 @transaction.atomic
 def many_cases(count: int, accounts: int = 50) -> None:
     """Many open cases in one statement, as varied as `a_case` makes them: for paging and speed, so without history."""
-    names = [(f"Account {n:05d}", f"001{n:015d}") for n in (next(_numbers) for _ in range(accounts))]
-    rows = Account.objects.bulk_create([Account(name=name, crm_account=crm, currency="USD") for name, crm in names])
+    names = [f"Account {n:05d}" for n in (next(_numbers) for _ in range(accounts))]
+    rows = Account.objects.bulk_create([Account(name=name, currency="USD") for name in names])
     write_history(Account, [row.pk for row in rows], kind="+")
     with guards.down(), connection.cursor() as cursor:
         cursor.execute(

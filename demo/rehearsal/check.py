@@ -104,12 +104,20 @@ def open_cases() -> list[OpenCase]:
         OpenCase(
             code=case.code,
             rule=case.rule,
-            account=case.account.crm_account or "",
+            account=_crm_id(case.account_id),
             ids=frozenset(str(record["external_id"]) for record in case.evidence.get("records", [])),
             sentence=case.sentence,
         )
         for case in ExceptionCase.objects.filter(status__in=LIVE_STATUSES).select_related("account").order_by("pk")
     ]
+
+
+def _crm_id(account_id: int) -> str:
+    """The id of the account's customer in the CRM; empty when it has none there."""
+    from revops.accounts.models import AccountLink
+
+    link = AccountLink.objects.filter(account=account_id, system="salesforce").exclude(basis="refused").order_by("pk").first()
+    return link.customer_id if link is not None else ""
 
 
 def pending_work(now: dt.datetime) -> int:

@@ -1,15 +1,17 @@
 """The one write path of accounts and links.
 
-A CRM customer makes (or refreshes) its account. Another system's customer is linked when it carries the CRM account's id;
-otherwise it stays unlinked, as a queue item for a person. Nothing is linked by resemblance.
+A CRM's customer makes its account. A customer that refers to another customer follows it: it is linked to whatever that one is
+linked to, in whatever order they come. All others stay unlinked, as a queue item for a person. Nothing is linked by resemblance,
+and no reference moves what a person has said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from revops.accounts.models import Account, AccountLink
 from revops.audit.log import record as audit
@@ -17,119 +19,176 @@ from revops.errors import Conflict, Rejected
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
 
+CustomerKey = tuple[str, str]
+"""(system, customer id there)."""
+Basis = AccountLink.Basis
+
 
 @dataclass(frozen=True, slots=True)
 class CustomerStatement:
-    """What a system says of one of its customers. `crm_account` is empty when it does not refer to the CRM.
-    `is_master` is true for the CRM's own account, whose `customer_id` is the CRM account id."""
+    """What a system says of one of its customers. `same_as` are the customers of other systems that it refers to; `makes_account`
+    is true for a customer of a CRM, which has an account of its own unless it refers to another customer."""
 
     system: str
     customer_id: str
-    name: str
-    crm_account: str
-    currency: str
-    legal_entity_code: str
-    is_master: bool
+    name: str = ""
+    currency: str = ""
+    legal_entity_code: str = ""
+    same_as: tuple[CustomerKey, ...] = ()
+    makes_account: bool = False
+    deleted: bool = False
+
+    @property
+    def key(self) -> CustomerKey:
+        return (self.system, self.customer_id)
 
 
-def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | System) -> dict[tuple[str, str], int]:
-    """Make accounts and links for what the systems say; returns (system, customer id) -> account id for all that are linked.
+def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | System) -> dict[CustomerKey, int | None]:
+    """Make accounts and links for what the systems say; returns for each customer its account id, None when it is linked to none.
 
-    Runs inside the caller's transaction. Links confirmed by a person are never moved by a reference. Order does not matter:
-    a customer that refers to an account not yet known stays unlinked until the account comes.
+    Runs inside the caller's transaction. A customer that refers to several customers follows the first that is linked. A deleted
+    customer keeps the link it has.
     """
-    statements = {(c.system, c.customer_id): c for c in customers}
+    statements = {customer.key: customer for customer in customers}
     if not statements:
         return {}
-    _refresh_accounts([c for c in statements.values() if c.is_master], acting_user=acting_user)
-    wanted = {c.crm_account for c in statements.values() if c.crm_account}
-    by_crm = dict(Account.objects.filter(crm_account__in=wanted).values_list("crm_account", "id"))
-    known = {
-        (link.system, link.customer_id): link
-        for link in AccountLink.objects.filter(customer_id__in={key[1] for key in statements})
-    }
-    for key, customer in sorted(statements.items()):
-        account_id = by_crm.get(customer.crm_account)
-        link = known.get(key)
-        if account_id is None or (link is not None and link.basis != AccountLink.Basis.REFERENCE):
+    targets = {target for customer in statements.values() for target in customer.same_as}
+    links = _links(statements.keys() | targets)
+    makers = any(customer.makes_account for customer in statements.values())
+    entities = dict(LegalEntity.objects.values_list("code", "id")) if makers else {}
+    for key, customer in sorted(statements.items(), key=lambda item: (bool(item[1].same_as), item[0])):
+        link = links.get(key)
+        if link is not None and (link.basis not in (Basis.MADE, Basis.REFERENCE) or customer.deleted):
             continue
-        if link is None:
-            link = AccountLink.objects.create(
-                account_id=account_id,
-                system=customer.system,
-                customer_id=customer.customer_id,
-                basis=AccountLink.Basis.REFERENCE,
-            )
-            known[key] = link
-        elif link.account_id != account_id:
-            before = link.account_id
-            link.account_id = account_id
-            link.save()
-            audit(
-                "account.relink",
-                link,
-                acting_user=acting_user,
-                account_id=account_id,
-                summary=f"{customer.system} {customer.customer_id} now refers to another account",
-                before={"account": before},
-                after={"account": account_id},
-            )
-    return {key: link.account_id for key, link in known.items() if key in statements and link.basis != AccountLink.Basis.REFUSED}
+        if customer.same_as:
+            found = next((links[target] for target in customer.same_as if target in links and _holds(links[target])), None)
+            _follow(links, customer, found.account_id if found is not None else None, acting_user=acting_user)
+        elif customer.makes_account:
+            _own_account(links, customer, entities.get(customer.legal_entity_code), acting_user=acting_user)
+        elif link is not None:
+            _follow(links, customer, None, acting_user=acting_user)
+    return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in statements}
 
 
-def _refresh_accounts(masters: list[CustomerStatement], *, acting_user: User | System) -> None:
-    if not masters:
+def _links(keys: Iterable[CustomerKey]) -> dict[CustomerKey, AccountLink]:
+    wanted = set(keys)
+    rows = AccountLink.objects.select_related("account").filter(
+        system__in={key[0] for key in wanted}, customer_id__in={key[1] for key in wanted}
+    )
+    return {key: row for row in rows if (key := (row.system, row.customer_id)) in wanted}
+
+
+def _holds(link: AccountLink) -> bool:
+    return link.basis != Basis.REFUSED
+
+
+def _follow(
+    links: dict[CustomerKey, AccountLink], customer: CustomerStatement, account_id: int | None, *, acting_user: User | System
+) -> None:
+    """Link the customer to the account that it refers to, or to none while that is unknown."""
+    link = links.get(customer.key)
+    if link is None:
+        if account_id is not None:
+            links[customer.key] = AccountLink.objects.create(
+                account_id=account_id, system=customer.system, customer_id=customer.customer_id, basis=Basis.REFERENCE
+            )
         return
-    entities = dict(LegalEntity.objects.values_list("code", "id"))
-    existing = {a.crm_account: a for a in Account.objects.filter(crm_account__in=[m.crm_account for m in masters])}
-    for master in sorted(masters, key=lambda m: m.customer_id):
-        entity_id = entities.get(master.legal_entity_code)
-        account = existing.get(master.crm_account)
-        if account is None:
-            account = Account.objects.create(
-                name=master.name or master.crm_account,
-                crm_account=master.crm_account,
-                legal_entity_id=entity_id,
-                currency=master.currency,
-            )
-            audit(
-                "account.create",
-                account,
-                acting_user=acting_user,
-                account_id=account.pk,
-                summary=f"Account {account.name} from {master.system}",
-            )
-            continue
-        new = {
-            "name": master.name or account.name,
-            "currency": master.currency or account.currency,
-            "legal_entity_id": entity_id or account.legal_entity_id,
-        }
-        before = {name: getattr(account, name) for name, value in new.items() if getattr(account, name) != value}
-        if before:
-            for name in before:
-                setattr(account, name, new[name])
-            account.save()
-            audit(
-                "account.refresh",
-                account,
-                acting_user=acting_user,
-                account_id=account.pk,
-                summary=f"{master.system} changed {', '.join(sorted(before))}",
-                before=before,
-                after={name: new[name] for name in before},
-            )
+    before = link.account_id
+    if account_id is None:
+        audit(
+            "account.unlink",
+            link,
+            acting_user=acting_user,
+            account_id=before,
+            summary=f"{customer.system} {customer.customer_id} refers to no known customer any more",
+            before={"account": before, "basis": link.basis},
+        )
+        link.delete()
+        del links[customer.key]
+        return
+    if (before, link.basis) == (account_id, Basis.REFERENCE):
+        return
+    link.account_id, link.basis = account_id, Basis.REFERENCE
+    link.save()
+    if before != account_id:
+        audit(
+            "account.relink",
+            link,
+            acting_user=acting_user,
+            account_id=account_id,
+            summary=f"{customer.system} {customer.customer_id} now refers to another account",
+            before={"account": before},
+            after={"account": account_id},
+        )
+
+
+def _own_account(
+    links: dict[CustomerKey, AccountLink], customer: CustomerStatement, entity_id: int | None, *, acting_user: User | System
+) -> None:
+    """A CRM's customer that refers to no other: make its account, or refresh the one that it made."""
+    link = links.get(customer.key)
+    if link is not None and link.basis == Basis.MADE:
+        _refresh(link.account, customer, entity_id, acting_user=acting_user)
+        return
+    account = Account.objects.create(
+        name=customer.name or customer.customer_id, legal_entity_id=entity_id, currency=customer.currency
+    )
+    audit(
+        "account.create",
+        account,
+        acting_user=acting_user,
+        account_id=account.pk,
+        summary=f"Account {account.name} from {customer.system}",
+    )
+    if link is None:
+        link = AccountLink(system=customer.system, customer_id=customer.customer_id)
+    link.account, link.basis = account, Basis.MADE
+    link.save()
+    links[customer.key] = link
+
+
+def _refresh(account: Account, customer: CustomerStatement, entity_id: int | None, *, acting_user: User | System) -> None:
+    new: Mapping[str, object] = {
+        "name": customer.name or account.name,
+        "currency": customer.currency or account.currency,
+        "legal_entity_id": entity_id or account.legal_entity_id,
+    }
+    before = {name: getattr(account, name) for name, value in new.items() if getattr(account, name) != value}
+    if not before:
+        return
+    for name in before:
+        setattr(account, name, new[name])
+    account.save()
+    audit(
+        "account.refresh",
+        account,
+        acting_user=acting_user,
+        account_id=account.pk,
+        summary=f"{customer.system} changed {', '.join(sorted(before))}",
+        before=before,
+        after={name: new[name] for name in before},
+    )
 
 
 def note_legal_entity(
-    code: str, *, name: str, base_currency: str, crm_accounts: list[str], acting_user: User | System
+    code: str,
+    *,
+    name: str,
+    base_currency: str,
+    books_system: str,
+    waiting: Sequence[CustomerKey],
+    acting_user: User | System,
 ) -> LegalEntity:
     """Make or refresh a legal entity (`base_currency` is ISO 4217), and give it the accounts that had waited for it.
 
-    `crm_accounts` are the CRM ids of the accounts that name it. Runs inside the caller's transaction.
+    `waiting` are the customers that name it: the accounts they made get it where they have none. Runs inside the caller's
+    transaction.
     """
-    entity, _ = LegalEntity.objects.update_or_create(code=code, defaults={"name": name, "base_currency": base_currency})
-    for account in Account.objects.filter(legal_entity__isnull=True, crm_account__in=crm_accounts).order_by("pk"):
+    entity, _ = LegalEntity.objects.update_or_create(
+        code=code, defaults={"name": name, "base_currency": base_currency, "books_system": books_system}
+    )
+    made = [link.account_id for link in _links(waiting).values() if link.basis == Basis.MADE] if waiting else []
+    for account in Account.objects.filter(legal_entity__isnull=True, pk__in=made).order_by("pk"):
         account.legal_entity = entity
         account.save()
         audit(
@@ -144,14 +203,15 @@ def note_legal_entity(
     return entity
 
 
-def linked(customers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def linked(customers: Iterable[CustomerKey]) -> dict[CustomerKey, int]:
     """(system, customer id) -> account id for those that are linked."""
-    wanted = set(customers)
-    rows = AccountLink.objects.filter(customer_id__in={customer for _, customer in wanted}).exclude(
-        basis=AccountLink.Basis.REFUSED
-    )
-    found = {(row.system, row.customer_id): row.account_id for row in rows}
-    return {key: account for key, account in found.items() if key in wanted}
+    return {key: link.account_id for key, link in _links(customers).items() if _holds(link)}
+
+
+def accounts_of_customer(customer_id: str) -> QuerySet[AccountLink, int]:
+    """The ids of the accounts that a customer with this id is linked to, in whatever system; for searches."""
+    held = AccountLink.objects.filter(customer_id=customer_id).exclude(basis=Basis.REFUSED)
+    return held.values_list("account_id", flat=True)
 
 
 @transaction.atomic

@@ -11,10 +11,9 @@ from revops.people.models import LegalEntity
 
 
 class Account(models.Model):
-    """One customer of ours. Anchored on the CRM's account id (18 characters) when there is one."""
+    """One customer of ours. Which customer records of which systems it is stands in its links, and nowhere else."""
 
     name = models.CharField(max_length=300)
-    crm_account = models.CharField(max_length=18, unique=True, null=True)
     legal_entity = models.ForeignKey(LegalEntity, null=True, on_delete=models.PROTECT, related_name="accounts")
     currency = models.CharField(max_length=3, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -35,9 +34,11 @@ class Account(models.Model):
 
 class AccountLink(models.Model):
     """This customer record in that system is this account. `basis` says how we know; a refused link is kept, so that the
-    reference which a person overruled does not come back with the next delivery."""
+    reference which a person overruled does not come back with the next delivery. One customer of a CRM made the account: its
+    name, currency and legal entity are the account's."""
 
     class Basis(models.TextChoices):
+        MADE = "made", "the CRM's record that made the account"
         REFERENCE = "reference", "by the id that the system itself carries"
         CONFIRMED = "confirmed", "confirmed by a person"
         REFUSED = "refused", "refused by a person: not this account"
@@ -56,7 +57,7 @@ class AccountLink(models.Model):
             models.UniqueConstraint(fields=["system", "customer_id"], name="one_account_per_customer"),
             models.CheckConstraint(
                 name="person_stands_behind_link",
-                condition=models.Q(basis="reference") | models.Q(confirmed_by__isnull=False),
+                condition=models.Q(basis__in=["made", "reference"]) | models.Q(confirmed_by__isnull=False),
             ),
         ]
 

@@ -27,6 +27,7 @@ from revops.api.schema import Described
 from revops.api.throttle import PerPerson
 from revops.audit.trace import trace_id, tracing
 from revops.errors import Missing
+from revops.parameters import row_id
 from revops.people.models import User
 
 M = TypeVar("M", bound=Model)
@@ -114,9 +115,10 @@ class View(APIView):
         value = self._given(name)
         if not value:
             return None
-        if not (value.isascii() and value.isdecimal() and len(value) <= 18):
+        number = row_id(value)
+        if number is None:
             raise ValidationError({name: "This is a whole number."})
-        return int(value)
+        return number
 
     def flag(self, name: str) -> bool:
         """`true`, or `false` also when absent. Raises a 400."""

@@ -118,5 +118,5 @@ class DocsView(SpectacularSwaggerSplitView):
     """Pages to read and try the API. Everything they load comes from this server."""
 
     authentication_classes = []
-    url_name = "api-schema"
+    url_name = "api:schema"
     template_name = "api/docs.html"

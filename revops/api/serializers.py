@@ -44,7 +44,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
 
     class Meta:
         model = Account
-        fields = ["id", "code", "name", "crm_account", "legal_entity", "currency", "links"]
+        fields = ["id", "code", "name", "legal_entity", "currency", "links"]
 
 
 class RecordSerializer(serializers.ModelSerializer[SourceRecord]):

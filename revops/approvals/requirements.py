@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from revops.approvals.checkpoints import BASE_CURRENCY, SPLIT_WINDOW, Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
-from revops.ledger.rates import to_base
+from revops.ledger.rates import converted
 from revops.money import Money, total
 from revops.people.models import RoleGrant
 from revops.postings.draft import amount_of, amounts_of
@@ -29,7 +29,7 @@ def needs_of(plan: ChangePlan) -> list[Need]:
 
 def in_base(amount: Money) -> Money | None:
     """The amount in the group's base currency by the newest rate; None when none is known."""
-    return to_base(amount, BASE_CURRENCY, on=timezone.now().date())
+    return converted(amount, BASE_CURRENCY, on=timezone.now().date())
 
 
 def moved_in_base(plan: ChangePlan) -> Money | None:

@@ -16,13 +16,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from django.db.models import Case, Count, Q, QuerySet, Sum, TextField, Value, When
-from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 
+from revops.accounts.link import accounts_of_customer
 from revops.accounts.models import Account
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
-from revops.ledger.facts import SHAPES
+from revops.keyset import Keyset, Page
 from revops.ledger.models import SourceRecord, SourceSystem
+from revops.ledger.types import TYPES
 from revops.money import Money
+from revops.parameters import row_id
 
 PAGE_SIZE = 50
 COUNT_CAP = 1000
@@ -43,7 +45,6 @@ SORTS: Mapping[str, tuple[str, bool]] = {
 SEVERITY_CODES = {"critical": 1, "high": 2, "medium": 3, "low": 4}
 FACETS = ("due", "severity", "owner", "system", "rule", "team", "entity", "age")
 _CODE = re.compile(r"(?i)ex-?0*([0-9]{1,18})")
-_CURSOR = re.compile(r"([0-9T:.+-]{1,40})~([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
     if not text or len(text) > 200 or " " in text:
         return []
     systems = list(SourceSystem.objects.values_list("slug", flat=True))
-    found = SourceRecord.objects.filter(system__in=systems, object_type__in=list(SHAPES), external_id=text)
+    found = SourceRecord.objects.filter(system__in=systems, object_type__in=list(TYPES), external_id=text)
     return list(found.select_related("system", "account")[:limit])
 
 
@@ -265,7 +266,9 @@ def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCas
     if ids:
         return cases.filter(account__in=ids)
     accounts = list(
-        Account.objects.filter(Q(name__icontains=text) | Q(crm_account=text)).values_list("pk", flat=True)[:ACCOUNTS_FOUND_MAX]
+        Account.objects.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text))).values_list("pk", flat=True)[
+            :ACCOUNTS_FOUND_MAX
+        ]
     )
     return cases.filter(Q(account__in=accounts) | Q(title__icontains=text))
 
@@ -284,7 +287,7 @@ def narrowed(cases: QuerySet[ExceptionCase], chosen: QueueFilter, *, user_id: in
         if getattr(chosen, name):
             found = found.filter(**{f"{column}__in": getattr(chosen, name)})
     if chosen.owner:
-        people = {user_id if v == "me" else int(v) for v in chosen.owner if v == "me" or (v.isdecimal() and len(v) < 19)}
+        people = {key for v in chosen.owner if (key := user_id if v == "me" else row_id(v)) is not None}
         found = found.filter(Q(owner__in=people) | (Q(owner__isnull=True) if "none" in chosen.owner else Q(pk__in=())))
     if chosen.due:
         found = found.filter(_any(_due_ranges(now), chosen.due))
@@ -319,52 +322,13 @@ def _age_ranges(now: dt.datetime) -> dict[str, Q]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class QueuePage:
-    """Up to 50 cases (without their evidence) and the cursors of the pages around them, empty where there is none."""
-
-    cases: list[ExceptionCase]
-    before: str
-    after: str
-
-
-def page_of(found: QuerySet[ExceptionCase], *, sort: str, after: str = "", before: str = "", size: int = PAGE_SIZE) -> QueuePage:
-    """One page by keyset. A cursor that cannot be read gives the first page."""
+def page_of(
+    found: QuerySet[ExceptionCase], *, sort: str, after: str = "", before: str = "", size: int = PAGE_SIZE
+) -> Page[ExceptionCase]:
+    """One page of cases (without their evidence) by keyset."""
     column, descending = SORTS[sort]
-    cursor = _read_cursor(column, before or after)
-    backwards = bool(before) and cursor is not None
     rows = found.select_related("account", "owner").defer("evidence", "close_evidence", "sentence", "close_reason")
-    if cursor is not None:
-        lookup = TupleLessThan if descending != backwards else TupleGreaterThan
-        rows = rows.filter(lookup((column, "id"), cursor))
-    sign = "-" if descending != backwards else ""
-    taken = list(rows.order_by(f"{sign}{column}", f"{sign}id")[: size + 1])
-    more, taken = len(taken) > size, taken[:size]
-    if backwards:
-        taken.reverse()
-    return QueuePage(
-        cases=taken,
-        before=_cursor(column, taken[0]) if taken and (more if backwards else cursor is not None) else "",
-        after=_cursor(column, taken[-1]) if taken and (backwards or more) else "",
-    )
-
-
-def _cursor(column: str, case: ExceptionCase) -> str:
-    value = getattr(case, column)
-    return f"{value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value}~{case.pk}"
-
-
-def _read_cursor(column: str, text: str) -> tuple[object, int] | None:
-    match = _CURSOR.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        value: object = int(match[1]) if column == "severity" else dt.datetime.fromisoformat(match[1])
-    except ValueError:
-        return None
-    if isinstance(value, dt.datetime) and value.tzinfo is None:
-        return None
-    return value, int(match[2])
+    return Keyset((column, "id"), descending=descending, size=size).page(rows, after=after, before=before)
 
 
 # --- counts that stay cheap ------------------------------------------------------------------------------------------

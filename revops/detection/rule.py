@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Literal
 
 from revops.ledger.facts import Fact, Value
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.reference import NO_REFS, Refs
+from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money, exponent
 
 SeverityCode = Literal["critical", "high", "medium", "low"]
@@ -120,7 +121,8 @@ def text(record: LedgerRecord, name: str) -> str:
 
 
 def ledger_of(example: Example) -> AccountLedger:
-    """The account ledger that an example describes: the last fact of each object, by version."""
+    """The account ledger that an example describes: the last fact of each object, by version. A system is called by its role, and
+    the ERP keeps the books of the account's legal entity."""
     latest: dict[tuple[str, str, str], tuple[str, Fact]] = {}
     for role, fact in example.facts:
         key = (role, fact.object_type, fact.external_id)
@@ -130,6 +132,7 @@ def ledger_of(example: Example) -> AccountLedger:
         account_id=1,
         currency="USD",
         legal_entity_code="US",
+        entities=(Entity("US", "USD", "erp"),),
         records=tuple(
             LedgerRecord(
                 system=role,
@@ -153,12 +156,12 @@ def fact(
     external_id: str,
     at: dt.datetime,
     *,
-    refs: Mapping[str, str] | None = None,
+    refs: Refs = NO_REFS,
     deleted: bool = False,
     **fields: Value,
 ) -> Fact:
     """A fact for an example; its version is its time."""
-    return Fact(object_type, external_id, at.isoformat(), at, fields, refs or {}, deleted)
+    return Fact(object_type, external_id, at.isoformat(), at, fields, refs, deleted)
 
 
 def usd(amount: str) -> Money:

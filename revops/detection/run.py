@@ -24,6 +24,7 @@ from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
 from revops.ledger.facts import encode
 from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledgers
+from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.postings.confirm import accounts_with_unproven, confirm_from_ledger
 
@@ -186,6 +187,6 @@ def evidence_now(ledger: AccountLedger) -> dict[str, object]:
                 "entry_id": record.entry_id,
             }
             for record in ledger.records
-            if record.object_type not in ("exchange_rate", "legal_entity")
+            if TYPES[record.object_type].of_account or record.object_type == "accounting_period"
         ]
     }

@@ -1,18 +1,38 @@
-"""Whose is this record? Attaches records to accounts, in whatever order records, customers and accounts arrive."""
+"""Whose is this record? Attaches records to accounts, in whatever order records, customers and accounts arrive.
+
+Only references decide, and what a person has said about a customer. A record names its customer itself or inherits it from a
+parent (a payment from its invoice), as its type declares; a customer is tied to an account by `accounts.link`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from revops.accounts.link import CustomerStatement, accounts_for, linked, note_legal_entity
-from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
+from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
+from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
+from revops.ledger.reference import Ref, refs_from_json
+from revops.ledger.types import TYPES
 from revops.people.actors import System
 
 ACTOR = System("apply")
-PARENTS = ("invoice", "subscription")
-"""Roles through which a record that names no customer itself (a payment of an invoice) inherits one."""
+
+_LINKING = 5_001
+"""The advisory lock of links between customers, what is theirs, and accounts; any number that nothing else uses."""
+
+
+def take_turn(*, alone: bool) -> None:
+    """Wait until nobody else changes whose records are whose (`alone`), or until nobody works alone.
+
+    Two transactions do not see each other's rows: a customer in the one and its account in the other would miss each other, and
+    what belongs to them would stay unlinked. Taken before any row is locked, so that no two transactions wait for each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [_LINKING])
+
+
+# --- records follow their customer -----------------------------------------------------------------------------------------
 
 
 def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
@@ -20,118 +40,178 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
 
     A payment names its invoice, not its customer: it takes the customer of its parent, in this batch or stored before.
     """
-    known = {(row.object_type, row.external_id): row.customer_ref for row in moved if row.object_type in PARENTS}
-    orphans = [row for row in moved if not row.customer_ref and any(row.refs.get(role) for role in PARENTS)]
+    parent_types = TYPES.parent_types()
+    known = {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
+    orphans = {row: parents for row in moved if not row.customer_ref and (parents := _parents(row))}
     if orphans:
-        wanted = {str(row.refs[role]) for row in orphans for role in PARENTS if row.refs.get(role)}
-        known = _customers_of(system, wanted) | {key: customer for key, customer in known.items() if customer}
-    for row in sorted(orphans, key=lambda row: row.object_type not in PARENTS):  # parents first: they may have parents too
-        found = (known.get((role, str(row.refs.get(role, "")))) for role in PARENTS)
-        row.customer_ref = next(filter(None, found), "")
-        known[row.object_type, row.external_id] = row.customer_ref
-    others = [row for row in moved if row.object_type != "customer" and row.customer_ref]
+        wanted = {parent for parents in orphans.values() for parent in parents if parent.system == system}
+        known = _customers_of(system, wanted) | known
+    while named := [row for row, parents in orphans.items() if any(parent in known for parent in parents)]:
+        for row in named:  # each may be the parent of another orphan
+            row.customer_ref = next(known[parent] for parent in orphans.pop(row) if parent in known)
+            known[_ref(row)] = row.customer_ref
+    others = [row for row in moved if row.object_type != "customer" and row.customer_ref and TYPES[row.object_type].of_account]
     accounts = linked((system, row.customer_ref) for row in others)
     for row in others:
         row.account_id = accounts.get((system, row.customer_ref))
 
 
-def attach_accounts(system: str, moved: Sequence[SourceRecord]) -> set[int]:
+def _ref(row: SourceRecord) -> Ref:
+    return Ref(row.system_id, row.object_type, row.external_id)
+
+
+def _parents(row: SourceRecord) -> list[Ref]:
+    targets = row.targets
+    return [parent for role in TYPES[row.object_type].parents for parent in targets.get(role, ())]
+
+
+def _customers_of(system: str, parents: Iterable[Ref]) -> dict[Ref, str]:
+    wanted = set(parents)
+    rows = (
+        SourceRecord.objects.filter(system=system)
+        .filter(object_type__in={parent.object_type for parent in wanted}, external_id__in={parent.id for parent in wanted})
+        .exclude(customer_ref="")
+    )
+    found = {_ref(row): row.customer_ref for row in rows.only("system", "object_type", "external_id", "customer_ref")}
+    return {ref: customer for ref, customer in found.items() if ref in wanted}
+
+
+def attach_accounts(moved: Sequence[SourceRecord]) -> set[int]:
     """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
     Returns the accounts touched.
 
-    Only references decide. Runs inside the caller's transaction, after the moved records are stored.
+    Runs inside the caller's transaction, after the moved records and their references are stored.
     """
     _note_legal_entities(moved)
     customers = [row for row in moved if row.object_type == "customer"]
-    touched = _link_customers(system, customers) if customers else set()
-    for role in PARENTS:
-        parents = [row.pk for row in moved if row.object_type == role and row.customer_ref]
-        if parents:
-            _adopt_waiting(role, parents)
+    touched = _link_customers(customers) if customers else set()
+    parent_types = TYPES.parent_types()
+    parents = [row.pk for row in moved if row.object_type in parent_types and row.customer_ref]
+    while parents:
+        parents = _adopt_waiting(parents)
     return touched
 
 
-def _adopt_waiting(role: str, parents: Sequence[int]) -> None:
-    """What came before its parent and names no customer itself now takes the parent's."""
+_ADOPT = """
+    UPDATE ledger_sourcerecord r SET customer_ref = p.customer_ref, account_id = p.account_id
+      FROM ledger_sourcerecord p
+      JOIN ledger_link l ON l.target_system = p.system_id AND l.target_type = p.object_type AND l.target_id = p.external_id
+                        AND l.by = ''
+     WHERE p.id = ANY(%s) AND r.id = l.record_id AND r.system_id = p.system_id AND r.customer_ref = '' AND r.account_id IS NULL
+       AND (r.object_type, l.role) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+    RETURNING r.id
+"""
+
+
+def _adopt_waiting(parents: Sequence[int]) -> list[int]:
+    """What came before its parent and names no customer itself now takes the parent's. Returns the records that did."""
+    pairs = [(declared.code, role) for declared in TYPES.values() for role in declared.parents]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ledger_sourcerecord r SET customer_ref = p.customer_ref, account_id = p.account_id "
-            "FROM ledger_sourcerecord p WHERE p.id = ANY(%s) AND r.system_id = p.system_id "
-            "AND r.customer_ref = '' AND r.account_id IS NULL AND r.refs->>%s = p.external_id",
-            [list(parents), role],
-        )
+        cursor.execute(_ADOPT, [list(parents), [pair[0] for pair in pairs], [pair[1] for pair in pairs]])
+        return [row[0] for row in cursor.fetchall()]
 
 
-def _follow_links(customers: Iterable[tuple[str, str]]) -> set[int]:
-    """Every record of these customers belongs to the account that the customer is linked to. Returns accounts that gained
-    or lost some."""
+# --- customers follow the customers that they refer to ------------------------------------------------------------------------
+
+
+def _link_customers(customers: Sequence[SourceRecord]) -> set[int]:
+    """Link these customers, and whoever refers to one of them. Returns the accounts that gained or lost records."""
+    roles: Mapping[str, str] = dict(SourceSystem.objects.values_list("slug", "role"))
+    here = {(row.system_id, row.external_id) for row in customers}
+    before = linked(here)
+    found = dict(accounts_for((_statement(row, roles) for row in customers), acting_user=ACTOR))
+    changed = {key for key in here if found[key] != before.get(key)}
+    touched = _follow_links(here)
+    for row in customers:
+        row.account_id = found[row.system_id, row.external_id]
+    return touched | refer_again(changed, roles)
+
+
+def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None = None) -> set[int]:
+    """Look again at every customer that refers to one of these customers, whose account changed, and so on from there.
+    Returns the accounts that gained or lost records."""
+    parts = dict(SourceSystem.objects.values_list("slug", "role")) if roles is None else roles
+    touched: set[int] = set()
+    waiting = set(changed)
+    for _ in range(_CHAIN_MAX):
+        rows = _referring_to(waiting)
+        if not rows:
+            break
+        keys = {(row.system_id, row.external_id) for row in rows}
+        before = linked(keys)
+        found = accounts_for((_statement(row, parts) for row in rows), acting_user=ACTOR)
+        waiting = {key for key in keys if found[key] != before.get(key)}
+        touched |= _follow_links(waiting)
+    return touched
+
+
+_CHAIN_MAX = 20
+"""The longest chain of customers that refer to each other which one change moves."""
+
+
+def _referring_to(customers: Iterable[CustomerKey]) -> list[SourceRecord]:
+    keys = set(customers)
+    if not keys:
+        return []
+    links = Link.objects.filter(role="same_as", target_type="customer", by="").filter(
+        target_system__in={key[0] for key in keys}, target_id__in={key[1] for key in keys}
+    )
+    ids = {link.record_id for link in links if (link.target_system, link.target_id) in keys}
+    return list(SourceRecord.objects.filter(pk__in=ids, object_type="customer").order_by("pk"))
+
+
+def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
+    """Every record of these customers belongs to the account that the customer is linked to, or to none. Returns accounts that
+    gained or lost some."""
     pairs = sorted(set(customers))
     if not pairs:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ledger_sourcerecord r SET account_id = m.new FROM ("
-            "SELECT o.id, o.account_id AS old, l.account_id AS new "
-            "FROM accounts_accountlink l JOIN unnest(%s::text[], %s::text[]) AS v(system, customer_id) "
-            "ON l.system = v.system AND l.customer_id = v.customer_id "
-            "JOIN ledger_sourcerecord o ON o.system_id = l.system AND o.customer_ref = l.customer_id "
-            "WHERE l.basis <> 'refused' AND o.account_id IS DISTINCT FROM l.account_id ORDER BY o.id FOR UPDATE OF o) m "
+            "SELECT o.id, o.account_id AS old, l.account_id AS new FROM unnest(%s::text[], %s::text[]) AS v(system, customer_id) "
+            "LEFT JOIN accounts_accountlink l "
+            "ON l.system = v.system AND l.customer_id = v.customer_id AND l.basis <> 'refused' "
+            "JOIN ledger_sourcerecord o ON o.system_id = v.system AND o.customer_ref = v.customer_id "
+            "WHERE o.account_id IS DISTINCT FROM l.account_id ORDER BY o.id FOR UPDATE OF o) m "
             "WHERE r.id = m.id RETURNING m.old, m.new",
             [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
         )
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
-def _link_customers(system: str, customers: Sequence[SourceRecord]) -> set[int]:
-    source = SourceSystem.objects.get(pk=system)
-    found = accounts_for([_statement(row, source) for row in customers], acting_user=ACTOR)
-    if source.role == SystemRole.CRM:
-        crm_ids = [row.external_id for row in customers]
-        waiting = list(
-            SourceRecord.objects.filter(object_type="customer", account__isnull=True, refs__crm_account__in=crm_ids)
-            .exclude(system=system)
-            .select_related("system")
-            .order_by("pk")
-        )
-        found |= accounts_for([_statement(row, row.system) for row in waiting], acting_user=ACTOR)
-    touched = _follow_links(found)
-    for row in customers:
-        row.account_id = found.get((system, row.external_id), row.account_id)
-    return touched
-
-
-def _statement(row: SourceRecord, source: SourceSystem) -> CustomerStatement:
-    is_master = source.role == SystemRole.CRM
+def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement:
+    own = (row.system_id, row.external_id)
+    targets = refs_from_json(row.refs).get("same_as", ())
     return CustomerStatement(
         system=row.system_id,
         customer_id=row.external_id,
         name=str(row.fields.get("name") or ""),
-        crm_account=row.external_id if is_master else str(row.refs.get("crm_account", "")),
         currency=str(row.fields.get("currency") or ""),
         legal_entity_code=str(row.fields.get("legal_entity") or ""),
-        is_master=is_master,
+        same_as=tuple((target.system, target.id) for target in targets if (target.system, target.id) != own),
+        makes_account=roles[row.system_id] == SystemRole.CRM,
+        deleted=row.deleted,
     )
-
-
-def _customers_of(system: str, parent_ids: Iterable[str]) -> dict[tuple[str, str], str]:
-    rows = SourceRecord.objects.filter(system=system, object_type__in=PARENTS, external_id__in=set(parent_ids)).exclude(
-        customer_ref=""
-    )
-    return {(row.object_type, row.external_id): row.customer_ref for row in rows}
 
 
 def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
-    for row in moved:
-        if row.object_type != "legal_entity" or not row.fields.get("code"):
+    """A company is as the system says that keeps its books; where several say that they do, the first by its slug."""
+    codes = {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
+    for code in sorted(codes):
+        stated = list(
+            SourceRecord.objects.filter(object_type="legal_entity", fields__code=code, deleted=False).order_by("system_id", "id")
+        )
+        if not stated:
             continue
-        code = str(row.fields["code"])
-        crm_ids = SourceRecord.objects.filter(
-            object_type="customer", system__role=SystemRole.CRM, fields__legal_entity=code
-        ).values_list("external_id", flat=True)
+        keeper = next((row for row in stated if row.fields.get("keeps_books") is not False), None)
+        said = (keeper or stated[0]).fields
+        naming = SourceRecord.objects.filter(object_type="customer", fields__legal_entity=code, system__role=SystemRole.CRM)
         note_legal_entity(
             code,
-            name=str(row.fields.get("name") or ""),
-            base_currency=str(row.fields.get("currency") or ""),
-            crm_accounts=list(crm_ids),
+            name=str(said.get("name") or ""),
+            base_currency=str(said.get("currency") or ""),
+            books_system=keeper.system_id if keeper is not None else "",
+            waiting=list(naming.values_list("system_id", "external_id")),
             acting_user=ACTOR,
         )

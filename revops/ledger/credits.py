@@ -11,16 +11,13 @@ from revops.money import Money
 
 
 def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
-    """Live credit memos of the invoice's system that name it, or that mirror a credit which billing gave on its twin."""
-    twin = invoice.refs.get("billing_invoice")
-    mirrored = {memo.external_id for memo in ledger.of("credit_memo", "billing") if twin and memo.refs.get("invoice") == twin}
-    return [
-        memo
-        for memo in ledger.of("credit_memo")
-        if memo.system == invoice.system
-        and memo.fields.get("status") != "void"
-        and (memo.refs.get("invoice") == invoice.external_id or memo.refs.get("billing_credit_memo") in mirrored)
-    ]
+    """Live credit memos of the invoice's system that name it, or that are copies of a credit given on what it is a copy of."""
+    found = ledger.pointing_at(invoice.ref, "invoice", "credit_memo")
+    for original in invoice.targets("copy_of"):
+        for given in ledger.pointing_at(original, "invoice", "credit_memo", deleted=True):
+            found += ledger.pointing_at(given.ref, "copy_of", "credit_memo")
+    mine = {memo.key: memo for memo in found if memo.system == invoice.system and memo.fields.get("status") != "void"}
+    return [mine[key] for key in sorted(mine)]
 
 
 def credited_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> Money:
@@ -34,7 +31,7 @@ def credited_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> 
 
 def applied_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> Money:
     """What memos that name the invoice say they have applied."""
-    memos = [memo for memo in credits_on(invoice, ledger) if memo.refs.get("invoice") == invoice.external_id]
+    memos = [memo for memo in credits_on(invoice, ledger) if invoice.ref in memo.targets("invoice")]
     return _sum(memos, "applied", currency)
 
 

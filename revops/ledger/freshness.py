@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import Freshness, SourceSystem
+from revops.ledger.types import TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def freshness_of(systems: Iterable[str] | None = None, *, now: dt.datetime) -> l
                 label=row.system.label,
                 role=row.system.role,
                 object_type=row.object_type,
-                object_label=SHAPES[row.object_type].label,
+                object_label=TYPES.label(row.object_type),
                 read_through_at=row.read_through_at,
                 last_change_at=row.last_change_at,
                 lag_seconds=lag,

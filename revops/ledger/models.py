@@ -1,4 +1,4 @@
-"""Source systems, records, entries, freshness and the list of accounts that are due for detection."""
+"""Source systems, records, their references, entries, exchange rates, freshness, and the accounts that are due for detection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.history import append_only
-from revops.ledger.facts import SHAPES
+from revops.ledger.reference import Refs, refs_from_json
+from revops.ledger.types import TYPES
+from revops.ledger.view import label_of
 from revops.work_queues.rows import QueueRow
 
 
@@ -38,14 +40,13 @@ class SourceSystem(models.Model):
 class SourceRecord(models.Model):
     """One object in one system, in its latest version.
 
-    `fields` and `refs` are the content of `current` (JSON form of `facts`); `customer_ref` is the id of the customer it
-    belongs to in the same system; `account` is null while nobody knows whose it is. `seen_at` is the last time the system
-    confirmed this content, whether or not anything had changed.
-    """
+    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`).
+    `customer_ref` is the id of the customer it belongs to in the same system; `account` is null while nobody knows whose it
+    is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
     # Every index is written with every version: foreign keys that others below begin with, or that nobody searches, have none.
     system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False)
-    object_type = models.CharField(max_length=30, choices=[(name, shape.label) for name, shape in SHAPES.items()])
+    object_type = models.CharField(max_length=30)
     external_id = models.CharField(max_length=200)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
     customer_ref = models.CharField(max_length=200, blank=True)
@@ -73,6 +74,65 @@ class SourceRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system_id} {self.object_type} {self.external_id}"
+
+    @property
+    def targets(self) -> Refs:
+        """What it points to, by role."""
+        return refs_from_json(self.refs)
+
+    @property
+    def label(self) -> str:
+        """What people call it (see `ledger.view.label_of`)."""
+        return label_of(self.object_type, self.fields, self.targets, self.external_id)
+
+    @property
+    def type_label(self) -> str:
+        """What people call its object type."""
+        return TYPES.label(self.object_type)
+
+    def get_object_type_display(self) -> str:
+        """`type_label` under the name that Django gives a choice's label, for templates."""
+        return self.type_label
+
+
+class Link(models.Model):
+    """One reference of a record's winning version: what it points to in a role. The target need not have come yet.
+
+    `by` is empty, or the field of the target that holds `target_id` (see `ledger.reference`). Written by `ledger.record` alone.
+    """
+
+    pk = models.CompositePrimaryKey("record_id", "role", "target_system", "target_type", "target_id", "by")
+    record = models.ForeignKey(SourceRecord, on_delete=models.CASCADE, related_name="links", db_index=False)
+    role = models.CharField(max_length=30)
+    target_system = models.CharField(max_length=60)
+    target_type = models.CharField(max_length=30)
+    target_id = models.CharField(max_length=200)
+    by = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        db_table = "ledger_link"
+        indexes = [models.Index(fields=["target_system", "target_type", "target_id", "role"], name="link_by_target")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.target_system} {self.target_type} {self.target_id}"
+
+
+class ExchangeRate(models.Model):
+    """1 `currency` = `rate` `base_currency` (ISO 4217) from the day `on`, in the books that `system` keeps: one row for each live
+    `exchange_rate` record that states all of it. Written by `ledger.record` alone."""
+
+    record = models.OneToOneField(SourceRecord, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    system = models.CharField(max_length=60)
+    currency = models.CharField(max_length=3)
+    base_currency = models.CharField(max_length=3)
+    on = models.DateField()
+    rate = models.DecimalField(max_digits=30, decimal_places=15)
+
+    class Meta:
+        indexes = [models.Index(fields=["currency", "base_currency", "system", "-on", "-rate"], name="rate_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.currency} to {self.base_currency} on {self.on}"
 
 
 class LedgerEntry(models.Model):

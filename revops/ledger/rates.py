@@ -1,33 +1,59 @@
-"""Dated exchange rates, from the ERP's own facts, for totals and materiality. Never for posting."""
+"""Dated exchange rates, from the facts of the systems that keep books, for totals and materiality. Never for posting."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 
-from revops.ledger.models import SourceRecord
+from revops.ledger.facts import Value, decode
+from revops.ledger.models import ExchangeRate, SourceRecord
 from revops.money import Money
 
-GROUP_CURRENCY = "USD"
-"""Thresholds are stated in the group's base currency."""
+
+def note_rates(moved: Sequence[SourceRecord]) -> None:
+    """Keep the table of rates as these records have them. Called by `ledger.record` in its transaction."""
+    rates = [row for row in moved if row.object_type == "exchange_rate"]
+    if not rates:
+        return
+    ExchangeRate.objects.filter(pk__in=[row.pk for row in rates]).delete()
+    ExchangeRate.objects.bulk_create([made for row in rates if (made := _rate_of(row)) is not None])
 
 
-def rate(currency: str, base: str, on: dt.date) -> tuple[Decimal, dt.date] | None:
-    """The newest rate on or before `on` (else the oldest there is), with its date: 1 `currency` = rate `base`."""
+def _rate_of(row: SourceRecord) -> ExchangeRate | None:
+    """The row of one record; None when it was deleted or does not state all of a rate."""
+    stated: dict[str, Value] = {name: decode(row.object_type, name, value) for name, value in row.fields.items()}
+    currency, base, on, value = (stated.get(name) for name in ("currency", "base_currency", "on", "rate"))
+    if row.deleted or not isinstance(currency, str) or not isinstance(base, str):
+        return None
+    if not isinstance(on, dt.date) or not isinstance(value, Decimal):
+        return None
+    return ExchangeRate(
+        record_id=row.pk, system=row.system_id, currency=currency, base_currency=base, on=on, rate=value.quantize(_STORED)
+    )
+
+
+_STORED = Decimal("1e-15")
+
+
+def rate(currency: str, base: str, on: dt.date, *, books: str = "") -> tuple[Decimal, dt.date] | None:
+    """1 `currency` = rate `base` (ISO 4217), with the rate's own day: the newest on or before `on`, else the oldest there is.
+
+    `books` is the slug of the system that keeps the books of the legal entity concerned: its rates alone count. Without it, for
+    what belongs to no legal entity, the rates of all systems do. Of two rates of one day the greater counts, so that no amount is
+    taken for less than it may be.
+    """
     if currency == base:
         return Decimal(1), on
-    rows = SourceRecord.objects.filter(
-        object_type="exchange_rate", deleted=False, fields__currency=currency, fields__base_currency=base
-    ).values_list("fields__on", "fields__rate")
-    dated = sorted((dt.date.fromisoformat(str(day)), Decimal(str(value))) for day, value in rows if day and value)
-    if not dated:
-        return None
-    earlier = [line for line in dated if line[0] <= on]
-    day, value = earlier[-1] if earlier else dated[0]
-    return value, day
+    rows = ExchangeRate.objects.filter(currency=currency, base_currency=base)
+    if books:
+        rows = rows.filter(system=books)
+    found = rows.filter(on__lte=on).order_by("-on", "-rate").first() or rows.order_by("on", "-rate").first()
+    return None if found is None else (found.rate, found.on)
 
 
-def to_base(money: Money, base: str = GROUP_CURRENCY, *, on: dt.date) -> Money | None:
-    """Converted and rounded half to even; None when no rate is known, which callers must treat as the strictest case."""
-    found = rate(money.currency, base, on)
-    return None if found is None else Money.rounded(money.amount * found[0], base)
+def converted(money: Money, currency: str, *, on: dt.date, books: str = "") -> Money | None:
+    """The amount in another currency, rounded half to even; None when no rate is known, which callers must treat as the strictest
+    case. `books`: see `rate`."""
+    found = rate(money.currency, currency, on, books=books)
+    return None if found is None else Money.rounded(money.amount * found[0], currency)

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import QuerySet
 
-from revops.accounts.models import Account
+from revops.accounts.models import Account, AccountLink
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
-from revops.ledger.view import AccountLedger, LedgerRecord
-
-WORLD_TYPES = ("accounting_period", "exchange_rate", "legal_entity")
-"""Types that belong to every account's view."""
+from revops.ledger.reference import Ref, refs_from_json
+from revops.ledger.types import TYPES
+from revops.ledger.view import AccountLedger, Entity, LedgerRecord
+from revops.people.models import LegalEntity
 
 
 def account_ledger(account: Account, *, as_of: dt.datetime | None = None, known_at: dt.datetime | None = None) -> AccountLedger:
-    """The account's records, and those of every account (periods, rates, entities), now or as of a moment."""
+    """The account's records, and those of every account (periods, entities), now or as of a moment."""
     return account_ledgers([account], as_of=as_of, known_at=known_at)[account.pk]
 
 
@@ -30,10 +30,11 @@ def account_ledgers(
     accounts: Sequence[Account], *, as_of: dt.datetime | None = None, known_at: dt.datetime | None = None
 ) -> dict[int, AccountLedger]:
     """Several accounts at once, in a constant number of queries."""
+    shared = TYPES.in_every_ledger()
     roles = dict(SourceSystem.objects.values_list("slug", "role"))
     mine: dict[int, list[LedgerRecord]] = {account.pk: [] for account in accounts}
     world: list[LedgerRecord] = []
-    everybodys = SourceRecord.objects.filter(system__in=list(roles), object_type__in=WORLD_TYPES)
+    everybodys = SourceRecord.objects.filter(system__in=list(roles), object_type__in=shared)
     rows = [
         row
         for found in (SourceRecord.objects.filter(account__in=list(mine)), everybodys)
@@ -44,18 +45,22 @@ def account_ledgers(
     else:
         stated = _at(rows, roles, as_of=as_of, known_at=known_at)
     for account_id, record in stated:
-        if record.object_type in WORLD_TYPES:
+        if record.object_type in shared:
             world.append(record)
         elif account_id is not None:
             mine[account_id].append(record)
-    entities = dict(Account.objects.filter(pk__in=list(mine)).values_list("pk", "legal_entity__code"))
+    codes = dict(Account.objects.filter(pk__in=list(mine)).values_list("pk", "legal_entity__code"))
+    entities = tuple(
+        Entity(entity.code, entity.base_currency, entity.books_system) for entity in LegalEntity.objects.order_by("code")
+    )
     return {
         account.pk: AccountLedger(
             account_id=account.pk,
             currency=account.currency,
-            legal_entity_code=entities.get(account.pk) or "",
+            legal_entity_code=codes.get(account.pk) or "",
             records=tuple(mine[account.pk] + world),
             name=account.name,
+            entities=entities,
         )
         for account in accounts
     }
@@ -72,7 +77,7 @@ def _current(row: SourceRecord, roles: Mapping[str, str]) -> LedgerRecord:
         object_type=row.object_type,
         external_id=row.external_id,
         fields=_values(row.object_type, row.fields),
-        refs=row.refs,
+        refs=refs_from_json(row.refs),
         effective_at=row.effective_at,
         recorded_at=row.changed_at,
         version=row.version,
@@ -106,7 +111,7 @@ def entry_record(row: SourceRecord, entry: LedgerEntry, role: str) -> LedgerReco
         object_type=row.object_type,
         external_id=row.external_id,
         fields=_values(row.object_type, entry.fields),
-        refs=entry.refs,
+        refs=refs_from_json(entry.refs),
         effective_at=entry.effective_at,
         recorded_at=entry.recorded_at,
         version=entry.version,
@@ -122,17 +127,31 @@ def systems_knowing(account_id: int) -> QuerySet[SourceSystem]:
     return SourceSystem.objects.filter(slug__in=mine.values("system"))
 
 
+def record_at(ref: Ref) -> SourceRecord | None:
+    """The record that a reference points to; of several that bear a number, a live one, the latest. None while it has not
+    come."""
+    rows = SourceRecord.objects.filter(system=ref.system, object_type=ref.object_type).select_related("system")
+    if not ref.by:
+        return rows.filter(external_id=ref.id).first()
+    return rows.filter(**{f"fields__{ref.by}": ref.id}).order_by("deleted", "-effective_at", "external_id").first()
+
+
 def record_history(row: SourceRecord) -> list[LedgerEntry]:
     """Every version of a record, newest version first, late evidence and conflicts included."""
     return list(LedgerEntry.objects.filter(record=row).order_by("-version", "-id"))
 
 
 def state_digest() -> str:
-    """SHA-256 (hex) over what the ledger says now, independent of row ids and of the order in which it was learned."""
+    """SHA-256 (hex) over what the ledger says now, independent of row ids and of the order in which it was learned. An account is
+    known by the customers that are linked to it."""
     digest = hashlib.sha256()
+    customers: dict[int, list[str]] = {}
+    linked = AccountLink.objects.exclude(basis=AccountLink.Basis.REFUSED).order_by("system", "customer_id")
+    for account_id, system, customer_id in linked.values_list("account_id", "system", "customer_id"):
+        customers.setdefault(account_id, []).append(f"{system} {customer_id}")
     rows = SourceRecord.objects.order_by("system_id", "object_type", "external_id").values_list(
-        "system_id", "object_type", "external_id", "version", "digest", "deleted", "account__crm_account"
+        "system_id", "object_type", "external_id", "version", "digest", "deleted", "account_id"
     )
-    for row in rows.iterator():
-        digest.update("\x1f".join(str(part) for part in row).encode() + b"\x1e")
+    for *said, account_id in rows.iterator():
+        digest.update("\x1f".join(str(part) for part in (*said, customers.get(account_id))).encode() + b"\x1e")
     return digest.hexdigest()

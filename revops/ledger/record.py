@@ -9,7 +9,8 @@
   content digest is the record's content, so that any order of arrival ends in the same ledger;
 - a stamp that such a read has settled, with content that is neither the settled one nor known: a `conflict` again.
 
-The result does not depend on the order or the number of deliveries. Accounts whose content moved are marked due.
+The result does not depend on the order or the number of deliveries. The references of the winning version are rows (`Link`).
+Accounts whose content moved are marked due, those that a record left included.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from revops.ledger.attach import attach_accounts, name_customers
+from revops.errors import Rejected
+from revops.ledger.attach import attach_accounts, name_customers, take_turn
 from revops.ledger.due import mark_due, mark_due_everywhere
 from revops.ledger.facts import SETTLED, Fact, content_digest
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
-
-GLOBAL_TYPES = frozenset({"accounting_period", "legal_entity", "exchange_rate"})
-"""Object types that belong to no account; a change of an accounting period makes every account due."""
+from revops.ledger.rates import note_rates
+from revops.ledger.types import TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +61,38 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
         raise RuntimeError("ledger.record runs inside the transaction of the delivery that it applies")
     if not statements:
         return []
-    _take_turn(statements)
+    _check_customers(system, statements)
+    take_turn(alone=any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements))
     work = _lock(system, statements, now)
     arrivals = [_apply(work, statement) for statement in statements]
     moved = list(work.moved.values())
+    touched = {row.account_id for row in moved if row.account_id is not None}  # before a record is given to another account
     name_customers(system, moved)
     _write(work, now)
-    touched = attach_accounts(system, moved)
+    _write_links(moved)
+    note_rates(moved)
+    touched |= attach_accounts(moved)
     told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
     traces = {account: trace for account, trace in told if account is not None}
     mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)
-    if any(row.object_type == "accounting_period" for row in moved):
+    if any(TYPES[row.object_type].in_every_ledger for row in moved):
         mark_due_everywhere(system, now=now)
     note_changes(system, {row.object_type for row in moved}, at=now)
     return arrivals
 
 
-_LINKING = 5_001
-"""The advisory lock of links between customers, what is theirs, and accounts; any number that nothing else uses."""
-
-
-def _take_turn(statements: Sequence[Statement]) -> None:
-    """Who brings customers, or things that inherit theirs, works alone; all others work side by side.
-
-    Two transactions do not see each other's rows: a customer in the one and its account in the other would miss each other, and
-    what belongs to them would stay unlinked. Taken before any row is locked, so that nobody waits in a circle.
-    """
-    alone = any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [_LINKING])
+def _check_customers(system: str, statements: Sequence[Statement]) -> None:
+    """A record belongs to a customer of its own system, by its id; ties between systems are the customers' own."""
+    for statement in statements:
+        fact = statement.fact
+        if fact.object_type == "customer":
+            continue
+        for target in fact.refs.get("customer", ()):
+            if target.system != system or target.by or len(fact.refs["customer"]) > 1:
+                raise Rejected(
+                    "reference_invalid",
+                    f"{fact.object_type} {fact.external_id} must name one customer of {system} by its id.",
+                )
 
 
 def _with_rows(work: _Work, statements: Iterable[Statement]) -> Iterable[tuple[Statement, SourceRecord]]:
@@ -156,7 +160,8 @@ def _apply(work: _Work, statement: Statement) -> str:
     if (fact.version, digest) > (row.version, row.digest):
         row.version, row.digest = fact.version, digest
         row.fields, row.refs = content["fields"], content["refs"]
-        row.customer_ref = fact.external_id if fact.object_type == "customer" else fact.refs.get("customer", row.customer_ref)
+        named = fact.refs.get("customer", ())
+        row.customer_ref = fact.external_id if fact.object_type == "customer" else named[0].id if named else row.customer_ref
         work.moved[row.pk] = row
         work.winner[row.pk] = entry
     return how.value
@@ -189,3 +194,38 @@ def _write(work: _Work, now: dt.datetime) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_WRITE, {"entries": json.dumps(work.entries), "now": now})
     SourceRecord.objects.filter(pk__in=[row.pk for row in work.records.values() if row.pk not in work.moved]).update(seen_at=now)
+
+
+_WRITE_LINKS = """
+    WITH said AS (
+        SELECT * FROM jsonb_to_recordset(%(links)s)
+            AS s(record_id bigint, role text, target_system text, target_type text, target_id text, by text)),
+    gone AS (
+        DELETE FROM ledger_link l WHERE l.record_id = ANY(%(records)s) AND NOT EXISTS (
+            SELECT FROM said s WHERE (s.record_id, s.role, s.target_system, s.target_type, s.target_id, s.by)
+                                   = (l.record_id, l.role, l.target_system, l.target_type, l.target_id, l.by)))
+    INSERT INTO ledger_link (record_id, role, target_system, target_type, target_id, by)
+    SELECT record_id, role, target_system, target_type, target_id, by FROM said
+    ON CONFLICT DO NOTHING
+"""
+
+
+def _write_links(moved: Sequence[SourceRecord]) -> None:
+    """Make the reference rows of these records those of their content."""
+    if not moved:
+        return
+    links = [
+        {
+            "record_id": row.pk,
+            "role": role,
+            "target_system": target["system"],
+            "target_type": target["object_type"],
+            "target_id": target["id"],
+            "by": target.get("by", ""),
+        }
+        for row in moved
+        for role, targets in row.refs.items()
+        for target in targets
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE_LINKS, {"links": json.dumps(links), "records": [row.pk for row in moved]})

@@ -1,17 +1,17 @@
-"""The account's statement: documents and cash in order, with a running balance per system and currency. Pure."""
+"""The account's statement: documents and cash in order, with a running balance per system and currency. Pure.
+
+Which types are documents, on which side, with which amount and date, and in which statuses they move nothing, the types declare.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
+from revops.ledger.object_type import StatementSide
+from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
-
-DEBITS = {"invoice": "issued_on"}
-CREDITS = {"credit_memo": "issued_on", "payment": "paid_on"}
-DEAD = frozenset({"draft", "pending_approval", "void", "rejected", "failed", "canceled", "pending"})
-"""Statuses that move no receivable: they keep their line, without amounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,18 @@ class StatementLine:
 
 
 def statement_lines(ledger: AccountLedger) -> list[StatementLine]:
-    """All invoices, credit memos and payments, oldest first; undated ones last."""
-    documents = [r for r in ledger.records if r.object_type in (*DEBITS, *CREDITS) and not r.deleted]
-    documents.sort(key=lambda r: (_date(r) or dt.date.max, r.object_type != "invoice", r.system, r.external_id))
+    """All documents, oldest first; undated ones last, of one day the debits first."""
+    documents = [record for code in TYPES.documents() for record in ledger.of(code)]
+    documents.sort(key=lambda r: (_date(r) or dt.date.max, _side(r).side != "debit", r.object_type, r.system, r.external_id))
     balances: dict[tuple[str, str], Money] = {}
     lines = []
     for record in documents:
-        amount = record.fields.get("total" if record.object_type != "payment" else "amount")
+        side = _side(record)
+        amount = record.fields.get(side.amount)
         status = str(record.fields.get("status") or "")
-        moves = amount if isinstance(amount, Money) and status not in DEAD else None
-        debit = moves if record.object_type in DEBITS else None
-        credit = moves if record.object_type in CREDITS else None
+        moves = amount if isinstance(amount, Money) and status not in side.still else None
+        debit = moves if side.side == "debit" else None
+        credit = moves if side.side == "credit" else None
         balance = None
         if moves is not None:
             slot = (record.system, moves.currency)
@@ -70,6 +71,12 @@ def closing_balances(lines: list[StatementLine]) -> dict[tuple[str, str], Money]
     return {(line.system, line.balance.currency): line.balance for line in lines if line.balance is not None}
 
 
+def _side(record: LedgerRecord) -> StatementSide:
+    side = TYPES[record.object_type].statement
+    assert side is not None, "only documents stand on a statement"
+    return side
+
+
 def _date(record: LedgerRecord) -> dt.date | None:
-    value = record.fields.get(DEBITS.get(record.object_type) or CREDITS[record.object_type])
+    value = record.fields.get(_side(record).on)
     return value if isinstance(value, dt.date) else None

@@ -1,25 +1,27 @@
-"""What a reader gets: one account's records as plain values. Pure."""
+"""What a reader gets: one account's records as plain values, indexed once by what readers ask for. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from revops.ledger.facts import SHAPES, Value
-from revops.ledger.reference import Ref
+from revops.ledger.facts import Value
+from revops.ledger.reference import Ref, Refs
+from revops.ledger.types import TYPES
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRecord:
-    """One object in one system at one version, with its values decoded (see `ledger.facts`)."""
+    """One object in one system at one version, with its values and references decoded. `role` is the part its system plays."""
 
     system: str
     role: str
     object_type: str
     external_id: str
     fields: Mapping[str, Value]
-    refs: Mapping[str, str]
+    refs: Refs
     effective_at: dt.datetime
     recorded_at: dt.datetime
     version: str = ""
@@ -44,36 +46,180 @@ class LedgerRecord:
 
     @property
     def type_label(self) -> str:
-        return SHAPES[self.object_type].label
+        return TYPES.label(self.object_type)
+
+    def targets(self, role: str) -> tuple[Ref, ...]:
+        """What the record points to in that role."""
+        return self.refs.get(role, ())
+
+    def target(self, role: str) -> Ref | None:
+        """The one thing that the record points to in that role; None for nothing and for several."""
+        found = self.targets(role)
+        return found[0] if len(found) == 1 else None
 
 
-def label_of(object_type: str, fields: Mapping[str, object], refs: Mapping[str, str], external_id: str) -> str:
-    """What people call a record: its number or name, a pending line's description, a subscription's contract number; its id
-    only where no system gave it a name."""
-    named = [fields.get("number"), fields.get("name"), fields.get("description")]
-    if object_type == "subscription":
-        named.append(refs.get("contract_number"))
+def label_of(object_type: str, fields: Mapping[str, object], refs: Refs, external_id: str) -> str:
+    """What people call a record, as its type declares: its number or name, the number of the contract it belongs to; its id only
+    where no system gave it a name."""
+    declared = TYPES.get(object_type)
+    if declared is None:
+        return external_id
+    named = [fields.get(name) for name in declared.called_by]
+    named += [target.id for target in refs.get(declared.called_by_role, ()) if target.by]
     return next((value for value in named if isinstance(value, str) and value), external_id)
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """A legal entity: our code, its base currency (ISO 4217), and the system that keeps its books (empty: none said so yet)."""
+
+    code: str
+    base_currency: str
+    books_system: str
+
+
+@dataclass(frozen=True)
 class AccountLedger:
-    """Everything the systems say about one account. Deleted records are included, marked; `of` leaves them out."""
+    """Everything the systems say about one account, with the periods and entities of every account.
+
+    Deleted records are included, marked; readers leave them out unless asked for. Every index is made once, when first used.
+    """
 
     account_id: int
     currency: str
     legal_entity_code: str
     records: tuple[LedgerRecord, ...]
     name: str = ""
+    entities: tuple[Entity, ...] = ()
+
+    # --- records ---------------------------------------------------------------------------------------------------
 
     def of(self, object_type: str, role: str | None = None, *, deleted: bool = False) -> list[LedgerRecord]:
         """Records of a type, of one role or all, without the deleted ones unless asked for."""
-        return [
-            record
-            for record in self.records
-            if record.object_type == object_type and (role is None or record.role == role) and (deleted or not record.deleted)
-        ]
+        return list(self._by_type.get((object_type, role, deleted), ()))
 
-    def find(self, key: tuple[str, str, str]) -> LedgerRecord | None:
-        """The record of that (system, object type, external id)."""
-        return next((record for record in self.records if record.key == key), None)
+    def find(self, ref: Ref) -> LedgerRecord | None:
+        """The record that a reference points to, deleted or not; of several that bear a number, a live one."""
+        return self._by_ref.get(ref) if not ref.by else self._numbered(ref)
+
+    def pointing_at(
+        self, ref: Ref, role: str | None = None, object_type: str | None = None, *, deleted: bool = False
+    ) -> list[LedgerRecord]:
+        """Records that point to it in a role (or any), of a type (or any), without the deleted ones unless asked for."""
+        found = [
+            record
+            for named_in, record in self._incoming.get(ref, ())
+            if role in (None, named_in) and object_type in (None, record.object_type) and (deleted or not record.deleted)
+        ]
+        return list({record.key: record for record in found}.values())
+
+    def pointed_to(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
+        """The records that this one points to in that role, as far as they have come."""
+        return [found for ref in record.targets(role) if (found := self.find(ref)) is not None]
+
+    def twins(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
+        """The same document in the systems of that role: what `record` is a copy of, and what is a copy of it."""
+        found = [*self.pointed_to(record, "copy_of"), *self.pointing_at(record.ref, "copy_of")]
+        return list({twin.key: twin for twin in found if twin.role == role and not twin.deleted}.values())
+
+    def twin(self, record: LedgerRecord, role: str) -> LedgerRecord | None:
+        """The one same document in a system of that role; None for none and for several."""
+        found = self.twins(record, role)
+        return found[0] if len(found) == 1 else None
+
+    # --- books -----------------------------------------------------------------------------------------------------
+
+    def entity(self, code: str) -> Entity | None:
+        """The legal entity with that code."""
+        return next((entity for entity in self.entities if entity.code == code), None)
+
+    def entity_of(self, record: LedgerRecord) -> Entity | None:
+        """The legal entity in whose books a record stands: the one it names, the one its customer names, the account's own, or
+        the only one whose books its system keeps. None when its system keeps none of these."""
+        kept = [entity for entity in self.entities if entity.books_system == record.system]
+        customer = record.target("customer")
+        stated = self.find(customer) if customer is not None else None
+        named = [found.fields.get("code") for found in self.pointed_to(record, "legal_entity")]
+        codes = [*named, stated.fields.get("legal_entity") if stated is not None else None, self.legal_entity_code]
+        for code in codes:
+            found = next((entity for entity in kept if entity.code == code), None)
+            if found is not None:
+                return found
+        return kept[0] if len(kept) == 1 else None
+
+    def periods_of(self, entity: Entity) -> Sequence[LedgerRecord]:
+        """The entity's accounting periods with both dates, by start; quarters and years too where the system states them."""
+        return self._periods.get(entity, ())
+
+    def period_of(self, entity: Entity, day: dt.date) -> LedgerRecord | None:
+        """The entity's accounting period that contains the day; the shortest where quarters and years are kept too."""
+        spans = ((period, *span_of(period)) for period in self.periods_of(entity))
+        found = [(end - start, period.external_id, period) for period, start, end in spans if start <= day <= end]
+        return min(found, key=lambda line: line[:2])[2] if found else None
+
+    # --- indexes ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_type(self) -> Mapping[tuple[str, str | None, bool], Sequence[LedgerRecord]]:
+        found: dict[tuple[str, str | None, bool], list[LedgerRecord]] = {}
+        for record in self.records:
+            for role in (None, record.role):
+                for deleted in (True,) if record.deleted else (True, False):
+                    found.setdefault((record.object_type, role, deleted), []).append(record)
+        return found
+
+    @cached_property
+    def _by_ref(self) -> Mapping[Ref, LedgerRecord]:
+        return {record.ref: record for record in self.records}
+
+    @cached_property
+    def _by_number(self) -> dict[str, Mapping[Ref, LedgerRecord]]:
+        return {}
+
+    def _numbered(self, ref: Ref) -> LedgerRecord | None:
+        if ref.by not in self._by_number:
+            alive_last = sorted(self.records, key=lambda record: (not record.deleted, record.effective_at, record.external_id))
+            self._by_number[ref.by] = {
+                Ref(record.system, record.object_type, number, ref.by): record
+                for record in alive_last
+                if isinstance(number := record.fields.get(ref.by), str) and number
+            }
+        return self._by_number[ref.by].get(ref)
+
+    @cached_property
+    def _incoming(self) -> Mapping[Ref, Sequence[tuple[str, LedgerRecord]]]:
+        found: dict[Ref, list[tuple[str, LedgerRecord]]] = {}
+        for record in self.records:
+            for role, targets in record.refs.items():
+                for target in targets:
+                    known = self._numbered(target) if target.by else None
+                    found.setdefault(known.ref if known is not None else target, []).append((role, record))
+        return found
+
+    @cached_property
+    def _periods(self) -> Mapping[Entity, Sequence[LedgerRecord]]:
+        found: dict[Entity, list[LedgerRecord]] = {entity: [] for entity in self.entities if entity.books_system}
+        for period in self.of("accounting_period"):
+            if not isinstance(period.fields.get("start_on"), dt.date) or not isinstance(period.fields.get("end_on"), dt.date):
+                continue
+            named = {stated.fields.get("code") for stated in self.pointed_to(period, "legal_entity")}
+            every = not period.targets("legal_entity")
+            for entity, periods in found.items():
+                if period.system == entity.books_system and (every or entity.code in named):
+                    periods.append(period)
+        for periods in found.values():
+            periods.sort(key=lambda period: (span_of(period), period.external_id))
+        return found
+
+
+def span_of(period: LedgerRecord) -> tuple[dt.date, dt.date]:
+    """First and last day of an accounting period that states both."""
+    start, end = period.fields["start_on"], period.fields["end_on"]
+    assert isinstance(start, dt.date)
+    assert isinstance(end, dt.date)
+    return start, end
+
+
+def latest(records: Iterable[LedgerRecord]) -> dt.datetime:
+    """When the last of these records changed (aware UTC). Raises `ValueError` without any."""
+    return max(record.effective_at for record in records)

@@ -50,11 +50,16 @@ def _refuse_conflicts() -> str:
 
 
 class LegalEntity(models.Model):
-    """One company of the group that keeps its own books in its base currency (ISO 4217)."""
+    """One company of the group that keeps its own books in its base currency (ISO 4217).
+
+    `books_system` is the slug of the system that keeps them: its accounting periods and exchange rates are this company's. Empty
+    until a system has said so.
+    """
 
     code = models.CharField(max_length=20, unique=True)
     name = models.CharField(max_length=200)
     base_currency = models.CharField(max_length=3)
+    books_system = models.CharField(max_length=60, blank=True)
 
     class Meta:
         verbose_name_plural = "legal entities"

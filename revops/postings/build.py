@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.ledger.facts import content_digest, encode
-from revops.ledger.reference import Ref
+from revops.ledger.reference import Ref, refs_as_json
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
 from revops.postings.changes import Change, Line, debits, unbalanced
@@ -171,7 +171,7 @@ def fact_rows(records: Iterable[LedgerRecord]) -> list[FactRow]:
 def _fact(record: LedgerRecord) -> FactRow:
     content: dict[str, object] = {
         "fields": {name: encode(value) for name, value in sorted(record.fields.items())},
-        "refs": dict(sorted(record.refs.items())),
+        "refs": refs_as_json(record.refs),
         "deleted": record.deleted,
     }
     return {

@@ -26,7 +26,7 @@ from typing import ClassVar, Literal, Self, TypeVar
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref
+from revops.ledger.reference import Ref, Refs
 from revops.money import Money
 
 Side = Literal["debit", "credit"]
@@ -122,7 +122,7 @@ class Change(ABC):
     def evidence(self) -> Evidence: ...
 
     @abstractmethod
-    def mismatch(self, values: Mapping[str, Value], refs: Mapping[str, object]) -> Difference | None:
+    def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         """Judge a vendor's record that `evidence` points to, by its fields and references: None when it proves the change."""
 
     @property
@@ -223,16 +223,17 @@ class CreateCreditMemo(Change):
     def lines(self) -> tuple[Line, ...]:
         return (Line("contra_revenue", "debit", self.amount), Line("receivable", "credit", self.amount))
 
-    def mismatch(self, values: Mapping[str, Value], refs: Mapping[str, object]) -> Difference | None:
-        found, customer = values.get("total"), refs.get("customer")
+    def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
+        found, customers = values.get("total"), refs.get("customer", ())
         if values.get("status") == "void":
             return Difference("void", "void", "the credit memo under our reference is void")
         if not isinstance(found, Money) or found != self.amount:
             return Difference(
                 "amount", str(found), f"the credit memo under our reference is for {found}, not {self.amount}"
             )  # fmt: skip
-        if customer != self.customer.id:
-            return Difference("customer", str(customer), "the credit memo under our reference belongs to another customer")
+        if customers != (self.customer,):
+            names = ", ".join(customer.id for customer in customers)
+            return Difference("customer", names, "the credit memo under our reference belongs to another customer")
         return None
 
 
@@ -256,7 +257,7 @@ class _StageOfRenewal(Change):
     def evidence(self) -> Evidence:
         return OurKey("renewal")
 
-    def mismatch(self, values: Mapping[str, Value], refs: Mapping[str, object]) -> Difference | None:
+    def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         held = values.get("held") is True
         if held != self.holds:
             words = "held" if held else "not held"

@@ -16,7 +16,7 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
-from revops.ledger.view import label_of
+from revops.ledger.reference import Ref, refs_from_json
 from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
@@ -55,7 +55,7 @@ def _entries_of(posting: Posting, account_id: int) -> list[LedgerEntry]:
         record__account=account_id, record__system=posting.system_id, record__object_type=evidence.object_type
     )
     if isinstance(evidence, OurKey):
-        said = said.filter(**{f"refs__{evidence.role}": posting.key})
+        said = said.filter(refs__contains={evidence.role: [Ref.posting(posting.key).as_json()]})
     elif posting.first_sent_at is None:
         return []
     else:
@@ -83,7 +83,7 @@ def _judge(plan: ChangePlan, posting: Posting, account_id: int, now: dt.datetime
     change = read_change(posting.change)
     wrong: Difference | None = None
     for entry in _entries_of(posting, account_id):
-        wrong = change.mismatch(_fields(entry), entry.refs)
+        wrong = change.mismatch(_fields(entry), refs_from_json(entry.refs))
         if wrong is None:
             _confirm(plan, posting, entry, now)
             return 1
@@ -96,7 +96,7 @@ def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
     """A live record that bears the key of a refused posting, or says what it wanted, is an alarm."""
     change, entries = read_change(posting.change), _entries_of(posting, account_id)
     if isinstance(change.evidence, NaturalKey):
-        entries = [entry for entry in entries if change.mismatch(_fields(entry), entry.refs) is None]
+        entries = [entry for entry in entries if change.mismatch(_fields(entry), refs_from_json(entry.refs)) is None]
     if entries:
         label = posting.system.label
         words = f"{label} has a record under our reference, though it was taken for refused"
@@ -117,10 +117,10 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.needs_person, posting.last_error = False, ""
     posting.save()
     record = entry.record
-    name = label_of(record.object_type, record.fields, record.refs, record.external_id)
+    name = record.label
     audit(
         "posting.confirm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {record.get_object_type_display().lower()} {name} in {record.system.label} bears our reference "
+        summary=f"{plan.code}: {record.type_label.lower()} {name} in {record.system.label} bears our reference "
         f"{posting.key}", before={"state": before},
         after={"state": posting.state, "entry": entry.pk, "delivery": entry.delivery_id, "vendor_id": posting.vendor_id},
     )  # fmt: skip

@@ -14,28 +14,33 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, roles_that, visible_to
+from revops.accounts.link import accounts_of_customer
 from revops.accounts.models import Account, AccountLink
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.cases.queue import capped_count, records_with_id
 from revops.detection.registry import RULES
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
+from revops.keyset import Keyset
 from revops.ledger import relink
-from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceRecord, SourceSystem
-from revops.ledger.reading import WORLD_TYPES, account_ledger
+from revops.ledger.reading import account_ledger
 from revops.ledger.statement import StatementLine, closing_balances, statement_lines
-from revops.ledger.view import AccountLedger
+from revops.ledger.types import TYPES
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.parameters import row_id
 from revops.people.models import User
+from revops.web.addresses import href
 from revops.web.formatting import count_text, due_text, minor_html, money_html
 from revops.web.fresh import fresh_strip
 from revops.web.offers import Holders
+from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, id_of, one, signed_in
 from revops.web.rows import case_row
 from revops.web.side_by_side import Pair, closings, moved, pairs
 
-PAGE_SIZE = 50
+BY_NAME = Keyset(("name", "id"), descending=False)
 
 
 @require_safe
@@ -47,15 +52,11 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     rows = visible_to(user, Account).select_related("legal_entity")
     if text:
         ids = [record.account_id for record in records_with_id(text) if record.account_id]
-        rows = rows.filter(Q(name__icontains=text) | Q(crm_account=text) | Q(pk__in=ids))
+        rows = rows.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text)) | Q(pk__in=ids))
     total = count_text(capped_count(rows, 5000), 5000)
-    name, _, key = request.GET.get("after", "").rpartition("~")
-    if key.isdecimal() and len(key) < 19:
-        rows = rows.filter(Q(name__gte=name) & (Q(name__gt=name) | Q(pk__gt=int(key))))
-    page = list(rows.order_by("name", "id")[: PAGE_SIZE + 1])
-    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    page = BY_NAME.page(rows, **cursors_in(request))
     open_cases = dict(
-        ExceptionCase.objects.filter(account__in=page)
+        ExceptionCase.objects.filter(account__in=page.rows)
         .exclude(status=CaseStatus.CLOSED)
         .order_by()
         .values_list("account")
@@ -63,7 +64,7 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     )
     systems = dict(SourceSystem.objects.values_list("slug", "label"))
     links: dict[int, list[str]] = {}
-    for link in AccountLink.objects.filter(account__in=page).exclude(basis=AccountLink.Basis.REFUSED).order_by("system"):
+    for link in AccountLink.objects.filter(account__in=page.rows).exclude(basis=AccountLink.Basis.REFUSED).order_by("system"):
         links.setdefault(link.account_id, []).append(systems.get(link.system, link.system))
     context = {
         "page": "accounts",
@@ -72,10 +73,9 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
         "total": total,
         "rows": [
             {"account": a, "cases": open_cases.get(a.pk, 0), "systems": " · ".join(dict.fromkeys(links.get(a.pk, [])))}
-            for a in page
+            for a in page.rows
         ],
-        "after": f"{page[-1].name}~{page[-1].pk}" if more else "",
-        "paged": bool(request.GET.get("after")),
+        "pager": pager(request, page),
     }
     return render(request, "accounts/list.html", context)
 
@@ -116,7 +116,7 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
     )
     live = [case for case in cases if case.status != CaseStatus.CLOSED]
     links = list(AccountLink.objects.filter(account=account).select_related("confirmed_by").order_by("system", "customer_id"))
-    own = [r for r in ledger.records if r.object_type not in WORLD_TYPES]
+    own = [record for record in ledger.records if not TYPES[record.object_type].in_every_ledger]
     return {
         "page": "account",
         "section": "accounts",
@@ -148,16 +148,14 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
 
 
 def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str, str, object]]:
-    """Recurring revenue as each system has it: billing's subscriptions, and what customer success believes."""
+    """What stands at the top of the account, as the types declare: recurring revenue as each system has it, and the renewal."""
     facts: list[tuple[str, str, object]] = []
-    for record in ledger.of("customer", "customer_success"):
-        for name, label in (("arr", "ARR"), ("renewal_on", "Renewal")):
-            if record.fields.get(name) is not None:
-                facts.append((label, systems.get(record.system, record.system), record.fields[name]))
-    for record in ledger.of("subscription", "billing"):
-        if record.fields.get("annual_amount") is not None:
-            where = systems.get(record.system, record.system)
-            facts.append((f"Subscription {record.label}, a year", where, record.fields["annual_amount"]))
+    for declared in TYPES.values():
+        for line in declared.summary:
+            for record in ledger.of(declared.code, line.role):
+                value = record.fields.get(line.field)
+                if value is not None:
+                    facts.append((line.label.format(record.label), systems.get(record.system, record.system), value))
     return facts[:6]
 
 
@@ -225,11 +223,11 @@ def _pair(pair: Pair, systems: Sequence[str], labels: Mapping[str, str], named: 
     return {
         "on": min((line.on.isoformat() for line in pair.lines.values() if line.on), default=""),
         "documents": [
-            {"label": line.document, "href": f"/records/{line.record.id}/", "system": labels.get(slug, slug),
+            {"label": line.document, "href": href("record", line.record.id), "system": labels.get(slug, slug),
              "nameless": line.document == line.record.external_id}
             for slug, line in pair.lines.items()
         ],
-        "kind": SHAPES[pair.first.kind].label,
+        "kind": TYPES.label(pair.first.kind),
         "cells": cells,
         "verdict": pair.verdict,
         "apart": money_html(pair.apart) if pair.apart is not None else "",
@@ -243,8 +241,8 @@ def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named
     return {
         "on": line.on.isoformat() if line.on else "",
         "document": line.document,
-        "kind": SHAPES[line.kind].label,
-        "href": f"/records/{line.record.id}/",
+        "kind": TYPES.label(line.kind),
+        "href": href("record", line.record.id),
         "system": systems.get(line.system, line.system),
         "status": line.status.replace("_", " "),
         "debit": money_html(line.debit) if line.debit is not None else "",
@@ -258,21 +256,17 @@ def _statement_row(line: StatementLine, systems: Mapping[str, str], named: Named
 def _groups(ledger: AccountLedger, systems: dict[str, str]) -> list[dict[str, object]]:
     """The account's records by object type, without the documents that the statement shows."""
     groups: list[dict[str, object]] = []
-    for object_type, shape in SHAPES.items():
-        if object_type in WORLD_TYPES:
-            continue
+    for object_type in TYPES.of_accounts():
         records = ledger.of(object_type, deleted=True)
         if records:
-            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r.fields)} for r in records]
-            groups.append({"label": shape.label, "rows": rows})
+            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r)} for r in records]
+            groups.append({"label": TYPES.label(object_type), "rows": rows})
     return groups
 
 
-def _main_value(fields: Any) -> object:
-    for name in ("annual_amount", "total", "amount", "target_amount", "arr", "end_on", "due_on"):
-        if fields.get(name) is not None:
-            return fields[name]
-    return None
+def _main_value(record: LedgerRecord) -> object:
+    """The value that stands for the record in a list, as its type declares."""
+    return next((value for name in TYPES[record.object_type].headline if (value := record.fields.get(name)) is not None), None)
 
 
 # --- who is who --------------------------------------------------------------------------------------------------------
@@ -310,7 +304,7 @@ def link(request: HttpRequest) -> HttpResponse:
     """Tie a customer record to an account, with the reason."""
     user = signed_in(request)
     require(user, "link_account")
-    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), _number(request.POST.get("record", "")))
+    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), row_id(request.POST.get("record", "")))
     try:
         account = _account_in(user, request.POST.get("account", ""))
         relink.link_customer(
@@ -323,15 +317,15 @@ def link(request: HttpRequest) -> HttpResponse:
         )
     except (Conflict, Rejected) as error:
         return _link_refused(request, user, error, record.pk)
-    return back(request, f"/accounts/{account.code}/", f"{record.external_id} belongs to {account.name} now")
+    return back(request, href("account", account.code), f"{record.external_id} belongs to {account.name} now")
 
 
 def _account_in(user: User, text: str) -> Account:
     """An account by its code or exact name. Raises `Rejected` when none or several fit."""
     words = text.strip()
     rows = visible_to(user, Account)
-    if words.upper().startswith("AC-") and words[3:].isdecimal() and len(words) < 20:
-        rows = rows.filter(pk=int(words[3:]))
+    if words.upper().startswith("AC-") and (key := row_id(words[3:])) is not None:
+        rows = rows.filter(pk=key)
     else:
         rows = rows.filter(name__iexact=words)
     found = list(rows[:2])
@@ -339,10 +333,6 @@ def _account_in(user: User, text: str) -> Account:
         many = "Several accounts have this name: use the code, such as AC-00012." if found else "There is no such account."
         raise Rejected("account_unknown", many, field="account")
     return found[0]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _link_refused(request: HttpRequest, user: User, error: RevOpsError, record_id: int) -> HttpResponse:
@@ -357,7 +347,7 @@ def unlink(request: HttpRequest, code: str) -> HttpResponse:
     user, now = signed_in(request), timezone.now()
     require(user, "link_account")
     account = one(visible_to(user, Account).select_related("legal_entity"), id_of(code, "AC"))
-    tie = one(AccountLink.objects.filter(account=account), _number(request.POST.get("link", "")))
+    tie = one(AccountLink.objects.filter(account=account), row_id(request.POST.get("link", "")))
     try:
         relink.unlink_customer(
             system=tie.system,
@@ -370,4 +360,4 @@ def unlink(request: HttpRequest, code: str) -> HttpResponse:
         context = account_context(request, user, account, now)
         context |= {"problem": error.message, "typed": {"link": tie.pk, "reason": request.POST.get("reason", "")}}
         return render(request, "accounts/account.html", context, status=http_status(error))
-    return back(request, f"/accounts/{account.code}/", f"{tie.customer_id} does not belong to {account.name} any more")
+    return back(request, href("account", account.code), f"{tie.customer_id} does not belong to {account.name} any more")

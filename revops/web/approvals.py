@@ -19,6 +19,7 @@ from revops.errors import Conflict, NotAllowed, Rejected, RevOpsError, http_stat
 from revops.people.models import User
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState
+from revops.web.addresses import href
 from revops.web.formatting import due_text, minor_html
 from revops.web.plan_context import ROLE_LABELS, frame_of, plan_context, plan_of
 from revops.web.requests import back, signed_in
@@ -86,7 +87,7 @@ def _row(plan: ChangePlan, now: Any) -> dict[str, Any]:
     kind = KINDS.get(plan.kind)
     return {
         "plan": plan,
-        "href": f"/approvals/{plan.code}/",
+        "href": href("approval", plan.code),
         "label": kind.label if kind else plan.kind,
         "amount": minor_html(plan.amount_minor, plan.currency),
         "due": due_text(plan.case.due_at, now) if plan.case and plan.state == PlanState.SUBMITTED else "",
@@ -166,7 +167,7 @@ def approve(request: HttpRequest, code: str) -> HttpResponse:
         PlanState.VOID: f"{row.code} is void: the facts had changed. Nothing was sent; its maker composes it again.",
         PlanState.SUBMITTED: f"You approved {row.code}. It needs one more signature.",
     }.get(PlanState(row.state), f"You approved {row.code}. It is on its way.")
-    return back(request, f"/approvals/{row.code}/", words)
+    return back(request, href("approval", row.code), words)
 
 
 @sensitive_post_parameters("password")
@@ -180,7 +181,7 @@ def reject(request: HttpRequest, code: str) -> HttpResponse:
         actions.reject(plan, reason=request.POST.get("reason", "")[:2500], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error, "reject")
-    return back(request, f"/approvals/{plan.code}/", f"You rejected {plan.code}. {plan.maker.shown_name} reads your reason.")
+    return back(request, href("approval", plan.code), f"You rejected {plan.code}. {plan.maker.shown_name} reads your reason.")
 
 
 def _fresh_factor(request: HttpRequest, user: User) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,9 +15,13 @@ from revops.access.rules import require, visible_to
 from revops.accounts.models import Account, AccountLink
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
+from revops.keyset import Keyset
+from revops.parameters import row_id
 from revops.people.models import RoleGrant
 from revops.postings.models import ChangePlan
+from revops.web.addresses import href_of_subject
 from revops.web.formatting import instant_text
+from revops.web.pager import cursors_in, pager
 from revops.web.requests import signed_in
 from revops.web.timeline import changes_of, who_did
 
@@ -35,15 +38,11 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     require(user, "see_audit")
     given = {name: request.GET.get(name, "").replace("\x00", "").strip()[:200] for name in FILTERS}
     rows = _filtered(visible_to(user, ActionRecord), given)
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows.select_related("actor").order_by("-id")[: PAGE_SIZE + 1])
-    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    page = Keyset(size=PAGE_SIZE).page(rows.select_related("actor"), **cursors_in(request))
     history = request.GET.get("history") == "1"
-    lines = [_action(action) for action in page]
+    lines = [_action(action) for action in page.rows]
     if history:
-        window = (page[-1].at if page else None, None if not before or not page else page[0].at)
+        window = (page.rows[-1].at if page.rows else None, page.rows[0].at if page.rows and page.before else None)
         lines = sorted([*lines, *_history(given, window)], key=lambda line: line["at"], reverse=True)[: 2 * PAGE_SIZE]
     verbs = ActionRecord.objects.order_by("verb").values_list("verb", flat=True).distinct()
     kept = {name: value for name, value in given.items() if value}
@@ -55,8 +54,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "verbs": list(verbs),
         "filtered": bool(kept),
-        "older": page[-1].pk if more else 0,
-        "query": urlencode({**kept, **({"history": "1"} if history else {})}),
+        "pager": pager(request, page),
     }
     return render(request, "audit/log.html", context)
 
@@ -70,7 +68,7 @@ def _filtered(rows: QuerySet[ActionRecord], given: dict[str, str]) -> QuerySet[A
         rows = rows.filter(subject=_subject(given["subject"]))
     if given["account"]:
         code = given["account"].upper().removeprefix("AC-")
-        rows = rows.filter(account_id=int(code)) if code.isdecimal() and len(code) < 19 else rows.none()
+        rows = rows.filter(account_id=row_id(code)) if row_id(code) is not None else rows.none()
     if given["trace"]:
         rows = rows.filter(Q(trace_id=given["trace"]) | Q(request_id=given["trace"]))
     for name, lookup, end in (("since", "at__gte", False), ("until", "at__lte", True)):
@@ -84,8 +82,8 @@ def _subject(text: str) -> str:
     """`EX-00042` and `CP-00007` as the log names them; anything else as typed."""
     for prefix, model in (("EX-", "exceptioncase"), ("CP-", "changeplan"), ("AC-", "account")):
         number = text.upper().removeprefix(prefix)
-        if text.upper().startswith(prefix) and number.isdecimal():
-            return f"{model}:{int(number)}"
+        if text.upper().startswith(prefix) and (key := row_id(number)) is not None:
+            return f"{model}:{key}"
     return text
 
 
@@ -116,23 +114,11 @@ def _action(action: ActionRecord) -> dict[str, Any]:
 
 def href_of(action: ActionRecord) -> str:
     """The page of what an action was about."""
-    if page := _page_of(action.subject):
+    if page := href_of_subject(action.subject):
         return page
     if action.case_id:
-        return f"/cases/EX-{action.case_id:05d}/"
-    return f"/accounts/AC-{action.account_id:05d}/" if action.account_id else ""
-
-
-def _page_of(subject: str) -> str:
-    """The page of a thing as the log names it; empty for what has none."""
-    kind, _, key = subject.partition(":")
-    if not key.isdecimal():
-        return ""
-    prefix = {"exceptioncase": "/cases/EX", "changeplan": "/plans/CP", "account": "/accounts/AC"}.get(kind)
-    if prefix:
-        return f"{prefix}-{int(key):05d}/"
-    plain = {"delivery": "/deliveries", "replay": "/deliveries/replays"}.get(kind)
-    return f"{plain}/{key}/" if plain else ""
+        return href_of_subject(f"exceptioncase:{action.case_id}")
+    return href_of_subject(f"account:{action.account_id}") if action.account_id else ""
 
 
 def _history(given: dict[str, str], window: tuple[dt.datetime | None, dt.datetime | None]) -> list[dict[str, Any]]:
@@ -150,7 +136,7 @@ def _history(given: dict[str, str], window: tuple[dt.datetime | None, dt.datetim
         subject = _subject(given["subject"])
         if given["subject"]:
             kind, _, key = subject.partition(":")
-            rows = rows.filter(id=int(key)) if kind == model._meta.model_name and key.isdecimal() else rows.none()
+            rows = rows.filter(id=row_id(key)) if kind == model._meta.model_name else rows.none()
         lines += [_history_line(row, model._meta.verbose_name) for row in rows[:PAGE_SIZE]]
     return lines
 
@@ -181,7 +167,7 @@ def _history_line(row: Any, what: Any) -> dict[str, Any]:
         "summary": f"{str(what).capitalize()} {row.id} was {CHANGES[row.history_type]}",
         "reason": row.history_change_reason or "",
         "subject": subject,
-        "href": _page_of(subject),
+        "href": href_of_subject(subject),
         "trace": "",
         "request": "",
         "changes": changes,

@@ -25,6 +25,7 @@ from revops.cases.queue import QueueFilter
 from revops.errors import Conflict, Missing, Rejected, RevOpsError, http_status
 from revops.ledger.models import SourceSystem
 from revops.money import Money
+from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.case_context import SNOOZE_CHOICES
 from revops.web.formatting import money_html, plural
@@ -33,6 +34,8 @@ from revops.web.requests import back, signed_in
 from revops.web.rows import case_row
 
 LISTED_MAX = 20
+VERSIONS = 10**9
+"""No row has changed this often: a version beyond it is no version of ours, and would not fit its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,7 @@ def _wanted(request: HttpRequest) -> Wanted:
         raise Rejected("bulk_action", "Choose what to do with the selected rows.")
     owner = None
     if owner_text:
-        key = int(owner_text) if owner_text.isdecimal() and len(owner_text) < 19 else 0
-        owner = User.objects.filter(pk=key, is_active=True).first()
+        owner = User.objects.filter(pk=row_id(owner_text) or 0, is_active=True).first()
         if owner is None or not may(owner, "work_case"):
             raise Rejected("owner_unsuitable", "This person does not work cases. Choose somebody of the list.", field="owner")
     return Wanted("assign", owner=owner, remark=request.POST.get("remark", "")[:300])
@@ -106,10 +108,10 @@ def _picked(request: HttpRequest, user: User, owner: User | None) -> dict[int, i
         raise Rejected("bulk_limit", f"At most {BULK_MAX} cases at once. Narrow the filter, then do the rest.")
     picked: dict[int, int] = {}
     for text in given:
-        key, _, version = text.partition(":")
-        if not (key.isdecimal() and version.isdecimal() and len(key) < 19 and len(version) < 10):
+        key, version = (row_id(part) for part in text.partition(":")[::2])
+        if key is None or version is None or version >= VERSIONS:
             raise Missing("exception")
-        picked[int(key)] = int(version)
+        picked[key] = version
     rows = list(workable_by(user, visible_to(user, ExceptionCase)).filter(pk__in=picked).only("pk", "team"))
     if len(rows) != len(picked):
         raise Missing("exception")
@@ -194,7 +196,7 @@ def _refused(request: HttpRequest, user: User, chosen: QueueFilter, error: RevOp
     names = ("owner", "remark", "hours", "reason", "action", "scope")
     context |= {
         "problem": error.message,
-        "picked": {int(key) for key in (t.partition(":")[0] for t in request.POST.getlist("case")) if key.isdecimal()},
+        "picked": {row_id(text.partition(":")[0]) for text in request.POST.getlist("case")},
         "typed": {name: request.POST.get(name, "")[:500] for name in names},
     }
     return render(request, "cases/queue.html", context, status=http_status(error))

@@ -6,8 +6,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.urls import reverse
-
 from revops.access.rules import may, may_compose, require, roles_that, visible_to, workable_by
 from revops.approvals.models import Checkpoint, Decision
 from revops.cases.models import CaseStatus, CaseWatch, ExceptionCase
@@ -24,6 +22,7 @@ from revops.processes.period_close import PERIOD_CLOSE
 from revops.processes.process import Process
 from revops.processes.quote_to_cash import QUOTE_TO_CASH
 from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
+from revops.web.addresses import href
 from revops.web.compare import ROLE_LABELS, compare_grid
 from revops.web.fresh import fresh_strip
 from revops.web.next_step import Fix, Reader, next_step
@@ -121,7 +120,7 @@ def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dic
                 "label": KINDS[code].label,
                 "may": may_compose(user, code),
                 "why_not": suggestion.why_not if suggestion else "",
-                "href": f"/plans/new/?case={case.code}&kind={code}",
+                "href": href("plan-new", query={"case": case.code, "kind": code}),
             })  # fmt: skip
     return found
 
@@ -129,8 +128,8 @@ def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dic
 def trace_base(user: User) -> str:
     """Where a trace id leads this reader: to what was done under it, or to what came in under it; empty when to neither."""
     if may(user, "see_audit"):
-        return f"{reverse('audit')}?trace="
-    return "/deliveries/?trace=" if may(user, "see_deliveries") else ""
+        return href("audit", query="trace=")
+    return href("sync:deliveries", query="trace=") if may(user, "see_deliveries") else ""
 
 
 def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
@@ -198,6 +197,6 @@ def neighbours(user: User, case: ExceptionCase) -> dict[str, str]:
     before = rows.filter(due_at__lte=case.due_at).exclude(due_at=case.due_at, pk__gte=case.pk).order_by("-due_at", "-pk")
     following, previous = after.only("pk").first(), before.only("pk").first()
     return {
-        "next_href": f"/cases/{following.code}/" if following else "",
-        "previous_href": f"/cases/{previous.code}/" if previous else "",
+        "next_href": href("case", following.code) if following else "",
+        "previous_href": href("case", previous.code) if previous else "",
     }

@@ -16,7 +16,9 @@ from revops.audit.models import ActionRecord
 from revops.cases import actions
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
+from revops.parameters import row_id
 from revops.people.models import User
+from revops.web.addresses import href
 from revops.web.case_context import (
     SNOOZE_CHOICES,
     case_context,
@@ -67,7 +69,9 @@ def _act(request: HttpRequest, code: str, change: Callable[[ExceptionCase, User,
         return _refused(request, user, case, error, now)
     in_pane = request.POST.get("view") == "preview"
     if not is_fragment(request):
-        return back(request, f"/queue/?open={case.code}" if in_pane else f"/cases/{case.code}/", str(outcome["toast"]))
+        return back(
+            request, href("queue", query={"open": case.code}) if in_pane else href("case", case.code), str(outcome["toast"])
+        )
     context = case_context(user, case_of(user, code), now, brief=in_pane) | outcome | {"in_pane": in_pane}
     if in_pane:
         context |= counts_beside(request, user, now) | {"row": row_of(user, context["case"], now), "changed_row": True}
@@ -120,7 +124,7 @@ def owner_in(request: HttpRequest, case: ExceptionCase | None = None) -> User | 
     text = request.POST.get("owner", "")
     if not text:
         return None
-    owner = User.objects.filter(pk=int(text), is_active=True).first() if text.isdecimal() and len(text) < 19 else None
+    owner = User.objects.filter(pk=row_id(text) or 0, is_active=True).first()
     if owner is None or not may(owner, "work_case", case):
         raise Rejected("owner_unsuitable", "This person does not work such cases. Choose somebody of the list.", field="owner")
     return owner
@@ -130,7 +134,7 @@ def _undo_assign(row: ExceptionCase, before: int | None) -> dict[str, object] | 
     if row.owner_id == before:
         return None
     fields = {"owner": before or "", "version": row.row_version, "remark": "undone"}
-    return {"action": f"/cases/{row.code}/assign/", "fields": fields}
+    return {"action": href("case-assign", row.code), "fields": fields}
 
 
 @require_POST
@@ -149,7 +153,7 @@ def snooze(request: HttpRequest, code: str) -> HttpResponse:
             acting_user=user,
             now=now,
         )
-        undo = {"action": f"/cases/{row.code}/wake/", "fields": {"version": row.row_version}}
+        undo = {"action": href("case-wake", row.code), "fields": {"version": row.row_version}}
         return {"toast": f"{case.code} is put aside for {dict(SNOOZE_CHOICES)[hours]}", "undo": undo}
 
     return _act(request, code, change)
@@ -178,7 +182,7 @@ def watch(request: HttpRequest, code: str) -> HttpResponse:
         actions.unwatch_case(case, acting_user=user)
     words = f"You watch {case.code}" if on else f"You no longer watch {case.code}"
     context = case_context(user, case, now) if is_fragment(request) else {}
-    return back(request, f"/cases/{case.code}/", words, "cases/_case.html", context)
+    return back(request, href("case", case.code), words, "cases/_case.html", context)
 
 
 @require_POST

@@ -13,11 +13,13 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from revops.errors import Rejected
-from revops.ledger.facts import SHAPES, Value, decode
+from revops.ledger.facts import Value, decode
 from revops.ledger.freshness import FreshnessLine
 from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
+from revops.ledger.types import TYPES
 from revops.money import Money
 from revops.ownership.owners import ownership_of
+from revops.web.addresses import href
 from revops.web.formatting import absent_html, ago_text, instant_html, value_html
 from revops.web.naming import Names, keys_in, names_of, record_name
 
@@ -84,20 +86,16 @@ class Grid:
     everything: bool
 
 
-OWN_FIELDS = frozenset({"number", "posting_period", "memo", "changed_at", "billing_reason", "items"})
-"""Fields of which every system keeps its own: two numbers of one invoice are no contradiction."""
-
-_LABELS = {
-    "arr": "ARR", "issued_on": "Issued on", "due_on": "Due on", "finalized_at": "Finalised at", "close_on": "Closes on",
-    "start_on": "Starts on", "end_on": "Ends on", "paid_on": "Paid on", "is_proration": "Is a proration",
-    "ar_locked": "Receivables locked", "all_locked": "Everything locked", "on": "Date",
-}  # fmt: skip
+def field_label(object_type: str, name: str) -> str:
+    """What people call a field, as its type declares."""
+    declared = TYPES.get(object_type)
+    return declared.field_label(name) if declared is not None else name.replace("_", " ").capitalize()
 
 
-def field_label(name: str) -> str:
-    """`amount_remaining` as `Amount remaining`; `_on` and `_at` fall away where the word says it already."""
-    words = name.removesuffix("_on").removesuffix("_at").replace("_", " ")
-    return _LABELS.get(name) or words.capitalize()
+def is_local(object_type: str, name: str) -> bool:
+    """Whether every system keeps its own: two numbers of one invoice are no contradiction."""
+    declared = TYPES.get(object_type)
+    return declared is not None and name in declared.fields and declared.fields[name].local
 
 
 def compare_grid(
@@ -138,7 +136,7 @@ def _column(
         slug=system.slug,
         label=system.label,
         role=ROLE_LABELS.get(system.role, system.role),
-        records=[(record_name(r), SHAPES[r.object_type].label, f"/records/{r.pk}/") for r in records],
+        records=[(record_name(r), r.type_label, href("record", r.pk)) for r in records],
         as_of=instant_html(newest),
         read=ago_text(read, now),
         stale=any(line.stale for line in lines) or not lines,
@@ -156,12 +154,14 @@ def _decoded(object_type: str, name: str, stored: object) -> Value:
         return stored if isinstance(stored, str) else str(stored)
 
 
-def _cell(system: SourceSystem, field: str, values: list[Value], said: list[Value] | None, names: Names, *, owner: bool) -> Cell:
+def _cell(
+    system: SourceSystem, key: tuple[str, str], values: list[Value], said: list[Value] | None, names: Names, *, owner: bool
+) -> Cell:
     if not values:
         return Cell(absent_html(), False, owner, system.label, silent=True)
-    differs = field not in OWN_FIELDS and said is not None and not owner and bool(said) and values != said
+    differs = not is_local(*key) and said is not None and not owner and bool(said) and values != said
     unique = list(dict.fromkeys(values))
-    html = format_html_join(mark_safe("<br>"), "{}", ((names.value(system.slug, field, v) or _shown(v),) for v in unique[:6]))
+    html = format_html_join(mark_safe("<br>"), "{}", ((names.value(system.slug, key[1], v) or _shown(v),) for v in unique[:6]))
     return Cell(html, differs, owner, system.label)
 
 
@@ -181,10 +181,10 @@ def _row(
     line = ownership_of(object_type, field)
     owners = {s.slug for s in systems if s.role == line.role}
     said = next((by_system[slug] for slug in sorted(owners) if by_system.get(slug)), None)
-    cells = [_cell(s, field, by_system.get(s.slug, []), said, names, owner=s.slug in owners) for s in systems]
+    cells = [_cell(s, key, by_system.get(s.slug, []), said, names, owner=s.slug in owners) for s in systems]
     stated = [values for values in by_system.values() if values]
     differs = any(cell.differs for cell in cells)
-    differs = differs or (field not in OWN_FIELDS and said is None and len({tuple(v) for v in stated}) > 1)
+    differs = differs or (not is_local(*key) and said is None and len({tuple(v) for v in stated}) > 1)
     return Row(f"{object_type}.{field}", label, ROLE_LABELS.get(line.role, line.role), line.why, cells, differs)
 
 
@@ -195,7 +195,7 @@ def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem
     for item in values if isinstance(values, list) else []:
         object_type = str(item.get("object_type", ""))
         by_system.setdefault(str(item.get("system", "")), []).append(_decoded(object_type, field, item.get("value")))
-    label = str(difference.get("label") or field_label(field))
+    label = str(difference.get("label") or field_label(object_type, field))
     return _row(label, (object_type or "invoice", field), by_system, systems, Names())
 
 
@@ -204,13 +204,13 @@ def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem], n
     types = list(dict.fromkeys(record.object_type for record in records))
     for object_type in types:
         mine = [record for record in records if record.object_type == object_type]
-        prefix = f"{SHAPES[object_type].label}: " if len(types) > 1 else ""
-        for name in SHAPES[object_type].fields:
+        prefix = f"{TYPES.label(object_type)}: " if len(types) > 1 else ""
+        for name in TYPES[object_type].fields:
             by_system: dict[str, list[Value]] = {}
             for record in mine:
                 if name in record.fields:
                     by_system.setdefault(record.system_id, []).append(_decoded(object_type, name, record.fields[name]))
             if by_system:
-                label = f"{prefix}{field_label(name).lower()}" if prefix else field_label(name)
+                label = f"{prefix}{field_label(object_type, name).lower()}" if prefix else field_label(object_type, name)
                 rows.append(_row(label, (object_type, name), by_system, systems, names))
     return rows

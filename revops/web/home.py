@@ -6,7 +6,6 @@ import re
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from revops.access.rules import may, visible_to
@@ -14,7 +13,9 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.cases.queue import records_with_id
 from revops.ledger.models import SourceRecord
+from revops.ledger.types import TYPES
 from revops.postings.models import ChangePlan
+from revops.web.addresses import href
 from revops.web.navigation import sections_for
 from revops.web.requests import signed_in
 
@@ -27,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     roles = user.role_codes()
     if roles and roles <= {"approver"}:
-        return redirect("approvals")
+        return redirect("web:approvals")
     for section in sections_for(user):
         return redirect(section.url_name)
     return render(request, "web/no_role.html", {"page": "home"})
@@ -43,7 +44,7 @@ def find(request: HttpRequest) -> HttpResponse:
         return redirect(target)
     records = [r for r in records_with_id(text) if may(user, "see_ledger")]
     if len(records) == 1:
-        return redirect("record", pk=records[0].pk)
+        return redirect("web:record", pk=records[0].pk)
     accounts = list(visible_to(user, Account).filter(name__icontains=text)[:20]) if len(text) > 1 else []
     cases = []
     if accounts:
@@ -61,12 +62,12 @@ def _direct(text: str) -> str:
     number = int(match[2])
     model, name = {"EX": (ExceptionCase, "case"), "AC": (Account, "account"), "CP": (ChangePlan, "plan")}[match[1].upper()]
     exists = model._default_manager.filter(pk=number).exists()
-    return reverse(name, args=[f"{match[1].upper()}-{number:05d}"]) if exists else ""
+    return href(name, f"{match[1].upper()}-{number:05d}") if exists else ""
 
 
 def _by_number(text: str) -> list[SourceRecord]:
     """Documents whose number is exactly this text: people paste invoice and contract numbers."""
     if len(text) < 4 or " " in text:
         return []
-    wanted = SourceRecord.objects.filter(object_type__in=["invoice", "contract", "credit_memo", "payment"], fields__number=text)
+    wanted = SourceRecord.objects.filter(object_type__in=TYPES.numbered(), fields__number=text)
     return list(wanted.select_related("system", "account")[:20])

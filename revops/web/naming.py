@@ -11,23 +11,28 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from revops.ledger.models import SourceRecord
-from revops.ledger.view import label_of
+from revops.ledger.types import TYPES
+from revops.web.addresses import href
 from revops.web.formatting import prose, straight
 
 Key = tuple[str, str, str]
 """(system, object type, id there)."""
 
-NAMED_FIELDS: Mapping[str, str] = {
-    "posting_period": "accounting_period",
+_INPUTS: Mapping[str, str] = {
     "applied_to_invoice": "invoice",
     "invoice_id": "invoice",
     "invoice": "invoice",
     "customer_id": "customer",
     "customer": "customer",
     "renewal_id": "renewal",
-    "proration_items": "proration",
 }
-"""Fields and inputs that hold the id of another object of the same system -> what that object is."""
+"""Inputs of changes that hold the id of another object of the same system -> what that object is."""
+
+
+def named_type(name: str) -> str:
+    """What a field or an input holds the id of, in the same system; empty for every other one."""
+    return TYPES.pointed_by(name) or _INPUTS.get(name, "")
+
 
 _WORDS: Mapping[str, str] = {
     "customer": "customer", "invoice": "invoice", "renewal": "renewal", "subscription": "subscription",
@@ -38,7 +43,7 @@ _MENTION = re.compile(r"\b(customer|invoice|renewal|subscription|credit memo|pos
 
 def record_name(record: SourceRecord) -> str:
     """What people call it (see `ledger.view.label_of`)."""
-    return straight(label_of(record.object_type, record.fields, record.refs, record.external_id))
+    return straight(record.label)
 
 
 READ_LENGTH_MAX = 12
@@ -65,7 +70,7 @@ class Names:
         if found is None or found.name == external_id:
             return format_html('<span class="id long">{}</span>', external_id)
         return format_html(
-            '<a href="/records/{}/">{}</a> <span class="id long muted">{}</span>', found.pk, found.name, external_id
+            '<a href="{}">{}</a> <span class="id long muted">{}</span>', href("record", found.pk), found.name, external_id
         )
 
     def _in_prose(self, system: str, object_type: str, external_id: str) -> SafeString:
@@ -73,18 +78,18 @@ class Names:
         found = self.known[system, object_type, external_id]
         if len(external_id) <= READ_LENGTH_MAX:
             return self.html(system, object_type, external_id)
-        return format_html('<a href="/records/{}/" title="{}">{}</a>', found.pk, external_id, found.name)
+        return format_html('<a href="{}" title="{}">{}</a>', href("record", found.pk), external_id, found.name)
 
     def href(self, system: str, object_type: str, external_id: str) -> str:
         """The page of that record, or the empty string."""
         found = self.known.get((system, object_type, external_id))
-        return f"/records/{found.pk}/" if found else ""
+        return href("record", found.pk) if found else ""
 
     def value(self, system: str, field_name: str, value: object) -> SafeString | None:
         """The value of a field that holds ids of other objects; None for every other field."""
-        object_type = NAMED_FIELDS.get(field_name)
+        object_type = named_type(field_name)
         ids = [v for v in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(v, str) and v]
-        if object_type is None or not ids:
+        if not object_type or not ids:
             return None
         return format_html_join(mark_safe("<br>"), "{}", ((self.html(system, object_type, i),) for i in ids))
 
@@ -124,7 +129,7 @@ def keys_in(system: str, values: Mapping[str, object]) -> list[Key]:
     """The ids of other objects that fields or inputs of one system hold."""
     found: list[Key] = []
     for name, value in values.items():
-        if name in NAMED_FIELDS:
+        if object_type := named_type(name):
             ids = value if isinstance(value, (list, tuple)) else [value]
-            found += [(system, NAMED_FIELDS[name], item) for item in ids if isinstance(item, str) and item]
+            found += [(system, object_type, item) for item in ids if isinstance(item, str) and item]
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.postings.models import ChangePlan, PlanState
+from revops.web.addresses import href
 from revops.web.formatting import instant_text
 
 CLOSES = "The case closes by itself as soon as the record shows it."
@@ -47,7 +48,7 @@ def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix:
         again = "It comes back by itself if they contradict each other again."
         if plan is not None and plan.state == PlanState.CONFIRMED:
             text = f"The system’s own record shows the change. {case.close_reason} {again}"
-            return NextStep("Done and proven", text, f"/plans/{plan.code}/", "See the proof")
+            return NextStep("Done and proven", text, href("plan", plan.code), "See the proof")
         return NextStep("Nothing to do", f"{case.close_reason} {again}")
     if plan is not None and (step := _by_plan(plan, me=reader.id, may_decide=reader.may_decide)) is not None:
         return step
@@ -71,27 +72,27 @@ def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix:
 
 
 def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:
-    href, mine = f"/plans/{plan.code}/", plan.maker_id == me
+    page, mine = href("plan", plan.code), plan.maker_id == me
     if plan.state == PlanState.DRAFT:
         text = "The draft shows the exact calls. Nothing is sent before you submit it."
-        return NextStep(f"Submit your draft {plan.code}", text, href, "Open the draft") if mine else None
+        return NextStep(f"Submit your draft {plan.code}", text, page, "Open the draft") if mine else None
     if plan.state == PlanState.SUBMITTED:
         if may_decide and not mine:
             text = "Somebody else composed it. Look at what will happen, then approve or reject."
-            return NextStep(f"{plan.code} waits for a decision", text, f"/approvals/{plan.code}/", "Review and decide")
+            return NextStep(f"{plan.code} waits for a decision", text, href("approval", plan.code), "Review and decide")
         return NextStep(
-            f"{plan.code} waits for approval", "Other people decide about it. You can do something else.", href, "See the plan"
+            f"{plan.code} waits for approval", "Other people decide about it. You can do something else.", page, "See the plan"
         )
     if plan.state == PlanState.RELEASED:
         return NextStep(
-            f"{plan.code} is being sent", "Approved and on its way, exactly once. No need to wait here.", href, "See the plan"
+            f"{plan.code} is being sent", "Approved and on its way, exactly once. No need to wait here.", page, "See the plan"
         )
     if plan.state == PlanState.POSTED:
         text = "The change was accepted there. This case closes by itself when the system’s own record shows it."
-        return NextStep("Waiting for the evidence", text, href, "See the plan")
+        return NextStep("Waiting for the evidence", text, page, "See the plan")
     if plan.state == PlanState.PARTLY_POSTED:
         text = "Some steps were made and a later one was refused. See what is missing, then finish it or undo what is done."
-        return NextStep(f"{plan.code} is partly posted", text, href, "See what is missing")
+        return NextStep(f"{plan.code} is partly posted", text, page, "See what is missing")
     if plan.state in (PlanState.REJECTED, PlanState.FAILED, PlanState.VOID) and mine:
-        return NextStep(f"{plan.code} did not go through", plan.outcome or "Read why, then propose again.", href, "Read why")
+        return NextStep(f"{plan.code} did not go through", plan.outcome or "Read why, then propose again.", page, "Read why")
     return None

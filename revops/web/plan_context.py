@@ -14,9 +14,9 @@ from revops.access.rules import may, may_compose, require, roles_that, visible_t
 from revops.approvals.models import Checkpoint, Decision
 from revops.approvals.requirements import needs_of
 from revops.audit.models import ActionRecord
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.ledger.reading import account_ledger
+from revops.ledger.types import TYPES
 from revops.people.models import Role, User
 from revops.postings import recover
 from revops.postings.build import FactMove, body_text, fact_rows, facts_digest, moves
@@ -116,7 +116,7 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
         "reverse": names.sentence(system, posting.reverse),
         "body": text,
         "changes": [
-            (field_label(n), _side(names, system, n, posting.before.get(n)), _side(names, system, n, posting.after.get(n)))
+            (field_label("", n), _side(names, system, n, posting.before.get(n)), _side(names, system, n, posting.after.get(n)))
             for n in fields
         ],
         "moving": posting.state in ("released", "sending", "unknown") and not posting.needs_person,
@@ -132,11 +132,11 @@ def _side(names: Names, system: str, name: str, value: object) -> str:
 
 def _move(move: FactMove, labels: Mapping[str, str]) -> str:
     """What the systems say now and did not say when it was composed."""
-    what = f"{SHAPES[move.object_type].label if move.object_type in SHAPES else move.object_type} {move.label}"
+    what = f"{TYPES.label(move.object_type)} {move.label}"
     where = labels.get(move.system, move.system)
     if not move.field:
         return f"{what} in {where} {'is new' if move.before is None else 'is gone'}"
-    return f"{field_label(move.field)} of {what} in {where}: {_plain(move.before)} is now {_plain(move.after)}"
+    return f"{field_label(move.object_type, move.field)} of {what} in {where}: {_plain(move.before)} is now {_plain(move.after)}"
 
 
 def _plain(value: object) -> str:
@@ -146,7 +146,7 @@ def _plain(value: object) -> str:
 
 
 def _fact(fact: Mapping[str, Any], labels: Mapping[str, str], names: Names) -> dict[str, object]:
-    label = SHAPES[fact["object_type"]].label if fact["object_type"] in SHAPES else str(fact["object_type"])
+    label = TYPES.label(str(fact["object_type"]))
     return {
         "system": labels.get(fact["system"], fact["system"]),
         "kind": label,

@@ -22,21 +22,23 @@ from revops.approvals.models import Checkpoint
 from revops.cases.models import ExceptionCase
 from revops.cases.queue import capped_count
 from revops.errors import Conflict, Missing, NotAllowed, Rejected, RevOpsError, http_status
+from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings import recover
 from revops.postings.draft import compose_plan, compose_remainder, compose_reversal, edit_plan, situation_of
 from revops.postings.kind import ChangeKind, FormField, Situation
 from revops.postings.kinds import KINDS, kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.web.addresses import href
 from revops.web.case_context import case_of, progress_of
 from revops.web.formatting import ago_text, count_text, minor_html, plural
+from revops.web.pager import cursors_in, pager
 from revops.web.plan_context import frame_of, plan_context, plan_of, stamp_of_plan
 from revops.web.requests import back, id_of, is_fragment, one, signed_in
 
 ONCE_SECONDS = 600
 
 
-PAGE_SIZE = 50
 SHOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "moving": ("Under way", (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED)),
     "draft": ("Drafts", (PlanState.DRAFT,)),
@@ -56,11 +58,7 @@ def plans_page(request: HttpRequest) -> HttpResponse:
     own = request.GET.get("maker") == "me"
     rows = _of_maker(user, visible_to(user, ChangePlan), own=own)
     found = _shown(rows, show).select_related("account", "maker", "case")
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
-    page = list(found.order_by("-pk")[: PAGE_SIZE + 1])
-    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    page = Keyset().page(found, **cursors_in(request))
     tabs = [(code, label, count_text(capped_count(_shown(rows, code)))) for code, (label, _) in SHOWN.items()]
     stuck = capped_count(_shown(rows, "person"))
     context = {
@@ -73,9 +71,9 @@ def plans_page(request: HttpRequest) -> HttpResponse:
             *([("person", "Needs a controller", count_text(stuck))] if stuck or show == "person" else []),
             *tabs[1:],
         ],
-        "rows": [_line(plan, now) for plan in page],
-        "older": page[-1].pk if more else 0,
-        "anything": bool(page) or rows.exists(),
+        "rows": [_line(plan, now) for plan in page.rows],
+        "pager": pager(request, page),
+        "anything": bool(page.rows) or rows.exists(),
     }
     return render(request, "postings/list.html", context)
 
@@ -128,7 +126,7 @@ def new_plan(request: HttpRequest) -> HttpResponse:
     if not _first_time(user, request.POST.get("once", "")):
         made = ChangePlan.objects.filter(maker=user, kind=kind.code, account=account, state=PlanState.DRAFT).first()
         if made is not None:
-            return redirect("plan", code=made.code)
+            return redirect("web:plan", code=made.code)
     typed = {name: request.POST.get(name, "")[:2000] for name in [*(f.name for f in kind.fields), "reason"]}
     try:
         plan = compose_plan(
@@ -138,7 +136,7 @@ def new_plan(request: HttpRequest) -> HttpResponse:
         context = _form_context(_Subject(case, account, kind, situation), typed, _problem(error))
         return render(request, "postings/new.html", context, status=http_status(error))
     return back(
-        request, f"/plans/{plan.code}/", f"Draft {plan.code} is composed. Nothing has been sent: read the calls, then submit it."
+        request, href("plan", plan.code), f"Draft {plan.code} is composed. Nothing has been sent: read the calls, then submit it."
     )
 
 
@@ -217,7 +215,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
     except (Rejected, Conflict, NotAllowed) as error:
         context = _form_context(_Subject(plan.case, plan.account, kind, situation), typed, _problem(error))
         return render(request, "postings/new.html", context | {"plan": plan}, status=http_status(error))
-    return back(request, f"/plans/{plan.code}/", f"{plan.code} is composed anew on what the systems say now.")
+    return back(request, href("plan", plan.code), f"{plan.code} is composed anew on what the systems say now.")
 
 
 def _as_text(value: object) -> str:
@@ -260,7 +258,7 @@ def submit(request: HttpRequest, code: str) -> HttpResponse:
         words = f"{row.code} is handed in. It needs {plural(count, 'signature')}."
     else:
         words = f"{row.code} needs no approval and is on its way."
-    return back(request, f"/plans/{row.code}/", words)
+    return back(request, href("plan", row.code), words)
 
 
 @require_POST
@@ -273,7 +271,7 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
         actions.withdraw(plan, reason=request.POST.get("reason", "")[:2000], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
-    return back(request, f"/plans/{plan.code}/", f"{plan.code} is withdrawn. Nothing was sent.")
+    return back(request, href("plan", plan.code), f"{plan.code} is withdrawn. Nothing was sent.")
 
 
 @require_POST
@@ -286,7 +284,7 @@ def undo(request: HttpRequest, code: str) -> HttpResponse:
         row = compose_reversal(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
-    return back(request, f"/plans/{row.code}/", f"Draft {row.code} would undo {plan.code}. Nothing has been sent.")
+    return back(request, href("plan", row.code), f"Draft {row.code} would undo {plan.code}. Nothing has been sent.")
 
 
 @require_POST
@@ -318,4 +316,4 @@ def settle(request: HttpRequest, code: str, pk: int) -> HttpResponse:
             words = "It is being looked up again. Nothing is sent by this."
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
-    return back(request, f"/plans/{plan.code}/", words)
+    return back(request, href("plan", plan.code), words)

@@ -26,6 +26,7 @@ from revops.detection.registry import RULES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
+from revops.web.addresses import href
 from revops.web.case_context import SNOOZE_CHOICES, preview_context
 from revops.web.formatting import count_text, money_html
 from revops.web.fresh import fresh_strip
@@ -183,7 +184,7 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         before=values.get("before", [""])[0],
     )
     context["rows"] = [
-        case_row(case, systems=names.systems, now=now, me=user.pk, workable=may(user, "work_case", case)) for case in page.cases
+        case_row(case, systems=names.systems, now=now, me=user.pk, workable=may(user, "work_case", case)) for case in page.rows
     ]
     context["readable_only"] = sum(not row.workable for row in context["rows"])
     context["previous_href"] = f"?{chosen.query(before=page.before)}" if page.before else ""
@@ -213,7 +214,7 @@ def _cells(user: User, counted: QuerySet[ExceptionCase], chosen: QueueFilter, no
 
 def href_of_filter(chosen: QueueFilter) -> str:
     """The address of a filter. The empty one says so: a bare address is where this person's own queue starts."""
-    return f"/queue/?{chosen.query() or 'show=all'}"
+    return href("queue", query=chosen.query() or "show=all")
 
 
 def row_of(user: User, case: ExceptionCase, now: dt.datetime) -> CaseRow:
@@ -228,7 +229,7 @@ def counts_beside(request: HttpRequest, user: User, now: dt.datetime) -> dict[st
     The address is a header that anybody can forge: only what a filter of ours knows is read from it.
     """
     address = urlsplit(request.headers.get("HX-Current-URL", "")[:4000])
-    values = parse_qs(address.query) if address.path == "/queue/" else {}
+    values = parse_qs(address.query) if address.path == href("queue") else {}
     chosen, names = QueueFilter.from_query(values), read_names()
     waiting = values.get("status", [""])[0] == "not_due"
     _, counted = queue.cases_for(visible_to(user, ExceptionCase), chosen)
@@ -266,8 +267,8 @@ def _tabs(chosen: QueueFilter, counts: QueueCounts, not_due: Any, visible: Any, 
             count = count_text(queue.capped_count(not_due))
         else:
             count = count_text(live.get(code, 0), 1_000_000)
-        href = "/queue/?status=not_due" if code == "not_due" else href_of_filter(replace(chosen, status=code))
-        tabs.append(Option(label, count, href, waiting if code == "not_due" else not waiting and code == chosen.status, code))
+        to = href("queue", query="status=not_due") if code == "not_due" else href_of_filter(replace(chosen, status=code))
+        tabs.append(Option(label, count, to, waiting if code == "not_due" else not waiting and code == chosen.status, code))
     return tabs
 
 

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from revops.access.rules import may, require, visible_to
-from revops.ledger.facts import SHAPES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceRecord
-from revops.ledger.reading import record_history
+from revops.ledger.reading import record_at, record_history
+from revops.ledger.types import TYPES
 from revops.ownership.owners import ownership_of
 from revops.web.case_context import trace_base
 from revops.web.compare import ROLE_LABELS, field_label, shown_value
@@ -49,13 +49,13 @@ def _values(record: SourceRecord, history: list[LedgerEntry], names: Names) -> l
     """Each field with who owns it and since which version it has had this value."""
     effective = [entry for entry in history if entry.arrival in ("first", "newer", "restated")]
     rows = []
-    for name in SHAPES[record.object_type].fields:
+    for name in TYPES[record.object_type].fields:
         if name not in record.fields:
             continue
         since = _since(name, record.fields[name], effective)
         line = ownership_of(record.object_type, name)
         rows.append({
-            "label": field_label(name),
+            "label": field_label(record.object_type, name),
             "value": names.value(record.system_id, name, record.fields[name])
             or shown_value(record.object_type, name, record.fields[name]),
             "owner": ROLE_LABELS.get(line.role, line.role),
@@ -80,10 +80,10 @@ def _version(entry: LedgerEntry, before: LedgerEntry | None) -> dict[str, Any]:
     object_type = entry.record.object_type
     old: Mapping[str, object] = before.fields if before is not None else {}
     changes = []
-    for name in SHAPES[object_type].fields:
+    for name in TYPES[object_type].fields:
         if before is not None and entry.fields.get(name, _ABSENT) != old.get(name, _ABSENT):
             changes.append({
-                "label": field_label(name),
+                "label": field_label(object_type, name),
                 "minus": shown_value(object_type, name, old[name]) if name in old else "not stated",
                 "plus": shown_value(object_type, name, entry.fields[name]) if name in entry.fields else "not stated",
             })  # fmt: skip
@@ -93,35 +93,17 @@ def _version(entry: LedgerEntry, before: LedgerEntry | None) -> dict[str, Any]:
 _ABSENT = object()
 
 
-_SAME_SYSTEM = {"customer": "customer", "invoice": "invoice", "subscription": "subscription"}
-_OTHER_SYSTEMS = {
-    "billing_invoice": "invoice", "billing_subscription": "subscription", "billing_payment": "payment",
-    "billing_credit_memo": "credit_memo", "crm_account": "customer", "opportunity": "opportunity",
-}  # fmt: skip
-
-
 def _refs(record: SourceRecord) -> list[dict[str, object]]:
     """What the record points to: by name, as a link where we have the other end, with the id behind it."""
-    wanted = dict(record.refs)
-    found: dict[tuple[str, str], SourceRecord] = {}
-    if wanted:
-        rows = SourceRecord.objects.filter(external_id__in=wanted.values()).select_related("system")
-        near = rows.filter(system=record.system_id, object_type__in=_SAME_SYSTEM.values())
-        far = rows.filter(account=record.account_id, object_type__in=_OTHER_SYSTEMS.values()).exclude(system=record.system_id)
-        contracts = SourceRecord.objects.filter(
-            account=record.account_id, object_type="contract", fields__number=wanted.get("contract_number", "")
-        ).select_related("system")
-        found = {(r.object_type, r.external_id): r for r in [*near, *far]}
-        found |= {("contract", str(r.fields.get("number"))): r for r in contracts}
-    types = {**_SAME_SYSTEM, **_OTHER_SYSTEMS, "contract_number": "contract"}
-    lines = []
-    for role, target in sorted(wanted.items()):
-        other = found.get((types.get(role, ""), target))
-        lines.append({
-            "role": role.replace("_", " ").removeprefix("billing "),
-            "system": other.system.label if other else "",
-            "name": record_name(other) if other else "",
-            "id": target,
-            "pk": other.pk if other and other.pk != record.pk else None,
-        })  # fmt: skip
+    lines: list[dict[str, object]] = []
+    for role, targets in sorted(record.targets.items()):
+        for target in targets:
+            other = record_at(target)
+            lines.append({
+                "role": TYPES[record.object_type].role_label(role).lower(),
+                "system": other.system.label if other else "",
+                "name": record_name(other) if other else "",
+                "id": target.id,
+                "pk": other.pk if other else None,
+            })  # fmt: skip
     return lines

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from revops.errors import Missing, RevOpsError, http_status
+from revops.parameters import row_id
 from revops.people.models import User
 
 M = TypeVar("M", bound=Model)
@@ -36,9 +37,9 @@ def id_of(code: str, prefix: str) -> int:
     return int(match[2])
 
 
-def one(rows: QuerySet[M], pk: int) -> M:
+def one(rows: QuerySet[M], pk: int | None) -> M:
     """The visible row with that id. Raises `Missing`: not there and not yours look alike."""
-    row = rows.filter(pk=pk).first()
+    row = rows.filter(pk=pk).first() if pk is not None else None
     if row is None:
         raise Missing()
     return row
@@ -47,7 +48,7 @@ def one(rows: QuerySet[M], pk: int) -> M:
 def version_in(request: HttpRequest) -> int | None:
     """The row version that the form was drawn from; None when the form carries none that can be read."""
     text = request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else None
+    return row_id(text) if len(text) < 10 else None
 
 
 def problem_of(error: RevOpsError) -> dict[str, object]:

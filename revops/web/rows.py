@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from revops.cases.models import ExceptionCase, Expectation, Severity
+from revops.web.addresses import href
 from revops.web.formatting import due_text, instant_text, minor_html
 from revops.web.marks import severity_html
 
@@ -60,7 +61,7 @@ def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetim
         id=case.pk,
         version=case.row_version,
         code=case.code,
-        href=f"/cases/{case.code}/",
+        href=href("case", case.code),
         severity=severity_html(Severity(case.severity)),
         account=case.account.name,
         short=rule_label(case.rule),
@@ -104,7 +105,7 @@ def expectation_row(row: Expectation, *, rules: Mapping[str, str], now: dt.datet
     """Everything one line shows; `rules` maps codes to titles."""
     return ExpectationRow(
         account=row.account.name,
-        account_href=f"/accounts/{row.account.code}/",
+        account_href=href("account", row.account.code),
         sentence=row.sentence,
         rule=rules.get(row.rule, row.rule),
         amount=minor_html(row.amount_minor, row.currency),

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 from revops.access.rules import require
 from revops.cases import actions
 from revops.cases.models import SavedView
+from revops.web.addresses import href
 from revops.web.requests import back, one, signed_in
 
 
@@ -22,7 +23,7 @@ def save(request: HttpRequest) -> HttpResponse:
         shared=request.POST.get("shared") == "1",
         acting_user=user,
     )
-    return back(request, f"/queue/?{view.query}", f"The view {view.name} is saved")
+    return back(request, href("queue", query=view.query), f"The view {view.name} is saved")
 
 
 @require_POST
@@ -31,4 +32,4 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     user = signed_in(request)
     view = one(SavedView.objects.filter(owner=user), pk)
     actions.delete_view(view, acting_user=user)
-    return back(request, "/queue/", f"The view {view.name} is deleted")
+    return back(request, href("queue"), f"The view {view.name} is deleted")

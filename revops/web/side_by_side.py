@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from revops.detection.rule import beyond_tolerance
+from revops.ledger.reference import Ref
 from revops.ledger.statement import StatementLine, closing_balances
 from revops.money import Money
 
 Verdict = Literal["agree", "rounding", "apart", "alone", "settled", "none"]
-_TWIN = {"invoice": "billing_invoice", "payment": "billing_payment", "credit_memo": "billing_credit_memo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ def moved(line: StatementLine) -> Money | None:
 def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
     """The lines joined by the references that the systems themselves carry, in the order of the statement. `systems` are the
     columns; a document that only one of several has is `alone`."""
-    joined: dict[tuple[str, str], dict[str, StatementLine]] = {}
+    joined: dict[Ref, dict[str, StatementLine]] = {}
     for line in lines:
-        twin = line.record.refs.get(_TWIN.get(line.kind, ""), "") if line.role != "billing" else ""
-        joined.setdefault((line.kind, twin or line.record.external_id), {})[line.system] = line
+        original = line.record.target("copy_of")
+        joined.setdefault(original or line.record.ref, {})[line.system] = line
     found = []
     for group in joined.values():
         ordered = dict(sorted(group.items(), key=lambda item: item[1].role != "billing"))
@@ -53,15 +53,16 @@ def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
 
 def _settled(found: Sequence[Pair]) -> list[Pair]:
     """An invoice whose difference a credit memo of one system takes away is settled by it, and the memo settles it."""
-    memos: dict[tuple[str, str], list[Pair]] = {}
+    memos: dict[Ref, list[Pair]] = {}
     for pair in found:
         if pair.verdict == "alone" and pair.first.kind == "credit_memo":
-            memos.setdefault((pair.first.system, pair.first.record.refs.get("invoice", "")), []).append(pair)
+            for invoice in pair.first.record.targets("invoice"):
+                memos.setdefault(invoice, []).append(pair)
     replaced: dict[int, Pair] = {}
     for pair in found:
         if pair.verdict != "apart" or pair.apart is None or pair.first.kind != "invoice":
             continue
-        credits = [memo for line in pair.lines.values() for memo in memos.get((line.system, line.record.external_id), [])]
+        credits = [memo for line in pair.lines.values() for memo in memos.get(line.record.ref, [])]
         amounts = [amount for memo in credits if (amount := memo.first.credit) is not None]
         if amounts and {a.currency for a in amounts} == {pair.apart.currency}:
             total = sum(amounts[1:], start=amounts[0])

@@ -22,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from revops.web.addresses import href
 from revops.web.shell import DENSITIES, THEMES
 
 WINDOW_SECONDS = 900
@@ -39,13 +40,13 @@ class SignInForm(forms.Form):
     password = forms.CharField(max_length=300, strip=False)
 
 
-def safe_next(request: HttpRequest, default: str = "/") -> str:
-    """Where to go on: only ever a path of this site."""
+def safe_next(request: HttpRequest, default: str | None = None) -> str:
+    """Where to go on: only ever a path of this site; without one, `default`, else the start."""
     target = request.POST.get("next") or request.GET.get("next") or ""
     allowed = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     parts = urlsplit(target) if allowed else None
-    if parts is None or not parts.path.startswith("/") or parts.path.startswith("/sign-"):
-        return default
+    if parts is None or not parts.path.startswith("/") or parts.path in (href("sign-in"), href("sign-out")):
+        return href("home") if default is None else default
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
@@ -80,7 +81,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
     messages.success(request, "You are signed out.")
-    return redirect("/sign-in/")
+    return redirect("web:sign-in")
 
 
 @login_not_required

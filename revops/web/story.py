@@ -13,6 +13,7 @@ from typing import Literal
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 from revops.postings.partly import DONE
+from revops.web.addresses import href
 from revops.web.formatting import instant_text
 
 State = Literal["done", "now", "todo", "stopped"]
@@ -86,48 +87,48 @@ def _closed(case: ExceptionCase) -> Step:
 def plan_story(progress: Progress) -> list[Step]:
     """The steps of a plan: composed, approved, sent."""
     plan = progress.plan
-    href = f"/plans/{plan.code}/"
+    page = href("plan", plan.code)
     if plan.state == PlanState.DRAFT:
         return [
-            Step("Submit the fix", f"{plan.code} is a draft", "now", href),
+            Step("Submit the fix", f"{plan.code} is a draft", "now", page),
             Step("Approval", "nobody has to" if progress.needs_nobody else "after it is submitted", "todo"),
             Step("Sending", "exactly once", "todo"),
         ]
-    composed = Step("Fix composed", f"{plan.code} by {plan.maker.shown_name}", "done", href)
+    composed = Step("Fix composed", f"{plan.code} by {plan.maker.shown_name}", "done", page)
     return [composed, _approved(progress), _sent(progress)]
 
 
 def _approved(progress: Progress) -> Step:
     plan = progress.plan
     if plan.state == PlanState.SUBMITTED:
-        return Step("Approval", f"waits for {', then '.join(progress.waiting_for)}", "now", f"/plans/{plan.code}/")
+        return Step("Approval", f"waits for {', then '.join(progress.waiting_for)}", "now", href("plan", plan.code))
     if plan.state == PlanState.REJECTED:
-        return Step("Rejected", "compose another one", "stopped", f"/plans/{plan.code}/")
+        return Step("Rejected", "compose another one", "stopped", href("plan", plan.code))
     if plan.state == PlanState.WITHDRAWN:
-        return Step("Withdrawn", "nothing was sent", "stopped", f"/plans/{plan.code}/")
+        return Step("Withdrawn", "nothing was sent", "stopped", href("plan", plan.code))
     if plan.state == PlanState.VOID:
-        return Step("Void", "the facts changed; compose it again", "stopped", f"/plans/{plan.code}/")
+        return Step("Void", "the facts changed; compose it again", "stopped", href("plan", plan.code))
     if progress.needs_nobody:
         return Step("Approved", "not needed: moves no money", "done")
     return Step("Approved", f"by {', '.join(progress.signed_by)}", "done")
 
 
 def _sent(progress: Progress) -> Step:
-    plan, href = progress.plan, f"/plans/{progress.plan.code}/"
+    plan, page = progress.plan, href("plan", progress.plan.code)
     if plan.state == PlanState.PARTLY_POSTED:
         sent = sum(posting.state in DONE for posting in progress.postings)
-        return Step("Partly sent", f"{sent} of {len(progress.postings)} done, the rest was refused", "stopped", href)
+        return Step("Partly sent", f"{sent} of {len(progress.postings)} done, the rest was refused", "stopped", page)
     if plan.state == PlanState.FAILED:
-        return Step("Not sent", "the system refused it", "stopped", href)
+        return Step("Not sent", "the system refused it", "stopped", page)
     if plan.state not in _AFTER_APPROVAL:
         return Step("Sending", "exactly once" if plan.state == PlanState.SUBMITTED else "nothing was sent", "todo")
     if any(posting.needs_person for posting in progress.postings):
-        return Step("Sending", "outcome unknown: a controller checks", "stopped", href)
+        return Step("Sending", "outcome unknown: a controller checks", "stopped", page)
     if any(posting.state == PostingState.UNKNOWN for posting in progress.postings):
-        return Step("Sending", "outcome unknown: being looked up", "now", href)
+        return Step("Sending", "outcome unknown: being looked up", "now", page)
     if plan.state == PlanState.RELEASED:
         sent = sum(posting.state in DONE for posting in progress.postings)
-        return Step("Sending", f"{sent} of {len(progress.postings)} calls answered", "now", href)
+        return Step("Sending", f"{sent} of {len(progress.postings)} calls answered", "now", page)
     at = [posting.posted_at or posting.confirmed_at for posting in progress.postings]
     last = max((moment for moment in at if moment is not None), default=None)
-    return Step("Sent", instant_text(last) if last else "once", "done", href)
+    return Step("Sent", instant_text(last) if last else "once", "done", page)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote, ExceptionCase, Severity
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.ledger.types import TYPES
 from revops.money import Money
-from revops.web.compare import OWN_FIELDS, field_label, shown_value
+from revops.web.addresses import href, href_of_subject
+from revops.web.compare import field_label, is_local, shown_value
 from revops.web.formatting import money_text
 from revops.web.naming import record_name
 
@@ -103,7 +104,11 @@ def changes_of(action: ActionRecord, currency: str = "", *, brief: bool = False)
     left_out = _SAID_ALREADY | (_IN_THE_SUMMARY if brief else frozenset())
     names = [n for n in action.after if n in action.before and action.after[n] != action.before[n] and n not in left_out]
     return tuple(
-        (field_label(n.removesuffix("_minor")), _in_words(n, action.before[n], currency), _in_words(n, action.after[n], currency))
+        (
+            field_label("", n.removesuffix("_minor")),
+            _in_words(n, action.before[n], currency),
+            _in_words(n, action.after[n], currency),
+        )
         for n in names[:6]
     )
 
@@ -125,8 +130,7 @@ def _short(value: object) -> str:
 
 
 def _subject_href(subject: str) -> str:
-    kind, _, key = subject.partition(":")
-    return f"/plans/CP-{int(key):05d}/" if kind == "changeplan" and key.isdecimal() else ""
+    return href_of_subject(subject) if subject.startswith("changeplan:") else ""
 
 
 def _entries(entries: list[LedgerEntry], by_id: dict[int, SourceRecord]) -> list[Moment]:
@@ -145,7 +149,7 @@ def _entries(entries: list[LedgerEntry], by_id: dict[int, SourceRecord]) -> list
 
 
 def _entry(entry: LedgerEntry, record: SourceRecord, before: LedgerEntry | None) -> Moment:
-    what = f"{SHAPES[record.object_type].label.lower()} {record_name(record)}"
+    what = f"{record.type_label.lower()} {record_name(record)}"
     deleted = " (deleted there)" if entry.deleted else ""
     return Moment(
         at=entry.recorded_at,
@@ -154,7 +158,7 @@ def _entry(entry: LedgerEntry, record: SourceRecord, before: LedgerEntry | None)
         who=record.system.label,
         text=f"{_ARRIVALS.get(entry.arrival, 'stated')} {what}{deleted}",
         trace=entry.trace_id,
-        href=f"/records/{record.pk}/",
+        href=href("record", record.pk),
         changes=_moved(record.object_type, before, entry) if before is not None and entry.arrival != "restated" else (),
     )
 
@@ -162,10 +166,13 @@ def _entry(entry: LedgerEntry, record: SourceRecord, before: LedgerEntry | None)
 def _moved(object_type: str, before: LedgerEntry, after: LedgerEntry) -> tuple[Change, ...]:
     names = [
         name
-        for name in SHAPES[object_type].fields
-        if name in before.fields and name in after.fields and before.fields[name] != after.fields[name] and name not in OWN_FIELDS
+        for name in TYPES[object_type].fields
+        if name in before.fields
+        and name in after.fields
+        and before.fields[name] != after.fields[name]
+        and not is_local(object_type, name)
     ]
     return tuple(
-        (field_label(n), shown_value(object_type, n, before.fields[n]), shown_value(object_type, n, after.fields[n]))
+        (field_label(object_type, n), shown_value(object_type, n, before.fields[n]), shown_value(object_type, n, after.fields[n]))
         for n in names[:4]
     )

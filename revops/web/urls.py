@@ -7,6 +7,7 @@ from django.urls import path
 from revops.web import accounts, approvals, audit, bulk, cases, home, people, plans, queue, records, saved_views, sign_in, still
 from revops.web.navigation import Section, add_section
 
+app_name = "web"
 urlpatterns = [
     path("", home.home, name="home"),
     path("find/", home.find, name="find"),
@@ -50,9 +51,9 @@ urlpatterns = [
     path("people/", people.people_page, name="people"),
 ]
 
-add_section(Section("queue", "Queue", "queue", "see_queue", 10))
-add_section(Section("approvals", "Approvals", "approvals", "see_approvals", 20, approvals.count_waiting))
-add_section(Section("plans", "Changes", "plans", "see_plan", 25))
-add_section(Section("accounts", "Accounts", "accounts", "see_account", 30))
-add_section(Section("audit", "Audit", "audit", "see_audit", 60))
-add_section(Section("people", "People", "people", "see_people", 80))
+add_section(Section("queue", "Queue", "web:queue", "see_queue", 10))
+add_section(Section("approvals", "Approvals", "web:approvals", "see_approvals", 20, approvals.count_waiting))
+add_section(Section("plans", "Changes", "web:plans", "see_plan", 25))
+add_section(Section("accounts", "Accounts", "web:accounts", "see_account", 30))
+add_section(Section("audit", "Audit", "web:audit", "see_audit", 60))
+add_section(Section("people", "People", "web:people", "see_people", 80))

@@ -18,8 +18,10 @@ from typing import Generic, Protocol, TypeVar
 
 from django.db import connection
 
-RENEW_SECONDS = 2.0
-SURE_MARGIN_SECONDS = 1.0
+RENEW_SECONDS = 1.5
+LOOK_SECONDS = 0.5
+"""How often the thread looks, while anything is held, whether it is time to renew. Most work ends before that."""
+SURE_MARGIN_SECONDS = 0.5
 """How long before the end of its lease a holder stops being sure of it."""
 _log = logging.getLogger("revops.work_queues.leases")
 
@@ -60,10 +62,12 @@ class Held(Generic[C]):
     rows: list[C]
     asked_at: float
     keep_until: float = 0.0
+    renew_at: float = 0.0
     _sure_until: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._sure_until = {row.key: self._sure_from(self.asked_at) for row in self.rows}
+        self.renew_at = self.asked_at + RENEW_SECONDS
         self.progressed()
 
     def progressed(self) -> None:
@@ -78,6 +82,7 @@ class Held(Generic[C]):
     def renew(self) -> None:
         """Renew what is still ours, as long as the work has not stood still for too long."""
         asked_at = time.monotonic()
+        self.renew_at = asked_at + RENEW_SECONDS
         if asked_at < self.keep_until:
             for key in self.queue.renew(self.rows):
                 self._sure_until[key] = self._sure_from(asked_at)
@@ -116,9 +121,9 @@ class _Keeper:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._held)
-            time.sleep(RENEW_SECONDS / 2)
+            time.sleep(LOOK_SECONDS)
             with self._changed:
-                held = [each for each in self._held if time.monotonic() - each.asked_at > RENEW_SECONDS / 2]
+                held = [each for each in self._held if time.monotonic() >= each.renew_at]
             if held:
                 self._renew(held)
 

@@ -6,4 +6,5 @@ from django.urls import path
 
 from sync.intake import views
 
+app_name = "intake"
 urlpatterns = [path("<str:slug>/", views.intake, name="intake")]

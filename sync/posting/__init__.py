@@ -1,1 +1,5 @@
-"""What goes out: each posting leaves once, and its outcome is looked up before anything is sent again."""
+"""What goes out: `outbox` sends each posting once and looks its outcome up before anything is sent again; `verify_facts` reads
+what was signed for once more, right before.
+
+Never: an arrow to the pages, the API or the workers.
+"""

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
+from revops.approvals.checkpoints import BASE_CURRENCY
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
-from revops.ledger.rates import GROUP_CURRENCY, to_base
+from revops.ledger.rates import converted
 from revops.money import Money, total
 from revops.postings import progress
 from revops.postings.changes import Change, debits, read_change
@@ -100,7 +101,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(claimed, door, client, operation, posting, call).run()
+        _Attempt(held, claimed, door, client, operation, posting, call).run()
 
 
 def _operation(connector: Connector, change: Change) -> Operation:
@@ -124,6 +125,7 @@ def call_of(posting: Posting) -> Call:
 class _Attempt:
     """One attempt in hand."""
 
+    held: Held[PostingClaim]
     claimed: PostingClaim
     door: Door
     client: Client
@@ -144,8 +146,8 @@ class _Attempt:
             return
         if not self._facts_stand():
             return
-        held = self._admit()
-        if held is None:
+        if self._admit() is None:
+            self.held.renew()
             self._send()
 
     # -- looking up ---------------------------------------------------------------------------------------------------
@@ -269,14 +271,15 @@ def _words(error: Exception) -> str:
 def _over_cap(claimed: PostingClaim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
-    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, GROUP_CURRENCY)
+    currency = BASE_CURRENCY
+    amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
     mine = measure(Posting.objects.get(pk=claimed.key))
-    sent = Money.zero(GROUP_CURRENCY)
+    sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
     if mine and amount_max < sent + mine:
@@ -285,12 +288,12 @@ def _over_cap(claimed: PostingClaim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """What the change of a posting books, in group currency; one that cannot be converted counts as the whole cap."""
-    today = database_now().date()
+    """What the change of a posting books, in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
         booked = debits(read_change(posting.change).lines).values()
-        converted = [to_base(money, GROUP_CURRENCY, on=today) for money in booked]
-        return unknown if None in converted else total([money for money in converted if money is not None], GROUP_CURRENCY)
+        found = [converted(money, currency, on=today) for money in booked]
+        return unknown if None in found else total([money for money in found if money is not None], currency)
 
     return amount

@@ -1,1 +1,1 @@
-"""What people and programs see of this package: its API and its pages. Nothing in `sync` imports it."""
+"""What people and programs see of this package: its API and its pages. Never: a write of its own; nothing below imports it."""

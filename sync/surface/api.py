@@ -113,9 +113,10 @@ class Connections(View):
 
 _view = login_not_required
 
+app_name = "sync-api"
 urlpatterns = [
-    path("v1/deliveries/", _view(Deliveries.as_view())),
-    path("v1/deliveries/<int:key>/", _view(OneDelivery.as_view())),
-    path("v1/deliveries/<int:key>/replay/", _view(ReplayDelivery.as_view())),
-    path("v1/connections/", _view(Connections.as_view())),
+    path("v1/deliveries/", _view(Deliveries.as_view()), name="deliveries"),
+    path("v1/deliveries/<int:key>/", _view(OneDelivery.as_view()), name="delivery"),
+    path("v1/deliveries/<int:key>/replay/", _view(ReplayDelivery.as_view()), name="delivery-replay"),
+    path("v1/connections/", _view(Connections.as_view()), name="connections"),
 ]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from launch import children as keeping
 from launch import silence as silences
-from launch.children import Child, Children, starter
+from launch.keeper import Keeper
+from launch.programs import PRODUCT, Program
 from launch.silence import Silence
 from revops.worker_check import Answer, ask
 from tests.launch.test_up import until
@@ -66,64 +67,57 @@ def web() -> Iterator[Web]:
 
 
 class House:
-    """A sweeper, an apply worker and a web server that only sleep, and somebody who looks after them."""
+    """A sweeper, an apply worker and a web server that only sleep, and what looks after them."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.told: list[str] = []
-        self.children = Children(self.told.append)
-        self.by_worker: dict[str, Child] = {}
-        for worker in ("web", "sweep", "apply"):
-            log = folder / f"{worker}.log"
-            start = starter([sys.executable, "-c", "import time; time.sleep(60)"], os.environ, log, signal.SIGKILL)
-            child = Child(worker, log, start, 0, worker=worker)
-            self.children.keep(child)
-            self.by_worker[worker] = child
-        self.silence = Silence(self.children, "127.0.0.1", port, self.told.append)
-        self.first = self.pids()
-
-    def pids(self) -> dict[str, int | None]:
-        return {worker: child.process.pid if child.process else None for worker, child in self.by_worker.items()}
+        command = [sys.executable, "-c", "import time; time.sleep(120)"]
+        programs = [Program(worker, PRODUCT, command, worker=worker) for worker in ("web", "sweep", "apply")]
+        self.keeper = Keeper(programs, os.environ, folder, folder, self.told.append)
+        for program in programs:
+            self.keeper.start(program.name)
+        self.silence = Silence(self.keeper, "127.0.0.1", port, self.told.append)
+        self.first = self.keeper.pids()
 
     def look(self, seconds: float) -> None:
         """Look after everything for a while."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            self.children.look()
+            self.keeper.look()
             self.silence.look()
             time.sleep(0.01)
 
     def new(self) -> set[str]:
         """Whose process is another one than at first."""
-        return {worker for worker, pid in self.pids().items() if pid is not None and pid != self.first[worker]}
+        return {worker for worker, pid in self.keeper.pids().items() if pid != self.first[worker]}
 
     def looked_until_new(self, worker: str) -> None:
         def again() -> bool:
             self.look(0.05)
             return worker in self.new()
 
-        until(again, f"a new {worker}", 10)
+        until(again, f"a new {worker}", 20)
 
 
 @pytest.fixture
-def house(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(keeping, "FIRST_PAUSE_SECONDS", 0.01)
+def house(web: Web, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(silences, "ASK_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(silences, "CONFIRMED_SECONDS", 0.3)
     monkeypatch.setattr(silences, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(silences, "UNANSWERED_SECONDS", 1.0)
-    made = House(tmp_path, web.port)
-    yield made
-    made.children.stop()
+    with tempfile.TemporaryDirectory(prefix="silence-") as folder:
+        made = House(Path(folder), web.port)
+        yield made
+        made.keeper.stop()
 
 
 def test_a_silent_worker_is_ended_even_when_stopped_and_the_others_stay(house: House, web: Web) -> None:
-    old = house.by_worker["apply"].process
-    assert old
-    os.kill(old.pid, signal.SIGSTOP)
+    old = house.first["apply"]
+    os.kill(old, signal.SIGSTOP)
     web.tell(silent=["apply"])
     house.looked_until_new("apply")
     assert house.new() == {"apply"}
-    assert not psutil.pid_exists(old.pid) or psutil.Process(old.pid).status() == psutil.STATUS_ZOMBIE
+    assert not psutil.pid_exists(old) or psutil.Process(old).status() == psutil.STATUS_ZOMBIE
     assert any("apply lives and does nothing while work waits" in line for line in house.told)
     web.tell()
     house.look(1.5)

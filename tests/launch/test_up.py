@@ -21,7 +21,7 @@ import pytest
 from launch.embedded import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
 
 
 def until(true: Callable[[], bool], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
@@ -116,7 +116,7 @@ def test_it_starts_survives_a_killed_child_and_stops_leaving_nothing(prepared: P
     (folder / "postgres" / "base").mkdir(parents=True)
     up = Up(folder, free_port())
     started.append(up)
-    until(up.ready, "ready")
+    until(up.ready, "ready", 120)
     until(lambda: "Ctrl-C" in up.said, "greeted")
     assert "half made" in up.said
     assert f"http://127.0.0.1:{up.port}" in up.said
@@ -150,7 +150,7 @@ def test_it_starts_survives_a_killed_child_and_stops_leaving_nothing(prepared: P
     assert web
     for process in (victim, web, postgres):
         process.kill()
-    until(lambda: "web ended with signal SIGKILL" in up.said, "noticed")
+    until(lambda: "web ended (terminated by SIGKILL)" in up.said, "noticed")
     until(lambda: (found := up.child("-Q", "apply")) is not None and found.pid != victim.pid, "worker back")
     until(up.ready, "ready again")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from revops.accounts.models import Account
+from revops.accounts.models import Account, AccountLink
 from revops.cases.models import ExceptionCase
 from revops.detection.run import detect_due
 from revops.ledger.facts import Fact, Value
@@ -24,6 +24,7 @@ from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan
 from sync import connections
 from sync.models import Connection
+from tests.pointing import pointing
 
 CRM_ID = "0015e00000AbCd1AAF"
 CUSTOMER = "50"
@@ -55,9 +56,9 @@ def eur(amount: str) -> Money:
     return Money(Decimal(amount), "EUR")
 
 
-def fact(object_type: str, key: str, refs: dict[str, str] | None = None, *, deleted: bool = False, **fields: Value) -> Fact:
+def fact(object_type: str, key: str, to: dict[str, str] | None = None, *, deleted: bool = False, **fields: Value) -> Fact:
     """A fact of three days ago; each one has a newer version than the one before."""
-    return Fact(object_type, key, f"{next(_versions):012d}", days_ago(3), fields, refs or {}, deleted)
+    return Fact(object_type, key, f"{next(_versions):012d}", days_ago(3), fields, pointing(object_type, to), deleted)
 
 
 def say(system: str, *facts: Fact) -> None:
@@ -90,6 +91,9 @@ def systems(netsuite_url: str = "http://127.0.0.1:1099", private_key: str = "non
             "private_key": private_key,
             "webhook_secret": "unused",
             "currency_ids": "USD=1, EUR=2, JPY=3",
+            "legal_entities": "1=US",
+            "crm_connection": "salesforce",
+            "billing_connection": "stripe",
         },
         loopback_allowed=True,
         acting_user=System("tests"),
@@ -113,7 +117,7 @@ def period(day: dt.date | None = None, **flags: bool) -> Fact:
 
 def billed(total: Money, **fields: Value) -> Fact:
     more: dict[str, Any] = {"status": "open", "finalized_at": days_ago(5), "credited": Money.zero(total.currency), **fields}
-    return fact("invoice", BILLED, {"customer": "cus_1"}, number="A-1", total=total, **more)
+    return fact("invoice", BILLED, {"customer": "stripe:cus_1"}, number="A-1", total=total, **more)
 
 
 def entered(total: Money, key: str = INVOICE, of: str = BILLED, **fields: Value) -> Fact:
@@ -121,7 +125,8 @@ def entered(total: Money, key: str = INVOICE, of: str = BILLED, **fields: Value)
         "status": "open", "amount_remaining": total, "credited": Money.zero(total.currency),
         "issued_on": today() - dt.timedelta(days=40), **fields,
     }  # fmt: skip
-    return fact("invoice", key, {"customer": CUSTOMER, "billing_invoice": of}, number=f"INV-{key}", total=total, **more)
+    to = {"customer": f"netsuite:{CUSTOMER}", "copy_of": f"stripe:{of}"}
+    return fact("invoice", key, to, number=f"INV-{key}", total=total, **more)
 
 
 def rate(currency: str, value: str) -> Fact:
@@ -135,15 +140,30 @@ def customers() -> Account:
     """The account and its customer in every system."""
     say("salesforce", fact("customer", CRM_ID, name="Halden", currency="USD"))
     for system, key in (("stripe", "cus_1"), ("netsuite", CUSTOMER), ("gainsight", "1P02")):
-        say(system, fact("customer", key, {"crm_account": CRM_ID}, name="Halden"))
-    return Account.objects.get(crm_account=CRM_ID)
+        say(system, fact("customer", key, same_as(CRM_ID), name="Halden"))
+    return account_of(CRM_ID)
+
+
+def same_as(crm_id: str, system: str = "salesforce") -> dict[str, str]:
+    """The reference of a customer that is this customer of the CRM."""
+    return {"same_as": f"{system}:{crm_id}"}
+
+
+def account_of(customer_id: str, system: str = "salesforce") -> Account:
+    """The account that this customer is linked to."""
+    return AccountLink.objects.exclude(basis="refused").get(system=system, customer_id=customer_id).account
+
+
+def entity(code: str = "US", currency: str = "USD") -> Fact:
+    """A legal entity, as the system that keeps its books states it."""
+    return fact("legal_entity", f"entity-{code}", code=code, name=f"Meridian {code}", currency=currency)
 
 
 def mismatch(erp_total: Money, billing_total: Money) -> tuple[Account, ExceptionCase]:
     """An account whose ERP invoice is not what billing issued, with the case that detection opened."""
     account = customers()
     say("stripe", billed(billing_total))
-    say("netsuite", period(), period(today() - dt.timedelta(days=31)), entered(erp_total))
+    say("netsuite", entity(), period(), period(today() - dt.timedelta(days=31)), entered(erp_total))
     look()
     return account, ExceptionCase.objects.get(rule="invoice_amount_mismatch", account=account)
 

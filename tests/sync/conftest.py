@@ -37,7 +37,7 @@ def stripe(transactional_db: None) -> Connection:
         slug="stripe",
         vendor="stripe",
         base_url="http://127.0.0.1:1099",
-        values={"api_key": stripe_sender.API_KEY, "webhook_secret": stripe_sender.SECRET},
+        values={"api_key": stripe_sender.API_KEY, "webhook_secret": stripe_sender.SECRET, "crm_connection": "salesforce"},
         loopback_allowed=True,
         acting_user=System("tests"),
     )

@@ -136,6 +136,7 @@ def tenant(gainsight: Control) -> None:
         slug="gainsight", vendor="gainsight", base_url=gainsight.url, loopback_allowed=True, acting_user=System("tests"),
         values={
             "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": "unused",
+            "crm_connection": "salesforce",
             "stage_on_hold_item": item("gs_opportunity", "RenewalStage", "On Hold"),
             "stage_in_progress_item": item("gs_opportunity", "RenewalStage", "In Progress"),
         },

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from django.db import connections
 
-from launch.embedded import dies_with_parent
+from launch.tied import dies_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 

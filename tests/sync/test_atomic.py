@@ -101,7 +101,7 @@ def test_i13_a_failure_at_any_step_of_looking_leaves_nothing_but_the_mark(transa
     world.customers()
     world.say("stripe", world.billed(world.usd("1000.00")))
     world.say("stripe", world.fact(
-        "invoice", "in_9", {"customer": "cus_1"}, number="A-9", status="open", total=world.usd("5.00"), finalized_at=now(),
+        "invoice", "in_9", {"customer": "stripe:cus_1"}, number="A-9", status="open", total=world.usd("5.00"), finalized_at=now(),
     ))  # fmt: skip
     world.say("netsuite", world.period(), world.entered(world.usd("1120.00")))
     before = guards.everything("ledger_dueaccount", "ledger_freshness", "sync_heartbeat")

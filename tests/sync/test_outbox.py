@@ -361,8 +361,8 @@ def test_evidence_may_come_before_the_answer(erp: Book) -> None:
     erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
     send_due(limit=1)
     world.say("netsuite", world.fact(
-        "credit_memo", "90", {"customer": world.CUSTOMER, "invoice": world.INVOICE, "change": posting.key}, status="applied",
-        total=world.usd("120.00"), applied=world.usd("120.00"),
+        "credit_memo", "90", {"customer": f"netsuite:{world.CUSTOMER}", "invoice": f"netsuite:{world.INVOICE}", "change":
+        f"revops:{posting.key}"}, status="applied", total=world.usd("120.00"), applied=world.usd("120.00"),
     ))  # fmt: skip
     world.look()
     done = again(posting)
@@ -374,7 +374,7 @@ def test_evidence_may_come_before_the_answer(erp: Book) -> None:
 def test_evidence_of_another_amount_confirms_nothing_and_alarms_once(erp: Book) -> None:
     posting = erp.released()
     send_due()
-    refs = {"customer": world.CUSTOMER, "invoice": world.INVOICE, "change": posting.key}
+    refs = {"customer": f"netsuite:{world.CUSTOMER}", "invoice": f"netsuite:{world.INVOICE}", "change": f"revops:{posting.key}"}
     for _ in range(3):
         world.say("netsuite", world.fact("credit_memo", "90", refs, status="applied", total=world.usd("99.00")))
         world.look()

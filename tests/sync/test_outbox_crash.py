@@ -71,7 +71,8 @@ def test_i34_a_worker_killed_at_any_point_leaves_exactly_one_effect(erp: Book, p
     evidence_arrives()
     if again(posting).state != PostingState.CONFIRMED:  # killed before it could read back: the next pull brings it
         world.say("netsuite", world.fact(
-            "credit_memo", done.vendor_id, {"customer": world.CUSTOMER, "change": posting.key}, status="applied",
+            "credit_memo", done.vendor_id, {"customer": f"netsuite:{world.CUSTOMER}", "change": f"revops:{posting.key}"},
+            status="applied",
             total=world.usd("120.00"),
         ))  # fmt: skip
         world.look()

@@ -28,12 +28,19 @@ def values_for(vendor: str, webhook_secret: str) -> dict[str, str]:
         "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
         "gainsight": {
             "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": webhook_secret,
+            "crm_connection": "salesforce",
         },
-        "stripe": {"api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test"},
+        "stripe": {
+            "api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test",
+            "crm_connection": "salesforce", "crm_id_key": "salesforce_account_id", "contract_number_key": "contract_number",
+        },
         "netsuite": {
             "client_id": "demo-client-id", "certificate_id": "demo-certificate", "private_key": demo_private_key_pem(),
             "webhook_secret": webhook_secret, "currency_ids": "USD=1, EUR=2, JPY=3", "legal_entities": "1=US, 2=DE, 3=JP",
             "credit_item_id": "9001",
+            # What this company keeps where: contract numbers in the PO field, the amount of a year as the amount of an order.
+            "crm_connection": "salesforce", "billing_connection": "stripe", "contract_number_field": "otherrefnum",
+            "order_annual_field": "foreignamount",
         },
     }[vendor]  # fmt: skip
 

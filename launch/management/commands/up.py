@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from launch.supervisor import main
+from launch.up import main
 
 
 class Command(BaseCommand):

@@ -14,10 +14,12 @@ from revops.api.base import View
 from revops.api.pages import NewestFirst, OldestFirst
 from revops.api.schema import number, query
 from revops.api.serializers import AccountSerializer, EntrySerializer, LedgerSerializer, RecordSerializer
-from revops.ledger.facts import SHAPES, encode
+from revops.ledger.facts import encode
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.reading import account_ledger
+from revops.ledger.reference import refs_as_json
 from revops.ledger.statement import StatementLine, statement_lines
+from revops.ledger.types import TYPES
 from revops.ledger.view import LedgerRecord
 
 ACCOUNTS = Account.objects.select_related("legal_entity").prefetch_related("links")
@@ -69,8 +71,8 @@ class AccountLedgerView(View):
 
 
 def _record(record: LedgerRecord) -> dict[str, Any]:
-    names = ("system", "role", "object_type", "external_id", "version", "effective_at", "recorded_at", "deleted", "refs")
-    shown = {name: getattr(record, name) for name in names}
+    names = ("system", "role", "object_type", "external_id", "version", "effective_at", "recorded_at", "deleted")
+    shown = {name: getattr(record, name) for name in names} | {"refs": refs_as_json(record.refs)}
     return shown | {"json_fields": {name: encode(value) for name, value in record.fields.items()}}
 
 
@@ -86,7 +88,7 @@ class Records(View):
         responses=RecordSerializer(many=True),
         parameters=[
             query("system", description="The slug of a system."),
-            query("object_type", many=True, enum=sorted(SHAPES)),
+            query("object_type", many=True, enum=sorted(TYPES)),
             query("external_id", description="The object's id in its system."),
             number("account"),
             query("unlinked", bool, "Only those whose account nobody knows."),
@@ -95,7 +97,7 @@ class Records(View):
     def get(self, request: Request) -> Response:
         """The objects of the systems in their latest version."""
         rows = SourceRecord.objects.all()
-        if kinds := self.choice("object_type", sorted(SHAPES)):
+        if kinds := self.choice("object_type", sorted(TYPES)):
             rows = rows.filter(object_type__in=kinds)
         for name, lookup in (("system", "system_id"), ("external_id", "external_id")):
             if value := self.text(name):

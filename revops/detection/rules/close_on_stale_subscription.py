@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from revops.detection.rule import (
     Difference,
@@ -17,7 +17,9 @@ from revops.detection.rule import (
     text,
     usd,
 )
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.reference import Ref, refs
+from revops.ledger.view import AccountLedger, LedgerRecord, span_of
+from revops.money import Money, total
 from revops.ownership.owners import owner_of
 from revops.processes.period_close import PERIOD_CLOSE
 
@@ -27,24 +29,36 @@ ORDER = PERIOD_CLOSE.prerequisite("lock", "subscriptions_current")
 
 
 def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
-    copies = {
-        copy.refs["billing_subscription"]: copy
-        for copy in ledger.of("subscription", "erp")
-        if copy.refs.get("billing_subscription")
-    }
     for subscription in ledger.of("subscription", "billing"):
-        copy = copies.get(subscription.external_id)
         current = money(subscription, "annual_amount")
-        if copy is None or current is None or text(subscription, "status") not in LIVE:
-            continue
-        stale = money(copy, "annual_amount")
-        if stale is None or not beyond_tolerance(current, stale):
+        if current is None or text(subscription, "status") not in LIVE:
             continue
         since = changed_at(ledger, subscription)
-        locked, due_at = _lock(ledger, since, now)
-        if due_at is None:
-            continue
-        yield _finding(subscription, copy, since, locked, due_at)
+        for orders in _orders(ledger, subscription):
+            stale = _annual(orders)
+            if stale is None or not beyond_tolerance(current, stale):
+                continue
+            locked, due_at = _lock(ledger, orders[0], since, now)
+            if due_at is not None:
+                yield _finding(subscription, orders, (current, stale), since, locked=locked, due_at=due_at)
+
+
+def _orders(ledger: AccountLedger, subscription: LedgerRecord) -> list[list[LedgerRecord]]:
+    """The sales orders that carry the subscription, together for each ERP that has some."""
+    by_system: dict[str, list[LedgerRecord]] = {}
+    for order in ledger.pointing_at(subscription.ref, "subscription", "sales_order"):
+        if order.role == "erp":
+            by_system.setdefault(order.system, []).append(order)
+    return [sorted(orders, key=lambda order: order.key) for _, orders in sorted(by_system.items())]
+
+
+def _annual(orders: Sequence[LedgerRecord]) -> Money | None:
+    """What the orders carry a year together; None when one does not state it or the currencies differ. The total of an order says
+    nothing about a year."""
+    amounts = [amount for order in orders if (amount := money(order, "annual_amount")) is not None]
+    if len(amounts) < len(orders) or len({amount.currency for amount in amounts}) != 1:
+        return None
+    return total(amounts, amounts[0].currency)
 
 
 def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime:
@@ -52,20 +66,25 @@ def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime
     start at its moment. Without any, what the subscription itself says, else since when we have its present version."""
     starts = [
         start
-        for proration in ledger.of("proration", "billing", deleted=True)
-        if proration.refs.get("subscription") == subscription.external_id and proration.fields.get("is_proration")
-        if isinstance(start := proration.fields.get("period_start_at"), dt.datetime)
+        for proration in ledger.pointing_at(subscription.ref, "subscription", "proration", deleted=True)
+        if proration.fields.get("is_proration") and isinstance(start := proration.fields.get("period_start_at"), dt.datetime)
     ]
     stated = subscription.fields.get("changed_at")
     return max(starts) if starts else stated if isinstance(stated, dt.datetime) else subscription.effective_at
 
 
-def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[LedgerRecord | None, dt.datetime | None]:
-    """The first locked period that the change belongs before the end of; else when the period of the change ends."""
+def _lock(
+    ledger: AccountLedger, order: LedgerRecord, since: dt.datetime, now: dt.datetime
+) -> tuple[LedgerRecord | None, dt.datetime | None]:
+    """In the books of the order's legal entity: the first locked period that the change belongs before the end of; else when the
+    period of the change ends. Other entities' locks do not matter."""
+    entity = ledger.entity_of(order)
+    if entity is None:
+        return None, None
     end_of_own: dt.datetime | None = None
-    for period in sorted(ledger.of("accounting_period", "erp"), key=lambda p: str(p.fields.get("start_on"))):
-        start, end = period.fields.get("start_on"), period.fields.get("end_on")
-        if not isinstance(start, dt.date) or not isinstance(end, dt.date) or end < since.date():
+    for period in ledger.periods_of(entity):
+        start, end = span_of(period)
+        if end < since.date():
             continue
         ends_at = dt.datetime.combine(end + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC)
         if any(period.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
@@ -76,15 +95,19 @@ def _lock(ledger: AccountLedger, since: dt.datetime, now: dt.datetime) -> tuple[
 
 
 def _finding(
-    subscription: LedgerRecord, copy: LedgerRecord, since: dt.datetime, locked: LedgerRecord | None, due_at: dt.datetime
+    subscription: LedgerRecord,
+    orders: Sequence[LedgerRecord],
+    amounts: tuple[Money, Money],
+    since: dt.datetime,
+    *,
+    locked: LedgerRecord | None,
+    due_at: dt.datetime,
 ) -> Finding:
-    current, stale = money(subscription, "annual_amount"), money(copy, "annual_amount")
-    assert current is not None
-    assert stale is not None
+    current, stale = amounts
     same = current.currency == stale.currency
     where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
     return Finding(
-        subjects=(subscription, copy),
+        subjects=(subscription, *orders),
         sentence=f"Billing changed subscription {subscription.label} to {current} a year on {since:%Y-%m-%d}; the ERP still "
         f"carries {stale} a year, and {where}.",
         due_at=due_at,
@@ -94,13 +117,13 @@ def _finding(
                 "annual_amount",
                 "Recurring amount a year",
                 owner_of("subscription", "annual_amount"),
-                ((subscription, current), (copy, stale)),
+                ((subscription, current), *((order, order.fields["annual_amount"]) for order in orders)),
             ),
             Difference(
                 "changed_at",
                 "Last changed",
                 owner_of("subscription", "changed_at"),
-                ((subscription, since), (copy, copy.effective_at)),
+                ((subscription, since), *((order, order.effective_at) for order in orders)),
             ),
         ),
         context=(locked,) if locked is not None else (),
@@ -118,14 +141,22 @@ def _subscription(annual: str, at: dt.datetime = _OCTOBER, status: str = "active
 
 def _copy(annual: str) -> tuple[str, object]:
     at = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    return ("erp", fact("subscription", "77", at, refs={"billing_subscription": "sub_1"}, annual_amount=usd(annual)))
+    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
+    return ("erp", fact("sales_order", "77", at, refs=of, annual_amount=usd(annual), total=usd(annual)))
+
+
+def _three_years(total: str) -> tuple[str, object]:
+    """An order for three years that states its total and its term, and no recurring amount."""
+    at = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
+    return ("erp", fact("sales_order", "77", at, refs=of, total=usd(total), term_months=36))
 
 
 def _proration(at: dt.datetime) -> tuple[str, object]:
-    refs = {"subscription": "sub_1"}
+    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
     return (
         "billing",
-        fact("proration", "ii_1", at, refs=refs, is_proration=True, period_start_at=at, amount=usd("900.00")),
+        fact("proration", "ii_1", at, refs=of, is_proration=True, period_start_at=at, amount=usd("900.00")),
     )
 
 
@@ -160,7 +191,7 @@ RULE = Rule(
     team="finance",
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
     tolerance="0.05 (1 in currencies without decimals)",
-    reads=frozenset({"subscription", "accounting_period"}),
+    reads=frozenset({"subscription", "sales_order", "proration", "accounting_period"}),
     playbook=Playbook(
         means=ORDER.why,
         check=(
@@ -197,6 +228,12 @@ RULE = Rule(
     ),
     silent_on=(
         _example("the copy is current", _subscription("60000.00"), _copy("60000.00"), _period(10, True)),
+        _example(
+            "an order for three years: its total is no yearly amount",
+            _subscription("12000.00"),
+            _three_years("36000.00"),
+            _period(10, True),
+        ),
         _example("cancelled", _subscription("60000.00", status="canceled"), _copy("48000.00"), _period(10, True)),
         _example("no copy in the ERP", _subscription("60000.00"), _period(10, True)),
         _example("the lock was before the change", _subscription("60000.00"), _copy("48000.00"), _period(9, True)),

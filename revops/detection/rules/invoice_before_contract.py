@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.rule import Difference, Example, Finding, Playbook, Rule, fact, money, text, usd
-from revops.ledger.view import AccountLedger
+from revops.ledger.reference import Ref, refs
+from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.ownership.owners import owner_of
 from revops.processes.quote_to_cash import QUOTE_TO_CASH
 
@@ -15,14 +16,14 @@ ORDER = QUOTE_TO_CASH.prerequisite("posting", "contract")
 
 
 def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
-    contracts = {text(contract, "number"): contract for contract in ledger.of("contract", "crm")}
     for invoice in ledger.of("invoice", "erp"):
-        number = invoice.refs.get("contract_number", "")
-        if not number or text(invoice, "status") in DEAD:
+        named = invoice.target("contract")
+        if named is None or text(invoice, "status") in DEAD:
             continue
-        contract = contracts.get(number)
+        contract = _live(ledger.find(named))
         if contract is not None and text(contract, "status") == "activated":
             continue
+        number = named.id
         state = text(contract, "status").replace("_", " ") if contract is not None else "unknown"
         yield Finding(
             subjects=(invoice,),
@@ -49,13 +50,17 @@ def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
         )
 
 
+def _live(record: LedgerRecord | None) -> LedgerRecord | None:
+    return None if record is None or record.deleted else record
+
+
 _NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 _OLD = _NOW - dt.timedelta(days=2)
 
 
 def _invoice(at: dt.datetime = _OLD, *, contract: str = "C-00000007", status: str = "open") -> tuple[str, object]:
-    refs = {"contract_number": contract} if contract else {}
-    return ("erp", fact("invoice", "501", at, refs=refs, number="INV-501", status=status, total=usd("7000.00")))
+    named = refs(contract=Ref.numbered("crm", "contract", contract) if contract else None)
+    return ("erp", fact("invoice", "501", at, refs=named, number="INV-501", status=status, total=usd("7000.00")))
 
 
 def _contract(status: str, number: str = "C-00000007", deleted: bool = False) -> tuple[str, object]:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.rule import Difference, Example, Finding, Playbook, Rule, fact, money, text, usd
+from revops.ledger.reference import Ref, refs
 from revops.ledger.view import AccountLedger
 from revops.ownership.owners import owner_of
 from revops.processes.quote_to_cash import QUOTE_TO_CASH
@@ -15,10 +16,9 @@ LIMIT = QUOTE_TO_CASH.stage("posting").limit or dt.timedelta(0)
 
 
 def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
-    posted = {record.refs.get("billing_invoice") for record in ledger.of("invoice", "erp")}
     for billed in ledger.of("invoice", "billing"):
         total = money(billed, "total")
-        if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or billed.external_id in posted:
+        if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or ledger.twins(billed, "erp"):
             continue
         finalized = billed.fields.get("finalized_at")
         since = finalized if isinstance(finalized, dt.datetime) else billed.effective_at
@@ -46,7 +46,10 @@ def _invoice(hours_ago: int, total: str = "900.00", status: str = "open") -> tup
 
 
 def _entered(deleted: bool = False) -> tuple[str, object]:
-    return ("erp", fact("invoice", "501", _NOW, refs={"billing_invoice": "in_1"}, deleted=deleted, total=usd("900.00")))
+    return (
+        "erp",
+        fact("invoice", "501", _NOW, refs=refs(copy_of=Ref("billing", "invoice", "in_1")), deleted=deleted, total=usd("900.00")),
+    )
 
 
 def _example(name: str, *facts: object, finds: int = 0, waits: int = 0) -> Example:

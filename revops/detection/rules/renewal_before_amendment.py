@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.rule import Difference, Example, Finding, Playbook, Rule, fact, money, text, usd
+from revops.ledger.reference import Ref, refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.ownership.owners import owner_of
@@ -18,11 +19,11 @@ ORDER = RENEWAL_TO_REVENUE.prerequisite("renewal", "amendment")
 def unfinished_amendment(ledger: AccountLedger) -> list[LedgerRecord]:
     """What billing still has to finish: prorations on no finalised invoice, and drafts made by a subscription change."""
     invoices = ledger.of("invoice", "billing")
-    billed = {item for invoice in invoices if text(invoice, "status") in FINAL for item in _items(invoice)}
+    billed = {(invoice.system, item) for invoice in invoices if text(invoice, "status") in FINAL for item in _items(invoice)}
     pending = [
         proration
         for proration in ledger.of("proration", "billing")
-        if proration.fields.get("is_proration") and proration.external_id not in billed
+        if proration.fields.get("is_proration") and (proration.system, proration.external_id) not in billed
     ]
     drafts = [
         invoice
@@ -104,7 +105,7 @@ def _proration(deleted: bool = False) -> tuple[str, object]:
             "proration",
             "ii_1",
             _OLD,
-            refs={"subscription": "sub_1"},
+            refs=refs(subscription=Ref("billing", "subscription", "sub_1")),
             amount=usd("1200.00"),
             is_proration=True,
             deleted=deleted,

@@ -77,8 +77,7 @@ def standing(invoice: LedgerRecord, ledger: AccountLedger) -> Standing | None:
 
 
 def _billed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
-    wanted = invoice.refs.get("billing_invoice")
-    return next((r for r in ledger.of("invoice", "billing") if wanted and r.external_id == wanted), None)
+    return ledger.twin(invoice, "billing")
 
 
 def _net(billed: LedgerRecord, ledger: AccountLedger) -> Money | None:
@@ -90,14 +89,10 @@ def _net(billed: LedgerRecord, ledger: AccountLedger) -> Money | None:
     return total - credited_on(billed, ledger, total.currency)
 
 
-def period_of(day: dt.date, system: str, ledger: AccountLedger) -> LedgerRecord | None:
-    """The accounting period of that ERP that contains the day; the shortest when quarters and years are kept too."""
-    found: list[tuple[dt.timedelta, str, LedgerRecord]] = []
-    for period in ledger.of("accounting_period", "erp"):
-        start, end = period.fields.get("start_on"), period.fields.get("end_on")
-        if period.system == system and isinstance(start, dt.date) and isinstance(end, dt.date) and start <= day <= end:
-            found.append((end - start, period.external_id, period))
-    return min(found, key=lambda line: line[:2])[2] if found else None
+def period_of(day: dt.date, invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
+    """The accounting period that contains the day, in the books of the invoice's legal entity."""
+    entity = ledger.entity_of(invoice)
+    return None if entity is None else ledger.period_of(entity, day)
 
 
 def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> Rejected | None:
@@ -109,7 +104,7 @@ def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> Rejected | None:
     state = standing(invoice, ledger)
     if invoice.deleted or state is None or text_of(invoice, "status") in DEAD:
         return no("invoice_not_open", f"{invoice.label} is not a posted invoice of the ERP. Choose another one.")
-    if not invoice.refs.get("customer"):
+    if invoice.target("customer") is None:
         return no("customer_unknown", f"The ERP's invoice {invoice.label} names no customer. Read it again, then compose.")
     if state.billed is not None and state.above is None:
         return no("currency_mixed", f"{invoice.label} is in another currency than in billing. Correct the invoice in the ERP.")
@@ -183,7 +178,7 @@ class CreditMemo:
         return {
             INVOICE.name: invoice.external_id,
             "system": invoice.system,
-            "customer_id": invoice.refs["customer"],
+            "customer_id": invoice.targets("customer")[0].id,
             AMOUNT.name: amount.as_json(),
             ON.name: day.isoformat(),
             "posting_period": period.external_id,
@@ -206,12 +201,13 @@ class CreditMemo:
 
     def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
         """The invoice on both sides, every live credit memo on it, and the accounting period of the date."""
-        invoice = ledger.find((str(inputs["system"]), "invoice", str(inputs[INVOICE.name])))
+        invoice = ledger.find(Ref(str(inputs["system"]), "invoice", str(inputs[INVOICE.name])))
         found: list[LedgerRecord] = []
         if invoice is not None:
             billed = _billed(invoice, ledger)
             found = [invoice, *([billed] if billed is not None else []), *credits_on(invoice, ledger)]
-        period = period_of(dt.date.fromisoformat(str(inputs[ON.name])), str(inputs["system"]), ledger)
+        day = dt.date.fromisoformat(str(inputs[ON.name]))
+        period = period_of(day, invoice, ledger) if invoice is not None else None
         return found if period is None else [*found, period]
 
     def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
@@ -236,7 +232,7 @@ def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) ->
         if state.open < state.above:
             rest = state.above - state.open
             notes.append(f"Only {state.open} is still open on it: {rest} would remain and need a refund decision in the ERP.")
-    period = period_of(situation.today, invoice.system, situation.ledger)
+    period = period_of(situation.today, invoice, situation.ledger)
     if period is not None and (shut := _shut(period)):
         notes.append(f"{period.label} is {shut} in the ERP: choose a day in an open period.")
     reference = state.billed.label if state.billed is not None else invoice.label
@@ -266,7 +262,7 @@ def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> L
     issued = invoice.fields.get("issued_on")
     if isinstance(issued, dt.date) and day < issued:
         raise Rejected("date_before_invoice", f"The invoice is of {issued}; choose that day or a later one.", field=ON.name)
-    period = period_of(day, invoice.system, situation.ledger)
+    period = period_of(day, invoice, situation.ledger)
     if period is None:
         raise Rejected(
             "period_unknown", f"The ERP has stated no accounting period for {day}. Choose another day or read the periods again.",

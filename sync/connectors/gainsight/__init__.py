@@ -13,6 +13,7 @@ from sync.connectors.gainsight import translate as translate_module
 from sync.connectors.gainsight import verify as verify_module
 from sync.connectors.gainsight import write as write_module
 from sync.vendor.contract import Setting
+from sync.vendor.references import CRM_SETTINGS
 
 
 class Gainsight:
@@ -30,6 +31,7 @@ class Gainsight:
         Setting("calls_per_minute", "Calls a minute", default="60", help="The tenant's 100 are shared with others."),
         Setting("currency", "Currency of the tenant", required=False, help="ISO code, where the tenant has one currency only."),
         Setting("time_zone", "Tenant time zone", default="UTC", help="IANA name; in which a date is a day."),
+        *CRM_SETTINGS,
     )
     streams = read_module.STREAMS
     operations = write_module.OPERATIONS

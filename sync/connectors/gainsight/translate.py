@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
+from revops.ledger.reference import Ref, refs
 from revops.money import Money
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
@@ -21,6 +22,7 @@ from sync.vendor.contract import (
     Reread,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.references import in_crm, own
 
 RENEWAL_STAGE = {
     "Not Started": "not_started",
@@ -80,12 +82,7 @@ def _label(record: Payload, labels: Payload, field: str) -> str | None:
     return value
 
 
-def _reference(record: Payload, field: str) -> dict[str, str]:
-    value = record.maybe_text(field)
-    return {"id": payload.salesforce_id(value, record.where(field))} if value else {}
-
-
-def customer(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
+def customer(record: Payload, labels: Payload, config: Config) -> Fact:
     at = stamped(record)
     fields: dict[str, Value] = {
         "name": record.maybe_text("Name"),
@@ -93,14 +90,14 @@ def customer(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
         "status": _label(record, labels, "Status"),
         "stage": _label(record, labels, "Stage"),
         "arr": _money(record, "Arr"),
-        "renewal_on": _day(record, "RenewalDate", zone),
+        "renewal_on": _day(record, "RenewalDate", zone_of(config)),
         "owner_name": record.maybe_text("Csm__gr.Name"),
     }
-    refs = {"crm_account": found["id"]} if (found := _reference(record, "SfdcAccountId")) else {}
-    return Fact("customer", record.text("Gsid"), version(at), at, fields, refs)
+    same_as = in_crm(config, "customer", record.maybe_text("SfdcAccountId"), record.where("SfdcAccountId"))
+    return Fact("customer", record.text("Gsid"), version(at), at, fields, refs(same_as=same_as))
 
 
-def renewal(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
+def renewal(record: Payload, labels: Payload, config: Config) -> Fact:
     at = stamped(record)
     kind = _label(record, labels, "Type")
     if kind is not None and kind != "Renewal":
@@ -112,20 +109,21 @@ def renewal(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
         "is_closed": stage in {"won", "lost"},
         "held": stage == "on_hold",
         "hold_reason": record.maybe_text("HoldReason__gc"),
-        "started_on": _day(record, "StartedDate__gc", zone),
-        "close_on": _day(record, "CloseDate", zone),
+        "started_on": _day(record, "StartedDate__gc", zone_of(config)),
+        "close_on": _day(record, "CloseDate", zone_of(config)),
         "target_amount": _money(record, "TargetAmount"),
         "forecast_amount": _money(record, "ForecastAmount"),
     }
-    refs = {"customer": record.text("CompanyId")}
-    if found := _reference(record, "ExternalId"):
-        refs["opportunity"] = found["id"]
-    if reference := record.maybe_text("HoldReference__gc", 200):
-        refs["change"] = reference
-    return Fact("renewal", record.text("Gsid"), version(at), at, fields, refs)
+    reference = record.maybe_text("HoldReference__gc", 200)
+    pointing = refs(
+        customer=own(config, "customer", record.text("CompanyId")),
+        opportunity=in_crm(config, "opportunity", record.maybe_text("ExternalId"), record.where("ExternalId")),
+        change=Ref.posting(reference) if reference else None,
+    )
+    return Fact("renewal", record.text("Gsid"), version(at), at, fields, pointing)
 
 
-def call_to_action(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
+def call_to_action(record: Payload, labels: Payload, config: Config) -> Fact:
     at = stamped(record)
     fields: dict[str, Value] = {
         "name": record.maybe_text("Name"),
@@ -133,10 +131,10 @@ def call_to_action(record: Payload, labels: Payload, zone: ZoneInfo) -> Fact:
         "is_closed": record.flag("IsClosed"),
         "priority": _label(record, labels, "PriorityId"),
         "kind": _label(record, labels, "TypeId"),
-        "due_on": _day(record, "DueDate", zone),
+        "due_on": _day(record, "DueDate", zone_of(config)),
     }
-    company = record.maybe_text("CompanyId")
-    return Fact("call_to_action", record.text("Gsid"), version(at), at, fields, {"customer": company} if company else {})
+    company = own(config, "customer", record.maybe_text("CompanyId"))
+    return Fact("call_to_action", record.text("Gsid"), version(at), at, fields, refs(customer=company))
 
 
 def deletion(record: Payload) -> Fact:
@@ -149,7 +147,7 @@ def deletion(record: Payload) -> Fact:
     return Fact(object_type, record.text("RecordId"), version(at), at, {}, deleted=True)
 
 
-TRANSLATORS: Mapping[str, Callable[[Payload, Payload, ZoneInfo], Fact]] = {
+TRANSLATORS: Mapping[str, Callable[[Payload, Payload, Config], Fact]] = {
     "customer": customer,
     "renewal": renewal,
     "call_to_action": call_to_action,
@@ -171,7 +169,7 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
         # Only a tenant with several currencies names one beside an amount.
         only = {"CurrencyIsoCode": config.get("currency")} if config.get("currency") else {}
         record = Payload(f"Gainsight {OBJECTS[incoming.object_type]}", {**only, **body.child("record").data})
-        return [TRANSLATORS[incoming.object_type](record, body.maybe_child("labels"), zone_of(config))]
+        return [TRANSLATORS[incoming.object_type](record, body.maybe_child("labels"), config)]
     except Rejected as error:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 

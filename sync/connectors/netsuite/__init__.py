@@ -14,6 +14,7 @@ from sync.connectors.netsuite import translate as translate_module
 from sync.connectors.netsuite import verify as verify_module
 from sync.connectors.netsuite import write as write_module
 from sync.vendor.contract import Setting
+from sync.vendor.references import BILLING_SETTING, CRM_SETTINGS
 
 
 class NetSuite:
@@ -29,9 +30,25 @@ class NetSuite:
         Setting("webhook_secret", "Hint secret", sensitive=True, help="Shared with the SuiteScript that sends hints."),
         Setting("currency_ids", "Currency ids", help="ISO code = internal id, such as USD=1, EUR=2, JPY=3."),
         Setting("legal_entities", "Subsidiary codes", required=False, help="Internal id = our code, such as 1=US, 2=DE."),
+        Setting("books_of", "Books kept here", required=False, help="Our codes of the companies. Empty: of every subsidiary."),
         Setting("credit_item_id", "Item of credit memos", default="9001"),
         Setting("time_zone", "Time zone of SuiteQL", default="UTC", help="IANA name; compare one lastmodifieddate with the UI."),
         Setting("accounting_book", "Primary accounting book", default="1"),
+        *CRM_SETTINGS,
+        BILLING_SETTING,
+        Setting(
+            "contract_number_field",
+            "Field of the contract number",
+            required=False,
+            help="Of transactions: otherrefnum (NetSuite's PO number) or a custom body field. Empty: no field holds it.",
+        ),
+        Setting(
+            "order_annual_field",
+            "Recurring amount a year of a sales order",
+            required=False,
+            help="foreignamount where the order's amount is that, or a custom body field. Empty: orders do not state it.",
+        ),
+        Setting("order_term_field", "Months of a sales order", required=False, help="A custom body field."),
     )
     streams = read_module.STREAMS
     operations = write_module.OPERATIONS

@@ -69,6 +69,11 @@ DELETIONS = f"""SELECT t.recordid AS id, t.recordtype, {_stamp("t.deleteddate", 
  WHERE 1 = 1"""  # noqa: S608
 
 
+def transactions(custom_fields: list[str]) -> str:
+    """`TRANSACTIONS` with these custom body fields, whose names were checked, beside its own columns."""
+    return TRANSACTIONS.replace("SELECT t.id,", f"SELECT t.id, {''.join(f't.{name}, ' for name in custom_fields)}".rstrip(), 1)
+
+
 def window(query: str, column: str, id_column: str, since: str, after_id: int | None) -> Query:
     """The next page from `since` on: from the stamp itself at first, then strictly after (stamp, id)."""
     order = f" ORDER BY {column}, {id_column}"

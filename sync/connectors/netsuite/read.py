@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from sync.connectors.netsuite import queries
 from sync.connectors.netsuite.auth import Session
 from sync.connectors.netsuite.suiteql import all_rows, rows, rows_for
-from sync.connectors.netsuite.translate import OBJECT_TYPES, account_of
+from sync.connectors.netsuite.translate import OBJECT_TYPES, account_of, custom_fields
 from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
@@ -44,7 +44,7 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
         yield _whole(session, stream, now)
         return
     query, column, id_column = {
-        "transactions": (queries.TRANSACTIONS, "t.lastmodifieddate", "t.id"),
+        "transactions": (_query(config), "t.lastmodifieddate", "t.id"),
         "customers": (queries.CUSTOMERS, "t.lastmodifieddate", "t.id"),
         "deletions": (queries.DELETIONS, "t.deleteddate", "t.recordid"),
     }[stream]
@@ -58,6 +58,10 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
         yield Page(tuple(_items(session, stream, found)), watermark, done=not more)
         if not more or not found:
             return
+
+
+def _query(config: Config) -> str:
+    return queries.transactions(custom_fields(config))
 
 
 def _items(session: Session, stream: str, rows: list[dict[str, object]]) -> Iterator[Item]:
@@ -77,7 +81,7 @@ def _transactions(session: Session, rows: list[dict[str, object]]) -> Iterator[I
     ids = {int(Payload("SuiteQL row", row).text("id")): row for row in rows}
     to_others = rows_for(session, lambda part: queries.applications("nextdoc", part), ids)
     touched = {int(str(link["previousdoc"])) for link in to_others} - set(ids)
-    found = rows_for(session, lambda part: queries.among(queries.TRANSACTIONS, part), touched)
+    found = rows_for(session, lambda part: queries.among(_query(session.config), part), touched)
     ids |= {int(Payload("SuiteQL row", row).text("id")): row for row in found}
     to_these = rows_for(session, lambda part: queries.applications("previousdoc", part), ids)
     for identity, row in ids.items():
@@ -109,7 +113,7 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
         "customer": queries.CUSTOMERS,
         "accounting_period": queries.PERIODS,
         "legal_entity": queries.ENTITIES,
-    }.get(object_type, queries.TRANSACTIONS if object_type in _TYPES else "")
+    }.get(object_type, _query(config) if object_type in _TYPES else "")
     if not query:
         raise Misunderstood("A read of something that NetSuite does not have.", "object_unknown")
     rows = all_rows(session, queries.among(query, [int(external_id)]))

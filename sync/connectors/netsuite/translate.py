@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
+from revops.ledger.reference import Ref, Refs, refs
 from revops.money import Money, total
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
@@ -28,8 +29,9 @@ from sync.vendor.contract import (
     Reread,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.references import contract_numbered, in_billing, in_crm, own
 
-OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "subscription"}
+OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "sales_order"}
 STATUS: Mapping[str, Mapping[str, str]] = {
     "CustInvc": {"A": "open", "B": "paid", "D": "pending_approval", "E": "rejected", "V": "void"},
     "CustCred": {"A": "open", "B": "applied", "V": "void"},
@@ -49,7 +51,7 @@ DELETED_TYPES = {
     "invoice": "invoice",
     "creditmemo": "credit_memo",
     "customerpayment": "payment",
-    "salesorder": "subscription",
+    "salesorder": "sales_order",
     "customer": "customer",
 }
 OUR_KEYS = "rvo-"
@@ -57,9 +59,10 @@ OUR_KEYS = "rvo-"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What must be known of the account to read its rows: the zone of SuiteQL stamps, when the row was read (for rows that
-    have no stamp), and our codes of its subsidiaries."""
+    """What must be known of the account to read its rows: its connection, the zone of SuiteQL stamps, when the row was read (for
+    rows that have no stamp), and our codes of its subsidiaries."""
 
+    config: Config
     zone: ZoneInfo
     read_at: dt.datetime
     codes: Mapping[str, str]
@@ -93,8 +96,7 @@ def _day(row: Payload, field: str) -> dt.date | None:
     return payload.day(text, row.where(field)) if text else None
 
 
-def _refs(**found: str | None) -> dict[str, str]:
-    return {role: target for role, target in found.items() if target}
+Said = tuple[dict[str, Value], Refs]
 
 
 def transaction(body: Payload, account: Account) -> Fact:
@@ -113,13 +115,13 @@ def transaction(body: Payload, account: Account) -> Fact:
     if kind == "CustInvc":
         stamps += [stamp(link.text("nextmodified"), account.zone, link.where("nextmodified")) for link in applications]
     build = {"CustInvc": _invoice, "CustCred": _credit_memo, "CustPymt": _payment, "SalesOrd": _sales_order}[kind]
-    fields, refs = build(row, status, applications)
+    fields, pointing = build(row, status, applications, account.config)
     if kind == "SalesOrd":
         fields = {**fields, "changed_at": max(stamps)}
-    return Fact(OBJECT_TYPES[kind], own, version(max(stamps)), max(stamps), fields, refs)
+    return Fact(OBJECT_TYPES[kind], own, version(max(stamps)), max(stamps), fields, pointing)
 
 
-def _invoice(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str, Value], dict[str, str]]:
+def _invoice(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
     currency = row.text("currency")
     whole = _amount(row, "foreignamount", currency)
     settled = _amount(row, "foreignamountpaid", currency) if row.has("foreignamountpaid") else Money.zero(currency)
@@ -144,20 +146,54 @@ def _invoice(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str,
         "posting_period": row.maybe_text("postingperiod"),
         "memo": row.maybe_text("memo"),
     }
-    refs = _refs(
-        customer=row.maybe_text("entity"),
-        subscription=row.maybe_text("createdfrom"),
-        contract_number=row.maybe_text("otherrefnum"),
-        billing_invoice=row.maybe_text("externalid"),
+    return fields, refs(
+        customer=own(config, "customer", row.maybe_text("entity")),
+        sales_order=own(config, "sales_order", row.maybe_text("createdfrom")),
+        contract=_contract(row, config),
+        copy_of=in_billing(config, "invoice", row.maybe_text("externalid")),
     )
-    return fields, refs
+
+
+def _whole(row: Payload, field: str) -> int:
+    number = row.written_number(field)
+    if number != number.to_integral_value() or number < 0:
+        raise row.misunderstood(field, "a whole number")
+    return int(number)
+
+
+def _contract(row: Payload, config: Config) -> Ref | None:
+    """The contract, where the connection declares which field of a transaction holds its number."""
+    field = declared_field(config, "contract_number_field", "otherrefnum")
+    return contract_numbered(config, row.maybe_text(field)) if field else None
+
+
+_CUSTOM_FIELD = re.compile(r"custbody[a-z0-9_]{1,40}", re.ASCII)
+
+
+def declared_field(config: Config, setting: str, standard: str = "") -> str:
+    """The transaction field that a setting names: the standard one or a custom body field; empty when none is declared. Raises
+    `Misunderstood` for any other name."""
+    name = config.get(setting)
+    if name and name != standard and not _CUSTOM_FIELD.fullmatch(name):
+        raise Misunderstood(f"The setting {setting} names no field that can be read.", "setting_invalid")
+    return name
+
+
+def custom_fields(config: Config) -> list[str]:
+    """The custom body fields that the settings name, in one order, none twice."""
+    names = {
+        declared_field(config, "contract_number_field", "otherrefnum"),
+        declared_field(config, "order_annual_field", "foreignamount"),
+        declared_field(config, "order_term_field"),
+    }
+    return sorted(name for name in names if _CUSTOM_FIELD.fullmatch(name))
 
 
 def _applied(links: list[Payload], currency: str) -> Money:
     return total((_amount(link, "foreignamount", currency) for link in links), currency)
 
 
-def _credit_memo(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str, Value], dict[str, str]]:
+def _credit_memo(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
     currency = row.text("currency")
     whole = _amount(row, "foreignamount", currency)
     applied = Money.zero(currency) if status == "void" else _applied(links, currency)
@@ -172,21 +208,22 @@ def _credit_memo(row: Payload, status: str, links: list[Payload]) -> tuple[dict[
         "memo": row.maybe_text("memo"),
     }
     key = row.maybe_text("externalid") or ""
-    refs = _refs(
-        customer=row.maybe_text("entity"),
-        invoice=row.maybe_text("createdfrom") or _only_invoice(links),
-        change=key if key.startswith(OUR_KEYS) else None,
-        billing_credit_memo=key if key and not key.startswith(OUR_KEYS) else None,
+    created_from = own(config, "invoice", row.maybe_text("createdfrom"))
+    ours = key.startswith(OUR_KEYS)
+    return fields, refs(
+        customer=own(config, "customer", row.maybe_text("entity")),
+        invoice=created_from or _applied_to(links, config),
+        change=Ref.posting(key) if ours else None,
+        copy_of=None if ours else in_billing(config, "credit_memo", key),
     )
-    return fields, refs
 
 
-def _only_invoice(links: list[Payload]) -> str | None:
-    invoices = {link.text("previousdoc") for link in links}
-    return invoices.pop() if len(invoices) == 1 else None
+def _applied_to(links: list[Payload], config: Config) -> list[Ref]:
+    """Every invoice that a credit memo or a payment is applied to."""
+    return [Ref(config.slug, "invoice", link.text("previousdoc")) for link in links]
 
 
-def _payment(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str, Value], dict[str, str]]:
+def _payment(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
     currency = row.text("currency")
     fields: dict[str, Value] = {
         "number": row.maybe_text("tranid"),
@@ -194,23 +231,33 @@ def _payment(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str,
         "amount": _amount(row, "foreignamount", currency),
         "paid_on": _day(row, "trandate"),
     }
-    refs = _refs(customer=row.maybe_text("entity"), invoice=_only_invoice(links), billing_payment=row.maybe_text("externalid"))
-    return fields, refs
-
-
-def _sales_order(row: Payload, status: str, links: list[Payload]) -> tuple[dict[str, Value], dict[str, str]]:
-    del links
-    fields: dict[str, Value] = {
-        "status": status,
-        "started_on": _day(row, "trandate"),
-        "annual_amount": _amount(row, "foreignamount", row.text("currency")),
-    }
-    refs = _refs(
-        customer=row.maybe_text("entity"),
-        contract_number=row.maybe_text("otherrefnum"),
-        billing_subscription=row.maybe_text("externalid"),
+    return fields, refs(
+        customer=own(config, "customer", row.maybe_text("entity")),
+        invoice=_applied_to(links, config),
+        copy_of=in_billing(config, "payment", row.maybe_text("externalid")),
     )
-    return fields, refs
+
+
+def _sales_order(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
+    del links
+    currency = row.text("currency")
+    annual = declared_field(config, "order_annual_field", "foreignamount")
+    term = declared_field(config, "order_term_field")
+    fields: dict[str, Value] = {
+        "number": row.maybe_text("tranid"),
+        "status": status,
+        "ordered_on": _day(row, "trandate"),
+        "total": _amount(row, "foreignamount", currency),
+    }
+    if term:
+        fields["term_months"] = _whole(row, term) if row.has(term) else None
+    if annual:
+        fields["annual_amount"] = _amount(row, annual, currency) if row.has(annual) else None
+    return fields, refs(
+        customer=own(config, "customer", row.maybe_text("entity")),
+        contract=_contract(row, config),
+        subscription=in_billing(config, "subscription", row.maybe_text("externalid")),
+    )
 
 
 def customer(body: Payload, account: Account) -> Fact:
@@ -224,14 +271,14 @@ def customer(body: Payload, account: Account) -> Fact:
         "status": "inactive" if _flag(row, "isinactive") else "active",
         "balance": _balance(row, currency),
     }
-    refs = _refs(crm_account=_crm_account(row))
-    return Fact("customer", row.text("id"), version(at), at, fields, refs)
+    same_as = _same_customer(row, account.config)
+    return Fact("customer", row.text("id"), version(at), at, fields, refs(same_as=same_as))
 
 
-def _crm_account(row: Payload) -> str | None:
-    """The CRM's id of the customer; None for some other system's id: the customer stays unlinked until a person links it."""
+def _same_customer(row: Payload, config: Config) -> Ref | None:
+    """The CRM's customer; None for some other system's id: the customer stays unlinked until a person links it."""
     try:
-        return payload.salesforce_id(row.maybe_text("externalid") or "", row.where("externalid"))
+        return in_crm(config, "customer", row.maybe_text("externalid"), row.where("externalid"))
     except Misunderstood:
         return None
 
@@ -270,11 +317,10 @@ def accounting_period(body: Payload, account: Account) -> Fact:
 def legal_entity(body: Payload, account: Account) -> Fact:
     row = Payload("NetSuite subsidiary", body.child("row").data)
     at = _listed_at(row, account)
-    fields: dict[str, Value] = {
-        "name": row.text("name"),
-        "currency": row.text("currency"),
-        "code": _code(row, "id", account) or row.text("id"),
-    }
+    code = _code(row, "id", account) or row.text("id")
+    fields: dict[str, Value] = {"name": row.text("name"), "currency": row.text("currency"), "code": code}
+    if books := account.config.get("books_of"):
+        fields["keeps_books"] = code in re.split(r"[,;\s]+", books.strip())
     return Fact("legal_entity", row.text("id"), version(at), at, fields)
 
 
@@ -353,7 +399,7 @@ def account_of(config: Config, read_at: dt.datetime = NEVER) -> Account:
         zone = ZoneInfo(config.get("time_zone", "UTC"))
     except (ZoneInfoNotFoundError, ValueError):
         raise Misunderstood("The connection's time zone is no IANA name.", "setting_invalid") from None
-    return Account(zone, read_at, pairs(config.get("legal_entities")))
+    return Account(config, zone, read_at, pairs(config.get("legal_entities")))
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -30,6 +30,15 @@ class Salesforce:
         Setting("api_version", "API version", default="67.0"),
         Setting("currency", "Currency", required=False, help="Only for orgs without multiple currencies: their one."),
         Setting("legal_entity_field", "Field of the legal entity", required=False, default="Legal_Entity__c"),
+        Setting(
+            "same_customer_connection", "Other CRM", required=False, help="Slug of the connection whose ids the next field holds."
+        ),
+        Setting(
+            "same_customer_field",
+            "Field of the other CRM's id",
+            required=False,
+            help="An account that has a value here is that customer of the other connection, and makes no account of its own.",
+        ),
         Setting("renewal_types", "Opportunity types that are renewals", default="Renewal", help="Separated by ;"),
     )
     streams = read_module.STREAMS

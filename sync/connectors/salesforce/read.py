@@ -73,11 +73,11 @@ def check(client: Client, config: Config) -> str:
 def _query(client: Client, config: Config, object_type: str, where: str) -> Response:
     name, fields = OBJECTS[object_type]
     extra = [] if config.get("currency") else ["CurrencyIsoCode"]
-    entity = config.get("legal_entity_field", "Legal_Entity__c")
-    if object_type == "customer" and entity:
-        if not _FIELD.fullmatch(entity):
-            raise Refused("The field of the legal entity is no Salesforce field name.", "setting_invalid")
-        extra.append(entity)
+    if object_type == "customer":
+        declared = [config.get("legal_entity_field", "Legal_Entity__c"), config.get("same_customer_field")]
+        if any(name and not _FIELD.fullmatch(name) for name in declared):
+            raise Refused("A declared field of the account is no Salesforce field name.", "setting_invalid")
+        extra += [name for name in declared if name]
     soql = f"SELECT {', '.join([*_COMMON, *fields, *extra])} FROM {name} WHERE {where}"  # noqa: S608 - values are checked
     answer = get(client, config, f"/services/data/v{version(config)}/queryAll", {"q": soql})
     if answer.status != 200:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
+from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.money import Money
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
@@ -17,6 +18,7 @@ from sync.vendor.contract import (
     Reread,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.references import own
 
 CONTRACT_STATUS = {"Draft": "draft", "InApproval": "in_approval", "Activated": "activated"}
 
@@ -44,13 +46,13 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
     identity = payload.salesforce_id(row.text("Id"), row.where("Id"))
     deleted = row.flag("IsDeleted")
     try:
-        fields, refs = ({}, {}) if deleted else translator(row, config)
-        return [Fact(incoming.object_type, identity, iso(at), at, fields, refs, deleted)]
+        fields, pointing = ({}, NO_REFS) if deleted else translator(row, config)
+        return [Fact(incoming.object_type, identity, iso(at), at, fields, pointing, deleted)]
     except Rejected as error:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
 
-Said = tuple[dict[str, Value], dict[str, str]]
+Said = tuple[dict[str, Value], Refs]
 
 
 def _customer(row: Payload, config: Config) -> Said:
@@ -62,7 +64,7 @@ def _customer(row: Payload, config: Config) -> Said:
         "status": kind.lower() if kind else None,
         "owner_name": row.maybe_child("Owner").maybe_text("Name"),
     }
-    return fields, {"crm_account": payload.salesforce_id(row.text("Id"), row.where("Id"))}
+    return fields, refs(same_as=_other_customer(row, config))
 
 
 def _contract(row: Payload, config: Config) -> Said:
@@ -75,7 +77,7 @@ def _contract(row: Payload, config: Config) -> Said:
         "activated_at": stamp(row, "ActivatedDate") if row.has("ActivatedDate") else None,
         "currency": _currency(row, config),
     }
-    return fields, _refs(row, customer="AccountId")
+    return fields, refs(customer=_reference(row, config, "customer", "AccountId"))
 
 
 def _opportunity(row: Payload, config: Config) -> Said:
@@ -91,7 +93,9 @@ def _opportunity(row: Payload, config: Config) -> Said:
         "amount": _money(row, config) if amount is not None else None,
         "close_on": _day(row, "CloseDate"),
     }
-    return fields, _refs(row, customer="AccountId", contract="ContractId")
+    return fields, refs(
+        customer=_reference(row, config, "customer", "AccountId"), contract=_reference(row, config, "contract", "ContractId")
+    )
 
 
 _TRANSLATORS: Mapping[str, Callable[[Payload, Config], Said]] = {
@@ -113,9 +117,16 @@ def _day(row: Payload, field: str) -> dt.date | None:
     return payload.day(row.text(field), row.where(field)) if row.has(field) else None
 
 
-def _refs(row: Payload, **fields: str) -> dict[str, str]:
-    found = {role: row.maybe_text(field) for role, field in fields.items()}
-    return {role: payload.salesforce_id(value, row.where(fields[role])) for role, value in found.items() if value}
+def _reference(row: Payload, config: Config, object_type: str, field: str) -> Ref | None:
+    value = row.maybe_text(field)
+    return own(config, object_type, payload.salesforce_id(value, row.where(field))) if value else None
+
+
+def _other_customer(row: Payload, config: Config) -> Ref | None:
+    """The customer of another connection that this account says it is, where the connection declares field and connection."""
+    slug, field = config.get("same_customer_connection"), config.get("same_customer_field")
+    value = row.maybe_text(field) if slug and field else None
+    return Ref(slug, "customer", value) if value else None
 
 
 def stamp(row: Payload, field: str) -> dt.datetime:

@@ -13,6 +13,7 @@ from sync.connectors.stripe import read as read_module
 from sync.connectors.stripe import translate as translate_module
 from sync.connectors.stripe import verify as verify_module
 from sync.vendor.contract import Call, Client, Config, Operation, Receipt, Refused, Setting
+from sync.vendor.references import CRM_SETTINGS
 
 
 class Stripe:
@@ -31,6 +32,20 @@ class Stripe:
         ),
         Setting("mode", "Mode", default="test", help="test or live. Events of the other mode are refused."),
         Setting("account", "Account id", required=False, help="acct_..., when events of connected accounts may come in."),
+        *CRM_SETTINGS,
+        Setting(
+            "crm_id_key",
+            "Metadata key of the CRM's id",
+            required=False,
+            default="salesforce_account_id",
+            help="Under which key of a customer's metadata the CRM's id of the customer stands.",
+        ),
+        Setting(
+            "contract_number_key",
+            "Metadata key of the contract number",
+            required=False,
+            help="Of subscriptions and invoices. Empty: no metadata holds a contract number.",
+        ),
     )
     streams = read_module.STREAMS
     operations: tuple[Operation, ...] = ()

@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
+from revops.ledger.reference import NO_REFS, Refs, refs
 from revops.money import Money
 from sync.connectors.stripe.minor_units import amount, currency_of, exponent, to_money
 from sync.vendor import fields as payload
@@ -27,6 +28,7 @@ from sync.vendor.contract import (
     Reread,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.references import contract_numbered, in_crm, own
 
 SUBSCRIPTION_STATUS = {
     "incomplete": "incomplete",
@@ -94,10 +96,6 @@ def reference(body: Payload, field: str) -> str | None:
     return body.maybe_text(field)
 
 
-def _refs(**found: str | None) -> dict[str, str]:
-    return {role: target for role, target in found.items() if target}
-
-
 def _true_since(body: Payload, said: Said) -> dt.datetime:
     """Since when it has been so: an event says it; of what we read, the latest of the stamps that the object carries."""
     if not said.is_read or said.deleted:
@@ -112,7 +110,7 @@ def _fact(
     body: Payload,
     said: Said,
     fields: Mapping[str, Value],
-    refs: Mapping[str, str],
+    refs: Refs,
     *,
     kind: str,
     status: str = "",
@@ -131,12 +129,12 @@ def _fact(
     )
 
 
-def customer(body: Payload, said: Said) -> Fact:
+def customer(body: Payload, said: Said, config: Config) -> Fact:
     if body.data.get("deleted") is True:  # what a read of an erased customer answers: nothing but its id
         gone = replace(said, deleted=True)
-        return _fact(body, gone, {}, {}, kind="customer")
+        return _fact(body, gone, {}, NO_REFS, kind="customer")
     metadata = body.maybe_child("metadata")
-    account = metadata.maybe_text("salesforce_account_id")
+    crm_key = config.get("crm_id_key", "salesforce_account_id")
     balance, currency = body.whole("balance"), body.maybe_text("currency")
     code = currency.upper() if currency else None
     fields: dict[str, Value] = {
@@ -147,12 +145,11 @@ def customer(body: Payload, said: Said) -> Fact:
         "delinquent": body.flag("delinquent") if body.has("delinquent") else None,
         "balance": to_money(balance, code, body.where("balance")) if code else None,
     }
-    where = metadata.where("salesforce_account_id")
-    refs = _refs(crm_account=payload.salesforce_id(account, where) if account else None)
-    return _fact(body, said, fields, refs, kind="customer")
+    same_as = in_crm(config, "customer", metadata.maybe_text(crm_key), metadata.where(crm_key))
+    return _fact(body, said, fields, refs(same_as=same_as), kind="customer")
 
 
-def subscription(body: Payload, said: Said) -> Fact | Reread:
+def subscription(body: Payload, said: Said, config: Config) -> Fact | Reread:
     items = body.child("items")
     if items.data.get("has_more") is True:
         return Reread("subscription", body.text("id"))
@@ -178,10 +175,19 @@ def subscription(body: Payload, said: Said) -> Fact | Reread:
     changed_at = _changed_at(body, parts, said)
     if changed_at is not None:
         fields["changed_at"] = changed_at
-    refs = _refs(customer=reference(body, "customer"), contract_number=body.maybe_child("metadata").maybe_text("contract_number"))
+    pointing = refs(
+        customer=own(config, "customer", reference(body, "customer")),
+        contract=contract_numbered(config, _contract_number(body.maybe_child("metadata"), config)),
+    )
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
     kept = replace(said, deleted=False)
-    return _fact(body, kept, fields, refs, kind="subscription", status=status)
+    return _fact(body, kept, fields, pointing, kind="subscription", status=status)
+
+
+def _contract_number(metadata: Payload, config: Config) -> str | None:
+    """The contract number, where the connection declares under which key of the metadata it stands."""
+    key = config.get("contract_number_key")
+    return metadata.maybe_text(key) if key else None
 
 
 def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime | None:
@@ -226,7 +232,7 @@ def _annual(items: list[Payload], currency: str, where: str) -> Money | None:
     return payload.rounded_money(total, currency, where)
 
 
-def invoice(body: Payload, said: Said) -> Fact | Reread:
+def invoice(body: Payload, said: Said, config: Config) -> Fact | Reread:
     lines = body.child("lines")
     if lines.data.get("has_more") is True and not said.deleted:
         return Reread("invoice", body.text("id"))
@@ -256,16 +262,16 @@ def invoice(body: Payload, said: Said) -> Fact | Reread:
         "proration_items": tuple(sorted({item for line in lines.children("data") if (item := _invoice_item(line))})),
         "memo": body.maybe_text("description"),
     }
-    number = parent.maybe_child("metadata").maybe_text("contract_number")
-    refs = _refs(
-        customer=reference(body, "customer"),
-        subscription=reference(parent, "subscription"),
-        contract_number=number or body.maybe_child("metadata").maybe_text("contract_number"),
+    number = _contract_number(parent.maybe_child("metadata"), config)
+    pointing = refs(
+        customer=own(config, "customer", reference(body, "customer")),
+        subscription=own(config, "subscription", reference(parent, "subscription")),
+        contract=contract_numbered(config, number or _contract_number(body.maybe_child("metadata"), config)),
     )
     parts = list(lines.children("data"))
     settled = body.whole("amount_paid") + credited
     progress = len(parts) if status == "draft" else settled * 999 // max(1, abs(body.whole("total")))
-    return _fact(body, said, fields, refs, kind="invoice", status=status, progress=progress)
+    return _fact(body, said, fields, pointing, kind="invoice", status=status, progress=progress)
 
 
 def _invoice_item(line: Payload) -> str | None:
@@ -277,7 +283,7 @@ def _invoice_item(line: Payload) -> str | None:
     return None
 
 
-def proration(body: Payload, said: Said) -> Fact:
+def proration(body: Payload, said: Said, config: Config) -> Fact:
     currency = currency_of(body)
     period = body.child("period")
     fields: dict[str, Value] = {
@@ -287,15 +293,16 @@ def proration(body: Payload, said: Said) -> Fact:
         "period_end_at": period.epoch("end"),
         "is_proration": body.flag("proration"),
     }
-    refs = _refs(
-        customer=reference(body, "customer"),
-        subscription=reference(body.maybe_child("parent").maybe_child("subscription_details"), "subscription"),
-        invoice=reference(body, "invoice"),
+    details = body.maybe_child("parent").maybe_child("subscription_details")
+    pointing = refs(
+        customer=own(config, "customer", reference(body, "customer")),
+        subscription=own(config, "subscription", reference(details, "subscription")),
+        invoice=own(config, "invoice", reference(body, "invoice")),
     )
-    return _fact(body, said, fields, refs, kind="proration")
+    return _fact(body, said, fields, pointing, kind="proration")
 
 
-def payment(body: Payload, said: Said) -> Fact:
+def payment(body: Payload, said: Said, config: Config) -> Fact:
     """An invoice payment, known by the payment intent (or charge, or record) that the other systems name."""
     currency = currency_of(body)
     made_by = body.child("payment")
@@ -310,12 +317,12 @@ def payment(body: Payload, said: Said) -> Fact:
         "amount": amount(body, "amount_paid" if body.has("amount_paid") else "amount_requested", currency),
         "paid_on": paid_at.date() if paid_at else None,
     }
-    refs = _refs(invoice=reference(body, "invoice"), billing_payment=external_id)
+    pointing = refs(invoice=own(config, "invoice", reference(body, "invoice")))
     known_as = Payload(body.name, {**body.data, "id": external_id})
-    return _fact(known_as, said, fields, refs, kind="payment", status=status)
+    return _fact(known_as, said, fields, pointing, kind="payment", status=status)
 
 
-def credit_note(body: Payload, said: Said) -> Fact:
+def credit_note(body: Payload, said: Said, config: Config) -> Fact:
     currency = currency_of(body)
     status = body.choice("status", CREDIT_NOTE_STATUS)
     total = amount(body, "total", currency)
@@ -330,11 +337,13 @@ def credit_note(body: Payload, said: Said) -> Fact:
         "reason": body.maybe_text("reason"),
         "memo": body.maybe_text("memo"),
     }
-    refs = _refs(customer=reference(body, "customer"), invoice=reference(body, "invoice"))
-    return _fact(body, said, fields, refs, kind="credit_memo", status=status)
+    pointing = refs(
+        customer=own(config, "customer", reference(body, "customer")), invoice=own(config, "invoice", reference(body, "invoice"))
+    )
+    return _fact(body, said, fields, pointing, kind="credit_memo", status=status)
 
 
-TRANSLATORS: Mapping[str, Callable[[Payload, Said], Fact | Reread]] = {
+TRANSLATORS: Mapping[str, Callable[[Payload, Said, Config], Fact | Reread]] = {
     "customer": customer,
     "subscription": subscription,
     "invoice": invoice,
@@ -384,7 +393,7 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
     body = Payload("body", payload.message(incoming.body))
     try:
         if incoming.kind == "read":
-            return [_from_read(body, incoming)]
+            return [_from_read(body, incoming, config)]
         if body.data.get("object") == "v2.core.event":
             return [_from_thin(Payload("event", body.data))]
         return [_from_event(Payload("event", body.data), config)]
@@ -392,12 +401,12 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
 
-def _from_read(body: Payload, incoming: Incoming) -> Fact | Reread:
+def _from_read(body: Payload, incoming: Incoming, config: Config) -> Fact | Reread:
     name = COLLECTIONS.get(incoming.object_type, ("", ""))[1]
     if not name:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
     at = body.epoch("read_at") if body.has("read_at") else incoming.received_at
-    return TRANSLATORS[name](Payload(f"Stripe {name}", body.child("object").data), Said(at, is_read=True))
+    return TRANSLATORS[name](Payload(f"Stripe {name}", body.child("object").data), Said(at, is_read=True), config)
 
 
 def _from_event(event: Payload, config: Config) -> Fact | Reread:
@@ -420,7 +429,7 @@ def _from_event(event: Payload, config: Config) -> Fact | Reread:
         changed=frozenset(data.maybe_child("previous_attributes").data) if event_type.endswith("updated") else None,
         is_creation=event_type.endswith(".created"),
     )
-    return TRANSLATORS[name](Payload(f"Stripe {name}", found.data), said)
+    return TRANSLATORS[name](Payload(f"Stripe {name}", found.data), said, config)
 
 
 def _from_thin(event: Payload) -> Reread:

@@ -19,21 +19,23 @@ from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, roles_that, visible_to
 from revops.errors import Missing, Rejected, RevOpsError
+from revops.keyset import Keyset
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.logs import MASK, masked
 from revops.people.models import User
+from revops.web.addresses import add_subject, href
 from revops.web.case_context import trace_base
 from revops.web.formatting import count_text
 from revops.web.fresh import fresh_strip
 from revops.web.navigation import Section, add_section
 from revops.web.offers import Holders
+from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, one, signed_in
 from sync.connections import change_connection, connector_of
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.surface.pages.replays import FILTERS, cancel, filtered, last_replay, preview_replay, progress, recent_runs, replay_now
 
-PAGE_SIZE = 50
 BODY_SHOWN_MAX = 200_000
 _MARKED_NUMBER = re.compile(r'"\\u0000([-+0-9.eE]+)"')
 
@@ -52,24 +54,20 @@ def deliveries_page(request: HttpRequest) -> HttpResponse:
     require(user, "see_deliveries")
     given = _given(request)
     rows = filtered(user, given)
-    before = request.GET.get("before", "")
-    page_rows = rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows
-    page = list(page_rows.defer("body").select_related("connection__system").order_by("-id")[: PAGE_SIZE + 1])
-    more, page = len(page) > PAGE_SIZE, page[:PAGE_SIZE]
+    page = Keyset().page(rows.defer("body").select_related("connection__system"), **cursors_in(request))
     context = {
         "page": "deliveries",
         "section": "deliveries",
         "given": given,
-        "rows": page,
+        "rows": page.rows,
         "query": _query(given),
-        "older": page[-1].pk if more else 0,
-        "paged": bool(before),
+        "pager": pager(request, page),
         "tabs": _tabs(user, given),
         "connections": list(Connection.objects.select_related("system").order_by("system_id")),
         "chips": _chips(given),
         "narrowed": any(given[name] for name in FILTERS if name != "state"),
         "may_replay": may(user, "replay_delivery"),
-        "anything": bool(page) or visible_to(user, Delivery).exists(),
+        "anything": bool(page.rows) or visible_to(user, Delivery).exists(),
     }
     return render(request, "sync/deliveries.html", context)
 
@@ -223,7 +221,7 @@ def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
     if not reason:
         raise Rejected("reason_missing", "Say why: it stays in the log.", field="reason")
     change_connection(slug, posting_enabled=on, reason=reason, acting_user=user)
-    return back(request, "/connections/", f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
+    return back(request, href("sync:connections"), f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
 
 
 def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.datetime) -> dict[str, Any]:
@@ -252,9 +250,13 @@ def _dead_letters(_user: User) -> int:
     return Delivery.objects.filter(state=DeliveryState.QUARANTINED).order_by()[:1001].count()
 
 
-add_section(Section("deliveries", "Deliveries", "deliveries", "see_deliveries", 40, _dead_letters))
-add_section(Section("connections", "Connections", "connections", "see_connections", 70))
+add_section(Section("deliveries", "Deliveries", "sync:deliveries", "see_deliveries", 40, _dead_letters))
+add_section(Section("connections", "Connections", "sync:connections", "see_connections", 70))
 
+add_subject("delivery", "sync:delivery")
+add_subject("replay", "sync:replay-run")
+
+app_name = "sync"
 urlpatterns = [
     path("deliveries/", deliveries_page, name="deliveries"),
     path("deliveries/dead/", dead_letters_page, name="dead-letters"),

@@ -14,8 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from revops.access.rules import may, require, visible_to
 from revops.accounts.models import Account
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
-from revops.ledger.facts import SHAPES
+from revops.ledger.types import TYPES
+from revops.parameters import row_id
 from revops.people.models import User
+from revops.web.addresses import href
 from revops.web.formatting import plural
 from revops.web.requests import back, one, signed_in
 from sync.applying.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
@@ -40,7 +42,7 @@ def filtered(user: User, values: dict[str, str]) -> QuerySet[Delivery]:
 
 def _selection(request: HttpRequest, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:
     """The deliveries that a form names: by id, or by the filter of a group. At most `REPLAY_MAX`, oldest first."""
-    ids = [int(key) for key in request.POST.getlist("delivery")[:REPLAY_MAX] if key.isdecimal() and len(key) < 19]
+    ids = [key for text in request.POST.getlist("delivery")[:REPLAY_MAX] if (key := row_id(text)) is not None]
     rows = visible_to(user, Delivery).exclude(state=DeliveryState.PENDING)
     if ids:
         return rows.filter(pk__in=ids), {"ids": ids, "query": ""}
@@ -81,7 +83,7 @@ def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str)
         "impact": impact,
         "chosen": chosen,
         "problem": problem,
-        "arrivals": [(SHAPES[kind].label if kind in SHAPES else kind, words.get(how, how), n) for (kind, how), n in lines],
+        "arrivals": [(TYPES.label(kind), words.get(how, how), n) for (kind, how), n in lines],
         "refused": sorted(impact.refused.items()) if impact else [],
         "ignored": sorted(impact.ignored.items()) if impact else [],
         "accounts": accounts,
@@ -109,7 +111,7 @@ def replay_now(request: HttpRequest) -> HttpResponse:
     except RevOpsError as error:
         return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
     request.session["replay"] = run.pk
-    return back(request, f"/deliveries/replays/{run.pk}/", f"{plural(count, 'delivery', 'deliveries')} put back to the start")
+    return back(request, href("sync:replay-run", run.pk), f"{plural(count, 'delivery', 'deliveries')} put back to the start")
 
 
 @require_safe
@@ -118,7 +120,7 @@ def last_replay(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, "see_deliveries")
     run = Replay.objects.filter(pk=int(request.session.get("replay", 0))).first()
-    return _progress(request, user, run) if run is not None else redirect("deliveries")
+    return _progress(request, user, run) if run is not None else redirect("sync:deliveries")
 
 
 @require_safe
@@ -164,7 +166,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
         run.refresh_from_db()
         return _progress(request, user, run, error.message, http_status(error))
     words = f"Replay {run.pk} is stopped: {plural(taken, 'delivery is', 'deliveries are')} what they were"
-    return back(request, f"/deliveries/replays/{run.pk}/", words)
+    return back(request, href("sync:replay-run", run.pk), words)
 
 
 def recent_runs() -> list[dict[str, Any]]:

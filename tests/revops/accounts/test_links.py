@@ -45,7 +45,7 @@ def systems() -> None:
     SourceSystem.objects.filter(slug="stripe").delete()
     connections.connect(
         slug="stripe", vendor="stripe", base_url="https://api.stripe.com", acting_user=System("tests"),
-        values={"api_key": API_KEY, "webhook_secret": SECRET},
+        values={"api_key": API_KEY, "webhook_secret": SECRET, "crm_connection": "salesforce"},
     )  # fmt: skip
 
 
@@ -67,7 +67,8 @@ def crm_says(account_id: str, name: str = "Halden", **more: Any) -> None:
 
 def account_of(customer: str, system: str = "stripe") -> str | None:
     row = SourceRecord.objects.select_related("account").get(system=system, object_type="customer", external_id=customer)
-    return row.account.crm_account if row.account is not None else None
+    made = AccountLink.objects.filter(account=row.account, system="salesforce", basis="made").first()
+    return made.customer_id if made is not None else None
 
 
 @pytest.mark.parametrize("carried", [LONG, SHORT], ids=["18 characters", "15 characters"])
@@ -81,7 +82,7 @@ def test_either_length_of_the_id_finds_the_account(carried: str, crm_first: bool
         crm_says(LONG)
     assert account_of("cus_1") == LONG
     link = AccountLink.objects.get(system="stripe")
-    assert (link.account.crm_account, link.basis) == (LONG, "reference")
+    assert (link.account, link.basis) == (world.account_of(LONG), "reference")
 
 
 def test_ids_that_differ_in_case_alone_are_two_accounts() -> None:
@@ -121,14 +122,14 @@ def test_several_customers_of_one_system_are_one_account() -> None:
     for customer in ("cus_1", "cus_2", "cus_3"):
         stripe_says(customer, SHORT)
     assert Account.objects.count() == 1
-    assert AccountLink.objects.filter(system="stripe", account__crm_account=LONG).count() == 3
+    assert AccountLink.objects.filter(system="stripe", account=world.account_of(LONG)).count() == 3
 
 
 def test_the_same_number_in_two_systems_is_two_customers() -> None:
     crm_says(LONG)
     crm_says(OTHER_CASE, "Somebody else")
     stripe_says("50", LONG)
-    world.say("netsuite", world.fact("customer", "50", {"crm_account": OTHER_CASE}, name="Somebody else"))
+    world.say("netsuite", world.fact("customer", "50", world.same_as(OTHER_CASE), name="Somebody else"))
     assert (account_of("50"), account_of("50", "netsuite")) == (LONG, OTHER_CASE)
 
 
@@ -138,7 +139,7 @@ def test_the_same_number_in_two_systems_is_two_customers() -> None:
 def bill(total: str) -> None:
     money = Money(Decimal(total), "USD")
     world.say("stripe", world.fact(
-        "invoice", "in_700", {"customer": "cus_1"}, number="A-1", status="open", total=money, credited=Money.zero("USD"),
+        "invoice", "in_700", {"customer": "stripe:cus_1"}, number="A-1", status="open", total=money, credited=Money.zero("USD"),
         finalized_at=world.days_ago(5),
     ))  # fmt: skip
 
@@ -148,15 +149,15 @@ def test_two_accounts_that_the_crm_merged_become_one_as_their_customers_move() -
     crm_says(LONG, "Winner")
     crm_says(OTHER_CASE, "Loser")
     stripe_says("cus_1", OTHER_CASE)
-    world.say("netsuite", world.fact("customer", world.CUSTOMER, {"crm_account": OTHER_CASE}, name="Loser"))
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(OTHER_CASE), name="Loser"))
     bill("1000.00")
     world.say("netsuite", world.period(), world.entered(world.usd("1120.00")))
     world.look()
-    loser, winner = (Account.objects.get(crm_account=key) for key in (OTHER_CASE, LONG))
+    loser, winner = (world.account_of(key) for key in (OTHER_CASE, LONG))
     assert ExceptionCase.objects.get(status="open").account == loser
     world.say("salesforce", world.fact("customer", OTHER_CASE, deleted=True, name="Loser"))
     stripe_says("cus_1", LONG)
-    world.say("netsuite", world.fact("customer", world.CUSTOMER, {"crm_account": LONG}, name="Winner"))
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(LONG), name="Winner"))
     moved = SourceRecord.objects.filter(system__in=("stripe", "netsuite"), object_type__in=("customer", "invoice"))
     assert set(moved.values_list("account", flat=True)) == {winner.pk}
     world.look()
@@ -170,7 +171,7 @@ def test_a_person_overrules_a_reference_and_stays_right() -> None:
     cleo = world.person("cleo", "cs_analyst")
     crm_says(LONG)
     crm_says(OTHER_CASE, "Somebody else")
-    other = Account.objects.get(crm_account=OTHER_CASE)
+    other = world.account_of(OTHER_CASE)
     stripe_says("cus_1", LONG)
     unlink_customer(system="stripe", customer_id="cus_1", reason="Another company", acting_user=cleo, now=world.now())
     stripe_says("cus_1", LONG)
@@ -178,7 +179,7 @@ def test_a_person_overrules_a_reference_and_stays_right() -> None:
     link_customer(system="stripe", customer_id="cus_1", account=other, reason="VAT id", acting_user=cleo, now=world.now())
     stripe_says("cus_1", LONG)
     assert account_of("cus_1") == OTHER_CASE
-    first = Account.objects.get(crm_account=LONG)
+    first = world.account_of(LONG)
     with pytest.raises(Conflict, match="linked to Somebody else"):
         link_customer(system="stripe", customer_id="cus_1", account=first, reason="x", acting_user=cleo, now=world.now())
 

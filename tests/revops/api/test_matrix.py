@@ -64,7 +64,7 @@ UNPOSTED = {
     "v1/change-plans/<int:key>/finish/": "nothing_missing",
     "v1/change-plans/<int:key>/reverse/": "nothing_to_reverse",
 }
-"""What those who may are told of the company's plan, which is not posted. `tests/sync/test_partly_posted.py` goes the whole way."""
+"""What those who may are told: the company's plan is not posted. `tests/sync/test_partly_posted.py` goes the whole way."""
 
 
 def patterns(under: URLResolver, prefix: str = "") -> Iterator[str]:

@@ -135,7 +135,7 @@ def test_i25_moved_facts_void_the_plan_and_say_what_moved(ana: User, pat: User, 
 
 def test_i25_a_new_credit_memo_on_the_invoice_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
-    refs = {"customer": world.CUSTOMER, "invoice": world.INVOICE}
+    refs = {"customer": f"netsuite:{world.CUSTOMER}", "invoice": f"netsuite:{world.INVOICE}"}
     world.say("netsuite", world.fact("credit_memo", "90", refs, status="applied", total=usd("5.00"), applied=usd("5.00")))
     assert sign(plan, pat).state == PlanState.VOID
 
@@ -189,7 +189,8 @@ def test_i27_a_maker_who_left_before_release_voids_the_plan(ana: User, pat: User
 
 
 def second_invoice(case: ExceptionCase) -> ExceptionCase:
-    world.say("stripe", world.fact("invoice", "in_701", {"customer": "cus_1"}, number="A-2", status="open", total=usd("1000.00"),
+    world.say("stripe", world.fact("invoice", "in_701", {"customer": "stripe:cus_1"}, number="A-2", status="open",
+        total=usd("1000.00"),
                                    credited=usd("0.00"), finalized_at=world.days_ago(5)))  # fmt: skip
     world.say("netsuite", world.entered(usd("41120.00"), key="701", of="in_701"))
     world.look()

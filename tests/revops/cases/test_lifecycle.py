@@ -22,6 +22,7 @@ from revops.ledger.models import SourceSystem
 from revops.ledger.record import Statement, record
 from revops.money import Money
 from tests import guards
+from tests.pointing import pointing
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def at(hours: float) -> dt.datetime:
 
 
 def fact(kind: str, key: str, hours: float, refs: dict[str, str] | None = None, **fields: Value) -> Fact:
-    return Fact(kind, key, f"{at(hours):%Y%m%d%H%M%S}", at(hours), fields, refs or {})
+    return Fact(kind, key, f"{at(hours):%Y%m%d%H%M%S}", at(hours), fields, pointing(kind, refs))
 
 
 def say(*statements: tuple[str, Fact], now: dt.datetime) -> None:
@@ -64,9 +65,9 @@ def usd(amount: str) -> Money:
 
 CUSTOMERS = [
     ("crm", fact("customer", CRM_ID, 0, name="Halden", currency="USD")),
-    ("billing", fact("customer", "cus_1", 0, {"crm_account": CRM_ID}, name="Halden")),
-    ("erp", fact("customer", "9", 0, {"crm_account": CRM_ID}, name="Halden")),
-    ("customer_success", fact("customer", "1P02", 0, {"crm_account": CRM_ID}, name="Halden")),
+    ("billing", fact("customer", "cus_1", 0, {"same_as": f"crm:{CRM_ID}"}, name="Halden")),
+    ("erp", fact("customer", "9", 0, {"same_as": f"crm:{CRM_ID}"}, name="Halden")),
+    ("customer_success", fact("customer", "1P02", 0, {"same_as": f"crm:{CRM_ID}"}, name="Halden")),
 ]
 
 
@@ -77,7 +78,7 @@ def billed(hours: float, total: str, finalized: float = 1) -> tuple[str, Fact]:
             "invoice",
             "in_1",
             hours,
-            {"customer": "cus_1"},
+            {"customer": "billing:cus_1"},
             number="A-1",
             status="open",
             total=usd(total),
@@ -87,7 +88,7 @@ def billed(hours: float, total: str, finalized: float = 1) -> tuple[str, Fact]:
 
 
 def entered(hours: float, total: str, credited: str = "0.00") -> tuple[str, Fact]:
-    refs = {"customer": "9", "billing_invoice": "in_1"}
+    refs = {"customer": "erp:9", "copy_of": "billing:in_1"}
     return (
         "erp",
         fact("invoice", "501", hours, refs, number="INV-501", status="open", total=usd(total), credited=usd(credited)),
@@ -168,16 +169,18 @@ STORY = [
     entered(3, "1000.00"),
     (
         "customer_success",
-        fact("renewal", "1R", 2, {"customer": "1P02"}, name="R", stage="in_progress", target_amount=usd("9000.00")),
+        fact(
+            "renewal", "1R", 2, {"customer": "customer_success:1P02"}, name="R", stage="in_progress", target_amount=usd("9000.00")
+        ),
     ),
-    ("billing", fact("proration", "ii_1", 2, {"customer": "cus_1"}, is_proration=True, amount=usd("120.00"))),
+    ("billing", fact("proration", "ii_1", 2, {"customer": "billing:cus_1"}, is_proration=True, amount=usd("120.00"))),
     (
         "erp",
         fact(
-            "invoice", "502", 2, {"customer": "9", "contract_number": "C-7"}, number="INV-502", status="open", total=usd("70.00")
+            "invoice", "502", 2, {"customer": "erp:9", "contract": "crm#C-7"}, number="INV-502", status="open", total=usd("70.00")
         ),
     ),
-    ("crm", fact("contract", "800A", 1, {"customer": CRM_ID}, number="C-7", status="draft")),
+    ("crm", fact("contract", "800A", 1, {"customer": f"crm:{CRM_ID}"}, number="C-7", status="draft")),
 ]
 
 
@@ -206,15 +209,18 @@ def test_i11_any_order_and_duplication_ends_in_the_same_open_cases(order: list[i
 
 def test_i14_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), now=at(48))
-    broken = Account.objects.create(name="Broken", crm_account="0015e00000AbCd2AAF", currency="USD")
     say(("crm", fact("customer", "0015e00000AbCd2AAF", 0, name="Broken", currency="USD")), now=at(48))
     say(
-        ("billing", fact("customer", "cus_2", 0, {"crm_account": "0015e00000AbCd2AAF"}, name="B")),
-        ("billing", fact("invoice", "in_9", 1, {"customer": "cus_2"}, status="open", total=usd("5.00"), finalized_at=at(1))),
+        ("billing", fact("customer", "cus_2", 0, {"same_as": "crm:0015e00000AbCd2AAF"}, name="B")),
+        (
+            "billing",
+            fact("invoice", "in_9", 1, {"customer": "billing:cus_2"}, status="open", total=usd("5.00"), finalized_at=at(1)),
+        ),
         now=at(48),
     )
     from revops.ledger.models import SourceRecord
 
+    broken = Account.objects.get(name="Broken")
     SourceRecord.objects.filter(external_id="in_9").update(fields={"total": "not money", "status": "open"})
     look(at(48))
     assert count_due() == 1

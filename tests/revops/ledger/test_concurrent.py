@@ -17,9 +17,9 @@ from tests.sync.processes import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MASTER = ("salesforce", [fact("customer", CRM_ID, name="Halden", currency="USD")])
-CUSTOMER = ("stripe", [fact("customer", "cus_1", {"crm_account": CRM_ID}, name="Halden")])
-INVOICE = ("stripe", [fact("invoice", "in_1", {"customer": "cus_1"}, status="open", total=usd("10.00"))])
-PAYMENT = ("stripe", [fact("payment", "pi_1", {"invoice": "in_1"}, status="paid", amount=usd("10.00"))])
+CUSTOMER = ("stripe", [fact("customer", "cus_1", {"same_as": f"salesforce:{CRM_ID}"}, name="Halden")])
+INVOICE = ("stripe", [fact("invoice", "in_1", {"customer": "stripe:cus_1"}, status="open", total=usd("10.00"))])
+PAYMENT = ("stripe", [fact("payment", "pi_1", {"invoice": "stripe:in_1"}, status="paid", amount=usd("10.00"))])
 
 Said = tuple[str, list[Fact]]
 

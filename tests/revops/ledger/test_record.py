@@ -20,6 +20,7 @@ from revops.ledger.relink import link_customer, unlink_customer
 from revops.ledger.statement import closing_balances, statement_lines
 from revops.money import Money
 from revops.people.models import User
+from tests.pointing import pointing
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def at(hours: float) -> dt.datetime:
 
 
 def fact(kind: str, key: str, hours: float, refs: dict[str, str] | None = None, deleted: bool = False, **fields: Value) -> Fact:
-    return Fact(kind, key, f"{at(hours):%Y%m%d%H%M%S}", at(hours), fields, refs or {}, deleted)
+    return Fact(kind, key, f"{at(hours):%Y%m%d%H%M%S}", at(hours), fields, pointing(kind, refs), deleted)
 
 
 def say(system: str, *facts: Fact, known: dt.datetime | None = None) -> list[str]:
@@ -55,12 +56,19 @@ def crm_account(hours: float = 0, name: str = "Halden Robotics") -> Fact:
 
 
 def billing_customer(hours: float = 0) -> Fact:
-    return fact("customer", "cus_1", hours, {"crm_account": CRM_ID}, name="Halden")
+    return fact("customer", "cus_1", hours, {"same_as": f"crm:{CRM_ID}"}, name="Halden")
 
 
 def invoice(hours: float, total: str, issued_on: dt.date | None = None) -> Fact:
     return fact(
-        "invoice", "in_1", hours, {"customer": "cus_1"}, number="A-1", status="open", total=usd(total), issued_on=issued_on
+        "invoice",
+        "in_1",
+        hours,
+        {"customer": "billing:cus_1"},
+        number="A-1",
+        status="open",
+        total=usd(total),
+        issued_on=issued_on,
     )
 
 
@@ -119,7 +127,7 @@ def test_i12_a_read_settles_what_one_stamp_left_open() -> None:
 
 
 def test_records_wait_for_their_customer_and_the_customer_for_its_account() -> None:
-    payment = fact("payment", "inpay_1", 3, {"invoice": "in_1"}, amount=usd("10.00"), status="paid")
+    payment = fact("payment", "inpay_1", 3, {"invoice": "billing:in_1"}, amount=usd("10.00"), status="paid")
     say("billing", payment)
     say("billing", invoice(2, "100.00"))
     assert SourceRecord.objects.filter(account__isnull=True).count() == 2
@@ -180,7 +188,7 @@ def test_both_time_axes() -> None:
 def test_a_tombstone_takes_the_document_off_the_ledger_and_keeps_its_history() -> None:
     say("crm", crm_account())
     say("billing", billing_customer(), invoice(1, "100.00"))
-    say("billing", fact("invoice", "in_1", 3, {"customer": "cus_1"}, deleted=True, number="A-1"))
+    say("billing", fact("invoice", "in_1", 3, {"customer": "billing:cus_1"}, deleted=True, number="A-1"))
     ledger = account_ledger(Account.objects.get())
     assert ledger.of("invoice") == []
     assert len(ledger.of("invoice", deleted=True)) == 1
@@ -191,9 +199,10 @@ def test_the_statement_runs_a_balance_per_system_and_currency() -> None:
     say("crm", crm_account())
     say("billing", billing_customer(), invoice(1, "100.00", issued_on=dt.date(2026, 11, 1)))
     say(
-        "billing", fact("payment", "p1", 2, {"invoice": "in_1"}, amount=usd("30.00"), status="paid", paid_on=dt.date(2026, 11, 3))
+        "billing",
+        fact("payment", "p1", 2, {"invoice": "billing:in_1"}, amount=usd("30.00"), status="paid", paid_on=dt.date(2026, 11, 3)),
     )
-    say("billing", fact("invoice", "in_2", 2, {"customer": "cus_1"}, status="draft", total=usd("5.00")))
+    say("billing", fact("invoice", "in_2", 2, {"customer": "billing:cus_1"}, status="draft", total=usd("5.00")))
     lines = statement_lines(account_ledger(Account.objects.get()))
     assert [(line.kind, str(line.balance)) for line in lines] == [
         ("invoice", "100.00 USD"),
@@ -205,7 +214,7 @@ def test_the_statement_runs_a_balance_per_system_and_currency() -> None:
 
 def test_a_changed_period_makes_every_account_of_that_system_due() -> None:
     say("crm", crm_account())
-    say("erp", fact("customer", "9", 1, {"crm_account": CRM_ID}, name="Halden"))
+    say("erp", fact("customer", "9", 1, {"same_as": f"crm:{CRM_ID}"}, name="Halden"))
     DueAccount.objects.all().delete()
     say("erp", fact("accounting_period", "10", 1, name="Oct 2026", ar_locked=True))
     assert DueAccount.objects.count() == 1
@@ -231,9 +240,9 @@ STORY = [
     ("billing", invoice(3, "85.00")),
     ("billing", invoice(3, "82.00").settled(at(4))),
     ("billing", invoice(3, "79.00")),
-    ("billing", fact("payment", "p1", 2, {"invoice": "in_1"}, amount=usd("30.00"), status="paid")),
-    ("erp", fact("customer", "9", 1, {"crm_account": CRM_ID}, name="Halden")),
-    ("erp", fact("invoice", "501", 2, {"customer": "9", "billing_invoice": "in_1"}, total=usd("100.00"), status="open")),
+    ("billing", fact("payment", "p1", 2, {"invoice": "billing:in_1"}, amount=usd("30.00"), status="paid")),
+    ("erp", fact("customer", "9", 1, {"same_as": f"crm:{CRM_ID}"}, name="Halden")),
+    ("erp", fact("invoice", "501", 2, {"customer": "erp:9", "copy_of": "billing:in_1"}, total=usd("100.00"), status="open")),
 ]
 
 
@@ -259,7 +268,7 @@ def test_a_batch_costs_a_constant_number_of_statements(django_assert_max_num_que
     say("crm", crm_account())
     say("billing", billing_customer())
     batch = [
-        fact("invoice", f"in_{n}", 1, {"customer": "cus_1"}, number=f"A-{n}", status="open", total=usd("1.00"))
+        fact("invoice", f"in_{n}", 1, {"customer": "billing:cus_1"}, number=f"A-{n}", status="open", total=usd("1.00"))
         for n in range(200)
     ]
     with django_assert_max_num_queries(25):  # type: ignore[operator]

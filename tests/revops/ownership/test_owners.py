@@ -8,15 +8,15 @@ import pytest
 
 from revops.detection.registry import RULES
 from revops.detection.rule import ledger_of
-from revops.ledger.facts import SHAPES
 from revops.ledger.models import SystemRole
-from revops.ownership.owners import OWNERS, owner_of, ownership_of
+from revops.ledger.types import TYPES
+from revops.ownership.owners import owner_of, ownership_of
 from revops.people.models import Role
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 
 STAGES = ("*", "quoted", "booked")
-FIELDS = [(name, field) for name, shape in SHAPES.items() for field in shape.fields]
+FIELDS = [(name, field) for name, declared in TYPES.items() for field in declared.fields]
 
 
 @pytest.mark.parametrize(("object_type", "field"), FIELDS)
@@ -28,12 +28,11 @@ def test_every_field_that_a_system_may_state_has_one_owner(object_type: str, fie
 
 
 def test_every_line_decides_something_and_names_what_exists() -> None:
-    asked = itertools.product(FIELDS, STAGES)
-    deciding = {ownership_of(*pair, stage) for pair, stage in asked}
-    assert [line for line in OWNERS if line not in deciding] == []
-    assert {line.object_type for line in OWNERS} == set(SHAPES)
-    for line in OWNERS:
-        assert line.field in {"*", *SHAPES[line.object_type].fields}, line
+    for name, declared in TYPES.items():
+        deciding = {declared.owner(field, stage) for field, stage in itertools.product(declared.fields, STAGES)}
+        assert [line for line in declared.owners if line not in deciding] == [], name
+        for line in declared.owners:
+            assert line.field in {"*", *declared.fields}, line
 
 
 @pytest.mark.parametrize(
@@ -68,7 +67,7 @@ def test_a_rule_names_the_declared_owner_of_what_it_compares(code: str) -> None:
         for finding in rule.find(ledger_of(example), example.now):
             for difference in finding.differences:
                 kinds = {record.object_type for record, _ in difference.values}
-                owners = {owner_of(kind, difference.field) for kind in kinds if difference.field in SHAPES[kind].fields}
+                owners = {owner_of(kind, difference.field) for kind in kinds if difference.field in TYPES[kind].fields}
                 assert not owners or difference.owner in owners, (difference.field, kinds)
                 compared += bool(owners)
     assert compared or not any(finding.differences for e in rule.fires_on for finding in rule.find(ledger_of(e), e.now))
@@ -80,4 +79,4 @@ def test_the_owner_is_shown_with_the_difference(db: None) -> None:
     shown = body(Caller(world.person("pat", Role.APPROVER)).get(f"cases/{case.pk}/"))
     owners = {line["field"]: line["owner"] for line in shown["evidence"]["differences"]}
     assert {"total", "amount_remaining"} <= set(owners)
-    assert {field: owner_of("invoice", field) for field in owners if field in SHAPES["invoice"].fields}.items() <= owners.items()
+    assert {field: owner_of("invoice", field) for field in owners if field in TYPES["invoice"].fields}.items() <= owners.items()

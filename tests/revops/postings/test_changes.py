@@ -173,7 +173,7 @@ def test_each_says_what_it_touches_and_where_its_proof_is(change: Change) -> Non
     ],
 )  # fmt: skip
 def test_i39_only_an_equal_record_is_evidence(values: dict[str, Value], customer: str, code: str) -> None:
-    found = memo().mismatch(values, {"customer": customer})
+    found = memo().mismatch(values, {"customer": (ref("customer", customer),)})
     assert (found.code if found is not None else "") == code
 
 

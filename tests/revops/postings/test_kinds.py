@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.ledger.reference import Ref
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import Situation
@@ -21,8 +21,10 @@ from revops.postings.kinds import KINDS, kind_of, kinds_for
 from revops.postings.kinds.credit_memo import KIND as CREDIT
 from revops.postings.kinds.hold_renewal import KIND as HOLD
 from revops.postings.kinds.release_renewal import KIND as RELEASE
+from tests.pointing import pointing
 
 TODAY = dt.date(2026, 11, 20)
+ENTITY = Entity("US", "USD", "erp")
 AT = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)
 
 
@@ -31,7 +33,7 @@ def usd(amount: str) -> Money:
 
 
 def record(role: str, kind: str, key: str, refs: dict[str, str] | None = None, **fields: Value) -> LedgerRecord:
-    said = Fact(kind, key, AT.isoformat(), AT, fields, refs or {})
+    said = Fact(kind, key, AT.isoformat(), AT, fields, pointing(kind, refs))
     return LedgerRecord(role, role, kind, key, said.fields, said.refs, AT, AT, said.version)
 
 
@@ -43,7 +45,7 @@ def billed(total: str = "1000.00", credited: str = "0.00", currency: str = "USD"
 
 
 def entered(total: str = "1120.00", remaining: str = "1120.00", credited: str = "0.00", **more: Value) -> LedgerRecord:
-    refs = {"customer": "50", "billing_invoice": "in_1"}
+    refs = {"customer": "erp:50", "copy_of": "billing:in_1"}
     fields: dict[str, Value] = {
         "number": "INV-7", "status": "open", "total": usd(total), "credited": usd(credited), "amount_remaining": usd(remaining),
         "issued_on": dt.date(2026, 11, 2), **more,
@@ -52,7 +54,7 @@ def entered(total: str = "1120.00", remaining: str = "1120.00", credited: str = 
 
 
 def memo(amount: str, status: str = "applied") -> LedgerRecord:
-    refs = {"invoice": "7", "customer": "50"}
+    refs = {"invoice": "erp:7", "customer": "erp:50"}
     return record("erp", "credit_memo", "90", refs, status=status, total=usd(amount), applied=usd(amount))
 
 
@@ -68,7 +70,7 @@ def quarter() -> LedgerRecord:
 
 
 def situation(*records: LedgerRecord) -> Situation:
-    ledger = AccountLedger(1, "USD", "US", (month(), *records))
+    ledger = AccountLedger(1, "USD", "US", (month(), *records), entities=(ENTITY,))
     return Situation(ledger, frozenset(r.key for r in records if r.object_type in ("invoice", "renewal")), TODAY)
 
 
@@ -164,19 +166,20 @@ def test_each_wrong_input_names_its_field(over: dict[str, object], code: str, fi
     ("flag", "words"), [("closed", "closed"), ("all_locked", "locked"), ("ar_locked", "locked for receivables")]
 )
 def test_i22_a_closed_or_locked_period_is_refused(flag: str, words: str) -> None:
-    here = Situation(AccountLedger(1, "USD", "US", (month(**{flag: True}), billed(), entered())), frozenset(), TODAY)
+    ledger = AccountLedger(1, "USD", "US", (month(**{flag: True}), billed(), entered()), entities=(ENTITY,))
+    here = Situation(ledger, frozenset(), TODAY)
     with pytest.raises(Rejected, match=f"Nov 2026 is {words} in the ERP"):
         CREDIT.clean(inputs(), here)
     assert any(f"Nov 2026 is {words} in the ERP" in note for note in CREDIT.suggest(here).notes)
 
 
 def test_the_month_is_posted_into_and_not_the_quarter_around_it() -> None:
-    ledger = AccountLedger(1, "USD", "US", (month(), quarter(), billed(), entered()))
+    ledger = AccountLedger(1, "USD", "US", (month(), quarter(), billed(), entered()), entities=(ENTITY,))
     assert CREDIT.clean(inputs(), Situation(ledger, frozenset(), TODAY))["posting_period"] == "11"
 
 
 def test_a_day_without_a_period_is_refused() -> None:
-    ledger = AccountLedger(1, "USD", "US", (month(10), billed(), entered()))
+    ledger = AccountLedger(1, "USD", "US", (month(10), billed(), entered()), entities=(ENTITY,))
     with pytest.raises(Rejected) as refused:
         CREDIT.clean(inputs(), Situation(ledger, frozenset(), TODAY))
     assert refused.value.code == "period_unknown"

@@ -20,7 +20,7 @@ from revops.cases.models import ExceptionCase
 from revops.errors import Rejected
 from revops.history import write_history
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref
+from revops.ledger.reference import Ref, Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.people.models import User
@@ -281,7 +281,7 @@ class RenameCustomer(Change):
     def evidence(self) -> NaturalKey:
         return NaturalKey("customer", "id", self.customer.id)
 
-    def mismatch(self, values: Mapping[str, Value], refs: Mapping[str, object]) -> Difference | None:
+    def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         found = values.get("name")
         return None if found == self.name else Difference("name", str(found), f"the customer is called {found}")
 

@@ -104,8 +104,10 @@ def test_an_invoice_in_the_erp_waits_for_its_contract(db: None, activated: bool)
     world.systems()
     world.customers()
     status = "activated" if activated else "draft"
-    world.say("salesforce", world.fact("contract", "800A", {"customer": world.CRM_ID}, number="C-7", status=status))
-    refs = {"customer": world.CUSTOMER, "contract_number": "C-7"}
+    world.say(
+        "salesforce", world.fact("contract", "800A", {"customer": f"salesforce:{world.CRM_ID}"}, number="C-7", status=status)
+    )
+    refs = {"customer": f"netsuite:{world.CUSTOMER}", "contract": "salesforce#C-7"}
     world.say("netsuite", world.fact("invoice", "9", refs, number="INV-9", status="open", total=world.usd("70.00")))
     world.look()
     found = list(ExceptionCase.objects.values_list("rule", flat=True))

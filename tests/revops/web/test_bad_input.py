@@ -73,8 +73,9 @@ def invoice_named(name: str) -> Fact:
     """The ERP's invoice under a number of somebody's making."""
     total = world.usd("1120.00")
     return world.fact(
-        "invoice", world.INVOICE, {"billing_invoice": world.BILLED, "customer": world.CUSTOMER}, number=name, memo=name,
-        status="open", total=total, amount_remaining=total, credited=world.usd("0.00"), issued_on=world.today(),
+        "invoice", world.INVOICE, {"copy_of": f"stripe:{world.BILLED}", "customer": f"netsuite:{world.CUSTOMER}"},
+        number=name, memo=name, status="open", total=total, amount_remaining=total, credited=world.usd("0.00"),
+        issued_on=world.today(),
     )  # fmt: skip
 
 

@@ -39,6 +39,22 @@ def test_markup_can_be_read() -> None:
     assert not found, "\n".join(found)
 
 
+def test_nobody_types_an_address() -> None:
+    """Templates name the page (`{% url 'web:case' ... %}`), Python asks `web.addresses.href`; the files that declare the
+    addresses are the only ones that spell them."""
+    found = [
+        f"{path.relative_to(ROOT)}: {typed}"
+        for path in TEMPLATES
+        for typed in re.findall(r'\b(?:href|src|action|hx-(?:get|post|put|delete))="/[^"]*"', path.read_text())
+    ]
+    firsts = "queue|cases|accounts|unlinked|records|plans|approvals|audit|people|find|still|sign-in|sign-out|preferences"
+    typed_path = re.compile(rf"""["']/(?:{firsts}|deliveries|connections|api)/""")
+    for package in ("revops/web", "revops/api", "sync/surface"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            found += [f"{path.relative_to(ROOT)}: {typed}" for typed in typed_path.findall(path.read_text())]
+    assert not found, "\n".join(found)
+
+
 def test_every_form_that_posts_carries_the_token() -> None:
     for path in TEMPLATES:
         for form in re.findall(r'<form[^>]*method="post".*?</form>', path.read_text(), re.S):

@@ -78,17 +78,17 @@ def test_pages_show_every_case_once_there_and_back(sort: str) -> None:
     while page.after:
         page = queue.page_of(rows, sort=sort, after=page.after, size=10)
         pages.append(page)
-    seen = [case.pk for p in pages for case in p.cases]
+    seen = [case.pk for p in pages for case in p.rows]
     assert len(seen) == len(set(seen)) == 53
     assert pages[0].before == ""
     back = queue.page_of(rows, sort=sort, before=pages[-1].before, size=10)
-    assert [c.pk for c in back.cases] == [c.pk for c in pages[-2].cases]
+    assert [c.pk for c in back.rows] == [c.pk for c in pages[-2].rows]
 
 
 def test_an_unreadable_cursor_is_the_first_page() -> None:
     some_cases(3)
     for cursor in ("x", "2026~1", "99999999999999999999~1", "2026-11-23T10:00:00~5"):
-        assert len(queue.page_of(ExceptionCase.objects.all(), sort="due", after=cursor).cases) == 3
+        assert len(queue.page_of(ExceptionCase.objects.all(), sort="due", after=cursor).rows) == 3
 
 
 def test_filters_survive_their_own_address() -> None:

@@ -141,7 +141,7 @@ def test_the_ledger_side_by_side_joins_by_reference_and_says_how_far_apart(case:
 
 
 def test_a_difference_that_a_credit_memo_takes_away_is_settled_by_it(case: ExceptionCase) -> None:
-    memo = {"invoice": world.INVOICE, "customer": world.CUSTOMER, "change": "rvo-1"}
+    memo = {"invoice": f"netsuite:{world.INVOICE}", "customer": f"netsuite:{world.CUSTOMER}", "change": "revops:rvo-1"}
     systems = ["stripe", "netsuite"]
     world.say("netsuite", world.fact("credit_memo", "9", memo, number="CM-9", status="applied", total=world.usd("119.00")))
     lines = statement_lines(account_ledger(case.account))

@@ -21,7 +21,13 @@ from tests.demo.simulators.control import Control, free_port, process
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
 SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "stripe": {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal", "mode": "test"},
+    "stripe": {
+        "api_key": "sk_test_rehearsal",
+        "webhook_secret": "whsec_rehearsal",
+        "mode": "test",
+        "crm_connection": "crm",
+        "contract_number_key": "contract_number",
+    },
     "netsuite": {
         "client_id": "demo-client-id",
         "certificate_id": "demo-certificate",
@@ -30,11 +36,16 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "currency_ids": "USD=1, EUR=2, JPY=3",
         "legal_entities": "1=US, 2=DE, 3=JP",
         "credit_item_id": "9001",
+        "crm_connection": "crm",
+        "billing_connection": "billing",
+        "contract_number_field": "otherrefnum",
+        "order_annual_field": "foreignamount",
     },
     "gainsight": {
         "client_id": "demo-client-id",
         "client_secret": "demo-client-secret",
         "hint_token": "demo-gainsight-hint-token",
+        "crm_connection": "crm",
     },
     "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
 }

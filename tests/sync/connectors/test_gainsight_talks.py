@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from revops.errors import Rejected
+from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import read_change
 from sync.vendor.contract import Call, Config, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.http import HttpClient
+from tests.pointing import pointing
 from tests.sync.connectors.talking import FAST, Talk, a_credit_memo, talking
 
 COMPANY = "1P02COMPANY00000000000000000000000001"
@@ -97,13 +99,15 @@ def test_every_stream_gives_its_facts_in_either_shape(talk: Talk, shape: str) ->
     settings(talk, data_shape=shape)
     facts = {key: fact for stream in talk.connector.streams for key, fact in talk.facts(stream.name).items()}
     company = facts[("customer", COMPANY)]
-    assert company.refs == {"crm_account": "0015500000Xyy06AAB"}
+    assert company.refs == pointing("customer", {"same_as": "crm:0015500000Xyy06AAB"})
     assert company.fields["arr"] == Money(Decimal(998765), "EUR")
     assert company.fields["stage"] == "Launched"
     assert company.fields["renewal_on"].isoformat() == "2026-12-31"  # type: ignore[union-attr]
     first = facts[("renewal", renewal(1)["Gsid"])]
     assert first.fields["stage"] == "in_progress"
-    assert first.refs == {"customer": COMPANY, "opportunity": "006q000000HddohAAB"}
+    assert first.refs == pointing(
+        "renewal", {"customer": f"{talk.config.slug}:{COMPANY}", "opportunity": "crm:006q000000HddohAAB"}
+    )
     assert len([key for key in facts if key[0] == "renewal"]) == 5  # also the one that was never modified
     assert facts[("call_to_action", "1S01CTA1")].fields["status"] == "New"
 
@@ -215,7 +219,7 @@ def test_a_renewal_is_held_once_and_released(talk: Talk) -> None:
     assert held is not None
     assert (held.fields["stage"], held.fields["held"]) == ("on_hold", True)
     assert held.fields["hold_reason"] == "The amendment is not billed yet"
-    assert held.refs["change"] == "rvo-2-1"
+    assert held.refs["change"] == (Ref.posting("rvo-2-1"),)
     post(talk, composed(talk, "release_renewal", "rvo-2-2"))
     released = talk.read("renewal", RENEWAL)
     assert released is not None

@@ -15,6 +15,7 @@ from revops.money import Money
 from revops.postings.changes import read_change
 from sync.vendor.contract import Call, Config, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.http import HttpClient
+from tests.pointing import pointing
 from tests.sync.connectors.talking import FAST, Talk, talking
 
 CREDIT_PATH = "/services/rest/record/v1/creditMemo"
@@ -166,10 +167,12 @@ def test_every_stream_gives_its_facts(talk: Talk) -> None:
     assert facts[("accounting_period", "214")].fields["closed"] is True
     assert facts[("accounting_period", "216")].fields["ar_locked"] is True
     assert facts[("exchange_rate", "9")].fields["rate"] == Decimal("1.0876")
-    assert facts[("customer", "50")].refs == {"crm_account": "0015500000Xyy06AAB"}
+    assert facts[("customer", "50")].refs == pointing("customer", {"same_as": "crm:0015500000Xyy06AAB"})
     invoice = facts[("invoice", "700")]
     assert invoice.fields["amount_remaining"] == Money(Decimal("1190.50"), "EUR")
-    assert invoice.refs == {"customer": "50", "contract_number": "C-00000001", "billing_invoice": "in_700"}
+    own = talk.config.slug
+    to = {"customer": f"{own}:50", "contract": "crm#C-00000001", "copy_of": "billing:in_700"}
+    assert invoice.refs == pointing("invoice", to)
 
 
 def test_a_second_pull_brings_the_same_keys_and_then_only_what_changed(talk: Talk) -> None:
@@ -217,7 +220,9 @@ def test_a_payment_brings_the_invoice_that_it_pays(talk: Talk) -> None:
         },
     )
     facts = talk.facts("transactions", watermark)
-    assert facts[("payment", "800")].refs == {"customer": "50", "invoice": "700", "billing_payment": "pi_1"}
+    own = talk.config.slug
+    to = {"customer": f"{own}:50", "invoice": f"{own}:700", "copy_of": "billing:pi_1"}
+    assert facts[("payment", "800")].refs == pointing("payment", to)
     invoice = facts[("invoice", "700")]
     assert invoice.fields["amount_paid"] == Money(Decimal("190.50"), "EUR")
     assert invoice.fields["credited"] == Money(Decimal(0), "EUR")
@@ -324,7 +329,9 @@ def test_a_credit_memo_is_posted_once_and_comes_back_as_a_fact(talk: Talk) -> No
     assert len(credit_memos(talk)) == 1
     facts = talk.facts("transactions", watermark)
     memo = facts[("credit_memo", receipt.external_id)]
-    assert memo.refs == {"customer": "50", "invoice": "700", "change": "rvo-1-1"}
+    own = talk.config.slug
+    to = {"customer": f"{own}:50", "invoice": f"{own}:700", "change": "revops:rvo-1-1"}
+    assert memo.refs == pointing("credit_memo", to)
     assert memo.fields["applied"] == Money(Decimal("100.50"), "EUR")
     invoice = facts[("invoice", "700")]
     assert invoice.fields["credited"] == Money(Decimal("100.50"), "EUR")

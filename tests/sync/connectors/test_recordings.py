@@ -7,7 +7,6 @@ keys are newer than the sample or left out). `<name>.facts.json` is what the led
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import json
 import re
@@ -21,10 +20,10 @@ from revops.ledger.facts import Fact, encode
 from sync.connectors import CONNECTORS
 from sync.vendor import strict_json
 from sync.vendor.contract import Config, Connector, Incoming, Reread
+from tests.sync.connectors.shapes import at, keys_of
 from tests.sync.connectors.talking import SETTINGS
 
 HERE = Path(__file__).parent / "recordings"
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "vendor_samples"
 RECORDINGS = sorted(path for path in HERE.rglob("*.json") if not path.name.endswith(".facts.json"))
 
 
@@ -86,34 +85,20 @@ def test_every_stream_has_a_recording_of_each_of_its_types(slug: str) -> None:
     assert {kind for stream in CONNECTORS[slug].streams for kind in stream.object_types} <= spoken_of
 
 
-def at(value: Any, place: str) -> Any:
-    for step in filter(None, place.split(".")):
-        value = value[int(step)] if isinstance(value, list) else value[step]
-    return value
-
-
 def sampled() -> Iterator[Path]:
     return (path for path in RECORDINGS if "sample" in json.loads(path.read_text()))
-
-
-def keys_of_sample(file: Path, place: str) -> set[str]:
-    if file.suffix == ".csv":
-        with file.open(newline="") as rows:
-            return set(next(csv.reader(rows)))
-    return set(at(json.loads(file.read_text()), place))
 
 
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples are not beside this repository")
 @pytest.mark.parametrize("path", list(sampled()), ids=name_of)
 def test_a_recording_has_the_shape_of_the_public_sample(path: Path) -> None:
     """Keys only. `partial` samples show more than we ask for, so only what we have beyond them counts."""
     _, _, _, recording = load(path)
     sample = recording["sample"]
-    theirs = keys_of_sample(SAMPLES / sample["file"], sample.get("sample_at", ""))
+    theirs = keys_of(sample["file"], sample.get("sample_at", ""))
     ours = {snake(key) if sample.get("case") == "snake" else key for key in at(recording["body"], sample["at"])}
     newer = {snake(key) if sample.get("case") == "snake" else key for key in sample["newer"]}
     assert ours - theirs == newer

@@ -13,6 +13,7 @@ from revops.money import Money
 from sync.vendor.contract import Config, Misunderstood, Refused, RetryLater
 from sync.vendor.fields import salesforce_id
 from sync.vendor.http import HttpClient
+from tests.pointing import pointing
 from tests.sync.connectors.talking import FAST, Talk, now, talking
 
 ACCOUNT = salesforce_id("001550000000001", "test")
@@ -78,9 +79,9 @@ def test_check_and_every_stream(talk: Talk) -> None:
     assert "67.0" in talk.connector.check(talk.client, talk.config)
     facts = {kind: fact for (kind, _), fact in everything(talk).items()}
     assert facts["customer"].fields["legal_entity"] == "DE"
-    assert facts["customer"].refs == {"crm_account": ACCOUNT}
+    assert facts["customer"].refs == {}
     assert facts["contract"].fields["status"] == "activated"
-    assert facts["contract"].refs == {"customer": ACCOUNT}
+    assert facts["contract"].refs == pointing("contract", {"customer": f"{talk.config.slug}:{ACCOUNT}"})
     assert facts["opportunity"].fields["kind"] == "renewal"
     assert facts["opportunity"].fields["amount"] == Money.parse("14850", "EUR")
 

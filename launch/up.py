@@ -1,9 +1,9 @@
 """`make up`: starts everything on one data folder, keeps it running, and stops it in order.
 
-A child that dies is started again; one that keeps dying ends everything with its last log lines. Every child dies with
-this process, whatever kills it. Django-free, to stay small.
+supervisor keeps the programs (`launch.keeper`); this is the way up: a lock on the data folder, the servers, the steps that are
+done once with their progress, the programs one after the other, and the address when the product is ready.
 
-Exit codes: 0 stopped on request, 2 a variable is wrong, 3 the data folder is in use, 4 a port is taken, 5 a child keeps dying,
+Exit codes: 0 stopped on request, 2 a variable is wrong, 3 the data folder is in use, 4 a port is taken, 5 a program keeps dying,
 6 a step failed, 7 a server cannot start, 8 not ready in time.
 """
 
@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
-import functools
 import http.client
 import json
 import os
@@ -25,22 +24,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
 
-from launch import embedded
-from launch.children import Child, Children, KeepsDying, starter
+from launch import embedded, tied
 from launch.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
+from launch.installation import Installation, read_installation
+from launch.keeper import Keeper, KeepsDying, tail
 from launch.programs import (
-    PORT_MAX,
+    SERVERS,
     SIMULATORS_ABOVE,
     VENDORS,
-    Installation,
     Program,
     Step,
     demo_steps,
     first_steps,
-    programs,
-    read_installation,
+    product,
     simulators,
 )
 from launch.silence import Silence
@@ -49,6 +46,7 @@ from revops.worker_check import ask
 READY_TIMEOUT_SECONDS = 120.0
 TAKEN_UP_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.2
+PORT_MAX = 65535
 KEPT_STATE = "state.json"
 
 
@@ -60,6 +58,10 @@ class Failed(Exception):
         self.code = code
 
 
+class Stopped(BaseException):
+    """Somebody asked us to stop (Ctrl-C or SIGTERM)."""
+
+
 @dataclasses.dataclass(slots=True)
 class State:
     """What was done on a data folder, kept for the next start: keys of finished steps, the simulators' ports and secrets."""
@@ -69,10 +71,6 @@ class State:
     webhook_secrets: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-class Stopped(BaseException):
-    """Somebody asked us to stop (Ctrl-C or SIGTERM)."""
-
-
 def say(text: str) -> None:
     """One line to the person at the terminal."""
     print(text, flush=True)
@@ -80,48 +78,45 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Run until stopped; returns the exit code."""
-    children = Children(say)
-    try:
-        _stop_on_request()
-        for name, value in read_env_file(PROJECT / ".env").items():
-            os.environ.setdefault(name, value)
-        installation = read_installation(os.environ)
-        with _lock(installation):
-            Start(installation, children).everything()
-            silence = Silence(children, installation.asked_at, installation.port, say)
+    code = 0
+    with contextlib.ExitStack() as held:
+        try:
+            _on_request(_stop)
+            for name, value in read_env_file(PROJECT / ".env").items():
+                os.environ.setdefault(name, value)
+            installation = read_installation(os.environ)
+            held.enter_context(_lock(installation))
+            start = Start(installation)
+            held.callback(start.stop)
+            start.everything()
+            silence = Silence(start.keeper, installation.asked_at, installation.port, say)
             while True:
-                children.look()
+                start.keeper.look()
                 silence.look()
                 time.sleep(LOOK_EVERY_SECONDS)
-    except Stopped:
-        say("\nStopping ...")
-        return _stopped(children, 0)
-    except Failed as failed:
-        say(f"\n{failed}")
-        return _stopped(children, failed.code)
-    except KeepsDying as dying:
-        say(f"\n{dying}")
-        return _stopped(children, 5)
-    except EmbeddedError as error:
-        say(f"\n{error}")
-        return _stopped(children, 7 if len(children) or "PostgreSQL" in str(error) else 2)
-
-
-def _stopped(children: Children, code: int) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    if len(children):
-        children.stop()
-        say("Stopped.")
+        except Stopped:
+            say("\nStopping ...")
+        except Failed as failed:
+            say(f"\n{failed}")
+            code = failed.code
+        except KeepsDying as dying:
+            say(f"\n{dying}")
+            code = 5
+        except EmbeddedError as error:  # a variable or a kept file cannot be used
+            say(f"\n{error}")
+            code = 2
+        finally:
+            _on_request(signal.SIG_IGN)
     return code
 
 
-def _stop_on_request() -> None:
-    def stop(_number: int, _frame: object) -> None:
-        raise Stopped
-
+def _on_request(answer: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        signal.signal(number, answer)  # type: ignore[arg-type]
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise Stopped
 
 
 @contextlib.contextmanager
@@ -165,9 +160,10 @@ def refuse_taken_port(host: str, port: int, variable: str) -> None:
 class Start:
     """The way up: each method is one part of it, in the order of `everything`."""
 
-    def __init__(self, installation: Installation, children: Children) -> None:
+    keeper: Keeper
+
+    def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.children = children
         self.folder = installation.folder
         self.logs = installation.log_folder
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
@@ -180,49 +176,73 @@ class Start:
         refuse_taken_port(self.installation.host, self.installation.port, "REVOPS_PORT")
         say(f"Starting in {self.folder} (logs: {self.logs})")
         self.state = _read_state(self.folder)
-        self.servers()
+        servers = self.prepare_servers()
         self.settings()
+        ports = self.simulator_ports() if self.installation.demo else {}
+        programs = [*servers, *(simulators(self.installation, ports) if ports else []), *product(self.installation)]
+        self.keeper = Keeper(programs, self.environment, self.place, self.logs, say)
+        self.start_servers(servers)
+        self.leave_environment()
         for step in first_steps(self.folder):
             self.run(step)
-        if self.installation.demo:
-            self.rehearsal()
-        for program in programs(self.installation):
-            self.keep(program)
+        if ports:
+            self.rehearsal(ports)
+        for program in product(self.installation):
+            self.keeper.start(program.name)
         with _telling("Web, workers and sweeper"):
             self.wait_until_ready()
         self.greet()
 
-    def servers(self) -> None:
-        """PostgreSQL and Redis, unless the environment names others."""
-        if not self.installation.database_url:
-            made = (self.folder / "postgres.made").exists()
-            if not made:
-                self.state = State()
-            with _telling("PostgreSQL" if made else "PostgreSQL (first start: making its data folder)"):
-                log = self.logs / "postgres.log"
-                server = self.adopt(functools.partial(embedded.start_postgres, self.folder, log), log, 4, signal.SIGINT)
-                self.environment["DATABASE_URL"] = embedded.ensure_database(server.url, "revops")
-        if not self.installation.redis_url:
-            port, password, log = embedded.free_port(), secrets.token_urlsafe(24), self.logs / "redis.log"
-            with _telling("Redis"):
-                start = functools.partial(embedded.start_redis, self.folder, log, port, password)
-                self.environment["REDIS_URL"] = self.adopt(start, log, 3, signal.SIGTERM).url
+    def prepare_servers(self) -> list[Program]:
+        """PostgreSQL and Redis, unless the environment names others. Raises `Failed` 7 when this machine cannot run them."""
+        self.servers: list[embedded.Prepared] = []
+        try:
+            if not self.installation.database_url:
+                if not (self.folder / "postgres.made").exists():
+                    self.state = State()
+                    with _telling("PostgreSQL's data folder (first start)"):
+                        self.servers.append(embedded.prepare_postgres(self.folder, self.logs / "postgres.log"))
+                else:
+                    self.servers.append(embedded.prepare_postgres(self.folder, self.logs / "postgres.log"))
+            if not self.installation.redis_url:
+                self.servers.append(embedded.prepare_redis(self.folder))
+            self.place = embedded.private_folder(self.folder, "supervisor")
+        except EmbeddedError as error:
+            raise Failed(7, str(error)) from None
+        return [
+            Program(
+                each.name,
+                SERVERS,
+                each.command,
+                each.death_signal,
+                each.stop_signal.name.removeprefix("SIG"),
+                account=each.account,
+            )
+            for each in self.servers
+        ]
 
-    def adopt(
-        self, start: functools.partial[embedded.Server], log: Path, stop_order: int, stop_signal: signal.Signals
-    ) -> embedded.Server:
-        """Start an embedded server and look after it like any child."""
-        started: list[embedded.Server] = []
-
-        def again() -> subprocess.Popen[bytes]:
-            started.append(start())
-            return started[-1].process
-
-        self.children.keep(Child(log.stem, log, again, stop_order, stop_signal))
-        return started[0]
+    def start_servers(self, programs: list[Program]) -> None:
+        """Start them, and wait until they answer. Raises `Failed` 7."""
+        label = " and ".join({"postgres": "PostgreSQL", "redis": "Redis"}[program.name] for program in programs)
+        with _telling(label) if programs else contextlib.nullcontext():
+            for program in programs:
+                self.keeper.start(program.name)
+            try:
+                for server in self.servers:
+                    wait = embedded.wait_for_postgres if server.name == "postgres" else embedded.wait_for_redis
+                    wait(server.url, self.keeper.look)
+                    if server.name == "postgres":
+                        embedded.ensure_database(server.url, "revops")
+            except (EmbeddedError, KeepsDying) as error:
+                raise Failed(7, str(error)) from None
 
     def settings(self) -> None:
-        """The variables Django asks for; also left in the data folder, so that `manage.py` finds them from another terminal."""
+        """The variables Django asks for."""
+        for server in self.servers:
+            if server.name == "postgres":
+                self.environment["DATABASE_URL"] = embedded.database_url(server.url, "revops")
+            else:
+                self.environment["REDIS_URL"] = server.url
         fixed = {"REVOPS_DEMO": str(int(self.installation.demo)), "REVOPS_DATA_DIR": str(self.folder)}
         fixed["DJANGO_SETTINGS_MODULE"] = "revops.settings"
         self.environment |= fixed
@@ -232,49 +252,38 @@ class Start:
         for name, value in unless_given.items():
             self.environment[name] = self.environment.get(name) or value
         self.told = ["DATABASE_URL", "REDIS_URL", *fixed, *unless_given]
-        self.leave_environment()
 
     def leave_environment(self) -> None:
-        """Leave what Django was told in the data folder, for its owner alone."""
+        """Leave what Django is told in the data folder, for its owner alone: `manage.py` finds it from another terminal."""
         _write_private(self.folder / "environment.json", {name: self.environment[name] for name in self.told})
 
-    def rehearsal(self) -> None:
-        """The four simulators, and once the company, its people and its connections."""
-        ports = self.simulator_ports()
-        made = self.state.webhook_secrets
-        for vendor in VENDORS:
-            made.setdefault(vendor, "whsec_" + secrets.token_hex(24))
-            told = {f"REVOPS_SIM_{vendor.upper()}_URL": f"http://127.0.0.1:{ports[vendor]}"}
-            told[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made[vendor]
-            self.environment |= told
-            self.told += told
-        self.save_state()
-        with _telling("Simulators of the four systems"):
-            for program in simulators(self.installation, ports):
-                self.keep(program)
-            for vendor, port in ports.items():
-                self.wait_for(f"the {vendor} simulator", port, "/_sim/health")
-        self.leave_environment()
-        self.first_reading = "connect_demo" not in self.state.steps
-        for step in demo_steps(self.installation, ports):
-            self.run(step)
-
     def simulator_ports(self) -> dict[str, int]:
-        """The ports of the last time where they are still free, so that the connections stay right."""
+        """The simulators' ports and webhook secrets: those of the last time where they are still free, so that the connections
+        stay right."""
         ports: dict[str, int] = {}
         for number, vendor in enumerate(VENDORS):
             wanted = self.state.ports.get(vendor, self.installation.port + SIMULATORS_ABOVE + number)
             wanted = wanted if wanted <= PORT_MAX else embedded.free_port()
             ports[vendor] = wanted if wanted != self.installation.port and embedded.can_listen(wanted) else embedded.free_port()
+            made = self.state.webhook_secrets.setdefault(vendor, "whsec_" + secrets.token_hex(24))
+            told = {f"REVOPS_SIM_{vendor.upper()}_URL": f"http://127.0.0.1:{ports[vendor]}"}
+            told[f"REVOPS_SIM_{vendor.upper()}_SECRET"] = made
+            self.environment |= told
+            self.told += told
         self.state.ports = ports
         self.save_state()
         return ports
 
-    def keep(self, program: Program) -> None:
-        """Start a program, and again whenever it dies."""
-        log = self.logs / f"{program.name}.log"
-        start = starter(program.command, self.environment, log, program.death_signal)
-        self.children.keep(Child(program.name, log, start, program.stop_order, worker=program.worker))
+    def rehearsal(self, ports: Mapping[str, int]) -> None:
+        """The four simulators, and once the company, its people and its connections."""
+        with _telling("Simulators of the four systems"):
+            for vendor in ports:
+                self.keeper.start(f"simulator-{vendor}")
+            for vendor, port in ports.items():
+                self.wait_for(f"the {vendor} simulator", port, "/_sim/health")
+        self.first_reading = "connect_demo" not in self.state.steps
+        for step in demo_steps(self.installation, ports):
+            self.run(step)
 
     def run(self, step: Step) -> None:
         """Run a step to its end, unless it was done for the same key. With an outside database nothing is taken for granted."""
@@ -282,36 +291,30 @@ class Start:
         if done.get(step.name) == step.key and not (self.installation.database_url and step.name == "migrate"):
             return
         log = self.logs / f"{step.name}.log"
-        with _telling(step.label, ends_line=step.shows_progress), embedded.open_log(log) as output:
-            status = self._run_to_end(step, output)
-        if status != 0:
-            raise Failed(
-                6, f"The step '{step.label}' failed (status {status}). The end of its log, {log}:\n\n{embedded.tail(log)}"
+        with _telling(step.label, ends_line=step.shows_progress), log.open("wb") as output:
+            where = None if step.shows_progress else output
+            process = subprocess.Popen(
+                step.command,
+                cwd=PROJECT,
+                env={**self.environment, "REVOPS_STATEMENT_TIMEOUT_SECONDS": "600"},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=tied.dies_with_parent(),
+                stdout=where,
+                stderr=where,
             )
-        done[step.name] = step.key
-        self.save_state()
-
-    def _run_to_end(self, step: Step, output: IO[bytes]) -> int:
-        where = None if step.shows_progress else output
-        process = subprocess.Popen(
-            step.command,
-            cwd=PROJECT,
-            env={**self.environment, "REVOPS_STATEMENT_TIMEOUT_SECONDS": "600"},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=embedded.dies_with_parent(),
-            stdout=where,
-            stderr=where,
-        )
-        try:
-            while process.poll() is None:
-                self.children.look()
-                time.sleep(0.05)
-        finally:
-            if process.poll() is None:
+            try:
+                while process.poll() is None:
+                    self.keeper.look()
+                    time.sleep(0.05)
+            finally:
                 process.kill()
                 process.wait()
-        return process.returncode
+        if process.returncode != 0:
+            why = f"The step '{step.label}' failed (status {process.returncode}). The end of its log, {log}:\n\n{tail(log)}"
+            raise Failed(6, why)
+        done[step.name] = step.key
+        self.save_state()
 
     def wait_until_ready(self) -> None:
         """Until the web server says that it can work, and for a while until the workers have taken up what waited for them."""
@@ -319,24 +322,22 @@ class Start:
         self.wait_for("the web server", port, "/readyz", host)
         deadline = time.monotonic() + TAKEN_UP_SECONDS
         while (answer := ask(host, port)) is not None and answer.silent and time.monotonic() < deadline:
-            self.children.look()
+            self.keeper.look()
             time.sleep(LOOK_EVERY_SECONDS)
 
     def wait_for(self, what: str, port: int, path: str, host: str = "127.0.0.1") -> None:
-        """Poll until `path` answers 200, while looking after the children. Raises `Failed` 8 with the last answer."""
+        """Poll until `path` answers 200, while looking after the programs. Raises `Failed` 8 with the last answer."""
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         answer = "no answer"
         while time.monotonic() < deadline:
-            self.children.look()
-            try:
-                with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
-                    connection.request("GET", path)
-                    response = connection.getresponse()
-                    answer = f"{response.status} {response.read(2000).decode(errors='replace')}"
-                    if response.status == 200:
-                        return
-            except (OSError, http.client.HTTPException):
-                pass
+            self.keeper.look()
+            connection = http.client.HTTPConnection(host, port, timeout=5)
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+                connection.request("GET", path)
+                response = connection.getresponse()
+                answer = f"{response.status} {response.read(2000).decode(errors='replace')}"
+                if response.status == 200:
+                    return
             time.sleep(0.1)
         raise Failed(8, f"{what} was not ready within {READY_TIMEOUT_SECONDS:.0f} s ({answer}). Its log is in {self.logs}.")
 
@@ -345,10 +346,16 @@ class Start:
         say(f"\nReady in {time.monotonic() - self.began:.0f} s: {self.installation.url}")
         people = self.logs / "demo_people.log"
         if self.installation.demo and people.exists():
-            say(embedded.tail(people, 12))
+            say(tail(people, 12))
         if self.first_reading:
             say("The four systems are being read for the first time: the exceptions are complete within a few minutes.")
         say("Ctrl-C stops everything.\n")
+
+    def stop(self) -> None:
+        """Stop every program in order, when any was started."""
+        if hasattr(self, "keeper"):
+            self.keeper.stop()
+            say("Stopped.")
 
     def save_state(self) -> None:
         """What was done on this data folder, for the next start."""

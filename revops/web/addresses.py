@@ -1,0 +1,40 @@
+"""The address of a page, by its name. Nobody types a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from revops.parameters import row_id
+
+SUBJECTS: dict[str, str] = {"exceptioncase": "case", "changeplan": "plan", "account": "account"}
+"""What the audit log names a thing by -> the name of its page. Other packages add theirs with `add_subject`."""
+_PREFIXES = {"exceptioncase": "EX", "changeplan": "CP", "account": "AC"}
+
+
+def href(name: str, *args: object, query: Mapping[str, str] | str = "") -> str:
+    """The address of a page of ours (`case`) or of another package (`sync:delivery`), with a query string."""
+    path = reverse(name if ":" in name else f"web:{name}", args=args)
+    text = query if isinstance(query, str) else urlencode(query)
+    return f"{path}?{text}" if text else path
+
+
+def add_subject(kind: str, name: str) -> None:
+    """Tell which page shows a thing that the audit log names `<kind>:<row id>`."""
+    SUBJECTS[kind] = name
+
+
+def code_of(kind: str, key: int) -> str:
+    """`EX-00042` for the row id 42 of an `exceptioncase`; the number itself for what has no code."""
+    return f"{_PREFIXES[kind]}-{key:05d}" if kind in _PREFIXES else str(key)
+
+
+def href_of_subject(subject: str) -> str:
+    """The page of a thing as the audit log names it (`changeplan:7`); empty for what has none."""
+    kind, _, key = subject.partition(":")
+    number = row_id(key)
+    if kind not in SUBJECTS or number is None:
+        return ""
+    return href(SUBJECTS[kind], code_of(kind, number))
