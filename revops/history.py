@@ -85,7 +85,10 @@ class LeavesHistory(pgtrigger.Trigger):
 
 
 class KeptHistory(HistoricalRecords):  # type: ignore[misc]  # the library has no types
-    """`HistoricalRecords` whose rows the database demands and keeps."""
+    """`HistoricalRecords` whose rows the database demands and keeps; its table is split by month (`revops.partitions`)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(history_id_field=models.BigAutoField(primary_key=True), **options)
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
         """The history's own table is append-only."""

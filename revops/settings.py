@@ -41,6 +41,11 @@ def _encryption_keys() -> list[bytes]:
 REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
+REVOPS_KEEP_MONTHS: dict[str, int] = {
+    "inbox": env.int("REVOPS_KEEP_INBOX_MONTHS", default=0),
+    "ledger": env.int("REVOPS_KEEP_LEDGER_MONTHS", default=0),
+    "history": env.int("REVOPS_KEEP_HISTORY_MONTHS", default=0),
+}
 # What may be posted to one connection within an hour; more is held, never dropped. The amount is in the group's currency.
 REVOPS_POSTINGS_PER_HOUR_MAX: int = env.int("REVOPS_POSTINGS_PER_HOUR_MAX", default=60)
 REVOPS_POSTING_AMOUNT_PER_HOUR_MAX: str = env.str("REVOPS_POSTING_AMOUNT_PER_HOUR_MAX", default="250000.00")

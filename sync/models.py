@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from revops.history import KeptHistory, no_truncate
+from revops.history import KeptHistory, append_only, no_truncate
 from revops.ledger.models import SourceSystem
 from revops.work_queues.rows import QueueRow
 
@@ -73,8 +73,9 @@ class Replay(models.Model):
 class Delivery(QueueRow):
     """One thing that came in, exactly as it came. The row is the queue entry as well.
 
-    `body` is untouched raw bytes, `digest` its SHA-256 (hex). (`connection`, `dedup_key`) is unique: a copy adds to
-    `copies`; a second body under the same key is kept as its own row with `conflicts_with` set and a dead letter's reason.
+    `body` is untouched raw bytes, `digest` its SHA-256 (hex). A key is stored once (`DeliveryKey`): a copy adds to `copies`; a
+    second body under the same key is kept as its own row with `conflicts_with` set and a dead letter's reason. The table is
+    split by month (`revops.partitions`), so an older delivery that others name may be in the archive.
     `replay` is the last replay that put it back,
     `before_replay` what it was then (`state reason reason_code attempts done_at`), for a replay that is stopped.
     """
@@ -88,7 +89,9 @@ class Delivery(QueueRow):
     headers = models.JSONField(default=dict)
     received_at = models.DateTimeField(db_default=Now())
     copies = models.PositiveIntegerField(default=1)
-    conflicts_with = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="conflicts", db_index=False)
+    conflicts_with = models.ForeignKey(
+        "self", null=True, on_delete=models.DO_NOTHING, related_name="conflicts", db_index=False, db_constraint=False
+    )
     state = models.CharField(max_length=20, choices=DeliveryState.choices, default=DeliveryState.PENDING)
     reason = models.TextField(blank=True)
     reason_code = models.CharField(max_length=60, blank=True)
@@ -100,7 +103,6 @@ class Delivery(QueueRow):
 
     class Meta:
         verbose_name_plural = "deliveries"
-        constraints = [models.UniqueConstraint(fields=["connection", "dedup_key"], name="one_delivery_per_key")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
             models.Index(
@@ -129,6 +131,25 @@ class Delivery(QueueRow):
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.dedup_key}"
+
+
+class DeliveryKey(models.Model):
+    """A key under which a connection delivered something, and the delivery that it was. Kept for ever: what came once is
+    recognised when it comes again, also after its month was taken out.
+
+    No foreign keys: every delivery writes a row here, and would lock its connection's row for it.
+    """
+
+    pk = models.CompositePrimaryKey("connection_id", "key")
+    connection_id = models.CharField(max_length=60)
+    key = models.CharField(max_length=200)
+    delivery_id = models.BigIntegerField()
+
+    class Meta:
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.key}"
 
 
 class Watermark(QueueRow):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def record(
     verb: str,
-    subject: models.Model,
+    subject: models.Model | str,
     *,
     acting_user: User | System,
     summary: str,
@@ -53,6 +53,8 @@ def record(
     )
 
 
-def subject_key(subject: models.Model) -> str:
-    """`<model name>:<primary key>`, the form in which the log names a thing."""
+def subject_key(subject: models.Model | str) -> str:
+    """`<model name>:<primary key>`, the form in which the log names a thing. What is no row names itself so."""
+    if isinstance(subject, str):
+        return subject
     return f"{subject._meta.model_name}:{subject.pk}"

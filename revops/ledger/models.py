@@ -50,7 +50,9 @@ class SourceRecord(models.Model):
     external_id = models.CharField(max_length=200)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
     customer_ref = models.CharField(max_length=200, blank=True)
-    current = models.ForeignKey("LedgerEntry", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    current = models.ForeignKey(
+        "LedgerEntry", null=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     version = models.CharField(max_length=100, db_collation="C")
     digest = models.CharField(max_length=64)
     fields = models.JSONField(default=dict)
@@ -138,6 +140,9 @@ class ExchangeRate(models.Model):
 class LedgerEntry(models.Model):
     """One version of one record as one delivery stated it. Never changed, never removed: the database refuses.
 
+    The table is split by month. (record, version, digest) is unique within a month by index, and for ever because `record`
+    writes under the lock of the record's row.
+
     `arrival` says how it came: `first` and `newer` became the record's content; `restated` said the same again under a newer
     version (kept, because an older version may still come late and must not seem to be the last word); `late` is older than
     what we already had and is kept as evidence; `conflict` says something else under a version that we already had.
@@ -164,9 +169,6 @@ class LedgerEntry(models.Model):
 
     class Meta:
         ordering = ["record_id", "effective_at", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["record", "version", "digest"], name="one_entry_per_version"),
-        ]
         indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
         triggers = append_only()
 

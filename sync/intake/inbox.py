@@ -20,7 +20,7 @@ from revops.audit.trace import new_trace_id
 from sync.connections import Door
 from sync.ground import doorbell
 from sync.ground import intake_db as kept
-from sync.models import Delivery, DeliveryKind, DeliveryState
+from sync.models import DeliveryKey, DeliveryKind, DeliveryState
 from sync.vendor.contract import Item
 
 KEY_LENGTH_MAX = 180
@@ -38,24 +38,50 @@ class Accepted:
     conflict: bool = False
 
 
-_STORE = """
-    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
-                                    copies, state, reason, reason_code, attempts, fence, replays)
-    VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, 1, 'pending', '', '', 0, 0, 0)
-    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest
-    RETURNING id, copies > 1
+_NEW_ID = "month_id('sync_delivery_id_seq')"
+_COLUMNS = """id, connection_id, dedup_key, kind, object_type, body, digest, headers, trace_id,
+              copies, attempts, fence, replays"""
+_STORE = f"""
+    WITH key AS (
+        INSERT INTO sync_deliverykey (connection_id, key, delivery_id) VALUES (%s, %s, {_NEW_ID})
+        ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, connection_id, key)
+    INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code)
+    SELECT delivery_id, connection_id, key, %s, %s, %s, %s, %s::jsonb, %s, 1, 0, 0, 0, 'pending', '', '' FROM key
+    RETURNING id
 """
-_STORE_CONFLICTS = """
-    INSERT INTO sync_delivery AS d (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
-                                    copies, state, reason, reason_code, attempts, fence, replays, done_at, conflicts_with_id)
-    SELECT o.connection_id, u.kind, u.type, o.dedup_key || u.suffix, u.body, u.digest, u.headers::jsonb, u.trace,
-           1, 'quarantined', %s, 'key_conflict', 0, 0, 0, clock_timestamp(), o.id
-      FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
-           AS u(kind, type, key, suffix, body, digest, headers, trace)
-      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key
-    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + %s
-    RETURNING d.id, d.copies > 1
+_COUNT_COPY = """
+    UPDATE sync_delivery d SET copies = copies + 1 FROM sync_deliverykey k
+     WHERE k.connection_id = %s AND k.key = %s AND d.id = k.delivery_id AND d.digest = %s
+    RETURNING d.id
 """
+_BY_KEY = """
+    SELECT k.delivery_id, d.body FROM sync_deliverykey k LEFT JOIN sync_delivery d ON d.id = k.delivery_id
+     WHERE k.connection_id = %s AND k.key = %s
+"""
+_STORE_CONFLICTS = f"""
+    WITH said AS (
+        SELECT u.*, o.id AS other, o.connection_id, o.dedup_key || u.suffix AS own_key
+          FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
+               AS u(kind, type, key, suffix, body, digest, headers, trace)
+          JOIN sync_deliverykey k ON k.connection_id = %s AND k.key = u.key
+          JOIN sync_delivery o ON o.id = k.delivery_id),
+    keys AS (
+        INSERT INTO sync_deliverykey (connection_id, key, delivery_id) SELECT connection_id, own_key, {_NEW_ID} FROM said
+        ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, key),
+    stored AS (
+        INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code, done_at, conflicts_with_id)
+        SELECT keys.delivery_id, s.connection_id, s.own_key, s.kind, s.type, s.body, s.digest, s.headers::jsonb, s.trace,
+               1, 0, 0, 0, 'quarantined', %s, 'key_conflict', clock_timestamp(), s.other
+          FROM said s JOIN keys ON keys.key = s.own_key
+        RETURNING id),
+    again AS (
+        UPDATE sync_delivery d SET copies = copies + %s
+          FROM said s JOIN sync_deliverykey k ON k.connection_id = s.connection_id AND k.key = s.own_key
+         WHERE d.id = k.delivery_id
+        RETURNING d.id)
+    SELECT id, false FROM stored UNION ALL SELECT id, true FROM again
+"""
+"""`again` sees keys of earlier statements only, never those that this one makes."""
 
 
 def accept(
@@ -69,12 +95,13 @@ def accept(
 ) -> Accepted:
     """Commit one delivery, then ring. A copy counts as one more receipt of the same row.
 
-    Outside a transaction this is one statement on the thread's kept connection, durable when it returns. Inside one, the row
-    stands or falls with it. Raises `psycopg.Error` or `django.db.Error` when it cannot be made durable.
+    Outside a transaction this is one statement on the thread's kept connection, durable when it returns; a copy takes a second
+    one. Inside a transaction the row stands or falls with it. Raises `psycopg.Error` or `django.db.Error` when it cannot be
+    made durable.
     """
     arrived = _Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
     row = _run(_STORE, [door.slug, *arrived.columns()])
-    accepted = Accepted(row[0], copy=row[1]) if row is not None else _other_bytes(door, arrived)
+    accepted = Accepted(row[0]) if row is not None else _known(door, arrived)
     if not accepted.copy and not accepted.conflict:
         if connection.in_atomic_block:
             transaction.on_commit(lambda: doorbell.ring("apply_deliveries"), robust=True)
@@ -95,18 +122,25 @@ class _Arrived:
         self.trace = new_trace_id()
 
     def columns(self) -> list[Any]:
-        return [self.kind, self.object_type, self.key, self.body, self.digest, self.headers, self.trace]
+        return [self.key, self.kind, self.object_type, self.body, self.digest, self.headers, self.trace]
 
 
-def _other_bytes(door: Door, arrived: _Arrived) -> Accepted:
-    """The key is there with other bytes. The same message written anew is a copy; another message is kept beside it."""
-    row = _run("SELECT id, body FROM sync_delivery WHERE connection_id = %s AND dedup_key = %s", [door.slug, arrived.key])
-    assert row is not None, "rows are never removed"
+def _known(door: Door, arrived: _Arrived) -> Accepted:
+    """The key is there. The same bytes are a copy, and so is the same message written anew; another message is kept beside it.
+    What is in the archive cannot be compared any more: it counts as a copy."""
+    row = _run(_COUNT_COPY, [door.slug, arrived.key, arrived.digest])
+    if row is not None:
+        return Accepted(row[0], copy=True)
+    row = _run(_BY_KEY, [door.slug, arrived.key])
+    assert row is not None, "keys are never removed"
+    if row[1] is None:
+        return Accepted(row[0], copy=True)
     digest = door.connector.content_digest(arrived.body)
     if door.connector.content_digest(bytes(row[1])) == digest:
         _run("UPDATE sync_delivery SET copies = copies + 1 WHERE id = %s RETURNING id", [row[0]])
         return Accepted(row[0], copy=True)
-    row = _run(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns([(arrived, digest)]), door.slug, 1])
+    conflict = [*_conflict_columns([(arrived, digest)]), door.slug, CONFLICT_REASON, 1]
+    row = _run(_STORE_CONFLICTS, conflict) or _run(_STORE_CONFLICTS, conflict)  # the second sees what came at the same moment
     assert row is not None, "it joins the row it conflicts with"
     return Accepted(row[0], copy=row[1], conflict=True)
 
@@ -151,18 +185,26 @@ class StoredPage:
     conflicts: int
 
 
-_STORE_PAGE = """
-    INSERT INTO sync_delivery (connection_id, kind, object_type, dedup_key, body, digest, headers, trace_id,
-                               copies, state, reason, reason_code, attempts, fence, replays)
-    SELECT %s, u.kind, u.type, u.key, decode(u.body, 'hex'), u.digest, '{}'::jsonb, u.trace, 1, 'pending', '', '', 0, 0, 0
-      FROM json_to_recordset(%s) AS u(kind text, type text, key text, body text, digest text, trace text)
-     WHERE NOT EXISTS (SELECT 1 FROM sync_delivery o WHERE o.connection_id = %s AND o.dedup_key = u.key)
-    ON CONFLICT (connection_id, dedup_key) DO NOTHING
+_STORE_PAGE = f"""
+    WITH said AS MATERIALIZED (
+        SELECT DISTINCT ON (u.key) u.*
+          FROM json_to_recordset(%s) AS u(number int, kind text, type text, key text, body text, digest text, trace text)
+         WHERE NOT EXISTS (SELECT 1 FROM sync_deliverykey k WHERE k.connection_id = %s AND k.key = u.key)
+         ORDER BY u.key, u.number),
+    keys AS (
+        INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
+        SELECT %s, s.key, {_NEW_ID} FROM (SELECT key FROM said ORDER BY number) s
+        ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, connection_id, key)
+    INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code)
+    SELECT keys.delivery_id, keys.connection_id, key, s.kind, s.type, decode(s.body, 'hex'), s.digest, '{{}}'::jsonb, s.trace,
+           1, 0, 0, 0, 'pending', '', ''
+      FROM said s JOIN keys USING (key)
 """
 _OTHER_BYTES = """
     SELECT u.number, o.body
       FROM unnest(%s::int[], %s::text[], %s::text[]) AS u(number, key, digest)
-      JOIN sync_delivery o ON o.connection_id = %s AND o.dedup_key = u.key AND o.digest <> u.digest
+      JOIN sync_deliverykey k ON k.connection_id = %s AND k.key = u.key
+      JOIN sync_delivery o ON o.id = k.delivery_id AND o.digest <> u.digest
      ORDER BY u.number
 """
 
@@ -181,6 +223,7 @@ def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
         return StoredPage(0, 0, 0)
     page = [
         {
+            "number": number,
             "kind": row.kind,
             "type": row.object_type,
             "key": row.key,
@@ -188,10 +231,10 @@ def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
             "digest": row.digest,
             "trace": row.trace,
         }
-        for row in rows
+        for number, row in enumerate(rows)
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_STORE_PAGE, [door.slug, json.dumps(page), door.slug])
+        cursor.execute(_STORE_PAGE, [json.dumps(page), door.slug, door.slug])
         new, conflicts = int(cursor.rowcount), 0
         if new < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
@@ -200,7 +243,7 @@ def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
             differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
             found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]
             if found:
-                cursor.execute(_STORE_CONFLICTS, [CONFLICT_REASON, *_conflict_columns(found), door.slug, 0])
+                cursor.execute(_STORE_CONFLICTS, [*_conflict_columns(found), door.slug, CONFLICT_REASON, 0])
                 conflicts = len(found)
     return StoredPage(new, len(items) - new - conflicts, conflicts)
 
@@ -215,7 +258,7 @@ def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int
     arrived = _Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
         _store_page(door, [arrived])
-        return Delivery.objects.filter(connection=door.slug, dedup_key=arrived.key).values_list("pk", flat=True).get()
+        return DeliveryKey.objects.filter(connection_id=door.slug, key=arrived.key).values_list("delivery_id", flat=True).get()
 
 
 # --- what became of it ------------------------------------------------------------------------------------------------

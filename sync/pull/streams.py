@@ -54,7 +54,7 @@ def note_page(claim: StreamClaim, watermark: str) -> bool:
 def note_end(claim: StreamClaim, every_seconds: float) -> bool:
     """The window was read to its end: we have asked for everything up to the moment the pull began."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT last_value FROM sync_delivery_id_seq")
+        cursor.execute("SELECT coalesce(max(id), 0) FROM sync_delivery")
         (last_delivery_id,) = cursor.fetchone()
     asked = {"asked_at": claim.started_at, "asked_delivery_id": last_delivery_id}
     return bool(STREAMS.write([STREAMS.repeat(claim, every_seconds, last_error="", **asked)]))

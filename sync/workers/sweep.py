@@ -11,6 +11,7 @@ from django.db import connection
 
 from revops.cases.lifecycle import wake_due_cases
 from revops.detection.run import mark_expected
+from revops.partitions import prepare_months
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.intake.announce import announce_reads
@@ -18,6 +19,17 @@ from sync.workers.queues import QUEUES
 
 EVERY_SECONDS = 2.0
 """With the lease of a dead worker this bounds how long its work lies."""
+
+
+_prepared: list[dt.date] = []
+"""The last day on which this process has seen to it that the next months have partitions."""
+
+
+def _prepare_months(now: dt.datetime) -> None:
+    """Once a day."""
+    if _prepared[-1:] != [now.date()]:
+        prepare_months()
+        _prepared[:] = [now.date()]
 
 
 def due_tasks() -> list[str]:
@@ -30,6 +42,7 @@ def due_tasks() -> list[str]:
 
 def sweep_once(now: dt.datetime) -> list[str]:
     """Wake what has become due by time alone, announce finished reads, ring for due work. Returns the tasks rung for."""
+    _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
     announce_reads()

@@ -1,0 +1,13 @@
+"""Tables of this application that grow for ever are split by month."""
+
+from django.db import migrations
+
+from revops.partitions import SplitByMonth
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0002_initial")]
+    operations = [
+        SplitByMonth("accounts_historicalaccount", "history"),
+        SplitByMonth("accounts_historicalaccountlink", "history"),
+    ]
