@@ -365,7 +365,7 @@ def test_a_change_that_nobody_offers_is_not_composed(analyst: User, case: Except
 
 def call_it(name: str) -> None:
     """The ERP says what the customer is called now."""
-    world.say("netsuite", world.fact("customer", world.CUSTOMER, {"crm_account": world.CRM_ID}, name=name))
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(world.CRM_ID), name=name))
     world.look()
 
 
