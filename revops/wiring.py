@@ -30,7 +30,7 @@ def _compose(system: str, key: str, change: Change) -> ComposedCall:
     if offered is None or offered.guarantee == "none":
         raise Rejected("not_offered", f"{connector.label} cannot do this in a way that is safe to repeat. Do it there by hand.")
     try:
-        call = connector.compose(connections.config_of(connection), key, change)
+        call = connector.writing().compose(connections.config_of(connection), key, change)
     except Refused as refused:
         raise Rejected(refused.code, f"{connector.label}: {refused.reason}") from None
     if call.change != change:

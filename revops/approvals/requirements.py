@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from revops.approvals.checkpoints import BASE_CURRENCY, SPLIT_WINDOW, Need, Open, Related, checkpoints_for
+from revops.approvals.checkpoints import Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
 from revops.ledger.rates import converted
-from revops.money import Money, total
+from revops.money import Money
 from revops.people.models import RoleGrant
-from revops.postings.draft import amount_of, amounts_of
+from revops.policies.policies import Policies
+from revops.postings.draft import amounts_of
 from revops.postings.models import ChangePlan, PlanState
 
 COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.PARTLY_POSTED, PlanState.CONFIRMED)
@@ -17,34 +18,35 @@ COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.
 when it is submitted itself, and the others are judged again at their release."""
 
 
-def needs_of(plan: ChangePlan) -> list[Need]:
-    """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release."""
+def needs_of(plan: ChangePlan, policies: Policies) -> list[Need]:
+    """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release.
+
+    Amounts are converted by the newest rate of today.
+    """
+    today = timezone.now().date()
+    amount, *more = amounts_of(plan)
     return checkpoints_for(
+        policies,
         moves_money=plan.lines.exists() or plan.amount_minor != 0,
-        amount=amount_of(plan),
-        base_amount=moved_in_base(plan),
-        related=related_plans(plan),
+        amount=amount,
+        more=more,
+        convert=lambda money, currency: converted(money, currency, on=today),
+        related=related_plans(plan, policies),
     )
 
 
-def in_base(amount: Money) -> Money | None:
-    """The amount in the group's base currency by the newest rate; None when none is known."""
-    return converted(amount, BASE_CURRENCY, on=timezone.now().date())
-
-
-def moved_in_base(plan: ChangePlan) -> Money | None:
-    """All that the plan moves, in the group's base currency; None when one of its currencies cannot be converted."""
-    parts = [in_base(amount) for amount in amounts_of(plan)]
-    return None if None in parts else total([part for part in parts if part is not None], BASE_CURRENCY)
-
-
-def related_plans(plan: ChangePlan) -> list[Related]:
-    """Other plans of the same kind on the same account within the window, by number."""
-    since = timezone.now() - SPLIT_WINDOW
+def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
+    """Other plans of the same kind on the same account within the policies' window, by number."""
+    since = timezone.now() - policies.checkpoints.split_window
     others = ChangePlan.objects.filter(
         account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
     ).exclude(pk=plan.pk)
-    return [Related(other.code, moved_in_base(other)) for other in others.order_by("pk")]
+    return [Related(other.code, *_parts(other)) for other in others.order_by("pk")]
+
+
+def _parts(plan: ChangePlan) -> tuple[Money, tuple[Money, ...]]:
+    amount, *more = amounts_of(plan)
+    return amount, tuple(more)
 
 
 def roles_now(user_id: int) -> frozenset[str]:

@@ -14,13 +14,12 @@ from revops.ledger.facts import content_digest, encode
 from revops.ledger.reference import Ref, refs_as_json
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
+from revops.policies.in_force import policies_in_force
 from revops.postings.changes import Change, Line, debits, unbalanced
 from revops.postings.kind import ChangeKind, Situation
 from revops.postings.port import Compose, ComposedCall
 
 FactRow = dict[str, object]
-NO_CURRENCY = "USD"
-"""The currency of the zero of a plan that moves no money, on an account that states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def build(
     inputs = kind.clean(raw, situation)
     changes = kind.changes(inputs, ledger)
     lines = lines_of(changes)
-    amount = amount_of_lines(lines, otherwise=ledger.currency or NO_CURRENCY)
+    amount = amount_of_lines(lines, otherwise=ledger.currency or policies_in_force().reporting_currency)
     touches = touches_of(changes)
     calls = tuple(_call(sequence, change, compose, new_key()) for sequence, change in enumerate(changes, start=1))
     facts = fact_rows(kind.facts(inputs, ledger))

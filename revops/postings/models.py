@@ -69,7 +69,8 @@ class ChangePlan(models.Model):
     bytes and the facts that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it
     moves: the sum of the debits of its lines in that currency, zero without lines. A plan ends as `partly_posted` when some of
     its steps were made and a later one was refused; it stays so, and says what is missing. `reverses` is the plan that it
-    undoes, `completes` the one whose missing steps it makes.
+    undoes, `completes` the one whose missing steps it makes. `policy_version` names the policies by which its checkpoints were
+    last judged; empty while it is a draft.
     """
 
     kind = models.CharField(max_length=40)
@@ -91,6 +92,7 @@ class ChangePlan(models.Model):
     released_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     outcome = models.TextField(blank=True)
+    policy_version = models.CharField(max_length=64, blank=True)
     row_version = models.PositiveIntegerField(default=1)
     trace_id = models.CharField(max_length=32, blank=True)
     history = KeptHistory()

@@ -49,6 +49,7 @@ WRITERS: dict[str, set[str]] = {
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
+    "Circuit": {"sync/connections/breaker.py"},
     "Connection": {"sync/connections/actions.py", "sync/connections/handles.py"},  # the second makes rows that it never saves
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
     "DeliveryKey": {"sync/intake/inbox.py"},

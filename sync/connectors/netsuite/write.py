@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from revops import strict_json
 from revops.ledger.reference import Ref
 from revops.postings.changes import Change, CreateCreditMemo
 from sync.connectors.netsuite.auth import Session, error_codes, error_text
@@ -17,7 +18,6 @@ from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows
 from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
 
