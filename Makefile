@@ -2,13 +2,20 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help up test bench fix lock clean install install-test
+.PHONY: help up check test bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 up: install ## Start everything on this machine and say where it listens (Ctrl-C stops it)
 	@exec $(BIN)/python manage.py up
+
+check: install-test ## While working: lint, types, arrows, and the tests that need no database (mypy remembers what did not change)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not database"
 
 test: install-test ## Every check, as CI runs it
 	@scripts/browser.sh

@@ -24,6 +24,7 @@ from revops.processes.quote_to_cash import QUOTE_TO_CASH
 from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
 from revops.web.addresses import href
 from revops.web.compare import ROLE_LABELS, compare_grid
+from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
 from revops.web.fresh import fresh_strip
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.offers import Holders, assignable, withheld_on
@@ -96,13 +97,24 @@ def case_context(
         "shows": SHOWS,
         "may_work": may_work,
         "mine": case.owner_id == user.pk,
-        "people": assignable(user, case) if may_work else [],
+        "forms": case_forms(case, assignable(user, case)) if may_work else {},
         "watching": CaseWatch.objects.filter(case=case, user=user).exists(),
-        "snoozes": SNOOZE_CHOICES,
         "stamp": stamp_of(case, progress),
         "moving": plan is not None and plan.state in (PlanState.RELEASED, PlanState.POSTED),
-        "typed": {},
         "now": now,
+    }
+
+
+def case_forms(
+    case: ExceptionCase, people: Sequence[tuple[str, str]], which: str = "", data: Mapping[str, Any] | None = None
+) -> dict[str, PageForm]:
+    """The forms of a case page; the one named `which` is filled in with what was typed."""
+    bound = {name: data if name == which else None for name in ("assign", "snooze", "note")}
+    ids = f"%s-{case.pk}"
+    return {
+        "assign": AssignForm(people, bound["assign"], auto_id=ids),
+        "snooze": SnoozeForm(SNOOZE_CHOICES, bound["snooze"], auto_id=ids, initial={"hours": SNOOZE_CHOICES[0][0]}),
+        "note": NoteForm(bound["note"], auto_id="note-%s"),
     }
 
 

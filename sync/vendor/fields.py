@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+from revops import strict_json
 from revops.errors import Rejected
 from revops.money import Money
-from sync.vendor import strict_json
 from sync.vendor.contract import Misunderstood, Refused, Response, RetryLater, Unreadable
 
 Choice = TypeVar("Choice")

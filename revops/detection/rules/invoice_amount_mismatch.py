@@ -62,7 +62,7 @@ def groups(ledger: AccountLedger) -> Iterable[Group]:
                     new = [copy for copy in carried if copy.key not in entered and text(copy, "status") not in DEAD_IN_ERP]
                     entered |= {copy.key: copy for copy in new}
                     reached += new
-        seen |= entered.keys()
+        seen.update(entered)
         issued = tuple(invoice for _, invoice in sorted(billed.items()) if text(invoice, "status") in ISSUED)
         if issued and all(text(invoice, "status") in ISSUED | {"void"} for invoice in billed.values()):
             yield Group(issued, tuple(invoice for _, invoice in sorted(entered.items())))

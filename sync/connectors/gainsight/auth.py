@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sync.vendor import strict_json
+from revops import strict_json
 from sync.vendor.auth import ClientSecret, Token, call
 from sync.vendor.contract import Client, Config, Refused, Response, RetryLater, Unknown
 

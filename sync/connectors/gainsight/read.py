@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from revops import strict_json
 from sync.connectors.gainsight.auth import Session
 from sync.connectors.gainsight.objects import ROWS, Condition, metadata, query
 from sync.connectors.gainsight.translate import GSID, OBJECTS, moment, zone_of
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,

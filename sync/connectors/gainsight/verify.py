@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Config,
     Incoming,

@@ -6,11 +6,11 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from revops import strict_json
 from sync.connectors.netsuite import queries
 from sync.connectors.netsuite.auth import Session
 from sync.connectors.netsuite.suiteql import all_rows, rows, rows_for
 from sync.connectors.netsuite.translate import OBJECT_TYPES, account_of, custom_fields
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,

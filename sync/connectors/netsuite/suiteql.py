@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from revops import strict_json
 from sync.connectors.netsuite.auth import Session, error_text
 from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Misunderstood,
     Refused,

@@ -6,10 +6,10 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
+from revops import strict_json
 from sync.connectors.salesforce.auth import error_code, get
 from sync.connectors.salesforce.translate import OBJECTS, iso, stamp
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.auth import bearer, call
 from sync.vendor.contract import (
     Client,

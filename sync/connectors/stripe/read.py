@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from revops import strict_json
 from sync.connectors.stripe.auth import API_VERSION, get
 from sync.connectors.stripe.translate import COLLECTIONS, EVENTS
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,

@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 import re
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Config,
     Incoming,

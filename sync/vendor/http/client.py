@@ -19,7 +19,7 @@ import httpcore2
 import httpx2
 import stamina
 
-from sync.vendor import strict_json
+from revops import strict_json
 from sync.vendor.contract import Config, Refused, RetryLater, Unknown
 from sync.vendor.http.addresses import CheckedBackend, Resolver, check_base_url, is_allowed_address, resolve
 from sync.vendor.http.deadline import Deadline

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from revops import strict_json
 from revops.ledger.facts import Fact, encode
-from sync.vendor import strict_json
 from sync.vendor.contract import Config, Connector, Incoming, Reread
 from tests.sync.connectors.shapes import at, keys_of
 from tests.sync.connectors.talking import EVERY, SETTINGS

@@ -12,8 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from jsonschema import Draft202012Validator
 
+from revops import strict_json
 from sync.connectors import CONNECTORS
-from sync.vendor import strict_json
 from sync.vendor.contract import Misunderstood
 from sync.vendor.objects import DIALECT, schemas, understood, unknown_words
 from tests.sync.connectors.talking import EVERY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from sync.vendor import strict_json
+from revops import strict_json
 from sync.vendor.auth import bearer, call
 from sync.vendor.contract import Client, Config, Item, Page, Stream
 from sync.vendor.fields import Payload, answer_of

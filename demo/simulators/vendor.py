@@ -1,12 +1,13 @@
 """What every simulator shares: requests, routes, faults, effects. A vendor is one class.
 
 A vendor declares its collections, its routes, how it lets a request in, how a change from outside the API happens
-(`change`), and how a delivery is signed (`sign`). The frame does the rest: the server, the transaction around every
-call, the request log, the record of effects, faults, the delivery queue and the control API under ``/_sim/``.
+(`change`), and how a delivery is signed (`sign`). The base class adds the transaction around every call, the request
+log, the record of effects, faults and the delivery queue; `server` and `control` put it on a port. Routing is
+Starlette's; handlers are plain functions that run in worker threads.
 
 A whole vendor, to copy from::
 
-    class Vendor(frame.Vendor):
+    class Acme(Vendor):
         name = "acme"
         collections = (Collection("orders", columns={"customer": "$.customer", "changed": "$.changedAt"}),)
 
@@ -53,20 +54,28 @@ Inside a transaction `store.select` sees the truth; outside it sees what the ven
 
 from __future__ import annotations
 
-import re
-import time
+import socket
+import struct
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import Message
+from functools import partial
+from threading import Event
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from demo.simulators._deliveries import Deliveries, Target
-from demo.simulators._faults import Fault, Faults
-from demo.simulators._store import Collection, Json, Store, dumps, loads
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-__all__ = ["DEFAULT", "Collection", "Halt", "Json", "Request", "Reset", "Response", "Vendor", "dumps", "loads", "route"]
+from demo.simulators.deliveries import Deliveries, Target
+from demo.simulators.faults import Fault, Faults
+from demo.simulators.store import Collection, Json, Store, dumps, loads
+
+__all__ = ["DEFAULT", "Collection", "Halt", "Json", "Request", "Response", "Vendor", "dumps", "loads", "route"]
 
 
 class Default(str):
@@ -83,10 +92,9 @@ class Request:
 
     method: str
     target: str
-    headers: Message
+    headers: Headers
     body: bytes
     at: float
-    fault: Fault | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,30 +121,45 @@ class Request:
         return loads(self.body)
 
 
-@dataclass
-class Response:
-    """One answer. `body` is sent as it is."""
+class Response(HttpResponse):
+    """One answer: Starlette's, with the status first."""
 
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
+    def __init__(self, status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(body, status, headers)
 
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """A JSON answer."""
-        return cls(status, dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
+        return Response(status, dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
+
+
+class Torn(Response):
+    """The connection is cut with a TCP RST: before any answer or, given an answer, in the middle of its body."""
+
+    def __init__(self, answer: Response | None = None) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what is to arrive, then close with linger 0: the peer sees ECONNRESET, not an orderly end."""
+        if self._answer is not None:
+            body = bytes(self._answer.body)
+            head = {"status": self._answer.status_code, "headers": self._answer.raw_headers}
+            await send({"type": "http.response.start", **head})
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        transport = scope["state"]["transport"]
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 class Halt(Exception):
     """Raised by a handler: undo what it did and answer this."""
 
     def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
+        super().__init__(response.status_code)
         self.response = response
-
-
-class Reset(Exception):
-    """The connection is to be closed with a TCP RST."""
 
 
 Handler = Callable[..., Response]
@@ -144,27 +167,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Route:
-    """A method, a compiled path pattern and the name of the method that handles it."""
+class Mark:
+    """A method and a path that a handler answers; `reads` calls change nothing."""
 
     method: str
-    pattern: re.Pattern[str]
-    handler: str
+    path: str
     reads: bool
 
 
 def route(method: str, path: str, *, reads: bool = False) -> Callable[[F], F]:
-    """Mark a method of a vendor as the handler of `path`; `{name}` matches one segment, `{name*}` also slashes.
+    """Mark a method of a vendor as the handler of a Starlette path: `{name}` is one segment, `{name:path}` also slashes.
 
-    GET and HEAD are reads. Set `reads` for a POST that only asks.
+    GET is a read. Set `reads` for a POST that only asks.
     """
-    pattern = re.sub(r"\\{(\w+)\\\*\\}", r"(?P<\1>.+)", re.escape(path))
-    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
 
     def mark(function: F) -> F:
-        routes = getattr(function, "_routes", ())
-        found = Route(method, re.compile(pattern + "/?$"), function.__name__, reads or method in ("GET", "HEAD"))
-        function._routes = (*routes, found)  # type: ignore[attr-defined]
+        marks = getattr(function, "_marks", ())
+        function._marks = (*marks, Mark(method, path, reads or method == "GET"))  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -185,12 +204,8 @@ class Vendor:
         self.deliveries = Deliveries(store, self.sign, target, self.delivered)
         self.base_url = ""
         """`http://127.0.0.1:port`, once the server listens."""
-        self._routes: list[Route] = []
-        for owner in type(self).__mro__:
-            for member in vars(owner).values():
-                self._routes.extend(getattr(member, "_routes", ()))
-        # Literal paths win over patterns: /credit_notes/preview before /credit_notes/{id}.
-        self._routes.sort(key=lambda r: r.pattern.pattern.count("(?P"))
+        self.stopping = Event()
+        """Set when the simulator ends; a programmed delay ends with it."""
         self.setup()
 
     # -- hooks ----------------------------------------------------------------------------------------------------
@@ -255,40 +270,65 @@ class Vendor:
 
     # -- the way of one request -----------------------------------------------------------------------------------
 
-    def answer(self, request: Request) -> Response:
-        """Fault, transaction, handler, log. Raises Reset when the connection is to be cut."""
+    def routes(self) -> list[Route]:
+        """The routes of all marked methods; literal paths before patterns: /credit_notes/preview, /credit_notes/{id}."""
+        found = sorted(self._marked(), key=lambda each: each[0].path.count("{"))
+        return [Route(mark.path, self._endpoint(handler, mark.reads), methods=[mark.method]) for mark, handler in found]
+
+    def _marked(self) -> Iterator[tuple[Mark, Handler]]:
+        for owner in type(self).__mro__:
+            for name, member in vars(owner).items():
+                for mark in getattr(member, "_marks", ()):
+                    yield mark, getattr(self, name)
+
+    def _endpoint(self, handler: Handler, reads: bool) -> Callable[[HttpRequest], Any]:
+        async def endpoint(call: HttpRequest) -> Response:
+            return await self.respond(call, handler, reads=reads)
+
+        return endpoint
+
+    async def respond(self, call: HttpRequest, handler: Handler, *, reads: bool) -> Response:
+        """Answer one call in a worker thread."""
+        query = call.scope["query_string"].decode()
+        target = call.scope["raw_path"].decode() + (f"?{query}" if query else "")
+        request = Request(call.method, target, call.headers, await call.body(), self.store.clock())
+        parameters = {name: unquote(value) for name, value in call.path_params.items()}
+        return await run_in_threadpool(self.answer, request, partial(handler, request, **parameters), reads=reads)
+
+    def answer(self, request: Request, handle: Callable[[], Response], *, reads: bool) -> Response:
+        """Let in, fault, transaction, handler, log."""
         response: Response | None = None
         try:
             response = self.admit(request)
             if response is None:
                 try:
-                    response = self._faulty(request)
+                    response = self._faulty(request, handle, reads)
                 finally:
                     self.release(request)
             self.finish(request, response)
             return response
         finally:
-            self._log(request, response.status if response else None)
+            self._log(request, response)
 
-    def _faulty(self, request: Request) -> Response:
-        fault = request.fault = self.faults.take(request.method, request.target)
+    def _faulty(self, request: Request, handle: Callable[[], Response], reads: bool) -> Response:
+        fault = self.faults.take(request.method, request.target)
         if fault is None:
-            return self._perform(request)
+            return self._perform(request, handle, reads)
         if not fault.after_effect:
-            time.sleep(fault.delay_seconds)
+            self.stopping.wait(fault.delay_seconds)
         if fault.reset == "before":
-            raise Reset
+            return Torn()
         if fault.status and not fault.after_effect and not fault.reset:
             response = self._forced(request, fault, fault.status)
             if fault.stored:
                 with self.store.transaction():
                     self.remember(request, response)
             return response
-        response = self._perform(request, fault.read_lag_seconds)
+        response = self._perform(request, handle, reads, fault.read_lag_seconds)
         if fault.after_effect:
-            time.sleep(fault.delay_seconds)
-        if fault.reset == "after":
-            raise Reset
+            self.stopping.wait(fault.delay_seconds)
+        if fault.reset:
+            return Torn(response if fault.reset == "during" else None)
         return self._forced(request, fault, fault.status) if fault.status else response
 
     def _forced(self, request: Request, fault: Fault, status: int) -> Response:
@@ -299,17 +339,12 @@ class Vendor:
         response.headers.update(fault.headers)
         return response
 
-    def _perform(self, request: Request, read_lag_seconds: float = 0) -> Response:
-        found, parameters, methods = self._find(request)
-        if found is None:
-            status = 405 if methods else 404
-            return self.trouble(request, status, f"Unrecognized request ({request.method}: {request.path})")
-        handler: Handler = getattr(self, found.handler)
+    def _perform(self, request: Request, handle: Callable[[], Response], reads: bool, read_lag_seconds: float = 0) -> Response:
         try:
-            if found.reads:
-                return handler(request, **parameters)
+            if reads:
+                return handle()
             with self.store.transaction(read_lag_seconds) as effects:
-                response = self.around(request, lambda: handler(request, **parameters))
+                response = self.around(request, handle)
                 for effect in effects:
                     self.store.run(
                         "INSERT INTO effects (at, method, path, key, collection, id, kind, body)"
@@ -324,22 +359,13 @@ class Vendor:
             traceback.print_exc()  # a mistake in the simulator: nothing was stored
             return self.trouble(request, 500, "The simulator failed; its error output says why.")
 
-    def _find(self, request: Request) -> tuple[Route | None, dict[str, str], list[str]]:
-        methods: list[str] = []
-        for candidate in self._routes:
-            match = candidate.pattern.match(request.path)
-            if match is None:
-                continue
-            if candidate.method == request.method:
-                return candidate, {name: unquote(value) for name, value in match.groupdict().items()}, methods
-            methods.append(candidate.method)
-        return None, {}, methods
-
-    def _log(self, request: Request, status: int | None) -> None:
+    def _log(self, request: Request, response: Response | None) -> None:
         path, _, query = request.target.partition("?")
+        torn = response is None or isinstance(response, Torn)
+        status = None if response is None or torn else response.status_code
         self.store.run(
             "INSERT INTO requests (at, method, path, query, status, reset, key, seconds)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [request.at, request.method, path, query, status, int(status is None), self.effect_key(request),
+            [request.at, request.method, path, query, status, int(torn), self.effect_key(request),
              round(self.store.clock() - request.at, 6)],
         )  # fmt: skip

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from demo.simulators._store import Store, dumps
+from demo.simulators.store import Store, dumps
 
 Sign = Callable[[bytes, str, int], Mapping[str, str]]
 """(raw body, secret, unix seconds) -> headers that carry the vendor's signature."""

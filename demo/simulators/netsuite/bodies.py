@@ -6,10 +6,10 @@ import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from demo.simulators._frame import Json, Request
-from demo.simulators._store import Store
 from demo.simulators.netsuite.documents import RecordType
 from demo.simulators.netsuite.errors import refuse_content
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json, Request
 
 _COMMON = {"externalId", "tranId", "tranDate", "subsidiary", "currency", "exchangeRate", "postingPeriod", "memo"}
 _SALES = {"entity", "otherRefNum", "item"}

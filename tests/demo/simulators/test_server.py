@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from demo.simulators.stripe import Vendor
 from tests.demo.simulators.control import ROOT, Control, free_port, process
 
@@ -60,6 +60,17 @@ def test_reset_after_the_effect_leaves_exactly_one(control: Control) -> None:
     assert [(e["collection"], e["kind"], e["key"]) for e in effects] == [("customers", "created", "once")]
     cut, again = (r for r in control.get("requests") if r["method"] == "POST")
     assert (cut["reset"], cut["status"], again["reset"], again["status"]) == (True, None, False, 200)
+
+
+def test_an_answer_cut_in_its_middle_has_had_its_effect(control: Control) -> None:
+    control.fault("POST", CUSTOMERS, reset="during")
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        create(control, key="half")
+    assert [(e["collection"], e["kind"]) for e in control.get("effects")] == [("customers", "created")]
+    cut = control.get("requests")[0]
+    assert (cut["reset"], cut["status"]) == (True, None)
+    assert create(control, key="half").status_code == 200
+    assert names(control) == ["Acme"]
 
 
 @pytest.mark.parametrize(("after", "left"), [(False, 0), (True, 1)])

@@ -18,7 +18,8 @@ class Fault:
 
     Without `after_effect`, `delay_seconds` passes and `status` answers before the vendor does anything. With it the
     effect is committed first; then comes the delay, and `status`/`body` replace the vendor's answer.
-    `reset` "before" or "after" the effect closes the connection with a RST and no answer.
+    `reset` "before" or "after" the effect closes the connection with a RST and no answer, "during" after the effect
+    and half of the answer's body.
     `read_lag_seconds` hides what this request wrote from reads for that long.
     `stored` tells a vendor with an idempotency layer to remember the forced answer under the request's key.
     """
@@ -61,8 +62,8 @@ class Faults:
         unknown = set(wish) - self._FIELDS - {"match"}
         if unknown:
             raise ValueError(f"unknown fault field: {', '.join(sorted(unknown))}")
-        if wish.get("reset") not in (None, "before", "after"):
-            raise ValueError("reset is before, after or null")
+        if wish.get("reset") not in (None, "before", "during", "after"):
+            raise ValueError("reset is before, during, after or null")
         match = wish.get("match") or {}
         if match.get("path"):
             re.compile(match["path"])

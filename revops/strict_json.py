@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring_ascii
 from typing import NoReturn
 
@@ -48,7 +48,7 @@ class DuplicateKey(StrictJsonError): ...
 class UnsafeText(StrictJsonError): ...
 
 
-def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: bool = False) -> object:
+def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: bool = False, depth_max: int = DEPTH_MAX) -> object:
     """Numbers with a point or an exponent become `Decimal`, others `int`.
 
     `allow_unsafe_text` is for pages of many objects, where one spoilt text must not hide the others: write each
@@ -61,7 +61,7 @@ def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: boo
         raise NotJson("The body is not UTF-8.") from None
     if text.startswith("\ufeff"):
         raise NotJson("The body starts with a byte order mark.")
-    _check_depth(body)
+    _check_depth(body, depth_max)
     try:
         value = json.loads(
             text,
@@ -94,15 +94,15 @@ def content_digest(value: object, ignoring: Collection[str] = ()) -> str:
     return hashlib.sha256(_written(value, ordered=True)).hexdigest()
 
 
-def _check_depth(body: bytes) -> None:
-    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:  # most bodies: they cannot be that deep
+def _check_depth(body: bytes, depth_max: int) -> None:
+    if body.count(b"[") + body.count(b"{") <= depth_max:  # most bodies: they cannot be that deep
         return
     depth = 0
     for match in _BRACKETS.finditer(_STRINGS.sub(b"", body)):
         if match.group() in b"[{":
             depth += 1
-            if depth > DEPTH_MAX:
-                raise NotJson(f"The body is nested deeper than {DEPTH_MAX} levels.")
+            if depth > depth_max:
+                raise NotJson(f"The body is nested deeper than {depth_max} levels.")
         else:
             depth -= 1
 
@@ -110,7 +110,10 @@ def _check_depth(body: bytes) -> None:
 def _fraction(text: str) -> Decimal:
     if len(text) > 2 * DIGITS_MAX:
         raise NotJson("A number is too long.")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal itself can hold
+        raise NotJson("A number is outside any range that means something.") from None
     if number.adjusted() > DIGITS_MAX or number.adjusted() < -DIGITS_MAX:
         raise NotJson("A number is outside any range that means something.")
     return number
