@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help up check test bench fix lock clean install install-test
+.PHONY: help up check test mutants bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,10 @@ test: install-test ## Every check, as CI runs it
 
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
 	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)
+
+mutants: install-test ## Break the arithmetic, then the guards, one at a time: tests must notice (make mutants ONLY='revops.money*')
+	$(BIN)/python scripts/mutation.py $(ONLY)
+	$(if $(ONLY),,$(BIN)/python scripts/mutants.py)
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .

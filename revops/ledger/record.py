@@ -66,17 +66,25 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     work = _lock(system, statements, now)
     arrivals = [_apply(work, statement) for statement in statements]
     moved = list(work.moved.values())
-    touched = {row.account_id for row in moved if row.account_id is not None}  # before a record is given to another account
+    types: dict[int, set[str]] = {}  # account -> what moved on it, also on one that a record is taken from below
+    for row in moved:
+        if row.account_id is not None:
+            types.setdefault(row.account_id, set()).add(row.object_type)
     name_customers(system, moved)
     _write(work, now)
     _write_links(moved)
     note_rates(moved)
-    touched |= attach_accounts(moved)
+    touched = attach_accounts(moved)
     told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
     traces = {account: trace for account, trace in told if account is not None}
-    mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)
-    if any(TYPES[row.object_type].in_every_ledger for row in moved):
-        mark_due_everywhere(system, now=now)
+    for row in moved:
+        if row.account_id is not None:
+            types.setdefault(row.account_id, set()).add(row.object_type)
+    mark_due(types.keys() - touched, now=now, traces=traces, moved=types)
+    mark_due(touched, now=now, traces=traces)  # records came or went with a link: any type may have moved
+    everywhere = {row.object_type for row in moved if TYPES[row.object_type].in_every_ledger}
+    if everywhere:
+        mark_due_everywhere(system, now=now, moved=everywhere)
     note_changes(system, {row.object_type for row in moved}, at=now)
     return arrivals
 

@@ -33,6 +33,7 @@ from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.parameters import row_id
 from revops.people.models import User
+from revops.policies.in_force import policies_in_force
 from revops.web.addresses import href
 from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import count_text, due_text, minor_html, money_html
@@ -204,11 +205,12 @@ def _statement(
     for case in cases:
         for e in case.evidence.get("records") or []:
             named.setdefault((str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))), []).append(case)
+    side_by_side = [] if chosen or len(systems) < 2 else pairs(lines, systems, policies_in_force())
     return {
         "books": chosen,
         "book_tabs": _book_tabs(systems, labels, given),
         "systems": [labels.get(slug, slug) for slug in systems],
-        "pairs": [] if chosen or len(systems) < 2 else [_pair(p, systems, labels, named) for p in pairs(lines, systems)],
+        "pairs": [_pair(p, systems, labels, named) for p in side_by_side],
         "closings": [
             {
                 "currency": c.currency,

@@ -15,13 +15,10 @@ from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceRecord
 from revops.ledger.reading import systems_knowing
 from revops.people.models import Role, User
+from revops.policies.in_force import policies_in_force
 from revops.postings.draft import suggest
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
-from revops.processes.period_close import PERIOD_CLOSE
-from revops.processes.process import Process
-from revops.processes.quote_to_cash import QUOTE_TO_CASH
-from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
 from revops.web.addresses import href
 from revops.web.compare import ROLE_LABELS, compare_grid
 from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
@@ -33,13 +30,12 @@ from revops.web.story import DEAD, Progress, story_of
 from revops.web.timeline import SHOWS, timeline_of
 
 SNOOZE_CHOICES = (("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"))
-PROCESSES: tuple[Process, ...] = (QUOTE_TO_CASH, RENEWAL_TO_REVENUE, PERIOD_CLOSE)
 
 
 def case_of(user: User, code: str) -> ExceptionCase:
     """The visible case of a code. Raises `Missing`."""
     require(user, "see_case")
-    rows = visible_to(user, ExceptionCase).select_related("account", "account__legal_entity", "owner")
+    rows = visible_to(user, ExceptionCase).select_related("account", "account__legal_entity", "system", "owner")
     return one(rows, id_of(code, "EX"))
 
 
@@ -60,7 +56,7 @@ def case_context(
     """Everything the case page and its fragment show; `brief`, for the pane beside the list, leaves out the timeline."""
     rule = RULES.get(case.rule)
     records = records_of(case)
-    around = list(systems_knowing(case.account_id))
+    around = list(systems_knowing(case.account_id)) if case.account_id is not None else []
     fresh = freshness_of({*case.systems, *(system.slug for system in around)}, now=now)
     plans = plans_of(user, case)
     progress = progress_of(plans)
@@ -81,7 +77,8 @@ def case_context(
             case.evidence, records, fresh, everything=everything, now=now, others=around, expects=rule.expects if rule else ""
         ),
         "fresh": fresh_strip(fresh, now),
-        "inputs": {name: value for name, value in dict(case.evidence.get("inputs") or {}).items() if name != "order"},
+        "inputs": dict(case.evidence.get("inputs") or {}),
+        "tolerance": rule.tolerance(policies_in_force()) if rule else "",
         "order": order_of(case.evidence),
         "fixes": fixes,
         "plans": [{"plan": row, "label": KINDS[row.kind].label if row.kind in KINDS else row.kind} for row in plans],
@@ -124,7 +121,7 @@ def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dic
     asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in DEAD)
     found: list[dict[str, object]] = []
     for code in rule.playbook.fixes if rule else ():
-        if code in KINDS:
+        if code in KINDS and case.account is not None:
             suggestion = suggest(code, account=case.account, case=case) if asked and may_compose(user, code) else None
             found.append({
                 "code": code,
@@ -163,21 +160,24 @@ def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
 
 
 def order_of(evidence: Mapping[str, object]) -> dict[str, str]:
-    """Which step came before which, where the case is about order: from the declared process that the evidence quotes."""
-    inputs = evidence.get("inputs")
-    why = inputs.get("order") if isinstance(inputs, dict) else None
-    for process in PROCESSES:
-        for line in process.prerequisites:
-            if line.why == why:
-                first, second = process.stage(line.needs), process.stage(line.stage)
-                return {
-                    "why": line.why,
-                    "first": first.label,
-                    "first_in": ROLE_LABELS.get(first.owner, first.owner),
-                    "second": second.label,
-                    "second_in": ROLE_LABELS.get(second.owner, second.owner),
-                }
-    return {}
+    """Which step came before which, where the case is about order: from the declared process that the evidence names. Empty
+    where it names none, or one that the policies no longer know."""
+    order = evidence.get("order")
+    if not isinstance(order, dict):
+        return {}
+    try:
+        process = policies_in_force().process(str(order.get("process")))
+        line = process.prerequisite(str(order.get("stage")), str(order.get("needs")))
+    except LookupError:
+        return {}
+    first, second = process.stage(line.needs), process.stage(line.stage)
+    return {
+        "why": line.why,
+        "first": first.label,
+        "first_in": ROLE_LABELS.get(first.owner, first.owner),
+        "second": second.label,
+        "second_in": ROLE_LABELS.get(second.owner, second.owner),
+    }
 
 
 def preview_context(user: User, code: str, now: dt.datetime) -> dict[str, Any]:

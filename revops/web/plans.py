@@ -111,6 +111,8 @@ def _subject(request: HttpRequest, user: User) -> tuple[ExceptionCase | None, Ac
     kind = kind_of(values["kind"])
     if values.get("case"):
         case = case_of(user, values["case"])
+        if case.account is None:
+            raise Missing()
         return case, case.account, kind
     account = one(visible_to(user, Account), id_of(values.get("account", ""), "AC"))
     return None, account, kind

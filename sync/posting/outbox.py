@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from revops.approvals.checkpoints import BASE_CURRENCY
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import converted
 from revops.money import Money
+from revops.policies.in_force import policies_in_force
 from revops.postings import progress
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
@@ -271,7 +271,7 @@ def _words(error: Exception) -> str:
 def _over_cap(claimed: PostingClaim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
-    currency = BASE_CURRENCY
+    currency = policies_in_force().reporting_currency
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(

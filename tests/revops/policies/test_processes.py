@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib
-import pkgutil
 
 import pytest
 
-import revops.processes
-from revops.detection.rules import (
-    close_on_stale_subscription,
-    invoice_amount_mismatch,
-    invoice_before_contract,
-    invoice_not_posted,
-)
-from revops.detection.rules import renewal_before_amendment as renewal
-from revops.ledger.models import SystemRole
+from revops.detection.examples import ledger_of
+from revops.detection.registry import RULES
 from revops.money import Money
-from revops.processes.period_close import PERIOD_CLOSE
-from revops.processes.process import Prerequisite, Process
-from revops.processes.quote_to_cash import QUOTE_TO_CASH
-from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
+from revops.policies.in_force import policies_in_force
+from revops.policies.process import Process
 from tests.revops import world
+from tests.revops.policies.documents import policies
 
 
 def declared() -> list[Process]:
-    """Every process that a file of the package declares."""
-    found: list[Process] = []
-    for entry in pkgutil.iter_modules(revops.processes.__path__):
-        module = importlib.import_module(f"revops.processes.{entry.name}")
-        found += [value for value in vars(module).values() if isinstance(value, Process)]
-    return found
+    """Every process of the shipped document."""
+    return list(policies_in_force().processes.values())
 
 
 def code(process: Process) -> str:
     return process.code
 
 
-def test_each_process_is_declared_once_in_a_file_of_its_name() -> None:
-    assert {process.code for process in declared()} == {"quote_to_cash", "renewal_to_revenue", "period_close"}
-    assert len(declared()) == 3
-    for process in declared():
-        assert process in vars(importlib.import_module(f"revops.processes.{process.code}")).values()
+def test_the_declared_processes() -> None:
+    assert [process.code for process in declared()] == ["quote_to_cash", "renewal_to_revenue", "period_close"]
+    with pytest.raises(LookupError, match="no process renewal is declared"):
+        policies_in_force().process("renewal")
 
 
 @pytest.mark.parametrize("process", declared(), ids=code)
@@ -50,7 +35,6 @@ def test_stages_have_owners_and_limits_that_can_be(process: Process) -> None:
     codes = [stage.code for stage in process.stages]
     assert len(set(codes)) == len(codes) >= 2
     for stage in process.stages:
-        assert stage.owner in SystemRole.values
         assert stage.label[0].isupper()
         assert stage.limit is None or stage.limit > dt.timedelta(0)
         assert process.stage(stage.code) is stage
@@ -71,12 +55,34 @@ def test_what_must_come_before_stands_before(process: Process) -> None:
             process.prerequisite(line.needs, line.stage)
 
 
-def test_every_prerequisite_and_limit_is_watched_by_a_rule() -> None:
-    watched: list[Prerequisite] = [invoice_before_contract.ORDER, renewal.ORDER, close_on_stale_subscription.ORDER]
-    assert [line for process in declared() for line in process.prerequisites if line not in watched] == []
-    limits = {stage.limit for process in declared() for stage in process.stages if stage.limit is not None}
-    assert limits == {invoice_not_posted.LIMIT, invoice_amount_mismatch.GRACE}
-    assert PERIOD_CLOSE.prerequisites + RENEWAL_TO_REVENUE.prerequisites + QUOTE_TO_CASH.prerequisites
+LONGER = [
+    ("invoice_not_posted", ('limit = "24 hours"', 'limit = "25 hours"'), dt.timedelta(hours=1)),
+    ("invoice_amount_mismatch", ('limit = "4 hours"', 'limit = "6 hours"'), dt.timedelta(hours=2)),
+    ("invoice_before_contract", ('grace = "2 hours"', 'grace = "3 hours"'), dt.timedelta(hours=1)),
+    ("renewal_before_amendment", ('"amendment"\ngrace = "0 hours"', '"amendment"\ngrace = "1 hour"'), dt.timedelta(hours=1)),
+    ("close_on_stale_subscription", ('_current"\ngrace = "0 hours"', '_current"\ngrace = "1 hour"'), dt.timedelta(hours=1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "replaced", "later"), LONGER, ids=[line[0] for line in LONGER])
+def test_a_longer_limit_or_grace_moves_the_due_time_of_its_rule(
+    code: str, replaced: tuple[str, str], later: dt.timedelta
+) -> None:
+    rule, shipped, patient = RULES[code], policies(), policies(replaced)
+    assert rule.tolerance(patient) != rule.tolerance(shipped) or code == "close_on_stale_subscription"
+    for example in rule.fires_on:
+        before = [finding.due_at + later for finding in rule.find(ledger_of(example), shipped, example.now)]
+        assert [finding.due_at for finding in rule.find(ledger_of(example), patient, example.now)] == before
+
+
+def test_every_prerequisite_and_limit_of_the_document_is_watched_by_a_rule() -> None:
+    orders = [
+        finding.order for rule in RULES.values() for e in rule.fires_on for finding in rule.find(ledger_of(e), policies(), e.now)
+    ]
+    watched = {(order.process, order.stage, order.needs) for order in orders if order is not None}
+    assert watched == {(process.code, line.stage, line.needs) for process in declared() for line in process.prerequisites}
+    limits = {stage.code for process in declared() for stage in process.stages if stage.limit is not None}
+    assert limits == {"posting", "agreement"}, "a new limit needs a rule, and a line in LONGER"
 
 
 # --- and detection keeps to it ------------------------------------------------------------------------------------------
@@ -86,8 +92,8 @@ def test_every_prerequisite_and_limit_is_watched_by_a_rule() -> None:
 def test_an_invoice_has_its_declared_time_to_reach_the_erp(db: None, late_by: int, found: int) -> None:
     from revops.cases.models import ExceptionCase, Expectation
 
-    limit = QUOTE_TO_CASH.stage("posting").limit
-    assert limit is not None
+    limit = policies_in_force().process("quote_to_cash").limit("posting")
+    assert limit > dt.timedelta(0)
     world.systems()
     world.customers()
     world.say(
