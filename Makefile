@@ -2,13 +2,20 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help up test bench fix lock clean install install-test
+.PHONY: help up check test mutants bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 up: install ## Start everything on this machine and say where it listens (Ctrl-C stops it)
 	@exec $(BIN)/python manage.py up
+
+check: install-test ## While working: lint, types, arrows, and the tests that need no database (mypy remembers what did not change)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not database"
 
 test: install-test ## Every check, as CI runs it
 	@scripts/browser.sh
@@ -22,6 +29,10 @@ test: install-test ## Every check, as CI runs it
 
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
 	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)
+
+mutants: install-test ## Break the arithmetic, then the guards, one at a time: tests must notice (make mutants ONLY='revops.money*')
+	$(BIN)/python scripts/mutation.py $(ONLY)
+	$(if $(ONLY),,$(BIN)/python scripts/mutants.py)
 
 fix: install-test ## Format, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .

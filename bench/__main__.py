@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("intake", "pull_and_apply", "detection", "queue", "takeover")
+NAMES = ("intake", "pull_and_apply", "detection", "queue", "rules", "takeover")
 
 
 def main(wanted: list[str]) -> int:

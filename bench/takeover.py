@@ -139,8 +139,11 @@ def _mute_vendor() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-LOCKED = {"deliveries": "ledger_sourcerecord", "accounts": "accounts_account"}
-"""Where the work needs no vendor: the table that it waits for."""
+LOCKED = {
+    "deliveries": "LOCK TABLE ledger_sourcerecord IN EXCLUSIVE MODE",
+    "accounts": "SELECT id FROM accounts_account FOR NO KEY UPDATE",
+}
+"""Where the work needs no vendor: what it waits for."""
 
 
 @contextmanager
@@ -151,7 +154,7 @@ def _held_up(queue: Queue) -> Iterator[Callable[[], None]]:
         locker.set_autocommit(False)
         if queue.name in LOCKED:
             with locker.cursor() as cursor:
-                cursor.execute(f"LOCK TABLE {LOCKED[queue.name]} IN EXCLUSIVE MODE")
+                cursor.execute(LOCKED[queue.name])
         yield locker.rollback
     finally:
         locker.close()
@@ -163,6 +166,8 @@ def _held_up(queue: Queue) -> Iterator[Callable[[], None]]:
 def _connect(url: str) -> None:
     connect(slug=SLUG, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True)
     world.systems(url, demo_private_key_pem())
+    with transaction.atomic():
+        Account.objects.create(name="Takeover", currency="USD")
 
 
 def _nothing_is_due() -> None:
@@ -188,8 +193,7 @@ def _stream() -> None:
 
 
 def _account() -> None:
-    account = Account.objects.create(name="Takeover", currency="USD")
-    mark_due([account.pk], now=database_now())
+    mark_due([Account.objects.get(name="Takeover").pk], now=database_now())
 
 
 def _posting() -> None:

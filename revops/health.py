@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 import redis
@@ -19,8 +19,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from psycopg.abc import PQGen
 
+from revops.quick_connection import connect
 from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
 from revops.telemetry.work import Trouble, read_work, troubles_in
 
@@ -94,23 +94,12 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 
 def _database() -> str:
     """Asked on a connection of its own with deadlines of its own: a server that is frozen must not freeze the probes too."""
-    params = connections[DEFAULT_DB_ALIAS].get_connection_params()
-    for name in ("context", "cursor_factory", "prepare_threshold"):
-        params.pop(name, None)
-    params |= {"connect_timeout": PROBE_SECONDS, "application_name": "revops probe"}
     try:
-        with _Hasty.connect(**params, autocommit=True) as probe:
+        with connect("revops probe") as probe:
             row = probe.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean").fetchone()
     except psycopg.Error:
         return "the database does not answer"
     return "the database takes no writes" if row is None or row[0] else "ok"
-
-
-class _Hasty(psycopg.Connection[tuple[Any, ...]]):
-    """Gives up on a statement even when the server is frozen and could not cancel it."""
-
-    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
-        return super().wait(gen, interval, PROBE_SECONDS if timeout is None else timeout)
 
 
 def _redis() -> str:

@@ -31,7 +31,7 @@ def _compose(system: str, operation: str, key: str, params: Mapping[str, object]
     if offered is None or offered.guarantee == "none":
         raise Rejected("not_offered", f"{connector.label} cannot do this in a way that is safe to repeat. Do it there by hand.")
     try:
-        call = connector.compose(connections.config_of(connection), operation, key, params)
+        call = connector.writing().compose(connections.config_of(connection), operation, key, params)
     except Refused as refused:
         raise Rejected(refused.code, f"{connector.label}: {refused.reason}") from None
     return ComposedCall(

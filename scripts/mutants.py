@@ -57,6 +57,7 @@ def drop_constraint(table: str, name: str) -> str:
     return f"ALTER TABLE {table} DROP CONSTRAINT {name}"
 
 
+KIT = "tests/sync/connectors/test_kit.py"
 QUEUES = "tests/sync/test_queues.py"
 INBOX, WIRE, OUTBOX = "tests/sync/test_inbox.py", "tests/sync/test_intake_http.py", "tests/sync/test_outbox.py"
 CRASH, DRAFT, SIGN = (
@@ -110,7 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "inbox: signature verified",
         f"{WIRE} -k i4",
         "sync/intake/views.py",
-        "        door.connector.verify(incoming, door.config, now)\n",
+        "        door.connector.taking_pushes().verify(incoming, door.config, now)\n",
         "        pass\n",
     ),
     Mutant(
@@ -445,6 +446,49 @@ MUTANTS: tuple[Mutant, ...] = (
         "people: roles that conflict (database)",
         "tests/revops/people -k i30",
         sql=drop_trigger("people_rolegrant", "no_conflicting_roles"),
+    ),
+    # --- kit of the connectors
+    Mutant(
+        "kit: a listing that leads back ends",
+        f"{KIT} -k advance",
+        "sync/vendor/paging.py",
+        " or page.after in been):",
+        "):",
+    ),
+    Mutant(
+        "kit: a rejected token is renewed once",
+        f"{KIT} -k rejected",
+        "sync/vendor/auth.py",
+        "        client.forget(REMEMBERED_AS)\n",
+        "",
+    ),
+    Mutant(
+        "kit: signatures are compared",
+        f"{KIT} -k another_signature",
+        "sync/vendor/signing.py",
+        '    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())',
+        "    return len(given) == len(expected)",
+    ),
+    Mutant(
+        "kit: the quota is one for all processes",
+        "tests/sync/test_quota.py -k two_processes",
+        "sync/vendor/quota.py",
+        "  redis.call('HSET', key,",
+        "  redis.call('HSET', key .. now,",
+    ),
+    Mutant(
+        "breaker: one worker tries",
+        "tests/sync/test_breaker.py -k one_worker",
+        "sync/connections/breaker.py",
+        " AND probe_at <= clock_timestamp()\n",
+        "\n",
+    ),
+    Mutant(
+        "breaker: a no is an answer",
+        "tests/sync/test_breaker.py -k a_no",
+        "sync/vendor/http/client.py",
+        "        self._note_answer()\n        return reply\n",
+        "        return reply\n",
     ),
 )
 

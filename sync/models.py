@@ -36,6 +36,31 @@ class Connection(models.Model):
         return str(self.system_id)
 
 
+class CircuitState(models.TextChoices):
+    CLOSED = "closed", "Calls go"
+    OPEN = "open", "No calls: the vendor does not answer"
+    HALF_OPEN = "half_open", "One call is being tried"
+
+
+class Circuit(models.Model):
+    """Whether calls to a connection may leave; none while the vendor does not answer (`sync.connections.breaker`).
+
+    `failures` in a row without an answer; `openings` in a row, which double the wait; `opened_at` since when it has not been
+    closed; `probe_at` from when one call may be tried. `reason` is the last failure.
+    """
+
+    connection = models.OneToOneField(Connection, primary_key=True, on_delete=models.PROTECT, related_name="circuit")
+    state = models.CharField(max_length=10, choices=CircuitState.choices, default=CircuitState.CLOSED)
+    failures = models.PositiveIntegerField(default=0)
+    openings = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"circuit of {self.pk}: {self.state}"
+
+
 class DeliveryKind(models.TextChoices):
     """How a delivery came about. `settling` is a read that settles which of two statements under one stamp is the truth."""
 

@@ -10,10 +10,14 @@ import atexit
 import os
 import re
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from launch.embedded import start_throwaway
+
+ROOT = Path(__file__).resolve().parent
+DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 if "REVOPS_TEST_SERVERS" not in os.environ:
     _servers = start_throwaway()
@@ -34,6 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if not worker and config.getoption("numprocesses", None):
         # The workers must read this file, and with it their own Redis database, before they load the settings.
         del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make check` leaves to `make test`: what asks the database, and what drives a browser or whole programs."""
+    for item in items:
+        folder = Path(str(item.path)).relative_to(ROOT).parts[0]
+        if folder in {"browser", "journeys", "launch"}:
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
 
 
 def _let_the_test_runner_truncate() -> None:

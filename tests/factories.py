@@ -78,15 +78,15 @@ def many_cases(count: int, accounts: int = 50) -> None:
         cursor.execute(
             """
             INSERT INTO cases_exceptioncase (rule, fingerprint, account_id, legal_entity_code, title, sentence, severity, status,
-                team, routing_reason, systems, amount_minor, currency, evidence, facts_digest, due_at, opened_at, refreshed_at,
-                close_reason, close_evidence, reopened_count, row_version, trace_id)
+                team, routing_reason, systems, amount_minor, currency, evidence, facts_digest, policy_version, due_at, opened_at,
+                refreshed_at, close_reason, close_evidence, reopened_count, row_version, trace_id)
             SELECT (%s::text[])[1 + n %% 5], 'many-' || lpad(n::text, 59, '0'), %s + n %% %s,
                 (ARRAY['US', 'DE', 'JP'])[1 + n %% 3],
                 'Invoice amount differs between billing and ERP', 'The ERP is above billing.', 1 + n %% 3, 'open',
                 (ARRAY['finance', 'customer_success'])[1 + n %% 2], '',
                 CASE n %% 3 WHEN 0 THEN ARRAY['stripe', 'netsuite'] WHEN 1 THEN ARRAY['gainsight', 'stripe']
                     ELSE ARRAY['netsuite', 'salesforce'] END,
-                1000 + n, (ARRAY['USD', 'EUR', 'JPY'])[1 + n %% 3], '{}', repeat('0', 64),
+                1000 + n, (ARRAY['USD', 'EUR', 'JPY'])[1 + n %% 3], '{}', repeat('0', 64), '',
                 now() + make_interval(mins => 37 * (n %% 97) - 600), now() - make_interval(hours => 7 * (n %% 40)), now(),
                 '', '{}', 0, 1, ''
             FROM generate_series(1, %s) n

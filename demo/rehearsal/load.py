@@ -84,7 +84,7 @@ def load(wires: Mapping[str, Wire], seed: int, accounts: int, now: dt.datetime, 
 
 def lines(company: Company) -> Iterator[bytes]:
     """Every document and the key as JSON lines: what two equal companies have byte for byte in common."""
-    from demo.simulators._store import dumps
+    from demo.simulators.store import dumps
 
     for vendor, listed in documents(company).items():
         for collection, value in listed:

@@ -17,7 +17,7 @@ from demo.rehearsal.erp_reference import RECEIVABLES, UNDEPOSITED, Periods, inco
 from demo.rehearsal.native import PLACES, moment
 from demo.rehearsal.story import Company, Customer
 from demo.rehearsal.wire import Refused, Wire
-from demo.simulators._store import loads
+from demo.simulators.store import loads
 
 Json = dict[str, Any]
 

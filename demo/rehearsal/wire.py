@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from demo.simulators._store import dumps, loads
+from demo.simulators.store import dumps, loads
 
 Json = dict[str, Any]
 VENDORS = ("stripe", "salesforce", "netsuite", "gainsight")

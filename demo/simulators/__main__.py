@@ -10,8 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
-from demo.simulators._frame import Vendor
-from demo.simulators._http import PortTaken, Simulator
+from demo.simulators.server import PortTaken, Simulator
+from demo.simulators.vendor import Vendor
 
 VENDORS = ("stripe", "salesforce", "netsuite", "gainsight")
 

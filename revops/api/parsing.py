@@ -6,13 +6,13 @@ Refused: more than `BODY_BYTES_MAX`, other encodings than UTF-8, equal keys twic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
+
+from revops import strict_json
 
 BODY_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 32
@@ -32,37 +32,6 @@ class StrictJson(JSONParser):
         if len(body) > BODY_BYTES_MAX:
             raise BodyTooLarge()
         try:
-            value = json.loads(body.decode("utf-8"), parse_float=_fraction, parse_constant=_constant, object_pairs_hook=_unique)
-        except (ValueError, RecursionError):
-            raise ParseError("The body is not well-formed JSON in UTF-8.") from None
-        _check(value, DEPTH_MAX)
-        return value
-
-
-def _fraction(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ParseError("A number is outside any range that means something.") from None
-
-
-def _constant(name: str) -> NoReturn:
-    raise ParseError("NaN and Infinity are not JSON.")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ParseError("The body says one key twice.")
-    return found
-
-
-def _check(value: Any, depth: int) -> None:
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ParseError("A text holds NUL or half a surrogate pair.")
-    elif isinstance(value, dict | list):
-        if depth == 0:
-            raise ParseError(f"The body is nested deeper than {DEPTH_MAX} levels.")
-        for part in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check(part, depth - 1)
+            return strict_json.parse(body, depth_max=DEPTH_MAX)
+        except strict_json.StrictJsonError as error:
+            raise ParseError(error.reason) from None

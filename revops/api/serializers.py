@@ -125,7 +125,8 @@ class LedgerSerializer(serializers.Serializer[Any]):
 class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
     money_at_risk = MinorMoney()
     owner = serializers.CharField(source="owner.username", read_only=True, allow_null=True, default=None)
-    account_name = serializers.CharField(source="account.name", read_only=True)
+    account_name = serializers.CharField(source="account.name", read_only=True, allow_null=True, default=None)
+    policies = serializers.CharField(source="policy_version", read_only=True, help_text="Version of the policies that judged it.")
     severity = serializers.CharField(source="get_severity_display", read_only=True)
 
     class Meta:
@@ -138,6 +139,7 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
             "sentence",
             "account",
             "account_name",
+            "system",
             "severity",
             "status",
             "team",
@@ -152,6 +154,7 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
             "snoozed_until",
             "evidence",
             "reopened_count",
+            "policies",
             "trace_id",
             "row_version",
         ]
@@ -191,10 +194,11 @@ class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
     decided_by = serializers.CharField(source="decided_by.username")
     checkpoint = serializers.CharField(source="checkpoint.code")
+    policies = serializers.CharField(source="policy_version", help_text="Version of the policies in force when it was signed.")
 
     class Meta:
         model = Decision
-        fields = ["checkpoint", "decided_by", "verdict", "meaning", "reason", "digest", "at"]
+        fields = ["checkpoint", "decided_by", "verdict", "meaning", "reason", "digest", "policies", "at"]
 
 
 class PostingSerializer(serializers.ModelSerializer[Posting]):
@@ -230,6 +234,9 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
 class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     moves = MinorMoney()
     maker = serializers.CharField(source="maker.username")
+    policies = serializers.CharField(
+        source="policy_version", help_text="Version of the policies that judged its checkpoints last; empty while it is a draft."
+    )
     postings = PostingSerializer(many=True)
     checkpoints = CheckpointSerializer(many=True)
     decisions = DecisionSerializer(many=True)
@@ -249,6 +256,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
             "moves",
             "digest",
             "facts_digest",
+            "policies",
             "created_at",
             "submitted_at",
             "released_at",

@@ -20,6 +20,7 @@ from revops.ledger.reading import account_ledger
 from revops.ledger.view import AccountLedger
 from revops.people.actors import System, actor_user
 from revops.people.models import User
+from revops.policies.in_force import policies_in_force
 from revops.postings.draft import end_plan, holds_role, withdraw_plan
 from revops.postings.kinds import kind_of
 from revops.postings.locks import locked_plan
@@ -58,11 +59,12 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
         raise Conflict("facts_moved", f"{moved.sentence} Open the draft and save it again to compose it on the new facts.")
     if ChangePlan.objects.filter(subject=row.subject, state__in=UNDER_WAY).exclude(pk=row.pk).exists():
         raise _under_way(row.subject)
-    needs = needs_of(row, ledger)
+    policies = policies_in_force()
+    needs = needs_of(row, policies, ledger)
     Checkpoint.objects.bulk_create([
         Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in needs
     ])  # fmt: skip
-    row.state, row.submitted_at = PlanState.SUBMITTED, timezone.now()
+    row.state, row.submitted_at, row.policy_version = PlanState.SUBMITTED, timezone.now(), policies.version
     row.row_version += 1
     row.save()
     count = "1 approval" if len(needs) == 1 else f"{len(needs)} approvals"
@@ -129,11 +131,15 @@ def _release_if_complete(row: ChangePlan, ledger: AccountLedger, *, acting_user:
 
 def _tier_rose(row: ChangePlan, ledger: AccountLedger, *, acting_user: User | System) -> bool:
     """Add the checkpoints that the plan needs by now and did not at submission. Returns whether there were any."""
+    policies = policies_in_force()
     known = set(Checkpoint.objects.filter(plan=row).values_list("code", flat=True))
-    added = [need for need in needs_of(row, ledger) if need.code not in known]
+    added = [need for need in needs_of(row, policies, ledger) if need.code not in known]
     Checkpoint.objects.bulk_create([
         Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in added
     ])  # fmt: skip
+    if row.policy_version != policies.version:
+        row.policy_version = policies.version
+        row.save()
     if added:
         audit(
             "plan.tier_rose", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id,
@@ -194,7 +200,7 @@ def _deciding(plan: ChangePlan, acting_user: User | System) -> tuple[ChangePlan,
 def _decide(row: ChangePlan, checkpoint: Open, user: User, verdict: Verdict, *, meaning: str, reason: str = "") -> None:
     decision = Decision(
         plan=row, checkpoint_id=checkpoint.id, decided_by=user, maker_id=row.maker_id, verdict=verdict, meaning=meaning,
-        reason=reason, digest=row.digest, request_id=request_id(),
+        reason=reason, digest=row.digest, policy_version=policies_in_force().version, request_id=request_id(),
     )  # fmt: skip
     try:
         with transaction.atomic():

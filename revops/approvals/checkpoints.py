@@ -1,23 +1,21 @@
 """Which signatures a change needs. Pure: from data to a list, never from the maker's choice.
 
-The thresholds are declared here, in the group's base currency. A plan is judged together with the maker's other plans of the
-same kind on the same account within a week, whoever composed them, so that an amount cannot be split below a threshold. What
-cannot be converted is judged by the strictest tier.
+The tiers are the policies' to say. A plan is judged together with the other plans of the same kind on the same account within
+the policies' window, whoever composed them, so that an amount cannot be split below a tier. What cannot be converted into a
+tier's currency reaches it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from revops.money import Money, total
+from revops.policies.policies import Policies, Tier
+from revops.policies.values import spoken
 
-BASE_CURRENCY = "USD"
-CONTROLLER_FROM = Money(Decimal("10000.00"), BASE_CURRENCY)
-"""From this amount on (inclusive) the controller signs as well."""
-SPLIT_WINDOW = dt.timedelta(days=7)
+Convert = Callable[[Money, str], Money | None]
+"""An amount in another currency; None when no rate is known."""
 
 APPROVER = "approver"
 CONTROLLER = "controller"
@@ -36,46 +34,43 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another plan of the same kind on the same account within the window: its number and its amount in base currency."""
+    """Another plan of the same kind on the same account within the window: its number and its amount."""
 
     code: str
-    base_amount: Money | None
+    amount: Money
 
 
 def checkpoints_for(
-    *, moves_money: bool, amount: Money, base_amount: Money | None, related: Sequence[Related] = ()
+    policies: Policies, *, moves_money: bool, amount: Money, convert: Convert, related: Sequence[Related] = ()
 ) -> list[Need]:
-    """The signatures in their order; empty for a change that moves no money.
-
-    `base_amount` is the amount in `BASE_CURRENCY`, None when no rate is known.
-    """
+    """The signatures in their order; empty for a change that moves no money. The first tier is signed whatever the amount."""
     if not moves_money:
         return []
-    needs = [Need("amount", "Approval", APPROVER, 1, f"It moves {amount}: somebody other than its maker approves.")]
-    why = _why_controller(amount, base_amount, related)
-    if why:
-        needs.append(Need("controller", "Controller's approval", CONTROLLER, 2, why))
-    return needs
+    first, *others = policies.checkpoints.tiers
+    whys = [(first, f"It moves {amount}: somebody other than its maker approves.")]
+    whys += [(tier, why) for tier in others if (why := _why(tier, policies, amount, convert, related))]
+    return [Need(tier.code, tier.label, tier.role, number, why) for number, (tier, why) in enumerate(whys, start=1)]
 
 
-def _why_controller(amount: Money, base_amount: Money | None, related: Sequence[Related]) -> str:
+def _why(tier: Tier, policies: Policies, amount: Money, convert: Convert, related: Sequence[Related]) -> str:
+    """Why the tier is reached; empty when it is not."""
+    currency = tier.starts_at.currency
+    mine = convert(amount, currency)
+    theirs = [(plan.code, convert(plan.amount, currency)) for plan in related]
     reasons = []
-    if base_amount is None:
-        reasons.append(f"no exchange rate from {amount.currency} to {BASE_CURRENCY} is known, so the strictest tier applies")
-    unknown = [plan.code for plan in related if plan.base_amount is None]
+    if mine is None:
+        reasons.append(f"no exchange rate from {amount.currency} to {currency} is known, so the strictest tier applies")
+    unknown = [code for code, converted in theirs if converted is None]
     if unknown:
-        reasons.append(f"the amount of {', '.join(unknown)} cannot be converted to {BASE_CURRENCY}")
-    amounts = [money for money in (base_amount, *(plan.base_amount for plan in related)) if money is not None]
-    together = total(amounts, BASE_CURRENCY)
-    if base_amount is not None and base_amount >= CONTROLLER_FROM:
-        reasons.append(f"{base_amount} reaches the limit of {CONTROLLER_FROM}")
-    elif together >= CONTROLLER_FROM:
-        codes = ", ".join(plan.code for plan in related)
-        reasons.append(f"together with {codes} on the same account within {SPLIT_WINDOW.days} days it is {together}")
-    if not reasons:
-        return ""
-    text = "; ".join(reasons)
-    return f"{text[0].upper()}{text[1:]}."[:300]
+        reasons.append(f"the amount of {', '.join(unknown)} cannot be converted to {currency}")
+    together = total([money for money in (mine, *(converted for _, converted in theirs)) if money is not None], currency)
+    if mine is not None and mine >= tier.starts_at:
+        reasons.append(f"{mine} reaches the limit of {tier.starts_at}")
+    elif together >= tier.starts_at:
+        codes, window = ", ".join(plan.code for plan in related), spoken(policies.checkpoints.split_window)
+        reasons.append(f"together with {codes} on the same account within {window} it is {together}")
+    words = "; ".join(reasons)
+    return f"{words[0].upper()}{words[1:]}."[:300] if words else ""
 
 
 @dataclass(frozen=True, slots=True)

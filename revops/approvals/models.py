@@ -43,6 +43,7 @@ class Decision(models.Model):
     `maker` repeats the plan's maker so that the database itself can refuse a decision by the maker; a trigger refuses a
     `maker` that is not the plan's, a checkpoint of another plan, and a person who does not hold the checkpoint's role at that
     moment (a controller also stands in for an approver). `digest` is what was signed: it must equal the plan's digest.
+    `policy_version` names the policies in force at that moment.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="decisions")
@@ -53,6 +54,7 @@ class Decision(models.Model):
     meaning = models.CharField(max_length=200)
     reason = models.TextField(blank=True)
     digest = models.CharField(max_length=64)
+    policy_version = models.CharField(max_length=64)
     at = models.DateTimeField(db_default=Now())
     request_id = models.CharField(max_length=64, blank=True)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from revops.approvals.checkpoints import BASE_CURRENCY, SPLIT_WINDOW, Need, Open, Related, checkpoints_for
+from revops.approvals.checkpoints import Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
 from revops.ledger.rates import converted
 from revops.ledger.reading import account_ledger
 from revops.ledger.view import AccountLedger
-from revops.money import Money
 from revops.people.models import RoleGrant
+from revops.policies.policies import Policies
 from revops.postings.draft import amount_of
 from revops.postings.kinds import kind_of
 from revops.postings.models import ChangePlan, PlanState
@@ -20,31 +20,30 @@ COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.
 when it is submitted itself, and the others are judged again at their release."""
 
 
-def needs_of(plan: ChangePlan, ledger: AccountLedger | None = None) -> list[Need]:
-    """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release."""
+def needs_of(plan: ChangePlan, policies: Policies, ledger: AccountLedger | None = None) -> list[Need]:
+    """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release.
+
+    Amounts are converted by the newest rate of today.
+    """
     ledger = ledger or account_ledger(plan.account)
     materiality = kind_of(plan.kind).materiality(plan.inputs, ledger)
-    amount = amount_of(plan)
+    today = timezone.now().date()
     return checkpoints_for(
+        policies,
         moves_money=materiality.moves_money or plan.amount_minor != 0,
-        amount=amount,
-        base_amount=in_base(amount),
-        related=related_plans(plan),
+        amount=amount_of(plan),
+        convert=lambda money, currency: converted(money, currency, on=today),
+        related=related_plans(plan, policies),
     )
 
 
-def in_base(amount: Money) -> Money | None:
-    """The amount in the group's base currency by the newest rate; None when none is known."""
-    return converted(amount, BASE_CURRENCY, on=timezone.now().date())
-
-
-def related_plans(plan: ChangePlan) -> list[Related]:
-    """Other plans of the same kind on the same account within the window, by number."""
-    since = timezone.now() - SPLIT_WINDOW
+def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
+    """Other plans of the same kind on the same account within the policies' window, by number."""
+    since = timezone.now() - policies.checkpoints.split_window
     others = ChangePlan.objects.filter(
         account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
     ).exclude(pk=plan.pk)
-    return [Related(other.code, in_base(amount_of(other))) for other in others.order_by("pk")]
+    return [Related(other.code, amount_of(other)) for other in others.order_by("pk")]
 
 
 def roles_now(user_id: int) -> frozenset[str]:

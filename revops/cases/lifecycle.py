@@ -1,6 +1,7 @@
 """How cases open, are refreshed, close and come back: by what the systems say. The only module that does so.
 
-`settle` takes what detection found on one account and makes the account's cases agree with it. A click alone closes nothing.
+`settle` takes what was found about one subject (an account, or a connected system) and makes the subject's cases agree with it,
+as far as the rules that looked are concerned. A click alone closes nothing.
 """
 
 from __future__ import annotations
@@ -15,30 +16,40 @@ from django.db.models import Q
 from revops.accounts.models import Account
 from revops.audit.log import record as audit
 from revops.audit.trace import trace_id
-from revops.cases.models import LIVE_STATUSES, CaseStatus, ExceptionCase, Expectation
+from revops.cases.models import LIVE_STATUSES, CaseStatus, ExceptionCase, Expectation, Severity
 from revops.cases.routing import route
 from revops.ledger.facts import content_digest
+from revops.ledger.models import SourceSystem
 from revops.money import Money
 from revops.people.actors import System
+from revops.policies.policies import Policies
+from revops.policies.values import SeverityCode
 
 ACTOR = System("detection")
+
+SEVERITIES: Mapping[SeverityCode, Severity] = {
+    "critical": Severity.CRITICAL,
+    "high": Severity.HIGH,
+    "medium": Severity.MEDIUM,
+    "low": Severity.LOW,
+}
+
+Subject = Account | SourceSystem
+"""What a case is about. What is found about a system is due at once: only accounts have expectations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One finding as cases need it: identity, words, money, evidence (JSON), and whether it is due."""
+    """One finding as cases need it: identity, words, money, evidence (JSON), and from when on it is due."""
 
     fingerprint: str
     rule: str
     title: str
     sentence: str
-    severity: int
-    team: str
     amount: Money | None
     due_at: dt.datetime
     systems: tuple[str, ...]
     evidence: Mapping[str, object] = field(default_factory=dict)
-    close_evidence: Mapping[str, object] = field(default_factory=dict)
 
     def facts_digest(self) -> str:
         """SHA-256 (hex) of the evidence: it moves whenever what the systems say about this moves. A newer version of a record
@@ -50,56 +61,86 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The live cases (account -> fingerprint -> digest of the facts) and the expectations (account -> fingerprint -> promise) of
-    some accounts, read without locking them: enough to see where nothing is to be done."""
+    """The live cases and the expectations of some accounts, read without locking them: enough to see where nothing is to be done.
 
-    cases: Mapping[int, Mapping[str, str]]
-    expectations: Mapping[int, Mapping[str, Mapping[str, object]]]
+    `cases`: account -> rule -> fingerprint -> (digest of the facts, version of the policies). `expectations`: account -> rule ->
+    fingerprint -> promise.
+    """
 
-    def agrees(self, account: Account, sightings: Sequence[Sighting], *, now: dt.datetime) -> bool:
-        """Whether `settle` would change nothing."""
-        due = {s.fingerprint: s.facts_digest() for s in sightings if now >= s.due_at}
-        waiting = {s.fingerprint: _promise(account, s) for s in sightings if now < s.due_at}
-        return due == self.cases.get(account.pk, {}) and waiting == self.expectations.get(account.pk, {})
+    cases: Mapping[int, Mapping[str, Mapping[str, tuple[str, str]]]]
+    expectations: Mapping[int, Mapping[str, Mapping[str, Mapping[str, object]]]]
+
+    def agrees(
+        self, account: Account, sightings: Sequence[Sighting], rules: Iterable[str], policies: Policies, *, now: dt.datetime
+    ) -> bool:
+        """Whether `settle` with these arguments would change nothing."""
+        due = {s.fingerprint: (s.facts_digest(), policies.version) for s in sightings if now >= s.due_at}
+        waiting = {s.fingerprint: _promise(account, s, policies) for s in sightings if now < s.due_at}
+        cases, expectations = self.cases.get(account.pk, {}), self.expectations.get(account.pk, {})
+        stand: dict[str, tuple[str, str]] = {}
+        wait: dict[str, Mapping[str, object]] = {}
+        for rule in rules:
+            stand |= cases.get(rule, {})
+            wait |= expectations.get(rule, {})
+        return due == stand and waiting == wait
 
 
 def standing_of(account_ids: Iterable[int], rules: Iterable[str]) -> Standing:
     """How these accounts stand at this moment, as far as `rules` are concerned. Two queries."""
     mine = {"account__in": list(account_ids), "rule__in": list(rules)}
-    cases: dict[int, dict[str, str]] = {}
+    cases: dict[int, dict[str, dict[str, tuple[str, str]]]] = {}
     live = ExceptionCase.objects.filter(**mine, status__in=LIVE_STATUSES)
-    for account_id, fingerprint, digest in live.values_list("account_id", "fingerprint", "facts_digest"):
-        cases.setdefault(account_id, {})[fingerprint] = digest
-    expectations: dict[int, dict[str, Mapping[str, object]]] = {}
+    for account_id, rule, key, *said in live.values_list("account_id", "rule", "fingerprint", "facts_digest", "policy_version"):
+        if account_id is not None:
+            cases.setdefault(account_id, {}).setdefault(rule, {})[key] = (str(said[0]), str(said[1]))
+    expectations: dict[int, dict[str, dict[str, Mapping[str, object]]]] = {}
     for row in Expectation.objects.filter(**mine).values("account_id", "fingerprint", *_PROMISED):
-        expectations.setdefault(row.pop("account_id"), {})[row.pop("fingerprint")] = row
+        of_rule = expectations.setdefault(row.pop("account_id"), {}).setdefault(str(row["rule"]), {})
+        of_rule[row.pop("fingerprint")] = row
     return Standing(cases, expectations)
 
 
 _PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")
 
 
-def _promise(account: Account, sighting: Sighting) -> dict[str, object]:
+def _at_risk(subject: Subject, sighting: Sighting, policies: Policies) -> Money:
+    """The money at risk: none is zero in the account's currency, else in the reporting currency."""
+    if sighting.amount is not None:
+        return sighting.amount
+    currency = subject.currency if isinstance(subject, Account) else ""
+    return Money.zero(currency or policies.reporting_currency)
+
+
+def _promise(account: Account, sighting: Sighting, policies: Policies) -> dict[str, object]:
     """What an expectation says, by column."""
-    amount = sighting.amount
+    amount = _at_risk(account, sighting, policies)
     return {
         "rule": sighting.rule,
         "sentence": sighting.sentence,
         "due_at": sighting.due_at,
-        "amount_minor": amount.minor if amount is not None else 0,
-        "currency": amount.currency if amount is not None else (account.currency or "USD"),
+        "amount_minor": amount.minor,
+        "currency": amount.currency,
     }
 
 
+def _about(subject: Subject) -> dict[str, Subject | None]:
+    """The columns that say what a case is about."""
+    if isinstance(subject, Account):
+        return {"account": subject, "system": None}
+    return {"account": None, "system": subject}
+
+
 def settle(
-    account: Account,
+    subject: Subject,
     sightings: Sequence[Sighting],
     rules: Iterable[str],
+    policies: Policies,
     *,
     now: dt.datetime,
     close_evidence: Mapping[str, object] | None = None,
 ) -> dict[str, int]:
-    """Make the account's cases of `rules` agree with the sightings. Runs inside the caller's transaction.
+    """Make the subject's cases of `rules`, which are the rules that looked, agree with the sightings. Cases of other rules stay
+    as they are. Runs inside the caller's transaction.
 
     Due sightings open, refresh or reopen their case; sightings not yet due become expectations; live cases that are no longer
     seen close with the evidence. Returns counts `opened refreshed reopened closed waiting`.
@@ -110,85 +151,102 @@ def settle(
     cases = {
         case.fingerprint: case
         for case in ExceptionCase.objects.select_for_update()
-        .filter(Q(account=account, rule__in=list(rules)) | Q(fingerprint__in=list(due)))
+        .filter(Q(**_about(subject), rule__in=list(rules)) | Q(fingerprint__in=list(due)))
         .order_by("pk")
     }
     for fingerprint in sorted(due):
         sighting, case = due[fingerprint], cases.get(fingerprint)
-        if case is not None and case.account_id != account.pk:
-            _move(case, account)
+        if case is not None and isinstance(subject, Account) and case.account_id != subject.pk:
+            _move(case, subject)
         if case is None:
-            _open(account, sighting, now)
+            _open(subject, sighting, policies, now)
             counts["opened"] += 1
         elif case.status == CaseStatus.CLOSED:
-            _reopen(case, sighting, now)
+            _reopen(case, subject, sighting, policies, now)
             counts["reopened"] += 1
-        elif case.facts_digest != sighting.facts_digest():
-            _refresh(case, sighting, now)
+        elif case.facts_digest != sighting.facts_digest() or case.policy_version != policies.version:
+            _refresh(case, subject, sighting, policies, now)
             counts["refreshed"] += 1
     for fingerprint, case in cases.items():
         if fingerprint not in due and case.status in LIVE_STATUSES:
             _close(case, now, close_evidence or {}, not_due=fingerprint in waiting)
             counts["closed"] += 1
-    counts["waiting"] = _expect(account, waiting, rules, now)
+    if isinstance(subject, Account):
+        counts["waiting"] = _expect(subject, waiting, rules, policies, now)
+    elif waiting:
+        raise ValueError("what is found about a system is due at once")
     return counts
 
 
-def _fill(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
-    amount = sighting.amount
+def _fill(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+    amount = _at_risk(subject, sighting, policies)
     case.title, case.sentence = sighting.title, sighting.sentence
-    case.severity, case.systems = sighting.severity, list(sighting.systems)
-    case.amount_minor = amount.minor if amount is not None else 0
-    case.currency = amount.currency if amount is not None else (case.account.currency or "USD")
+    case.severity, case.systems = SEVERITIES[policies.rule(sighting.rule).severity], list(sighting.systems)
+    case.amount_minor, case.currency = amount.minor, amount.currency
     case.evidence = dict(sighting.evidence)
     case.facts_digest = sighting.facts_digest()
+    case.policy_version = policies.version
     case.refreshed_at = now
 
 
-def _open(account: Account, sighting: Sighting, now: dt.datetime) -> None:
-    routing = route(rule_team=sighting.team, severity=sighting.severity, since=now)
+def _open(subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+    routing = route(sighting.rule, policies, since=now)
     case = ExceptionCase(
         rule=sighting.rule,
         fingerprint=sighting.fingerprint,
-        account=account,
+        **_about(subject),
         team=routing.team,
         due_at=routing.due_at,
         routing_reason=routing.reason,
         opened_at=now,
         trace_id=trace_id(),
-        legal_entity_code=account.legal_entity.code if account.legal_entity else "",
+        legal_entity_code=_entity_code(subject),
     )
-    _fill(case, sighting, now)
+    _fill(case, subject, sighting, policies, now)
     case.save()
     _audit(case, "case.open", f"Opened: {sighting.sentence}")
+
+
+def _entity_code(subject: Subject) -> str:
+    return subject.legal_entity.code if isinstance(subject, Account) and subject.legal_entity else ""
 
 
 def _move(case: ExceptionCase, account: Account) -> None:
     """The records moved to another account (merged, or linked by a person): the contradiction is the same, so is its case."""
     before = case.account_id
-    case.account, case.legal_entity_code = account, account.legal_entity.code if account.legal_entity else ""
+    case.account, case.legal_entity_code = account, _entity_code(account)
     case.row_version += 1
     case.save()
     _audit(case, "case.move", f"Its records now belong to {account.name}", {"account": before}, {"account": account.pk})
 
 
-def _refresh(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
-    before = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
-    _fill(case, sighting, now)
-    if case.status == CaseStatus.SNOOZED:  # what it was put aside for is no longer what it is
+def _shown(case: ExceptionCase) -> dict[str, object]:
+    return {
+        "amount_minor": case.amount_minor,
+        "severity": case.severity,
+        "sentence": case.sentence,
+        "policies": case.policy_version,
+    }
+
+
+def _refresh(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+    """The systems say something else about the same contradiction, or other policies judge it."""
+    before, moved = _shown(case), case.facts_digest != sighting.facts_digest()
+    _fill(case, subject, sighting, policies, now)
+    if moved and case.status == CaseStatus.SNOOZED:  # what it was put aside for is no longer what it is
         case.status, case.snoozed_until = CaseStatus.OPEN, None
     case.row_version += 1
     case.save()
-    after = {"amount_minor": case.amount_minor, "severity": case.severity, "sentence": case.sentence}
-    _audit(case, "case.refresh", f"The systems now say: {sighting.sentence}", before, after)
+    why = "The systems now say" if moved else "Judged by new policies"
+    _audit(case, "case.refresh", f"{why}: {sighting.sentence}", before, _shown(case))
 
 
-def _reopen(case: ExceptionCase, sighting: Sighting, now: dt.datetime) -> None:
-    routing = route(rule_team=sighting.team, severity=sighting.severity, since=now)
+def _reopen(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+    routing = route(sighting.rule, policies, since=now)
     case.status, case.closed_at, case.close_reason, case.close_evidence = CaseStatus.OPEN, None, "", {}
     case.due_at, case.reopened_count = routing.due_at, case.reopened_count + 1
     case.row_version += 1
-    _fill(case, sighting, now)
+    _fill(case, subject, sighting, policies, now)
     case.save()
     _audit(case, "case.reopen", f"Came back: {sighting.sentence}", {"status": "closed"}, {"status": "open"})
 
@@ -205,7 +263,7 @@ def _close(case: ExceptionCase, now: dt.datetime, evidence: Mapping[str, object]
     _audit(case, "case.close", f"Closed by evidence: {case.close_reason}", {"status": before}, {"status": "closed"})
 
 
-def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[str], now: dt.datetime) -> int:
+def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[str], policies: Policies, now: dt.datetime) -> int:
     existing = {
         row.fingerprint: row for row in Expectation.objects.select_for_update().filter(account=account, rule__in=list(rules))
     }
@@ -213,7 +271,7 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
     for fingerprint, sighting in sorted(waiting.items()):
         since = existing[fingerprint].since if fingerprint in existing else now
         Expectation.objects.update_or_create(
-            fingerprint=fingerprint, defaults={**_promise(account, sighting), "account": account, "since": since}
+            fingerprint=fingerprint, defaults={**_promise(account, sighting, policies), "account": account, "since": since}
         )
     return len(waiting)
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.history import KeptHistory
+from revops.ledger.models import SourceSystem
 
 
 class Severity(models.IntegerChoices):
@@ -37,18 +38,19 @@ class Team(models.TextChoices):
 
 
 class ExceptionCase(models.Model):
-    """One exception (people say: an exception; the code says: a case).
+    """One exception (people say: an exception; the code says: a case), about either an account or a connected system.
 
     `fingerprint` is the identity of the contradiction: the same contradiction is the same row for ever, also when it comes
     back. `evidence` is the finding as shown: {"differences": [{"field", "label", "owner", "values": [{"system", "record",
     "value"}]}], "records": [{"system", "object_type", "external_id", "version"}]}. `amount_minor` with `currency` is the
     money at risk (0 with the account's currency when none). `facts_digest` changes whenever the evidence changes.
-    `row_version` guards forms against stale edits.
+    `policy_version` names the policies that judged it last. `row_version` guards forms against stale edits.
     """
 
     rule = models.CharField(max_length=60)
     fingerprint = models.CharField(max_length=64, unique=True)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="cases")
+    account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT, related_name="cases")
+    system = models.ForeignKey(SourceSystem, null=True, blank=True, on_delete=models.PROTECT, related_name="cases")
     legal_entity_code = models.CharField(max_length=20, blank=True)
     title = models.CharField(max_length=200)
     sentence = models.TextField()
@@ -64,6 +66,7 @@ class ExceptionCase(models.Model):
     currency = models.CharField(max_length=3)
     evidence = models.JSONField(default=dict)
     facts_digest = models.CharField(max_length=64)
+    policy_version = models.CharField(max_length=64)
     due_at = models.DateTimeField()
     opened_at = models.DateTimeField()
     refreshed_at = models.DateTimeField()
@@ -86,6 +89,11 @@ class ExceptionCase(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
+                name="account_or_system",
+                condition=models.Q(account__isnull=False, system__isnull=True)
+                | models.Q(account__isnull=True, system__isnull=False),
+            ),
+            models.CheckConstraint(
                 name="closed_has_time",
                 condition=models.Q(status="closed", closed_at__isnull=False)
                 | (~models.Q(status="closed") & models.Q(closed_at__isnull=True)),
@@ -99,6 +107,18 @@ class ExceptionCase(models.Model):
     def code(self) -> str:
         """The number people quote: `EX-00042`."""
         return f"EX-{self.pk:05d}"
+
+    @property
+    def about(self) -> Account | SourceSystem:
+        """What it is about; the database holds that it is one of the two."""
+        subject = self.account or self.system
+        assert subject is not None
+        return subject
+
+    @property
+    def about_name(self) -> str:
+        """What people call it: the account's name, or the system's label."""
+        return str(self.about)
 
     @property
     def is_live(self) -> bool:

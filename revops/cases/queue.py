@@ -257,7 +257,7 @@ def records_with_id(text: str, *, limit: int = 5) -> list[SourceRecord]:
 
 
 def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCase]:
-    """The cases that a search text means: a case code, an account's name, an id from any system, or words of the title."""
+    """The cases that a search text means: a case code, a name of an account or system, an id of any system, a title."""
     if not text:
         return cases
     if code := _CODE.fullmatch(text):
@@ -270,7 +270,8 @@ def matching(cases: QuerySet[ExceptionCase], text: str) -> QuerySet[ExceptionCas
             :ACCOUNTS_FOUND_MAX
         ]
     )
-    return cases.filter(Q(account__in=accounts) | Q(title__icontains=text))
+    systems = list(SourceSystem.objects.filter(label__icontains=text).values_list("pk", flat=True))
+    return cases.filter(Q(account__in=accounts) | Q(system__in=systems) | Q(title__icontains=text))
 
 
 # --- one page --------------------------------------------------------------------------------------------------------
@@ -327,7 +328,7 @@ def page_of(
 ) -> Page[ExceptionCase]:
     """One page of cases (without their evidence) by keyset."""
     column, descending = SORTS[sort]
-    rows = found.select_related("account", "owner").defer("evidence", "close_evidence", "sentence", "close_reason")
+    rows = found.select_related("account", "system", "owner").defer("evidence", "close_evidence", "sentence", "close_reason")
     return Keyset((column, "id"), descending=descending, size=size).page(rows, after=after, before=before)
 
 

@@ -1,7 +1,7 @@
 """The rule contract. Pure.
 
-A rule is one file `rules/<what_is_wrong>.py` with one `Rule` named `RULE`. It brings its own proof: `fires_on` and
-`silent_on` examples, which one generic test runs for every rule.
+A rule is one file `rules/<what_is_wrong>.py` with one `Rule` named `RULE`. It judges by the policies that it is handed, and
+brings its own proof: `fires_on` and `silent_on` examples (see `examples`), which one generic test runs for every rule.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Literal
 
-from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import NO_REFS, Refs
-from revops.ledger.view import AccountLedger, Entity, LedgerRecord
-from revops.money import Money, exponent
-
-SeverityCode = Literal["critical", "high", "medium", "low"]
+from revops.detection.examples import Example
+from revops.ledger.facts import Value
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.money import Money
+from revops.policies.policies import Policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,15 @@ class Difference:
     label: str
     owner: str
     values: tuple[tuple[LedgerRecord, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which declared order is broken: in that process, `stage` began before `needs` was done."""
+
+    process: str
+    stage: str
+    needs: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Finding:
     differences: tuple[Difference, ...] = ()
     context: tuple[LedgerRecord, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    order: Order | None = None
     subject_note: str = ""
 
     def fingerprint(self, rule: str) -> str:
@@ -52,18 +59,6 @@ class Finding:
 
     def is_due(self, now: dt.datetime) -> bool:
         return now >= self.due_at
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A situation told in facts: (role, fact) pairs of one account. `finds` is how many findings are broken, `waits` how many
-    are not yet due, at `now`."""
-
-    name: str
-    facts: tuple[tuple[str, Fact], ...]
-    now: dt.datetime
-    finds: int = 0
-    waits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,8 @@ class Playbook:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of contradiction. `reads` names the object types whose change can alter its findings.
+    """One kind of contradiction. `reads` names every object type that it looks at: it runs when one of them moved, and when time
+    has passed. `tolerance` says in words what the policies let pass. Severity and team are the policies' to say.
 
     Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
     it is missing only once every system of that role was read past the due time.
@@ -85,27 +81,25 @@ class Rule:
 
     code: str
     title: str
-    severity: SeverityCode
-    team: str
     sentence: str
-    tolerance: str
+    tolerance: Callable[[Policies], str]
     reads: frozenset[str]
     playbook: Playbook
-    find: Callable[[AccountLedger, dt.datetime], Iterable[Finding]]
+    find: Callable[[AccountLedger, Policies, dt.datetime], Iterable[Finding]]
     fires_on: Sequence[Example] = ()
     silent_on: Sequence[Example] = ()
     expects: str = ""
     expects_type: str = ""
 
+    def runs_on(self, moved: frozenset[str]) -> bool:
+        """Whether the rule must look when objects of these types moved; none named means any may have."""
+        return not moved or bool(self.reads & moved)
 
-def tolerance_for(currency: str) -> Money:
-    """The rounding that two systems may differ by: 5 minor units, 1 where the currency has no decimals."""
-    return Money.from_minor(1 if exponent(currency) == 0 else 5, currency)
 
-
-def beyond_tolerance(left: Money, right: Money) -> bool:
-    """More apart than rounding explains; different currencies always are."""
-    return left.currency != right.currency or abs(left - right) > tolerance_for(left.currency)
+def rounding_words(policies: Policies) -> str:
+    """The tolerance for rounding in words, such as "0.05 (1 in currencies without decimals)"."""
+    cents, whole = policies.tolerance_for("USD"), policies.tolerance_for("JPY")
+    return f"{cents.amount} ({whole.amount} in currencies without decimals)"
 
 
 def money(record: LedgerRecord, name: str) -> Money | None:
@@ -118,52 +112,3 @@ def text(record: LedgerRecord, name: str) -> str:
     """A text field, or the empty string."""
     value = record.fields.get(name)
     return value if isinstance(value, str) else ""
-
-
-def ledger_of(example: Example) -> AccountLedger:
-    """The account ledger that an example describes: the last fact of each object, by version. A system is called by its role, and
-    the ERP keeps the books of the account's legal entity."""
-    latest: dict[tuple[str, str, str], tuple[str, Fact]] = {}
-    for role, fact in example.facts:
-        key = (role, fact.object_type, fact.external_id)
-        if key not in latest or latest[key][1].version < fact.version:
-            latest[key] = (role, fact)
-    return AccountLedger(
-        account_id=1,
-        currency="USD",
-        legal_entity_code="US",
-        entities=(Entity("US", "USD", "erp"),),
-        records=tuple(
-            LedgerRecord(
-                system=role,
-                role=role,
-                object_type=fact.object_type,
-                external_id=fact.external_id,
-                fields=fact.fields,
-                refs=fact.refs,
-                effective_at=fact.effective_at,
-                recorded_at=fact.effective_at,
-                version=fact.version,
-                deleted=fact.deleted,
-            )
-            for role, fact in latest.values()
-        ),
-    )
-
-
-def fact(
-    object_type: str,
-    external_id: str,
-    at: dt.datetime,
-    *,
-    refs: Refs = NO_REFS,
-    deleted: bool = False,
-    **fields: Value,
-) -> Fact:
-    """A fact for an example; its version is its time."""
-    return Fact(object_type, external_id, at.isoformat(), at, fields, refs, deleted)
-
-
-def usd(amount: str) -> Money:
-    """US dollars for an example."""
-    return Money(Decimal(amount), "USD")

@@ -1,4 +1,5 @@
-"""Running the rules: take the accounts that are due, read each ledger once, let every rule look, settle the cases.
+"""Running the rules: take the accounts that are due, read each ledger once, let the rules look that what moved concerns, settle
+their cases.
 
 The table of due accounts is the queue; tasks only ring. Several accounts are read together and share a transaction; when that
 fails, each gets its own. An account's cases, the confirmation of its postings and the end of its mark stand or fall together.
@@ -10,14 +11,14 @@ import datetime as dt
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from django.db import transaction
 
 from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
 from revops.cases.lifecycle import Sighting, settle, standing_of
-from revops.cases.models import Expectation, Severity
+from revops.cases.models import Expectation
 from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
@@ -26,19 +27,13 @@ from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledgers
 from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.policies.in_force import policies_in_force
 from revops.postings.confirm import accounts_with_unproven, confirm_from_ledger
 
 log = logging.getLogger(__name__)
 
 UNREAD_AGAIN = dt.timedelta(minutes=2)
 """When an account is looked at again of which a system was not read far enough."""
-
-SEVERITIES = {
-    "critical": Severity.CRITICAL,
-    "high": Severity.HIGH,
-    "medium": Severity.MEDIUM,
-    "low": Severity.LOW,
-}
 
 
 def detect_due(*, limit: int, now: dt.datetime) -> int:
@@ -58,7 +53,8 @@ def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
     traces = {claim.key: claim.trace_id for claim in claims}
     try:
         with transaction.atomic():
-            detect_accounts(list(traces), now=now, traces=traces)
+            moved = {claim.key: frozenset(claim.moved) for claim in claims}
+            detect_accounts(list(traces), now=now, traces=traces, moved=moved)
             finish(claims)
     except Exception as error:
         if len(claims) > 1:
@@ -72,14 +68,22 @@ def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
 
 
 def detect_account(account_id: int, *, now: dt.datetime) -> None:
-    """Look at one account now, inside the caller's transaction."""
+    """Let every rule look at one account now, inside the caller's transaction."""
     detect_accounts([account_id], now=now, traces={account_id: trace_id()})
 
 
-def detect_accounts(account_ids: Sequence[int], *, now: dt.datetime, traces: Mapping[int, str]) -> None:
+def detect_accounts(
+    account_ids: Sequence[int],
+    *,
+    now: dt.datetime,
+    traces: Mapping[int, str],
+    moved: Mapping[int, frozenset[str]] | None = None,
+) -> None:
     """Look at these accounts now, inside the caller's transaction; what is done to one is done under its trace.
 
-    The statements are as many for fifty accounts as for one, but where something has to change.
+    `moved` names the object types that moved on an account: only rules that read one of them look, and only their cases are
+    settled. Every rule looks where it is empty or missing. The statements are as many for fifty accounts as for one, but where
+    something has to change.
     """
     accounts = list(
         Account.objects.select_for_update(of=("self",), no_key=True)
@@ -88,25 +92,27 @@ def detect_accounts(account_ids: Sequence[int], *, now: dt.datetime, traces: Map
         .order_by("pk")
     )
     ledgers = account_ledgers(accounts)
+    policies = policies_in_force()
     standing = standing_of(account_ids, RULES.keys())
     unproven = accounts_with_unproven(account_ids)
     read_through = functools.cache(role_read_through)
     for account in accounts:
         ledger = ledgers[account.pk]
+        looking = {code: rule for code, rule in RULES.items() if rule.runs_on((moved or {}).get(account.pk, frozenset()))}
         sightings = [
             sighting(rule, wait_until_read(rule, finding, now, read_through))
-            for rule in RULES.values()
-            for finding in rule.find(ledger, now)
+            for rule in looking.values()
+            for finding in rule.find(ledger, policies, now)
         ]
         with tracing(traces[account.pk]):
-            if not standing.agrees(account, sightings, now=now):
-                settle(account, sightings, RULES.keys(), now=now, close_evidence=evidence_now(ledger))
+            if not standing.agrees(account, sightings, looking, policies, now=now):
+                settle(account, sightings, looking, policies, now=now, close_evidence=evidence_now(ledger))
             if account.pk in unproven:
                 confirm_from_ledger(account.pk, now=now)
 
 
 def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
-    """Accounts with an expectation whose time has come are due for a look. Returns how many."""
+    """Accounts with an expectation whose time has come are due for a look by every rule. Returns how many."""
     ids = set(Expectation.objects.filter(due_at__lte=now).values_list("account_id", flat=True)[:limit])
     mark_due(ids, now=now)
     return len(ids)
@@ -134,8 +140,6 @@ def sighting(rule: Rule, finding: Finding) -> Sighting:
         rule=rule.code,
         title=rule.title,
         sentence=finding.sentence,
-        severity=SEVERITIES[rule.severity],
-        team=rule.team,
         amount=finding.amount,
         due_at=finding.due_at,
         systems=tuple(sorted({record.system for record in records})),
@@ -143,6 +147,7 @@ def sighting(rule: Rule, finding: Finding) -> Sighting:
             "differences": [_difference(difference) for difference in finding.differences],
             "records": [_reference(record) for record in records],
             "inputs": dict(finding.inputs),
+            "order": asdict(finding.order) if finding.order is not None else None,
             "rule": rule.code,
         },
     )

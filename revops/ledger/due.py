@@ -15,10 +15,12 @@ from revops.work_queues.queue import BackOff, WorkQueue
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim(Claim):
-    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers."""
+    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers, `moved` the object
+    types that moved (none: any may have)."""
 
     marks: int
     trace_id: str
+    moved: Sequence[str]
 
 
 ACCOUNTS = WorkQueue(
@@ -29,16 +31,23 @@ ACCOUNTS = WorkQueue(
     worker="apply",
     noun="account",
     claimed=AccountClaim,
-    columns=("q.marks", "q.trace_id"),
+    columns=("q.marks", "q.trace_id", "q.moved"),
     back_off=BackOff(2, 3600),
 )
 """It never gives up: an account that cannot be looked at is tried again every hour, its error is shown, it is never dropped."""
 
 
-def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[int, str] | None = None) -> None:
+def mark_due(
+    account_ids: Iterable[int],
+    *,
+    now: dt.datetime,
+    traces: Mapping[int, str] | None = None,
+    moved: Mapping[int, Iterable[str]] | None = None,
+) -> None:
     """Mark accounts due now. A mark made while a look is running is kept for the next look.
 
-    `traces` names, for each account that has one, the trace of the delivery that makes it due.
+    `traces` names, for each account that has one, the trace of the delivery that makes it due; `moved` the object types that
+    moved on it. Marks add up: once an account is marked without types, everything is looked at.
     """
     ids = sorted(set(account_ids))
     if not ids:
@@ -46,26 +55,35 @@ def mark_due(account_ids: Iterable[int], *, now: dt.datetime, traces: Mapping[in
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO ledger_dueaccount AS due (account_id, next_attempt_at, marks, attempts, fence, last_error, trace_id)
-            SELECT marked.id, %s, 1, 0, 0, '', marked.trace FROM unnest(%s::bigint[], %s::text[]) AS marked(id, trace)
+            INSERT INTO ledger_dueaccount AS due
+                   (account_id, next_attempt_at, marks, attempts, fence, last_error, trace_id, moved)
+            SELECT marked.id, %s, 1, 0, 0, '', marked.trace, string_to_array(marked.moved, ' ')
+              FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS marked(id, trace, moved)
             ON CONFLICT (account_id) DO UPDATE
                SET marks = due.marks + 1, attempts = 0,
                    next_attempt_at = LEAST(due.next_attempt_at, EXCLUDED.next_attempt_at),
-                   trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END
+                   trace_id = CASE WHEN EXCLUDED.trace_id = '' THEN due.trace_id ELSE EXCLUDED.trace_id END,
+                   moved = CASE WHEN due.moved = '{}' OR EXCLUDED.moved = '{}' THEN '{}'
+                                ELSE ARRAY(SELECT unnest(due.moved || EXCLUDED.moved) AS kind GROUP BY kind ORDER BY kind) END
             """,
-            [now, ids, [(traces or {}).get(each, "") for each in ids]],
+            [
+                now,
+                ids,
+                [(traces or {}).get(each, "") for each in ids],
+                [" ".join(sorted(set((moved or {}).get(each, ())))) for each in ids],
+            ],
         )
 
 
-def mark_due_everywhere(system: str, *, now: dt.datetime) -> None:
-    """Mark every account that has a record in `system`: a change there that concerns no single account."""
+def mark_due_everywhere(system: str, *, now: dt.datetime, moved: Iterable[str] = ()) -> None:
+    """Mark every account that has a record in `system`: objects of these types moved there that concern no single account."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT account_id FROM ledger_sourcerecord WHERE system_id = %s AND account_id IS NOT NULL",
             [system],
         )
         ids = [row[0] for row in cursor.fetchall()]
-    mark_due(ids, now=now)
+    mark_due(ids, now=now, moved=dict.fromkeys(ids, moved))
 
 
 def take_due(*, limit: int, tried: bool) -> AbstractContextManager[Held[AccountClaim]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -195,12 +196,13 @@ class Freshness(models.Model):
 
 class DueAccount(QueueRow):
     """An account that detection must look at. A row here is the work; `marks` counts how often it was marked, so that a mark
-    made while detection runs is not lost."""
+    made while detection runs is not lost. `moved` names the object types that moved; none means any may have."""
 
     account = models.OneToOneField(Account, primary_key=True, on_delete=models.CASCADE, related_name="+")
     marks = models.BigIntegerField(default=1)
     last_error = models.TextField(blank=True)
     trace_id = models.CharField(max_length=32, blank=True)
+    moved = ArrayField(models.CharField(max_length=30), default=list)
 
     class Meta:
         indexes = [models.Index(fields=["next_attempt_at", "account"], name="account_due")]

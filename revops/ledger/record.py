@@ -89,20 +89,28 @@ def _record(system: str, statements: Sequence[Statement], now: dt.datetime) -> l
     work = _lock(system, statements)
     arrivals = [_apply(work, statement) for statement in statements]
     moved = work.moved()
-    touched = {row.account_id for row in moved if row.account_id is not None}  # before a record is given to another account
+    types: dict[int, set[str]] = {}  # account -> what moved on it, also on one that a record is taken from below
+    for row in moved:
+        if row.account_id is not None:
+            types.setdefault(row.account_id, set()).add(row.object_type)
     name_customers(system, moved)
     _write(system, work, now)
     note_rates(moved)
-    touched |= attach_accounts(moved)
+    touched = attach_accounts(moved)
     traces = {}
     for statement in statements:
         key = (statement.fact.object_type, statement.fact.external_id)
         account_id = work.records[key].account_id
         if account_id is not None and key in work.winner:
             traces[account_id] = statement.trace_id
-    mark_due({row.account_id for row in moved if row.account_id} | touched, now=now, traces=traces)
-    if any(TYPES[row.object_type].in_every_ledger for row in moved):
-        mark_due_everywhere(system, now=now)
+    for row in moved:
+        if row.account_id is not None:
+            types.setdefault(row.account_id, set()).add(row.object_type)
+    mark_due(types.keys() - touched, now=now, traces=traces, moved=types)
+    mark_due(touched, now=now, traces=traces)  # records came or went with a link: any type may have moved
+    everywhere = {row.object_type for row in moved if TYPES[row.object_type].in_every_ledger}
+    if everywhere:
+        mark_due_everywhere(system, now=now, moved=everywhere)
     note_changes(system, {row.object_type for row in moved}, at=now)
     return arrivals
 

@@ -100,7 +100,7 @@ class AccountLedger:
 
     def find(self, ref: Ref) -> LedgerRecord | None:
         """The record that a reference points to, deleted or not; of several that bear a number, a live one."""
-        return self._by_ref.get(ref) if not ref.by else self._numbered(ref)
+        return self._by_key.get((ref.system, ref.object_type, ref.id)) if not ref.by else self._numbered(ref)
 
     def pointing_at(
         self, ref: Ref, role: str | None = None, object_type: str | None = None, *, deleted: bool = False
@@ -108,7 +108,7 @@ class AccountLedger:
         """Records that point to it in a role (or any), of a type (or any), without the deleted ones unless asked for."""
         found = [
             record
-            for named_in, record in self._incoming.get(ref, ())
+            for named_in, record in self._incoming.get((ref.system, ref.object_type, ref.id, ref.by), ())
             if role in (None, named_in) and object_type in (None, record.object_type) and (deleted or not record.deleted)
         ]
         return list({record.key: record for record in found}.values())
@@ -119,8 +119,9 @@ class AccountLedger:
 
     def twins(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
         """The same document in the systems of that role: what `record` is a copy of, and what is a copy of it."""
-        found = [*self.pointed_to(record, "copy_of"), *self.pointing_at(record.ref, "copy_of")]
-        return list({twin.key: twin for twin in found if twin.role == role and not twin.deleted}.values())
+        copies = [copy for named_in, copy in self._incoming.get((*record.key, ""), ()) if named_in == "copy_of"]
+        found = [twin for twin in (*self.pointed_to(record, "copy_of"), *copies) if twin.role == role and not twin.deleted]
+        return list({twin.key: twin for twin in found}.values()) if len(found) > 1 else found
 
     def twin(self, record: LedgerRecord, role: str) -> LedgerRecord | None:
         """The one same document in a system of that role; None for none and for several."""
@@ -169,8 +170,8 @@ class AccountLedger:
         return found
 
     @cached_property
-    def _by_ref(self) -> Mapping[Ref, LedgerRecord]:
-        return {record.ref: record for record in self.records}
+    def _by_key(self) -> Mapping[tuple[str, str, str], LedgerRecord]:
+        return {record.key: record for record in self.records}
 
     @cached_property
     def _by_number(self) -> dict[str, Mapping[Ref, LedgerRecord]]:
@@ -187,13 +188,16 @@ class AccountLedger:
         return self._by_number[ref.by].get(ref)
 
     @cached_property
-    def _incoming(self) -> Mapping[Ref, Sequence[tuple[str, LedgerRecord]]]:
-        found: dict[Ref, list[tuple[str, LedgerRecord]]] = {}
+    def _incoming(self) -> Mapping[tuple[str, str, str, str], Sequence[tuple[str, LedgerRecord]]]:
+        """(system, type, id, by) of a target -> the roles and records that point to it. What goes by a number is entered
+        under the id of the record that bears it, once that has come."""
+        found: dict[tuple[str, str, str, str], list[tuple[str, LedgerRecord]]] = {}
         for record in self.records:
             for role, targets in record.refs.items():
                 for target in targets:
                     known = self._numbered(target) if target.by else None
-                    found.setdefault(known.ref if known is not None else target, []).append((role, record))
+                    key = (*known.key, "") if known is not None else (target.system, target.object_type, target.id, target.by)
+                    found.setdefault(key, []).append((role, record))
         return found
 
     @cached_property

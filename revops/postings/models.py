@@ -65,7 +65,8 @@ class ChangePlan(models.Model):
     `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, every posting's bytes and the facts
     that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it moves.
     `subject` names the one thing it changes (`invoice:<system>:<id>`): only one plan may be under way on it at a time, so
-    that a second one is never decided on facts that the first is about to move.
+    that a second one is never decided on facts that the first is about to move. `policy_version` names the policies by which its
+    checkpoints were last judged; empty while it is a draft.
     """
 
     kind = models.CharField(max_length=40)
@@ -87,6 +88,7 @@ class ChangePlan(models.Model):
     released_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     outcome = models.TextField(blank=True)
+    policy_version = models.CharField(max_length=64, blank=True)
     row_version = models.PositiveIntegerField(default=1)
     trace_id = models.CharField(max_length=32, blank=True)
     history = KeptHistory()

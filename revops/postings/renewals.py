@@ -11,6 +11,7 @@ from revops.ledger.facts import Value
 from revops.ledger.reference import Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
+from revops.policies.in_force import policies_in_force
 from revops.postings.kind import (
     CallRequest,
     FormField,
@@ -123,7 +124,7 @@ class RenewalChange:
     def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality:
         record = next((r for r in ledger.of("renewal", ROLE) if r.external_id == inputs[RENEWAL.name]), None)
         target = money_of(record, "target_amount") if record is not None else None
-        currency = target.currency if target is not None else ledger.currency or "USD"
+        currency = target.currency if target is not None else ledger.currency or policies_in_force().reporting_currency
         return Materiality(False, Money.zero(currency), "Changes the stage of a renewal; no money moves, and it can be undone.")
 
     def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:

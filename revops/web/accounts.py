@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
+import django_filters
+from django import forms
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -31,7 +33,9 @@ from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.parameters import row_id
 from revops.people.models import User
+from revops.policies.in_force import policies_in_force
 from revops.web.addresses import href
+from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import count_text, due_text, minor_html, money_html
 from revops.web.fresh import fresh_strip
 from revops.web.offers import Holders
@@ -43,16 +47,36 @@ from revops.web.side_by_side import Pair, closings, moved, pairs
 BY_NAME = Keyset(("name", "id"), descending=False)
 
 
+class AccountFilter(ListFilter[Account]):
+    """By a part of the name, or by any system's id of one of the account's records."""
+
+    q = django_filters.CharFilter(
+        method="search",
+        label="Search accounts",
+        widget=forms.TextInput(
+            attrs={
+                "type": "search",
+                "class": "input",
+                "placeholder": "Name or any system’s id",
+                "data-focus": "search",
+                "aria-keyshortcuts": "/",
+            }
+        ),
+    )
+
+    def search(self, rows: QuerySet[Account], _name: str, text: str) -> QuerySet[Account]:
+        """The accounts that the text may mean."""
+        ids = [record.account_id for record in records_with_id(text) if record.account_id]
+        return rows.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text)) | Q(pk__in=ids))
+
+
 @require_safe
 def accounts_page(request: HttpRequest) -> HttpResponse:
     """The list: by name, keyset on (name, id)."""
     user = signed_in(request)
     require(user, "see_account")
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    rows = visible_to(user, Account).select_related("legal_entity")
-    if text:
-        ids = [record.account_id for record in records_with_id(text) if record.account_id]
-        rows = rows.filter(Q(name__icontains=text) | Q(pk__in=accounts_of_customer(text)) | Q(pk__in=ids))
+    chosen = AccountFilter(only_first(request.GET), visible_to(user, Account).select_related("legal_entity"))
+    rows = chosen.rows
     total = count_text(capped_count(rows, 5000), 5000)
     page = BY_NAME.page(rows, **cursors_in(request))
     open_cases = dict(
@@ -69,7 +93,8 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     context = {
         "page": "accounts",
         "section": "accounts",
-        "q": text,
+        "q": chosen.given.get("q", ""),
+        "form": chosen.form,
         "total": total,
         "rows": [
             {"account": a, "cases": open_cases.get(a.pk, 0), "systems": " · ".join(dict.fromkeys(links.get(a.pk, [])))}
@@ -180,11 +205,12 @@ def _statement(
     for case in cases:
         for e in case.evidence.get("records") or []:
             named.setdefault((str(e.get("system")), str(e.get("object_type")), str(e.get("external_id"))), []).append(case)
+    side_by_side = [] if chosen or len(systems) < 2 else pairs(lines, systems, policies_in_force())
     return {
         "books": chosen,
         "book_tabs": _book_tabs(systems, labels, given),
         "systems": [labels.get(slug, slug) for slug in systems],
-        "pairs": [] if chosen or len(systems) < 2 else [_pair(p, systems, labels, named) for p in pairs(lines, systems)],
+        "pairs": [_pair(p, systems, labels, named) for p in side_by_side],
         "closings": [
             {
                 "currency": c.currency,

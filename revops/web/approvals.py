@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState
 from revops.web.addresses import href
 from revops.web.formatting import due_text, minor_html
+from revops.web.forms import ApproveForm, PageForm, RejectForm
 from revops.web.plan_context import ROLE_LABELS, frame_of, plan_context, plan_of
 from revops.web.requests import back, signed_in
 from revops.web.sign_in import TOO_MANY, count_attempt, forget_attempts
@@ -145,7 +147,13 @@ def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
     where = standing(user, plan)
     others = [other for other in waiting_for_me(user) if other.pk != plan.pk] if where["why_not"] else []
     context = plan_context(user, plan)
-    frame = {"page": "approval", "section": "approvals", "meanings": MEANINGS, "others": len(others)}
+    frame = {
+        "page": "approval",
+        "section": "approvals",
+        "approve_form": ApproveForm(MEANINGS, initial={"meaning": MEANINGS[0]}),
+        "reject_form": RejectForm(plan.maker.shown_name),
+        "others": len(others),
+    }
     return context | frame_of(user, plan, context) | where | frame | {"following": others[0] if others else None}
 
 
@@ -156,13 +164,13 @@ def approve(request: HttpRequest, code: str) -> HttpResponse:
     user = signed_in(request)
     require(user, "decide_plan")
     plan = plan_of(user, code)
+    form = ApproveForm(MEANINGS, request.POST)
     try:
-        _fresh_factor(request, user)
-        row = actions.approve(
-            plan, digest=request.POST.get("digest", ""), meaning=request.POST.get("meaning", "")[:300], acting_user=user
-        )
+        given = form.must()
+        _fresh_factor(request, user, given["password"])
+        row = actions.approve(plan, digest=request.POST.get("digest", ""), meaning=given["meaning"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error, "approve")
+        return _refused(request, user, plan, error, {"approve_form": form})
     words = {
         PlanState.VOID: f"{row.code} is void: the facts had changed. Nothing was sent; its maker composes it again.",
         PlanState.SUBMITTED: f"You approved {row.code}. It needs one more signature.",
@@ -177,28 +185,28 @@ def reject(request: HttpRequest, code: str) -> HttpResponse:
     user = signed_in(request)
     require(user, "decide_plan")
     plan = plan_of(user, code)
+    form = RejectForm(plan.maker.shown_name, request.POST)
     try:
-        actions.reject(plan, reason=request.POST.get("reason", "")[:2500], acting_user=user)
+        actions.reject(plan, reason=form.must()["reason"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error, "reject")
+        return _refused(request, user, plan, error, {"reject_form": form})
     return back(request, href("approval", plan.code), f"You rejected {plan.code}. {plan.maker.shown_name} reads your reason.")
 
 
-def _fresh_factor(request: HttpRequest, user: User) -> None:
+def _fresh_factor(request: HttpRequest, user: User, password: str) -> None:
     """The password, now. Raises `Rejected`; counted, so that an open session cannot be used to guess it."""
     if count_attempt(request, f"factor:{user.pk}") > 1:
         raise Rejected("too_many", TOO_MANY, field="password")
-    if not user.check_password(request.POST.get("password", "")[:300]):
+    if not user.check_password(password):
         raise Rejected("password_wrong", "This is not your password. Nothing was signed; enter it again.", field="password")
     forget_attempts(request, f"factor:{user.pk}")
 
 
-def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError, which: str) -> HttpResponse:
-    context = _context(user, plan_of(user, plan.code))
-    context |= {
-        "problem": error.message,
-        "problem_field": error.field or "",
-        "which": which,
-        "typed": {"meaning": request.POST.get("meaning", "")[:300], "reason": request.POST.get("reason", "")[:2500]},
-    }
+def _refused(
+    request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError, forms: Mapping[str, PageForm]
+) -> HttpResponse:
+    """The page again with the refusal above it and at its field; the sheet whose form was sent stands open."""
+    for form in forms.values():
+        form.keep_problem(error)
+    context = _context(user, plan_of(user, plan.code)) | {"problem": error.message, **forms}
     return render(request, "approvals/approval.html", context, status=http_status(error))

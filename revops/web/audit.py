@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
+import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,15 +23,89 @@ from revops.parameters import row_id
 from revops.people.models import RoleGrant
 from revops.postings.models import ChangePlan
 from revops.web.addresses import href_of_subject
+from revops.web.filters import ListFilter, input_attrs, only_first
 from revops.web.formatting import instant_text
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import signed_in
 from revops.web.timeline import changes_of, who_did
 
 PAGE_SIZE = 100
-FILTERS = ("who", "verb", "subject", "account", "trace", "since", "until")
 GOVERNED = (ExceptionCase, Account, AccountLink, ChangePlan, RoleGrant)
 CHANGES = {"+": "created", "~": "changed", "-": "removed"}
+
+
+def _moment(day: dt.date, clock: dt.time) -> dt.datetime:
+    """That time of the day in the reader's zone; days that no zone can shift are moved a little."""
+    sound = min(max(day, dt.date(1900, 1, 1)), dt.date(9000, 1, 1))
+    return timezone.make_aware(dt.datetime.combine(sound, clock))
+
+
+def _verbs() -> list[tuple[str, str]]:
+    """Everything that was ever done, as choices."""
+    verbs = ActionRecord.objects.order_by("verb").values_list("verb", flat=True).distinct()
+    return [("", "Everything"), *((verb, verb) for verb in verbs)]
+
+
+class AuditFilter(ListFilter[ActionRecord]):
+    """By person, verb, subject, account, trace and day."""
+
+    who = django_filters.CharFilter(
+        method="by_person", label="Who", widget=forms.TextInput(attrs=input_attrs(data_focus="search"))
+    )
+    verb = django_filters.CharFilter(lookup_expr="startswith", label="What was done", widget=forms.Select)
+    subject = django_filters.CharFilter(
+        method="by_subject", label="To what", widget=forms.TextInput(attrs={"placeholder": "EX-00042, CP-00007"})
+    )
+    account = django_filters.CharFilter(
+        method="by_account", label="Account", widget=forms.TextInput(attrs={"placeholder": "AC-00012"})
+    )
+    trace = django_filters.CharFilter(method="by_trace", label="Trace or request")
+    since = django_filters.DateFilter(
+        method="from_day", label="From day", input_formats=["%Y-%m-%d"], widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = django_filters.DateFilter(
+        method="to_day", label="To day", input_formats=["%Y-%m-%d"], widget=forms.DateInput(attrs={"type": "date"})
+    )
+    history = django_filters.BooleanFilter(
+        method="with_history",
+        label="With the records’ own history (every changed column)",
+        widget=forms.CheckboxInput(attrs={"value": "1"}),
+    )
+
+    def __init__(self, address: Mapping[str, str], rows: QuerySet[ActionRecord]) -> None:
+        super().__init__(address, rows)
+        select = self.form.fields["verb"].widget
+        if isinstance(select, forms.Select):
+            select.choices = _verbs()
+
+    def by_person(self, rows: QuerySet[ActionRecord], _name: str, text: str) -> QuerySet[ActionRecord]:
+        """A part of a name or of a system's label."""
+        return rows.filter(Q(actor_label__icontains=text) | Q(actor__display_name__icontains=text))
+
+    def by_subject(self, rows: QuerySet[ActionRecord], _name: str, text: str) -> QuerySet[ActionRecord]:
+        """A code, or a subject as the log names it."""
+        return rows.filter(subject=_subject(text))
+
+    def by_account(self, rows: QuerySet[ActionRecord], _name: str, text: str) -> QuerySet[ActionRecord]:
+        """The code or the number of an account."""
+        key = row_id(text.upper().removeprefix("AC-"))
+        return rows.filter(account_id=key) if key is not None else rows.none()
+
+    def by_trace(self, rows: QuerySet[ActionRecord], _name: str, text: str) -> QuerySet[ActionRecord]:
+        """A trace or a request, whole."""
+        return rows.filter(Q(trace_id=text) | Q(request_id=text))
+
+    def from_day(self, rows: QuerySet[ActionRecord], _name: str, day: dt.date) -> QuerySet[ActionRecord]:
+        """From the start of that day in the reader's zone."""
+        return rows.filter(at__gte=_moment(day, dt.time.min))
+
+    def to_day(self, rows: QuerySet[ActionRecord], _name: str, day: dt.date) -> QuerySet[ActionRecord]:
+        """To the end of that day in the reader's zone."""
+        return rows.filter(at__lte=_moment(day, dt.time.max))
+
+    def with_history(self, rows: QuerySet[ActionRecord], _name: str, _shown: bool) -> QuerySet[ActionRecord]:
+        """Narrows nothing: the page adds lines."""
+        return rows
 
 
 @require_safe
@@ -36,46 +113,24 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     """100 actions at a time, newest first, with what the records themselves kept of the same time and filter."""
     user = signed_in(request)
     require(user, "see_audit")
-    given = {name: request.GET.get(name, "").replace("\x00", "").strip()[:200] for name in FILTERS}
-    rows = _filtered(visible_to(user, ActionRecord), given)
-    page = Keyset(size=PAGE_SIZE).page(rows.select_related("actor"), **cursors_in(request))
-    history = request.GET.get("history") == "1"
+    chosen = AuditFilter(only_first(request.GET), visible_to(user, ActionRecord))
+    given = chosen.given
+    page = Keyset(size=PAGE_SIZE).page(chosen.rows.select_related("actor"), **cursors_in(request))
+    history = bool(given.get("history"))
     lines = [_action(action) for action in page.rows]
     if history:
         window = (page.rows[-1].at if page.rows else None, page.rows[0].at if page.rows and page.before else None)
         lines = sorted([*lines, *_history(given, window)], key=lambda line: line["at"], reverse=True)[: 2 * PAGE_SIZE]
-    verbs = ActionRecord.objects.order_by("verb").values_list("verb", flat=True).distinct()
-    kept = {name: value for name, value in given.items() if value}
     context = {
         "page": "audit",
         "section": "audit",
-        "given": given,
+        "form": chosen.form,
         "history": history,
         "lines": lines,
-        "verbs": list(verbs),
-        "filtered": bool(kept),
+        "filtered": bool(given.keys() - {"history"}),
         "pager": pager(request, page),
     }
     return render(request, "audit/log.html", context)
-
-
-def _filtered(rows: QuerySet[ActionRecord], given: dict[str, str]) -> QuerySet[ActionRecord]:
-    if given["who"]:
-        rows = rows.filter(Q(actor_label__icontains=given["who"]) | Q(actor__display_name__icontains=given["who"]))
-    if given["verb"]:
-        rows = rows.filter(verb__startswith=given["verb"])
-    if given["subject"]:
-        rows = rows.filter(subject=_subject(given["subject"]))
-    if given["account"]:
-        code = given["account"].upper().removeprefix("AC-")
-        rows = rows.filter(account_id=row_id(code)) if row_id(code) is not None else rows.none()
-    if given["trace"]:
-        rows = rows.filter(Q(trace_id=given["trace"]) | Q(request_id=given["trace"]))
-    for name, lookup, end in (("since", "at__gte", False), ("until", "at__lte", True)):
-        moment = _day(given[name], end=end)
-        if moment is not None:
-            rows = rows.filter(**{lookup: moment})
-    return rows
 
 
 def _subject(text: str) -> str:
@@ -85,14 +140,6 @@ def _subject(text: str) -> str:
         if text.upper().startswith(prefix) and (key := row_id(number)) is not None:
             return f"{model}:{key}"
     return text
-
-
-def _day(text: str, *, end: bool) -> dt.datetime | None:
-    try:
-        day = dt.date.fromisoformat(text)
-        return timezone.make_aware(dt.datetime.combine(day, dt.time.max if end else dt.time.min))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _action(action: ActionRecord) -> dict[str, Any]:
@@ -121,21 +168,20 @@ def href_of(action: ActionRecord) -> str:
     return href_of_subject(f"account:{action.account_id}") if action.account_id else ""
 
 
-def _history(given: dict[str, str], window: tuple[dt.datetime | None, dt.datetime | None]) -> list[dict[str, Any]]:
+def _history(given: Mapping[str, Any], window: tuple[dt.datetime | None, dt.datetime | None]) -> list[dict[str, Any]]:
     """Rows of the governed records' own history within the page's time, each with what changed in it."""
-    if given["verb"] or given["trace"]:
+    if given.get("verb") or given.get("trace"):
         return []
     lines: list[dict[str, Any]] = []
     for model in GOVERNED:
         rows = model.history.select_related("history_user").order_by("-history_date")
-        if given["who"]:
+        if given.get("who"):
             rows = rows.filter(history_user__username__icontains=given["who"])
         since, until = window
         rows = rows.filter(history_date__gte=since) if since else rows
         rows = rows.filter(history_date__lte=until) if until else rows
-        subject = _subject(given["subject"])
-        if given["subject"]:
-            kind, _, key = subject.partition(":")
+        if given.get("subject"):
+            kind, _, key = _subject(given["subject"]).partition(":")
             rows = rows.filter(id=row_id(key)) if kind == model._meta.model_name else rows.none()
         lines += [_history_line(row, model._meta.verbose_name) for row in rows[:PAGE_SIZE]]
     return lines

@@ -141,7 +141,11 @@ def _preview(request: HttpRequest, user: User, chosen: QueueFilter, wanted: Want
     """Everything that the filter matches, as it is at this moment: how many, how much money, what is left out and why."""
     found, _ = queue.cases_for(visible_to(user, ExceptionCase), chosen)
     matching = queue.narrowed(found, chosen, user_id=user.pk, now=now)
-    mine = workable_by(user, matching).select_related("account", "owner").defer("evidence", "close_evidence", "close_reason")
+    mine = (
+        workable_by(user, matching)
+        .select_related("account", "system", "owner")
+        .defer("evidence", "close_evidence", "close_reason")
+    )
     total, workable = matching.order_by().count(), mine.order_by().count()
     rows = list(mine.order_by("due_at", "pk")[:BULK_MAX])
     if chosen.status == CaseStatus.CLOSED or not rows:

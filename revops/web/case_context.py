@@ -15,15 +15,13 @@ from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceRecord
 from revops.ledger.reading import systems_knowing
 from revops.people.models import Role, User
+from revops.policies.in_force import policies_in_force
 from revops.postings.draft import suggest
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
-from revops.processes.period_close import PERIOD_CLOSE
-from revops.processes.process import Process
-from revops.processes.quote_to_cash import QUOTE_TO_CASH
-from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
 from revops.web.addresses import href
 from revops.web.compare import ROLE_LABELS, compare_grid
+from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
 from revops.web.fresh import fresh_strip
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.offers import Holders, assignable, withheld_on
@@ -32,13 +30,12 @@ from revops.web.story import DEAD, Progress, story_of
 from revops.web.timeline import SHOWS, timeline_of
 
 SNOOZE_CHOICES = (("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"))
-PROCESSES: tuple[Process, ...] = (QUOTE_TO_CASH, RENEWAL_TO_REVENUE, PERIOD_CLOSE)
 
 
 def case_of(user: User, code: str) -> ExceptionCase:
     """The visible case of a code. Raises `Missing`."""
     require(user, "see_case")
-    rows = visible_to(user, ExceptionCase).select_related("account", "account__legal_entity", "owner")
+    rows = visible_to(user, ExceptionCase).select_related("account", "account__legal_entity", "system", "owner")
     return one(rows, id_of(code, "EX"))
 
 
@@ -59,7 +56,7 @@ def case_context(
     """Everything the case page and its fragment show; `brief`, for the pane beside the list, leaves out the timeline."""
     rule = RULES.get(case.rule)
     records = records_of(case)
-    around = list(systems_knowing(case.account_id))
+    around = list(systems_knowing(case.account_id)) if case.account_id is not None else []
     fresh = freshness_of({*case.systems, *(system.slug for system in around)}, now=now)
     plans = plans_of(user, case)
     progress = progress_of(plans)
@@ -80,7 +77,8 @@ def case_context(
             case.evidence, records, fresh, everything=everything, now=now, others=around, expects=rule.expects if rule else ""
         ),
         "fresh": fresh_strip(fresh, now),
-        "inputs": {name: value for name, value in dict(case.evidence.get("inputs") or {}).items() if name != "order"},
+        "inputs": dict(case.evidence.get("inputs") or {}),
+        "tolerance": rule.tolerance(policies_in_force()) if rule else "",
         "order": order_of(case.evidence),
         "fixes": fixes,
         "plans": [{"plan": row, "label": KINDS[row.kind].label if row.kind in KINDS else row.kind} for row in plans],
@@ -96,13 +94,24 @@ def case_context(
         "shows": SHOWS,
         "may_work": may_work,
         "mine": case.owner_id == user.pk,
-        "people": assignable(user, case) if may_work else [],
+        "forms": case_forms(case, assignable(user, case)) if may_work else {},
         "watching": CaseWatch.objects.filter(case=case, user=user).exists(),
-        "snoozes": SNOOZE_CHOICES,
         "stamp": stamp_of(case, progress),
         "moving": plan is not None and plan.state in (PlanState.RELEASED, PlanState.POSTED),
-        "typed": {},
         "now": now,
+    }
+
+
+def case_forms(
+    case: ExceptionCase, people: Sequence[tuple[str, str]], which: str = "", data: Mapping[str, Any] | None = None
+) -> dict[str, PageForm]:
+    """The forms of a case page; the one named `which` is filled in with what was typed."""
+    bound = {name: data if name == which else None for name in ("assign", "snooze", "note")}
+    ids = f"%s-{case.pk}"
+    return {
+        "assign": AssignForm(people, bound["assign"], auto_id=ids),
+        "snooze": SnoozeForm(SNOOZE_CHOICES, bound["snooze"], auto_id=ids, initial={"hours": SNOOZE_CHOICES[0][0]}),
+        "note": NoteForm(bound["note"], auto_id="note-%s"),
     }
 
 
@@ -112,7 +121,7 @@ def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dic
     asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in DEAD)
     found: list[dict[str, object]] = []
     for code in rule.playbook.fixes if rule else ():
-        if code in KINDS:
+        if code in KINDS and case.account is not None:
             suggestion = suggest(code, account=case.account, case=case) if asked and may_compose(user, code) else None
             found.append({
                 "code": code,
@@ -151,21 +160,24 @@ def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
 
 
 def order_of(evidence: Mapping[str, object]) -> dict[str, str]:
-    """Which step came before which, where the case is about order: from the declared process that the evidence quotes."""
-    inputs = evidence.get("inputs")
-    why = inputs.get("order") if isinstance(inputs, dict) else None
-    for process in PROCESSES:
-        for line in process.prerequisites:
-            if line.why == why:
-                first, second = process.stage(line.needs), process.stage(line.stage)
-                return {
-                    "why": line.why,
-                    "first": first.label,
-                    "first_in": ROLE_LABELS.get(first.owner, first.owner),
-                    "second": second.label,
-                    "second_in": ROLE_LABELS.get(second.owner, second.owner),
-                }
-    return {}
+    """Which step came before which, where the case is about order: from the declared process that the evidence names. Empty
+    where it names none, or one that the policies no longer know."""
+    order = evidence.get("order")
+    if not isinstance(order, dict):
+        return {}
+    try:
+        process = policies_in_force().process(str(order.get("process")))
+        line = process.prerequisite(str(order.get("stage")), str(order.get("needs")))
+    except LookupError:
+        return {}
+    first, second = process.stage(line.needs), process.stage(line.stage)
+    return {
+        "why": line.why,
+        "first": first.label,
+        "first_in": ROLE_LABELS.get(first.owner, first.owner),
+        "second": second.label,
+        "second_in": ROLE_LABELS.get(second.owner, second.owner),
+    }
 
 
 def preview_context(user: User, code: str, now: dt.datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -22,12 +22,15 @@ from revops.web.addresses import href
 from revops.web.case_context import (
     SNOOZE_CHOICES,
     case_context,
+    case_forms,
     case_of,
     neighbours,
     plans_of,
     progress_of,
     stamp_of,
 )
+from revops.web.forms import PageForm
+from revops.web.offers import assignable
 from revops.web.queue import counts_beside, row_of
 from revops.web.requests import back, is_fragment, signed_in, version_in
 from revops.web.timeline import SHOWS
@@ -58,15 +61,22 @@ def preview(request: HttpRequest, code: str) -> HttpResponse:
 # --- actions -----------------------------------------------------------------------------------------------------------
 
 
-def _act(request: HttpRequest, code: str, change: Callable[[ExceptionCase, User, dt.datetime], dict[str, Any]]) -> HttpResponse:
-    """Access, the action, and the changed fragment; a refusal keeps what was typed."""
+Change = Callable[[ExceptionCase, User, dt.datetime, Mapping[str, Any]], dict[str, Any]]
+"""What an action does, given the clean values of its form; answers what the toast says and how it is undone."""
+
+
+def _act(request: HttpRequest, code: str, change: Change, which: str = "") -> HttpResponse:
+    """Access, the form named `which`, the action, and the changed fragment; a refusal keeps what was typed."""
     user, now = signed_in(request), timezone.now()
     case = case_of(user, code)
     require(user, "work_case", case)
+    forms = case_forms(case, assignable(user, case), which, request.POST)
     try:
-        outcome = change(case, user, now)
+        outcome = change(case, user, now, forms[which].must() if which else {})
     except (Conflict, Rejected) as error:
-        return _refused(request, user, case, error, now)
+        if which:
+            forms[which].keep_problem(error)
+        return _refused(request, user, case, error, now=now, forms=forms)
     in_pane = request.POST.get("view") == "preview"
     if not is_fragment(request):
         return back(
@@ -78,11 +88,18 @@ def _act(request: HttpRequest, code: str, change: Callable[[ExceptionCase, User,
     return render(request, "cases/_preview.html" if in_pane else "cases/_case.html", context)
 
 
-def _refused(request: HttpRequest, user: User, case: ExceptionCase, error: RevOpsError, now: dt.datetime) -> HttpResponse:
+def _refused(
+    request: HttpRequest,
+    user: User,
+    case: ExceptionCase,
+    error: RevOpsError,
+    *,
+    now: dt.datetime,
+    forms: Mapping[str, PageForm],
+) -> HttpResponse:
     in_pane = request.POST.get("view") == "preview"
-    typed = {name: value for name, value in request.POST.items() if name in ("text", "reason", "remark", "owner", "hours")}
     context = case_context(user, case_of(user, case.code), now)
-    context |= {"problem": error.message, "problem_field": error.field, "typed": typed, "in_pane": in_pane}
+    context |= {"problem": error.message, "forms": forms, "in_pane": in_pane}
     if isinstance(error, Conflict):
         context["last_change"] = ActionRecord.objects.filter(case_id=case.pk).select_related("actor").first()
     if is_fragment(request):
@@ -96,7 +113,7 @@ def _refused(request: HttpRequest, user: User, case: ExceptionCase, error: RevOp
 def take(request: HttpRequest, code: str) -> HttpResponse:
     """Make the case mine."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime) -> dict[str, Any]:
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, _values: Mapping[str, Any]) -> dict[str, Any]:
         before = case.owner_id
         row = actions.assign_case(case, owner=user, row_version=version_in(request), acting_user=user)
         return {"toast": f"{case.code} is yours", "undo": _undo_assign(row, before)}
@@ -108,20 +125,17 @@ def take(request: HttpRequest, code: str) -> HttpResponse:
 def assign(request: HttpRequest, code: str) -> HttpResponse:
     """Give the case to somebody, or to nobody."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime) -> dict[str, Any]:
-        before, owner = case.owner_id, owner_in(request, case)
-        row = actions.assign_case(
-            case, owner=owner, row_version=version_in(request), acting_user=user, remark=request.POST.get("remark", "")[:300]
-        )
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
+        before, owner = case.owner_id, owner_of(values["owner"], case)
+        row = actions.assign_case(case, owner=owner, row_version=version_in(request), acting_user=user, remark=values["remark"])
         words = f"{case.code} is now with {owner.shown_name}" if owner else f"{case.code} is with nobody now"
         return {"toast": words, "undo": _undo_assign(row, before)}
 
-    return _act(request, code, change)
+    return _act(request, code, change, "assign")
 
 
-def owner_in(request: HttpRequest, case: ExceptionCase | None = None) -> User | None:
+def owner_of(text: str, case: ExceptionCase | None = None) -> User | None:
     """The chosen owner; None for nobody. Raises `Rejected` for people who may not work the case."""
-    text = request.POST.get("owner", "")
     if not text:
         return None
     owner = User.objects.filter(pk=row_id(text) or 0, is_active=True).first()
@@ -141,14 +155,12 @@ def _undo_assign(row: ExceptionCase, before: int | None) -> dict[str, object] | 
 def snooze(request: HttpRequest, code: str) -> HttpResponse:
     """Put the case aside for some hours."""
 
-    def change(case: ExceptionCase, user: User, now: dt.datetime) -> dict[str, Any]:
-        hours = request.POST.get("hours", "")
-        if hours not in dict(SNOOZE_CHOICES):
-            raise Rejected("snooze_time", "Choose for how long.", field="hours")
+    def change(case: ExceptionCase, user: User, now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
+        hours = values["hours"]
         row = actions.snooze_case(
             case,
             until=now + dt.timedelta(hours=int(hours)),
-            reason=request.POST.get("reason", "")[:500],
+            reason=values["reason"],
             row_version=version_in(request),
             acting_user=user,
             now=now,
@@ -156,14 +168,14 @@ def snooze(request: HttpRequest, code: str) -> HttpResponse:
         undo = {"action": href("case-wake", row.code), "fields": {"version": row.row_version}}
         return {"toast": f"{case.code} is put aside for {dict(SNOOZE_CHOICES)[hours]}", "undo": undo}
 
-    return _act(request, code, change)
+    return _act(request, code, change, "snooze")
 
 
 @require_POST
 def wake(request: HttpRequest, code: str) -> HttpResponse:
     """Bring a snoozed case back now."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime) -> dict[str, Any]:
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, _values: Mapping[str, Any]) -> dict[str, Any]:
         actions.wake_case(case, row_version=version_in(request), acting_user=user)
         return {"toast": f"{case.code} is back in the queue"}
 
@@ -189,9 +201,9 @@ def watch(request: HttpRequest, code: str) -> HttpResponse:
 def note(request: HttpRequest, code: str) -> HttpResponse:
     """Write a note."""
 
-    def change(case: ExceptionCase, user: User, now: dt.datetime) -> dict[str, Any]:
-        written: CaseNote = actions.comment_on_case(case, text=request.POST.get("text", ""), acting_user=user, now=now)
+    def change(case: ExceptionCase, user: User, now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
+        written: CaseNote = actions.comment_on_case(case, text=values["text"], acting_user=user, now=now)
         called = [person.shown_name for person in written.mentions.all()]
         return {"toast": f"Note written; {', '.join(called)} will see it" if called else "Note written"}
 
-    return _act(request, code, change)
+    return _act(request, code, change, "note")

@@ -16,9 +16,11 @@ from revops.errors import Rejected
 from revops.ledger.facts import Value, decode
 from revops.ledger.freshness import FreshnessLine
 from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
+from revops.ledger.ownership import ownership_of
 from revops.ledger.types import TYPES
 from revops.money import Money
-from revops.ownership.owners import ownership_of
+from revops.policies.in_force import policies_in_force
+from revops.policies.policies import Ownership
 from revops.web.addresses import href
 from revops.web.formatting import absent_html, ago_text, instant_html, value_html
 from revops.web.naming import Names, keys_in, names_of, record_name
@@ -116,7 +118,11 @@ def compare_grid(
     columns = [_column(s, [r for r in records if r.system_id == s.slug], fresh, now, expects) for s in systems]
     names = names_of(key for r in records for key in keys_in(r.system_id, r.fields)) if everything else Names()
     differences = evidence.get("differences")
-    rows = [_difference_row(d, systems) for d in differences if isinstance(d, dict)] if isinstance(differences, list) else []
+    rows = (
+        [_difference_row(d, systems, records) for d in differences if isinstance(d, dict)]
+        if isinstance(differences, list)
+        else []
+    )
     shown = [row for row in rows if row.differs] or rows
     full = _record_rows(records, systems, names)
     further = [row for row in full if row.field not in {r.field for r in rows}]
@@ -175,28 +181,42 @@ def _shown(value: Value) -> SafeString:
 
 
 def _row(
-    label: str, key: tuple[str, str], by_system: Mapping[str, list[Value]], systems: list[SourceSystem], names: Names
+    label: str,
+    key: tuple[str, str],
+    by_system: Mapping[str, list[Value]],
+    systems: list[SourceSystem],
+    names: Names,
+    *,
+    line: Ownership,
 ) -> Row:
+    """One row; `line` says whose word counts."""
     object_type, field = key
-    line = ownership_of(object_type, field)
-    owners = {s.slug for s in systems if s.role == line.role}
+    owners = {s.slug for s in systems if s.role == line.owner}
     said = next((by_system[slug] for slug in sorted(owners) if by_system.get(slug)), None)
     cells = [_cell(s, key, by_system.get(s.slug, []), said, names, owner=s.slug in owners) for s in systems]
     stated = [values for values in by_system.values() if values]
     differs = any(cell.differs for cell in cells)
     differs = differs or (not is_local(*key) and said is None and len({tuple(v) for v in stated}) > 1)
-    return Row(f"{object_type}.{field}", label, ROLE_LABELS.get(line.role, line.role), line.why, cells, differs)
+    return Row(f"{object_type}.{field}", label, ROLE_LABELS.get(line.owner, line.owner), line.why, cells, differs)
 
 
-def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem]) -> Row:
+def _ownership(object_type: str, field: str, records: Sequence[SourceRecord]) -> Ownership:
+    """Whose word counts at the stage that the records of that type have reached together."""
+    policies = policies_in_force()
+    statuses = [record.fields.get("status") for record in records if record.object_type == object_type]
+    return ownership_of(policies, object_type, field, policies.stage_of(object_type, statuses))
+
+
+def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem], records: Sequence[SourceRecord]) -> Row:
     by_system: dict[str, list[Value]] = {}
     values = difference.get("values")
     field, object_type = str(difference.get("field", "")), ""
     for item in values if isinstance(values, list) else []:
         object_type = str(item.get("object_type", ""))
         by_system.setdefault(str(item.get("system", "")), []).append(_decoded(object_type, field, item.get("value")))
+    object_type = object_type or "invoice"
     label = str(difference.get("label") or field_label(object_type, field))
-    return _row(label, (object_type or "invoice", field), by_system, systems, Names())
+    return _row(label, (object_type, field), by_system, systems, Names(), line=_ownership(object_type, field, records))
 
 
 def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem], names: Names) -> list[Row]:
@@ -212,5 +232,6 @@ def _record_rows(records: Sequence[SourceRecord], systems: list[SourceSystem], n
                     by_system.setdefault(record.system_id, []).append(_decoded(object_type, name, record.fields[name]))
             if by_system:
                 label = f"{prefix}{field_label(object_type, name).lower()}" if prefix else field_label(object_type, name)
-                rows.append(_row(label, (object_type, name), by_system, systems, names))
+                line = _ownership(object_type, name, mine)
+                rows.append(_row(label, (object_type, name), by_system, systems, names, line=line))
     return rows

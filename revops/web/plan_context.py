@@ -18,6 +18,7 @@ from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.ledger.reading import account_ledger
 from revops.ledger.types import TYPES
 from revops.people.models import Role, User
+from revops.policies.in_force import policies_in_force
 from revops.postings import recover
 from revops.postings.build import FactMove, body_text, fact_rows, facts_digest, moves
 from revops.postings.kind import ChangeKind
@@ -57,7 +58,7 @@ def plan_context(user: User, plan: ChangePlan) -> dict[str, Any]:
         "plan": plan,
         "kind": kind,
         "steps": [_step(posting, labels, names) for posting in postings],
-        "needs": needs_of(plan) if draft else [],
+        "needs": needs_of(plan, policies_in_force()) if draft else [],
         "checkpoints": [
             {"checkpoint": c, "decision": decisions.get(c.pk), "role": ROLE_LABELS.get(c.role, c.role)} for c in checkpoints
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,13 @@ from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings import recover
 from revops.postings.draft import compose_plan, compose_reversal, edit_plan, situation_of
-from revops.postings.kind import ChangeKind, FormField, Situation
+from revops.postings.kind import ChangeKind, Situation
 from revops.postings.kinds import KINDS, kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.web.addresses import href
 from revops.web.case_context import case_of, progress_of
 from revops.web.formatting import ago_text, count_text, minor_html, plural
+from revops.web.forms import PlanForm
 from revops.web.pager import cursors_in, pager
 from revops.web.plan_context import frame_of, plan_context, plan_of, stamp_of_plan
 from revops.web.requests import back, id_of, is_fragment, one, signed_in
@@ -109,6 +111,8 @@ def _subject(request: HttpRequest, user: User) -> tuple[ExceptionCase | None, Ac
     kind = kind_of(values["kind"])
     if values.get("case"):
         case = case_of(user, values["case"])
+        if case.account is None:
+            raise Missing()
         return case, case.account, kind
     account = one(visible_to(user, Account), id_of(values.get("account", ""), "AC"))
     return None, account, kind
@@ -119,24 +123,25 @@ def new_plan(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, "compose_plan")
     case, account, kind = _subject(request, user)
-    situation = situation_of(account, case)
+    about = _Subject(case, account, kind, situation_of(account, case))
     if request.method != "POST":
-        return render(request, "postings/new.html", _form_context(_Subject(case, account, kind, situation), {}, {}))
+        return render(request, "postings/new.html", _form_context(about, _form(about, None)))
     if not _first_time(user, request.POST.get("once", "")):
         made = ChangePlan.objects.filter(maker=user, kind=kind.code, account=account, state=PlanState.DRAFT).first()
         if made is not None:
             return redirect("web:plan", code=made.code)
-    typed = {name: request.POST.get(name, "")[:2000] for name in [*(f.name for f in kind.fields), "reason"]}
+    form = _form(about, request.POST)
     try:
+        form.must()
+        typed = form.texts()
         plan = compose_plan(
             kind=kind.code, case=case, account=account, inputs=typed, reason=typed["reason"], acting_user=user
         )  # fmt: skip
     except (Rejected, Conflict, NotAllowed) as error:
-        context = _form_context(_Subject(case, account, kind, situation), typed, _problem(error))
-        return render(request, "postings/new.html", context, status=http_status(error))
-    return back(
-        request, href("plan", plan.code), f"Draft {plan.code} is composed. Nothing has been sent: read the calls, then submit it."
-    )
+        form.keep_problem(error)
+        return render(request, "postings/new.html", _form_context(about, form), status=http_status(error))
+    words = f"Draft {plan.code} is composed. Nothing has been sent: read the calls, then submit it."
+    return back(request, href("plan", plan.code), words)
 
 
 def _first_time(user: User, once: str) -> bool:
@@ -145,10 +150,6 @@ def _first_time(user: User, once: str) -> bool:
         return not once or bool(cache.add(f"compose:{user.pk}:{once[:64]}", 1, ONCE_SECONDS))
     except redis.RedisError:
         return True
-
-
-def _problem(error: RevOpsError) -> dict[str, str]:
-    return {"message": error.message, "field": error.field or ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,38 +162,24 @@ class _Subject:
     situation: Situation
 
 
-def _form_context(about: _Subject, typed: Mapping[str, str], problem: Mapping[str, str]) -> dict[str, Any]:
-    kind = about.kind
-    suggestion = kind.suggest(about.situation)
-    options = kind.options(about.situation)
-    values = dict(typed) or {name: str(value) for name, value in suggestion.inputs.items()}
+def _form(about: _Subject, data: Mapping[str, Any] | None, stored: Mapping[str, str] | None = None) -> PlanForm:
+    """The kind's form: filled in with `data`, else with the draft's own inputs, else with what the ledger suggests."""
+    start = stored or {name: str(value) for name, value in about.kind.suggest(about.situation).inputs.items()}
+    return PlanForm(about.kind, about.kind.options(about.situation), data, initial=start)
+
+
+def _form_context(about: _Subject, form: PlanForm) -> dict[str, Any]:
+    suggestion = about.kind.suggest(about.situation)
     return {
         "page": "plan-new",
         "section": "queue",
         "case": about.case,
         "account": about.account,
-        "kind": kind,
+        "kind": about.kind,
         "suggestion": suggestion,
-        "fields": [_field(f, options, values, problem) for f in kind.fields],
-        "reason": values.get("reason", ""),
-        "problem": problem,
-        "once": typed.get("once") or _token(),
-        "refused": bool(suggestion.why_not) and not typed,
-    }
-
-
-def _token() -> str:
-    import secrets
-
-    return secrets.token_hex(12)
-
-
-def _field(spec: FormField, options: Mapping[str, Any], values: Mapping[str, str], problem: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "spec": spec,
-        "value": values.get(spec.name, ""),
-        "options": options.get(spec.name, []),
-        "problem": problem.get("message", "") if problem.get("field") == spec.name else "",
+        "form": form,
+        "once": secrets.token_hex(12),
+        "refused": bool(suggestion.why_not) and not form.is_bound,
     }
 
 
@@ -203,17 +190,19 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
     if plan.maker_id != user.pk or plan.state != PlanState.DRAFT:
         raise Missing()
     kind = kind_of(plan.kind)
-    situation = situation_of(plan.account, plan.case)
-    stored = {name: _as_text(value) for name, value in plan.inputs.items()} | {"reason": plan.reason}
+    about = _Subject(plan.case, plan.account, kind, situation_of(plan.account, plan.case))
     if request.method != "POST":
-        context = _form_context(_Subject(plan.case, plan.account, kind, situation), stored, {})
-        return render(request, "postings/new.html", context | {"plan": plan})
-    typed = {name: request.POST.get(name, "")[:2000] for name in [*(f.name for f in kind.fields), "reason"]}
+        stored = {name: _as_text(value) for name, value in plan.inputs.items()} | {"reason": plan.reason}
+        return render(request, "postings/new.html", _form_context(about, _form(about, None, stored)) | {"plan": plan})
+    form = _form(about, request.POST)
     try:
+        form.must()
+        typed = form.texts()
         edit_plan(plan, inputs=typed, reason=typed["reason"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
-        context = _form_context(_Subject(plan.case, plan.account, kind, situation), typed, _problem(error))
-        return render(request, "postings/new.html", context | {"plan": plan}, status=http_status(error))
+        form.keep_problem(error)
+        context = _form_context(about, form) | {"plan": plan}
+        return render(request, "postings/new.html", context, status=http_status(error))
     return back(request, href("plan", plan.code), f"{plan.code} is composed anew on what the systems say now.")
 
 

@@ -13,9 +13,10 @@ from django.views.decorators.http import require_safe
 from revops.access.rules import may, require, visible_to
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.ledger.ownership import ownership_of
 from revops.ledger.reading import record_at, record_history
 from revops.ledger.types import TYPES
-from revops.ownership.owners import ownership_of
+from revops.policies.in_force import policies_in_force
 from revops.web.case_context import trace_base
 from revops.web.compare import ROLE_LABELS, field_label, shown_value
 from revops.web.fresh import fresh_strip
@@ -48,18 +49,19 @@ def record_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _values(record: SourceRecord, history: list[LedgerEntry], names: Names) -> list[dict[str, object]]:
     """Each field with who owns it and since which version it has had this value."""
     effective = [entry for entry in history if entry.arrival in ("first", "newer", "restated")]
-    rows = []
+    rows, policies = [], policies_in_force()
+    stage = policies.stage_of(record.object_type, [record.fields.get("status")])
     for name in TYPES[record.object_type].fields:
         if name not in record.fields:
             continue
         since = _since(name, record.fields[name], effective)
-        line = ownership_of(record.object_type, name)
+        line = ownership_of(policies, record.object_type, name, stage)
         rows.append({
             "label": field_label(record.object_type, name),
             "value": names.value(record.system_id, name, record.fields[name])
             or shown_value(record.object_type, name, record.fields[name]),
-            "owner": ROLE_LABELS.get(line.role, line.role),
-            "is_owner": line.role == record.system.role,
+            "owner": ROLE_LABELS.get(line.owner, line.owner),
+            "is_owner": line.owner == record.system.role,
             "why": line.why,
             "entry": since,
         })  # fmt: skip

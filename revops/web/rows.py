@@ -63,7 +63,7 @@ def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetim
         code=case.code,
         href=href("case", case.code),
         severity=severity_html(Severity(case.severity)),
-        account=case.account.name,
+        account=case.about_name,
         short=rule_label(case.rule),
         title=case.title,
         systems=" · ".join(systems.get(slug, slug) for slug in case.systems),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from revops.detection.rule import beyond_tolerance
 from revops.ledger.reference import Ref
 from revops.ledger.statement import StatementLine, closing_balances
 from revops.money import Money
+from revops.policies.policies import Policies
 
 Verdict = Literal["agree", "rounding", "apart", "alone", "settled", "none"]
 
@@ -37,7 +37,7 @@ def moved(line: StatementLine) -> Money | None:
     return -line.credit if line.credit is not None else None
 
 
-def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
+def pairs(lines: Sequence[StatementLine], systems: Sequence[str], policies: Policies) -> list[Pair]:
     """The lines joined by the references that the systems themselves carry, in the order of the statement. `systems` are the
     columns; a document that only one of several has is `alone`."""
     joined: dict[Ref, dict[str, StatementLine]] = {}
@@ -47,11 +47,11 @@ def pairs(lines: Sequence[StatementLine], systems: Sequence[str]) -> list[Pair]:
     found = []
     for group in joined.values():
         ordered = dict(sorted(group.items(), key=lambda item: item[1].role != "billing"))
-        found.append(_judged(ordered, several=len(systems) > 1))
-    return _settled(found)
+        found.append(_judged(ordered, policies, several=len(systems) > 1))
+    return _settled(found, policies)
 
 
-def _settled(found: Sequence[Pair]) -> list[Pair]:
+def _settled(found: Sequence[Pair], policies: Policies) -> list[Pair]:
     """An invoice whose difference a credit memo of one system takes away is settled by it, and the memo settles it."""
     memos: dict[Ref, list[Pair]] = {}
     for pair in found:
@@ -66,14 +66,14 @@ def _settled(found: Sequence[Pair]) -> list[Pair]:
         amounts = [amount for memo in credits if (amount := memo.first.credit) is not None]
         if amounts and {a.currency for a in amounts} == {pair.apart.currency}:
             total = sum(amounts[1:], start=amounts[0])
-            if not beyond_tolerance(total, pair.apart):
+            if not policies.beyond_tolerance(total, pair.apart):
                 names = tuple(memo.first.document for memo in credits)
                 replaced[id(pair)] = replace(pair, verdict="settled", by=names)
                 replaced |= {id(m): replace(m, verdict="settled", by=(pair.lines[m.first.system].document,)) for m in credits}
     return [replaced.get(id(pair), pair) for pair in found]
 
 
-def _judged(lines: Mapping[str, StatementLine], *, several: bool) -> Pair:
+def _judged(lines: Mapping[str, StatementLine], policies: Policies, *, several: bool) -> Pair:
     amounts = [moved(line) for line in lines.values()]
     stated = [amount for amount in amounts if amount is not None]
     if not stated:
@@ -87,7 +87,7 @@ def _judged(lines: Mapping[str, StatementLine], *, several: bool) -> Pair:
         return Pair(lines, "apart")
     if low == high:
         return Pair(lines, "agree")
-    return Pair(lines, "apart" if beyond_tolerance(low, high) else "rounding", abs(high - low))
+    return Pair(lines, "apart" if policies.beyond_tolerance(low, high) else "rounding", abs(high - low))
 
 
 @dataclass(frozen=True, slots=True)

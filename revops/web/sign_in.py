@@ -7,6 +7,7 @@ same time (Django hashes a dummy password for unknown names).
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -23,6 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from revops.web.addresses import href
+from revops.web.forms import PageForm, line
 from revops.web.shell import DENSITIES, THEMES
 
 WINDOW_SECONDS = 900
@@ -33,11 +35,29 @@ TOO_MANY = "There were too many attempts from here. Wait a quarter of an hour, t
 YEAR_SECONDS = 365 * 86_400
 
 
-class SignInForm(forms.Form):
-    """The two things we ask for."""
+class SignInForm(PageForm):
+    """The two things we ask for. The cursor stands in the first that is empty."""
 
-    username = forms.CharField(max_length=150)
-    password = forms.CharField(max_length=300, strip=False)
+    username = line(
+        "Work e-mail",
+        length_max=150,
+        missing=REFUSED,
+        inputmode="email",
+        autocomplete="username",
+        autocapitalize="none",
+        spellcheck="false",
+    )
+    password = forms.CharField(
+        label="Password",
+        max_length=300,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, auto_id="%s", **options)
+        first = "password" if self.initial.get("username") else "username"
+        self.fields[first].widget.attrs["autofocus"] = True
 
 
 def safe_next(request: HttpRequest, default: str | None = None) -> str:
@@ -58,12 +78,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """The form; on success the page that was asked for."""
     if request.user.is_authenticated and request.method != "POST":
         return redirect(safe_next(request))
-    context: dict[str, object] = {"page": "sign-in", "next": safe_next(request, ""), "username": "", "problem": ""}
+    context: dict[str, object] = {"page": "sign-in", "next": safe_next(request, ""), "form": SignInForm(), "problem": ""}
     if request.method != "POST":
         return render(request, "web/sign_in.html", context)
     form = SignInForm(request.POST)
     name = str(form.data.get("username", "")).strip()
-    context["username"] = name[:150]
+    context["form"] = SignInForm(initial={"username": name[:150]})  # never with what of the two was wrong
     if count_attempt(request, name) > 1:
         return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
     user = None

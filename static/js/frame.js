@@ -1,4 +1,5 @@
-// The frame: toasts, dialogs, menus, forms that must go out once, and the clock of the page. Every page works without this.
+// The frame: toasts, dialogs, menus, forms that must go out once, and the clock of the page.
+// Every page works without this.
 const close = (element) => element?.remove();
 
 document.addEventListener("click", (event) => {
@@ -53,17 +54,24 @@ const failed = (words) => {
   const text = document.createElement("p");
   text.textContent = words;
   const button = document.createElement("button");
-  button.type = "button"; button.className = "btn plain"; button.dataset.closeToast = ""; button.ariaLabel = "Close"; button.textContent = "×";
+  button.type = "button";
+  button.className = "btn plain";
+  button.dataset.closeToast = "";
+  button.ariaLabel = "Close";
+  button.textContent = "×";
   toast.append(text, button);
   document.getElementById("toasts").append(toast);
 };
-document.addEventListener("htmx:sendError", () => failed("The server could not be reached. Nothing was changed; try again."));
+document.addEventListener("htmx:sendError", () => {
+  failed("The server could not be reached. Nothing was changed; try again.");
+});
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 403) failed("You were signed out, or this form has expired. Reload the page.");
   else failed("Something went wrong on our side. Nothing is half done; reload the page to see how it is.");
 });
 
-// Polling rests while nobody looks, while somebody types, and while a menu or form is open: nothing moves under the hand.
+// Polling rests while nobody looks, while somebody types, and while a menu or form is open:
+// nothing moves under the hand.
 const busy = () => document.hidden || document.activeElement?.matches("input, textarea, select")
   || document.querySelector("dialog[open], .inline[open], .sheet-up[open]") || getSelection()?.toString();
 document.addEventListener("htmx:configRequest", (event) => {
@@ -72,26 +80,34 @@ document.addEventListener("htmx:configRequest", (event) => {
 // A word typed and not yet sent stays: the page asks again when the field is empty.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const live = event.detail.requestConfig?.elt?.matches?.("[data-live]");
-  if (live && [...document.querySelectorAll("main textarea")].some((field) => field.value !== field.defaultValue)) event.detail.shouldSwap = false;
+  const typed = (field) => field.value !== field.defaultValue;
+  if (live && [...document.querySelectorAll("main textarea")].some(typed)) event.detail.shouldSwap = false;
 });
 
 // What a message said when the page came is past once the page has moved on by itself.
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.requestConfig?.elt?.matches?.("[data-live]")) document.querySelector(".messages:not(.flush)")?.remove();
+  if (!event.detail.requestConfig?.elt?.matches?.("[data-live]")) return;
+  document.querySelector(".messages:not(.flush)")?.remove();
 });
 
 // The list that somebody came from is the one that "back" leads to.
 const list = "/queue/";
 if (location.pathname === list) sessionStorage.setItem("list", location.search);
 const came = sessionStorage.getItem("list");
-const backs = () => document.querySelectorAll(`a[data-key=back][href="${list}"]`).forEach((link) => { if (came) link.href = list + came; });
+const backs = () => document.querySelectorAll(`a[data-key=back][href="${list}"]`).forEach((link) => {
+  if (came) link.href = list + came;
+});
 backs();
 
 // Where tabs scroll, the chosen one is in sight.
-document.querySelectorAll(".states [aria-current]").forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 12; });
+document.querySelectorAll(".states [aria-current]").forEach((tab) => {
+  tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 12;
+});
 
 // A filter rail that starts folded on a phone.
-if (matchMedia("(max-width: 959px)").matches) document.querySelectorAll(".rail-fold").forEach((fold) => { fold.open = false; });
+if (matchMedia("(max-width: 959px)").matches) {
+  document.querySelectorAll(".rail-fold").forEach((fold) => { fold.open = false; });
+}
 
 // "All" boxes and the count of what is chosen.
 const recount = () => document.querySelectorAll("form:has([data-selected-count])").forEach((form) => {
@@ -102,7 +118,8 @@ const recount = () => document.querySelectorAll("form:has([data-selected-count])
 });
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-select-all]")) {
-    event.target.closest("table").querySelectorAll("tbody input[type=checkbox]").forEach((box) => { box.checked = event.target.checked; });
+    const boxes = event.target.closest("table").querySelectorAll("tbody input[type=checkbox]");
+    boxes.forEach((box) => { box.checked = event.target.checked; });
   }
   recount();
 });

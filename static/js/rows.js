@@ -51,7 +51,11 @@ const tick = (row, on) => {
 const on = (name, act) => document.addEventListener(`rows:${name}`, (event) => { if (act()) event.preventDefault(); });
 on("next", () => move(1));
 on("previous", () => move(-1));
-on("open", () => { const link = rows()[at()]?.querySelector("[data-open-row]"); if (link) location.href = link.href; return Boolean(link); });
+on("open", () => {
+  const link = rows()[at()]?.querySelector("[data-open-row]");
+  if (link) location.href = link.href;
+  return Boolean(link);
+});
 on("preview", () => preview(rows()[at()]));
 on("select", () => tick(rows()[at()]));
 on("extend", () => tick(rows()[at()], true) && move(1));
@@ -68,5 +72,7 @@ document.addEventListener("click", (event) => {
 const opened = rows().find((row) => row.classList.contains("open"));
 if (opened) current = opened.id;
 const restore = () => { const row = rows()[at()]; if (row) mark(row, { scroll: false }); };
-for (const name of ["htmx:afterSwap", "htmx:oobAfterSwap", "htmx:afterSettle"]) document.addEventListener(name, restore);
+for (const name of ["htmx:afterSwap", "htmx:oobAfterSwap", "htmx:afterSettle"]) {
+  document.addEventListener(name, restore);
+}
 restore();

@@ -86,7 +86,7 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
                 answers[key] = RetryLater("The other reads took too long.", 1, REREAD)
                 continue
             try:
-                read = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
+                read = door.connector.reading().read(client, door.config, wanted.object_type, wanted.external_id)
                 disputed_by = item.row.key if item.disputed else None
                 answers[key] = None if read is None else inbox.store_read(door, read, disputed_by=disputed_by)
             except (ConnectorAnswer, RevOpsError) as answer:

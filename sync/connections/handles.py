@@ -5,6 +5,7 @@ Never: a secret in an error text or in a cache outside this process.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import threading
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from django.conf import settings
 from django.db import DatabaseError
 from django.db import connection as current
 
@@ -26,6 +28,8 @@ from sync.models import Connection
 from sync.vendor.contract import Config, Connector
 
 if TYPE_CHECKING:
+    import redis
+
     from sync.vendor.http import HttpClient
 
 CACHE_SECONDS = 5.0
@@ -56,18 +60,29 @@ def client_for(
     `within_seconds` bounds everything that it is used for, from now on. `before_write` is called right before bytes leave, and
     stops them by raising.
     """
+    from sync.connections.breaker import StoredBreaker
     from sync.vendor.http import HttpClient  # the HTTP library costs memory that the intake does not need
+    from sync.vendor.quota import SharedQuota
 
-    config = config_of(connection)
-    secrets = [config.get(setting.name) for setting in connector_of(connection).settings if setting.sensitive]
+    connector, config = connector_of(connection), config_of(connection)
     return HttpClient(
         config,
         allow_loopback=connection.loopback_allowed,
-        secrets=secrets,
+        secrets=[config.get(setting.name) for setting in connector.settings if setting.sensitive],
         within_seconds=within_seconds,
         on_attempt=alive,
         before_write=before_write,
+        quota=SharedQuota(config, connector.rates, _redis) if connector.rates else None,
+        breaker=StoredBreaker(config.slug),
     )
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    """One pool of connections a process, with little patience: without an answer the quota is kept locally."""
+    import redis
+
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,16 @@
 """The connectors of this version, by slug. A connector is handed its configuration and the HTTP client and keeps no state.
 
-Never: a connector that imports a model, Django, or another connector.
+Never: a connector that imports a row, Django, or another connector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from sync.connectors.gainsight import Gainsight
-from sync.connectors.netsuite import NetSuite
-from sync.connectors.salesforce import Salesforce
-from sync.connectors.stripe import Stripe
+from sync.connectors.gainsight import GAINSIGHT
+from sync.connectors.netsuite import NETSUITE
+from sync.connectors.salesforce import SALESFORCE
+from sync.connectors.stripe import STRIPE
 from sync.vendor.contract import Connector
 
-_ALL: tuple[Connector, ...] = (Salesforce(), Gainsight(), Stripe(), NetSuite())
-CONNECTORS: Mapping[str, Connector] = MappingProxyType({connector.slug: connector for connector in _ALL})
+_ALL: tuple[Connector, ...] = (SALESFORCE, GAINSIGHT, STRIPE, NETSUITE)
+CONNECTORS: dict[str, Connector] = {connector.slug: connector for connector in _ALL}
+"""An installation may add connectors of its own here when it starts."""

@@ -10,43 +10,21 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
-from psycopg.abc import PQGen
 
-Value = TypeVar("Value")
-Row = tuple[Any, ...]
-
-CONNECT_SECONDS = 2
-STATEMENT_SECONDS = 2.0
-"""Connecting and one statement together stay below the five seconds within which the intake must answer."""
-
-_NOT_FOR_LIBPQ = ("context", "cursor_factory", "prepare_threshold")
-
-
-class _Hasty(psycopg.Connection[Row]):
-    """Gives up on a statement even when the server is frozen and could not cancel it."""
-
-    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
-        return super().wait(gen, interval, STATEMENT_SECONDS if timeout is None else timeout)
+from revops.quick_connection import STATEMENT_SECONDS, Row, connect
 
 
 class _Kept:
     """Closes its connection when the thread that holds it ends."""
 
     def __init__(self) -> None:
-        params = connections[DEFAULT_DB_ALIAS].get_connection_params()
-        for name in _NOT_FOR_LIBPQ:
-            params.pop(name, None)
         milliseconds = int(STATEMENT_SECONDS * 1000)
-        params["connect_timeout"] = CONNECT_SECONDS
-        params["options"] = (
-            f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c synchronous_commit=on -c timezone=UTC"
+        self.connection = connect(
+            "revops intake",
+            f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c synchronous_commit=on -c timezone=UTC",
         )
-        params["application_name"] = "revops intake"
-        self.connection = _Hasty.connect(**params, autocommit=True)
         _open.add(self)
 
     def close(self) -> None:

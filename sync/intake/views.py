@@ -66,7 +66,7 @@ def _take(door: Door, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
     now = dt.datetime.now(dt.UTC)
     incoming = Incoming(kind="event", body=body, headers=headers, received_at=now)
     try:
-        door.connector.verify(incoming, door.config, now)
+        door.connector.taking_pushes().verify(incoming, door.config, now)
     except NotAuthentic:
         if refusals.floods(door.slug):
             return _refused(door, _answer(429, "Too many forgeries.", Retry_After=str(refusals.RETRY_AFTER_SECONDS)))
@@ -74,7 +74,7 @@ def _take(door: Door, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
     except ConnectorAnswer as answer:
         return _refused(door, _answer(400, answer.reason))
     try:
-        key = door.connector.dedup_key(incoming)
+        key = door.connector.taking_pushes().dedup_key(incoming)
     except ConnectorAnswer as answer:
         return _refused(door, _answer(400, answer.reason))
     try:
@@ -102,8 +102,9 @@ def _headers(request: HttpRequest) -> dict[str, str]:
 def _refuse_form(door: Door, headers: Mapping[str, str]) -> HttpResponse | None:
     """What can be refused without reading the body."""
     content_type = headers["content-type"].split(";", 1)[0].strip().lower()
-    if content_type not in door.connector.content_types:
-        return _answer(415, f"{door.connector.label} deliveries are {' or '.join(door.connector.content_types)}.")
+    accepted = door.connector.taking_pushes().CONTENT_TYPES
+    if content_type not in accepted:
+        return _answer(415, f"{door.connector.label} deliveries are {' or '.join(accepted)}.")
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         return _answer(415, "Deliveries are taken uncompressed.")
     return None

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from revops.approvals.checkpoints import BASE_CURRENCY
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import converted
 from revops.money import Money
+from revops.policies.in_force import policies_in_force
 from revops.postings import progress
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
@@ -154,7 +154,7 @@ class _Attempt:
         """Look for the effect. True only when it may be sent again now."""
         claimed = self.claimed
         try:
-            receipt = self.connector.find_posted(self.client, self.config, self.call)
+            receipt = self.connector.writing().find_posted(self.client, self.config, self.call)
         except Refused as refused:
             if refused.code in MISMATCH_CODES:
                 progress.note_refused(claimed, refused.reason, alarm=True)
@@ -211,7 +211,7 @@ class _Attempt:
         claimed = self.claimed
         crash_point("before_send")
         try:
-            receipt = self.connector.post(self.client, self.config, self.call)
+            receipt = self.connector.writing().post(self.client, self.config, self.call)
         except Exception as error:
             crash_point("after_send")
             self._unanswered(error)
@@ -251,7 +251,7 @@ class _Attempt:
             targets.append(("invoice", invoice))
         for object_type, external_id in targets:
             try:
-                item = self.connector.read(self.client, self.config, object_type, external_id)
+                item = self.connector.reading().read(self.client, self.config, object_type, external_id)
                 if item is not None:
                     inbox.store_read(self.door, item)
             except Exception as error:
@@ -271,7 +271,7 @@ def _words(error: Exception) -> str:
 def _over_cap(claimed: PostingClaim) -> str:
     """Why this posting must wait, or empty. Counts what was first sent in the last hour at the same connection."""
     count_max = int(settings.REVOPS_POSTINGS_PER_HOUR_MAX)
-    currency = BASE_CURRENCY
+    currency = policies_in_force().reporting_currency
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
     recent = list(

@@ -32,7 +32,7 @@ def read_anew(posting: Posting, door: Door, client: Client) -> list[str]:
     gone: list[str] = []
     read: dict[int, Item] = {}
     for wanted, label in _rests_on(posting):
-        item = door.connector.read(client, door.config, wanted.object_type, wanted.external_id)
+        item = door.connector.reading().read(client, door.config, wanted.object_type, wanted.external_id)
         if item is None:
             gone.append(label)
         else:

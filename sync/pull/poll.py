@@ -105,7 +105,7 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
             return replace(result, problem=_failed(claim, "This version of the connector has no such stream.", NO_STREAM_SECONDS))
         judge = judging(door) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
-            for page in door.connector.pull(client, door.config, claim.stream, claim.value, claim.started_at):
+            for page in door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at):
                 result = _store(claim, door, page, result, judge)
                 held.progressed()
                 alive()

@@ -17,7 +17,7 @@ from revops.api.pages import BySystem, NewestFirst
 from revops.api.schema import IDEMPOTENCY_KEY, query
 from revops.api.serializers import ReasonSerializer
 from sync.applying.replay import replay
-from sync.models import Connection, Delivery, DeliveryState
+from sync.models import Circuit, Connection, Delivery, DeliveryState
 
 DELIVERIES = Delivery.objects.defer("body")
 
@@ -48,14 +48,34 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]
 
 
+class CircuitSerializer(serializers.ModelSerializer[Circuit]):
+    """`open`: no call leaves before `probe_at`, because the vendor did not answer several calls in a row."""
+
+    class Meta:
+        model = Circuit
+        fields = ["state", "failures", "opened_at", "probe_at", "reason"]
+
+
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     slug = serializers.CharField(source="system_id")
     name = serializers.CharField(source="system.label")
     role = serializers.CharField(source="system.role")
+    circuit = CircuitSerializer(allow_null=True, default=None, help_text="Null: it never failed.")
 
     class Meta:
         model = Connection
-        fields = ["slug", "name", "role", "vendor", "base_url", "active", "posting_enabled", "last_problem", "last_problem_at"]
+        fields = [
+            "slug",
+            "name",
+            "role",
+            "vendor",
+            "base_url",
+            "active",
+            "posting_enabled",
+            "last_problem",
+            "last_problem_at",
+            "circuit",
+        ]
 
 
 class Deliveries(View):
@@ -108,7 +128,7 @@ class Connections(View):
     @extend_schema(responses=ConnectionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The configured vendor instances, without any secret."""
-        return self.page(Connection.objects.select_related("system").order_by(), ConnectionSerializer)
+        return self.page(Connection.objects.select_related("system", "circuit").order_by(), ConnectionSerializer)
 
 
 _view = login_not_required

@@ -1,8 +1,9 @@
 """The connector contract: what a vendor module offers and what it may answer. Pure.
 
-A connector is one module (or folder) `sync/connectors/<vendor>.py` with a class that fulfils `Connector`, registered in
-`sync/connectors/__init__.py` by its slug. It is handed its configuration and the HTTP client; it keeps no state, opens no
-connection of its own, imports no model and no other connector.
+A connector is one folder `sync/connectors/<vendor>/` whose `__init__.py` declares a `Connector`, named in
+`sync/connectors/__init__.py`. Each capability is one module that fulfils a protocol: `read.py` is `Reads`, `verify.py` is
+`TakesPushes`, `write.py` is `Writes`. A connector is handed its configuration and the HTTP client; it keeps no state, opens no
+connection of its own, imports no row and no other connector.
 
 Answers are values or one of the exceptions below; each says what the caller must do next:
 
@@ -18,11 +19,16 @@ Answers are values or one of the exceptions below; each says what the caller mus
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from revops.ledger.facts import Fact
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 """The `received_at` of something that did not come in from outside."""
@@ -85,6 +91,26 @@ class Stream:
     object_types: tuple[str, ...]
     overlap_seconds: int
     every_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One limit class of a vendor: `calls` every `seconds`, for all processes of ours together. `setting` names the setting of a
+    connection that says another number of calls. `paths`: prefixes of the calls that it counts; none = every call.
+    """
+
+    name: str
+    calls: int
+    seconds: int = 60
+    setting: str = ""
+    paths: tuple[str, ...] = ()
+
+    def calls_of(self, config: Config) -> int:
+        stated = config.get(self.setting) if self.setting else ""
+        return int(stated) if stated.isascii() and stated.isdigit() and 0 < len(stated) < 7 and int(stated) else self.calls
+
+    def counts(self, path: str) -> bool:
+        return not self.paths or path.startswith(self.paths)
 
 
 Guarantee = Literal["native_key", "unique_external_id", "search_first", "none"]
@@ -224,17 +250,24 @@ class Client(Protocol):
     def forget(self, name: str) -> None: ...
 
 
-class Connector(Protocol):
-    """What a vendor module offers. `pushes` tells whether it takes deliveries, `content_types` which it accepts."""
+class Reads(Protocol):
+    """The capability to be read: `read.py` of a vendor."""
 
-    slug: str
-    label: str
-    role: str  # crm | customer_success | billing | erp
-    settings: tuple[Setting, ...]
-    streams: tuple[Stream, ...]
-    operations: tuple[Operation, ...]
-    pushes: bool
-    content_types: tuple[str, ...]
+    STREAMS: tuple[Stream, ...]
+
+    def pull(self, client: Client, config: Config, stream: str, watermark: str, now: dt.datetime) -> Iterator[Page]:
+        """Everything since the watermark ("" = from the beginning), page by page."""
+        ...
+
+    def read(self, client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
+        """One object as it is now; None when the vendor does not have it (which is not proof of deletion)."""
+        ...
+
+
+class TakesPushes(Protocol):
+    """The capability to take deliveries: `verify.py` of a vendor. `CONTENT_TYPES`: which media types it accepts."""
+
+    CONTENT_TYPES: tuple[str, ...]
 
     def verify(self, incoming: Incoming, config: Config, now: dt.datetime) -> None:
         """Refuse what is not authentic. Raises `NotAuthentic`."""
@@ -249,17 +282,11 @@ class Connector(Protocol):
         anew for each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
         ...
 
-    def translate(self, incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-        """What it says. Raises `Ignored`, `Misunderstood`."""
-        ...
 
-    def pull(self, client: Client, config: Config, stream: str, watermark: str, now: dt.datetime) -> Iterator[Page]:
-        """Everything since the watermark ("" = from the beginning), page by page."""
-        ...
+class Writes(Protocol):
+    """The capability to be written to: `write.py` of a vendor."""
 
-    def read(self, client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
-        """One object as it is now; None when the vendor does not have it (which is not proof of deletion)."""
-        ...
+    OPERATIONS: tuple[Operation, ...]
 
     def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
         """The exact call. Deterministic: same input, same bytes. Raises `Refused` for parameters that cannot be sent."""
@@ -274,6 +301,66 @@ class Connector(Protocol):
         under our key with another amount, currency or account."""
         ...
 
-    def check(self, client: Client, config: Config) -> str:
-        """Can we talk? One sentence about who we are there. Raises any answer."""
-        ...
+
+Translate = Callable[[Incoming, Config], Sequence[Fact | Reread]]
+"""What an incoming object says. Raises `Ignored`, `Misunderstood`."""
+Check = Callable[[Client, Config], str]
+"""Can we talk? One sentence about who we are there. Raises any answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """What a vendor's folder declares: its names, its settings, and its capabilities. A capability that the vendor or this
+    version does not have is None; `reading()`, `taking_pushes()` and `writing()` are for callers that cannot go on without.
+
+    `role`: crm, customer_success, billing or erp. `models`: the module whose `OBJECTS` declare what
+    its reads select and its pushes bring; imported when asked for, because an intake process needs none of it.
+    """
+
+    slug: str
+    label: str
+    role: str
+    settings: tuple[Setting, ...]
+    check: Check
+    translate: Translate
+    reads: Reads | None = None
+    pushes: TakesPushes | None = None
+    writes: Writes | None = None
+    rates: tuple[Rate, ...] = ()
+    models: str = ""
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        return self.reads.STREAMS if self.reads else ()
+
+    @property
+    def objects(self) -> Mapping[str, type[BaseModel]]:
+        """The declared objects by the vendor's name of them."""
+        found: Mapping[str, type[BaseModel]] = importlib.import_module(self.models).OBJECTS if self.models else {}
+        return found
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return self.writes.OPERATIONS if self.writes else ()
+
+    def content_digest(self, body: bytes) -> str:
+        """SHA-256 (hex) by which two bodies under one key are the same message."""
+        return self.pushes.content_digest(body) if self.pushes else hashlib.sha256(body).hexdigest()
+
+    def reading(self) -> Reads:
+        """Raises `Refused("not_read")`."""
+        if self.reads is None:
+            raise Refused(f"{self.label} cannot be read.", "not_read")
+        return self.reads
+
+    def taking_pushes(self) -> TakesPushes:
+        """Raises `Refused("no_push")`."""
+        if self.pushes is None:
+            raise Refused(f"{self.label} pushes nothing to us.", "no_push")
+        return self.pushes
+
+    def writing(self) -> Writes:
+        """Raises `Refused("operation_unknown")`."""
+        if self.writes is None:
+            raise Refused(f"Nothing is posted to {self.label} in this version.", "operation_unknown")
+        return self.writes

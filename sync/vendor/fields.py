@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+from revops import strict_json
 from revops.errors import Rejected
 from revops.money import Money
-from sync.vendor import strict_json
-from sync.vendor.contract import Misunderstood, Unreadable
+from sync.vendor.contract import Misunderstood, Refused, Response, RetryLater, Unreadable
 
 Choice = TypeVar("Choice")
 
@@ -49,6 +49,32 @@ def peek(body: bytes) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise Unreadable(f"The body is {kind_of(value)}, not an object.")
     return value
+
+
+def answer_of(answer: Response, name: str) -> Payload:
+    """The object that an answer with HTTP 200 holds. Raises `Refused("vendor_refused")` for another status and
+    `RetryLater("unreadable_answer")` for anything but an object."""
+    if answer.status != 200:
+        raise Refused(f"The vendor refuses {name} with HTTP {answer.status}.", "vendor_refused")
+    value = answer.json()
+    if not isinstance(value, dict):
+        raise RetryLater(f"{name} is {kind_of(value)}, not an object.", 60, "unreadable_answer")
+    return Payload(name, value)
+
+
+def key_of(body: bytes, field: str) -> str:
+    """The text under which copies of a delivery are one. Raises `Unreadable` when there is none of 1 to 100 characters."""
+    key = peek(body).get(field)
+    if not isinstance(key, str) or not 0 < len(key) <= 100:
+        raise Unreadable(f"The body has no {field}.")
+    return key
+
+
+def our_word(value: str, choices: Mapping[str, Choice], where: str) -> Choice:
+    """Our word for the vendor's. A word from the future is `Misunderstood`."""
+    if value not in choices:
+        raise Misunderstood(f"{where} holds a word that we do not know.", "value_unknown")
+    return choices[value]
 
 
 def kind_of(value: object) -> str:
@@ -208,10 +234,7 @@ class Payload:
 
     def choice(self, field: str, choices: Mapping[str, Choice]) -> Choice:
         """Our word for the vendor's. A word from the future is `Misunderstood`."""
-        value = self.text(field)
-        if value not in choices:
-            raise Misunderstood(f"{self.where(field)} holds a word that we do not know.", "value_unknown")
-        return choices[value]
+        return our_word(self.text(field), choices, self.where(field))
 
     def epoch(self, field: str) -> dt.datetime:
         return epoch(self.whole(field), self.where(field))

@@ -10,11 +10,13 @@ import datetime as dt
 from django.db import connection
 
 from revops.cases.lifecycle import wake_due_cases
+from revops.detection.connections import settle_connections
 from revops.detection.run import mark_expected
 from revops.partitions import prepare_months
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.intake.announce import announce_reads
+from sync.workers.connection_health import connection_healths
 from sync.workers.queues import QUEUES
 
 EVERY_SECONDS = 2.0
@@ -41,10 +43,12 @@ def due_tasks() -> list[str]:
 
 
 def sweep_once(now: dt.datetime) -> list[str]:
-    """Wake what has become due by time alone, announce finished reads, ring for due work. Returns the tasks rung for."""
+    """Wake what has become due by time alone, settle the cases of connections, announce finished reads, ring for due work.
+    Returns the tasks rung for."""
     _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
+    settle_connections(connection_healths(), now=now)
     announce_reads()
     rung = due_tasks()
     for task in rung:

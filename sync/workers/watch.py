@@ -8,9 +8,10 @@ from django.db import connection
 
 from revops.telemetry.figures import Figure, counter, gauge
 from revops.telemetry.work import Work, Worker
+from sync.connections import breaker
 from sync.ground.heartbeat import KINDS
 from sync.intake import inbox, refusals
-from sync.models import DeliveryState, Watermark
+from sync.models import CircuitState, DeliveryState, Watermark
 from sync.workers.queues import QUEUES
 
 KINDS_AT_WORK = tuple(kind for kind in KINDS if any(queue.worker == kind for queue in QUEUES))
@@ -51,6 +52,12 @@ def inflow_figures() -> list[Figure]:
         refused = [((slug, str(status)), int(count)) for slug, status, count in cursor.fetchall()]
         cursor.execute("SELECT system_id, active, posting_enabled FROM sync_connection ORDER BY 1")
         switches = cursor.fetchall()
+    circuits = breaker.circuits()
+    circuit = [
+        ((slug, state.value), int((circuits[slug].state if slug in circuits else CircuitState.CLOSED) == state))
+        for slug, _, _ in switches
+        for state in CircuitState
+    ]
     failing = [((m.connection_id, m.stream), m.failures) for m in Watermark.objects.order_by("connection", "stream")]
     refusals.write()  # last: what was turned away since is in the next answer, and no time-out above can lose it
     states = [((slug, state.value), getattr(c, state.value)) for slug, c in each for state in DeliveryState]
@@ -68,6 +75,12 @@ def inflow_figures() -> list[Figure]:
         ),
         counter("revops_intake_refused", "Deliveries turned away at the door, by answer.", ("connection", "status"), refused),
         gauge("revops_stream_failures", "How often in a row reading a stream has failed.", stream, failing),
+        gauge(
+            "revops_connection_circuit",
+            "1 for the state of the circuit: open means that no call leaves, because the vendor does not answer.",
+            ("connection", "state"),
+            circuit,
+        ),
         gauge("revops_connection_active", "1 while the connection is in use.", one, active),
         gauge("revops_connection_posting_enabled", "0 while the stop switch is on.", one, posting),
     ]

@@ -50,7 +50,7 @@ def test_h6_the_back_button_after_signing_out_shows_nothing(desk: Any) -> None:
         mine.page.go_back()
         mine.page.wait_for_load_state()
         assert case.code not in mine.text()
-        assert case.account.name not in mine.text()
+        assert case.about_name not in mine.text()
 
 
 def test_h7_five_times_enter_and_a_double_click_act_once(desk: Any) -> None:

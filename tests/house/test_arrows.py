@@ -51,7 +51,7 @@ def copy(tmp_path: Path) -> Path:
         ("sync/connectors/stripe/planted.py", "from django.conf import settings\n", "Connectors are handed the client"),
         ("demo/simulators/planted.py", "from sync.connectors import stripe\n", "Simulators are written from"),
         ("demo/rehearsal/planted.py", "from revops.cases.models import ExceptionCase\n", "The rehearsal company talks"),
-        ("revops/processes/planted.py", "from django.utils import timezone\n", "Pure modules know no framework"),
+        ("revops/policies/planted.py", "from django.utils import timezone\n", "Pure modules know no framework"),
     ],
 )
 def test_a_wrong_arrow_is_noticed(copy: Path, place: str, planted: str, contract: str) -> None:

@@ -28,6 +28,8 @@ WRITERS: dict[str, set[str]] = {
     "ActionRecord": {"revops/audit/log.py"},
     "Account": {"revops/accounts/link.py"},
     "AccountLink": {"revops/accounts/link.py"},
+    "ExchangeRate": {"revops/ledger/rates.py"},
+    "Link": {"revops/ledger/record.py"},
     "SourceSystem": {"sync/connections/actions.py"},
     "SourceRecord": {"revops/ledger/record.py", "revops/ledger/attach.py", "revops/ledger/relink.py",
                      "revops/ledger/retention.py"},
@@ -45,6 +47,7 @@ WRITERS: dict[str, set[str]] = {
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
+    "Circuit": {"sync/connections/breaker.py"},
     "Connection": {"sync/connections/actions.py", "sync/connections/handles.py"},  # the second makes rows that it never saves
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
     "DeliveryKey": {"sync/intake/inbox.py"},

@@ -179,6 +179,12 @@ def person(name: str, *roles: str) -> User:
     return user
 
 
+def account_on(case: ExceptionCase) -> Account:
+    """The account that the case is about."""
+    assert case.account is not None
+    return case.account
+
+
 def credit_inputs(amount: str = "120.00", **over: object) -> dict[str, object]:
     return {"invoice_id": INVOICE, "amount": amount, "on": today().isoformat(), **MEMO, **over}
 
@@ -186,8 +192,8 @@ def credit_inputs(amount: str = "120.00", **over: object) -> dict[str, object]:
 def credit_plan(maker: User, case: ExceptionCase, amount: str = "120.00", **over: object) -> ChangePlan:
     """A draft of a credit memo on the case's invoice."""
     return compose_plan(
-        kind="credit_memo", case=case, account=case.account, inputs=credit_inputs(amount, **over), reason="A discount was missed",
-        acting_user=maker,
+        kind="credit_memo", case=case, account=account_on(case), inputs=credit_inputs(amount, **over),
+        reason="A discount was missed", acting_user=maker,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from sync.vendor.contract import Incoming, Reread
 from tests import guards
 from tests.revops import world
 from tests.sync.connectors.talking import SETTINGS
+from tests.sync.connectors.tallybook import TALLYBOOK
 from tests.sync.connectors.test_recordings import RECORDINGS, load, name_of
 from tests.sync.stripe_sender import event, rendered
 
@@ -39,7 +40,8 @@ def now() -> dt.datetime:
 
 
 @pytest.fixture
-def systems(transactional_db: None) -> None:
+def systems(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONNECTORS, TALLYBOOK.slug, TALLYBOOK)
     for vendor in CONNECTORS:
         connections.connect(
             slug=vendor, vendor=vendor, base_url="https://vendor.example", values=SETTINGS[vendor], acting_user=System("tests")

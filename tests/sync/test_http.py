@@ -179,7 +179,7 @@ def test_it_asks_for_plain_bytes_and_sends_what_it_was_given() -> None:
         assert server.requests[0].endswith(b'{"n":1.10}')
 
 
-# -- memory, quota, secrets -----------------------------------------------------------------------------------------
+# -- memory, secrets ------------------------------------------------------------------------------------------------
 
 
 def test_values_are_remembered_per_connection_and_credentials_until_they_expire() -> None:
@@ -193,30 +193,6 @@ def test_values_are_remembered_per_connection_and_credentials_until_they_expire(
         assert client.remembered("token") is None
         client.remember("token", "abc", 0)
         assert client.remembered("token") is None
-
-
-def test_the_quota_says_later_instead_of_waiting() -> None:
-    limits = Limits(connect_seconds=0.5, read_seconds=0.5, total_seconds=1.0, per_minute=3)
-    with talking(OK, limits=limits) as (server, client):
-        for _ in range(3):
-            client.request("GET", "/x")
-        with pytest.raises(RetryLater) as later:
-            client.request("POST", "/x")
-        assert later.value.code == "quota_used_up"
-        assert 1 <= later.value.after_seconds <= 21
-        assert len(server.requests) == 3
-
-
-def test_the_quota_may_be_a_setting_of_the_connection() -> None:
-    with talking(OK, calls_per_minute="1") as (server, client):
-        client.request("GET", "/x")
-        with pytest.raises(RetryLater):
-            client.request("GET", "/x")
-        assert len(server.requests) == 1
-    with talking(OK, calls_per_minute="many") as (server, client):
-        for _ in range(5):
-            client.request("GET", "/x")
-        assert len(server.requests) == 5
 
 
 def test_i59_no_secret_in_what_is_raised() -> None:

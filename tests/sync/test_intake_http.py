@@ -87,10 +87,10 @@ def test_i4_what_was_kept_can_be_verified_again_and_a_changed_byte_shows(http_cl
     door = connections.door("stripe")
     assert door is not None
     told = Incoming("event", bytes(row.body), row.headers, row.received_at)
-    door.connector.verify(told, door.config, row.received_at)
+    door.connector.taking_pushes().verify(told, door.config, row.received_at)
     changed = Incoming("event", bytes(row.body).replace(b"Aurora", b"aurora"), row.headers, row.received_at)
     with pytest.raises(NotAuthentic):
-        door.connector.verify(changed, door.config, row.received_at)
+        door.connector.taking_pushes().verify(changed, door.config, row.received_at)
 
 
 def test_i59_secrets_and_cookies_are_not_kept_with_the_headers(http_client: httpx2.Client) -> None:

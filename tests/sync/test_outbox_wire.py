@@ -13,6 +13,7 @@ from revops.people.actors import System
 from revops.postings.models import PostingState
 from sync import connections
 from sync.connectors import CONNECTORS
+from sync.connectors.netsuite import write
 from sync.posting.outbox import send_due
 from tests.demo.simulators.control import Control
 from tests.sync.postable import CREDIT_PATH, Book, again, book, time_passes, vendor
@@ -61,9 +62,8 @@ def test_i35_the_stored_bytes_leave_and_on_every_attempt_the_same(erp: Book, wir
 def test_i38_what_is_not_safe_to_repeat_is_never_sent(erp: Book, wire: Tap, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connector that promises nothing about the operation: the posting waits, and says why."""
     posting = erp.released()
-    offered = CONNECTORS["netsuite"]
-    unsafe = tuple(dataclasses.replace(offer, guarantee="none") for offer in offered.operations)
-    monkeypatch.setattr(type(offered), "operations", unsafe)
+    unsafe = tuple(dataclasses.replace(offer, guarantee="none") for offer in write.OPERATIONS)
+    monkeypatch.setattr(write, "OPERATIONS", unsafe)
     send_due()
     held = again(posting)
     assert (held.state, held.first_sent_at) == (PostingState.RELEASED, None)

@@ -37,12 +37,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demo.simulators import _frame
-from demo.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response, route
+from demo.simulators import vendor
 from demo.simulators.gainsight.envelope import failure, success
 from demo.simulators.gainsight.metadata import FIELDS, PREFIXES, BadValue, described, gsid, iso
 from demo.simulators.gainsight.rows import Rows
 from demo.simulators.gainsight.writes import Writes, known_object
+from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response, route
 
 ACCESS_KEY = "demo-gainsight-access-key"
 CLIENT_ID = "demo-client-id"
@@ -52,10 +52,9 @@ HINT_TOKEN = "demo-gainsight-hint-token"
 TOKEN_PATH = "/v1/users/m2m/oauth/token"
 DELETES_KEPT = timedelta(days=15)
 _HINTED = ("company", "gs_opportunity", "call_to_action")
-_CTA_CATEGORIES = {"CTA_STATUS": "StatusId", "CTA_PRIORITY": "PriorityId", "CTA_TYPE": "TypeId", "CTA_REASON": "ReasonId"}
 
 
-class Vendor(_frame.Vendor):
+class Vendor(vendor.Vendor):
     """See the package's docstring."""
 
     name = "gainsight"
@@ -210,11 +209,6 @@ class Vendor(_frame.Vendor):
 
     # -- metadata -------------------------------------------------------------------------------------------------
 
-    @route("GET", "/v1/meta/services/objects/list")
-    def list_objects(self, request: Request) -> Response:
-        """Names and labels of all objects."""
-        return success([{"objectName": name, "label": name.replace("_", " ").title()} for name in FIELDS])
-
     @route("POST", "/v1/meta/services/objects/describe", reads=True)
     def describe(self, request: Request) -> Response:
         """Fields of several objects."""
@@ -245,16 +239,6 @@ class Vendor(_frame.Vendor):
         children = [{"gsid": item["Gsid"], "name": item["Name"], "active": True, "displayOrder": number}
                     for number, item in enumerate(items, 1)]  # fmt: skip
         return success({"categoryDetails": about, "childItems": children})
-
-    @route("GET", "/v2/cockpit/admin/picklist/lite")
-    def cta_picklists(self, request: Request) -> Response:
-        """CTA pick-lists by category."""
-        wanted = [name for name in request.query.get("category", "").split(",") if name in _CTA_CATEGORIES]
-        return success({
-            name: [{"gsid": item["Gsid"], "name": item["Name"], "isClosed": item["Name"].startswith("Closed")}
-                   for item in self.rows.items("call_to_action", _CTA_CATEGORIES[name])]
-            for name in wanted
-        })  # fmt: skip
 
     # -- reads ----------------------------------------------------------------------------------------------------
 
@@ -296,16 +280,6 @@ class Vendor(_frame.Vendor):
     def list_ctas(self, request: Request) -> Response:
         """CTAs in the cockpit's own dialect."""
         return self._cockpit("call_to_action", request)
-
-    @route("POST", "/v2/cockpit/task/list", reads=True)
-    def list_tasks(self, request: Request) -> Response:
-        """Tasks in the cockpit's own dialect."""
-        return self._cockpit("cs_task", request)
-
-    @route("POST", "/v2/successPlan/list", reads=True)
-    def list_plans(self, request: Request) -> Response:
-        """Success plans in the cockpit's own dialect."""
-        return self._cockpit("cta_group", request)
 
     def _cockpit(self, object: str, request: Request) -> Response:
         try:

@@ -6,15 +6,28 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
-from demo.simulators._frame import Json
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedInput
+
 from demo.simulators.gainsight.metadata import BadValue, Field, iso, parse_moment
+from demo.simulators.vendor import Json
 
 Test = Callable[[Json], bool]
 Value = Callable[[Json, str], Any]
 
-_TOKEN = re.compile(r"\s*(\(|\)|\w+)")
+GRAMMAR = r"""
+start: _either
+_either: _both | any
+any: _both ("OR"i _both)+
+_both: _single | all
+all: _single ("AND"i _single)+
+_single: ALIAS | "(" _either ")"
+ALIAS: /\w+/i
+%ignore /\s+/
+"""
 _ORDERED: dict[str, Callable[[int], bool]] = {
     "EQ": lambda c: c == 0, "NE": lambda c: c != 0, "LT": lambda c: c < 0, "GT": lambda c: c > 0,
     "LTE": lambda c: c <= 0, "GTE": lambda c: c >= 0,
@@ -49,45 +62,30 @@ class Conditions:
             by_alias[alias] = condition | {"name": name}
         if not tests:
             return
-        expression = where.get("expression") or (next(iter(tests)) if len(tests) == 1 else "")
-        tokens = _TOKEN.findall(str(expression))
-        if not tokens or "".join(tokens) != re.sub(r"\s", "", str(expression)):
-            raise BadValue("GSOBJ_1008", f"expression {expression!r} is not understood")
-        if not {"OR", "NOT"} & {token.upper() for token in tokens}:
-            self.required = [by_alias[token] for token in tokens if token in by_alias]
-        self.test = _either(tokens, tests)
-        if tokens:
-            raise BadValue("GSOBJ_1008", f"expression {expression!r} is not understood")
+        expression = str(where.get("expression") or (next(iter(tests)) if len(tests) == 1 else ""))
+        try:
+            tree = _grammar().parse(expression)
+        except UnexpectedInput:
+            raise BadValue("GSOBJ_1008", f"expression {expression!r} is not understood") from None
+        aliases = list(tree.scan_values(lambda leaf: isinstance(leaf, Token)))
+        for alias in aliases:
+            if alias not in tests:
+                raise BadValue("GSOBJ_1008", f"the expression names {alias}, which no condition has as alias")
+        if not any(tree.find_data("any")):
+            self.required = [by_alias[alias] for alias in aliases]
+        self.test = _joined(tree, tests)
 
 
-def _either(tokens: list[str], tests: dict[str, Test]) -> Test:
-    parts = [_both(tokens, tests)]
-    while tokens and tokens[0].upper() == "OR":
-        tokens.pop(0)
-        parts.append(_both(tokens, tests))
-    return lambda row: any(part(row) for part in parts)
+@lru_cache(maxsize=1)
+def _grammar() -> Lark:
+    return Lark(GRAMMAR, parser="lalr")
 
 
-def _both(tokens: list[str], tests: dict[str, Test]) -> Test:
-    parts = [_single(tokens, tests)]
-    while tokens and tokens[0].upper() == "AND":
-        tokens.pop(0)
-        parts.append(_single(tokens, tests))
-    return lambda row: all(part(row) for part in parts)
-
-
-def _single(tokens: list[str], tests: dict[str, Test]) -> Test:
-    if not tokens:
-        raise BadValue("GSOBJ_1008", "the expression ends too early")
-    token = tokens.pop(0)
-    if token == "(":
-        inner = _either(tokens, tests)
-        if not tokens or tokens.pop(0) != ")":
-            raise BadValue("GSOBJ_1008", "a bracket of the expression is not closed")
-        return inner
-    if token not in tests:
-        raise BadValue("GSOBJ_1008", f"the expression names {token}, which no condition has as alias")
-    return tests[token]
+def _joined(node: Tree[Token] | Token, tests: dict[str, Test]) -> Test:
+    if isinstance(node, Token):
+        return tests[node]
+    parts = [_joined(child, tests) for child in node.children]
+    return (lambda row: any(part(row) for part in parts)) if node.data == "any" else lambda row: all(part(row) for part in parts)
 
 
 def wanted(field: Field, value: Any, zone: timedelta) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from demo.simulators._frame import Response
+from demo.simulators.vendor import Response
 
 
 def success(data: Any, **more: Any) -> Response:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from demo.simulators._frame import Json
+from demo.simulators.vendor import Json
 
 PREFIXES = {
     "company": "1P02", "gsuser": "1P01", "relationship": "1P05", "call_to_action": "1S01", "cta_group": "1S02",

@@ -8,8 +8,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from demo.simulators._frame import Json
-from demo.simulators._store import Store
 from demo.simulators.gainsight.conditions import Conditions, wanted
 from demo.simulators.gainsight.metadata import (
     EPOCH,
@@ -21,6 +19,8 @@ from demo.simulators.gainsight.metadata import (
     item_id,
     kept,
 )
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json
 
 READ_MAX = 5000
 CTA_READ_MAX = 1000

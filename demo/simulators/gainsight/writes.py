@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from demo.simulators._frame import Halt, Json, Response
-from demo.simulators._store import Store
 from demo.simulators.gainsight.envelope import failure, success
 from demo.simulators.gainsight.metadata import PREFIXES, BadValue, object_name
 from demo.simulators.gainsight.rows import Rows
+from demo.simulators.store import Store
+from demo.simulators.vendor import Halt, Json, Response
 
 WRITE_MAX = 50
 KEYS_MAX = 3

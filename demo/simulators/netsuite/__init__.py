@@ -31,15 +31,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from demo.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response, route
-from demo.simulators.netsuite import _bodies, jobs, tables
+from demo.simulators.netsuite import jobs, tables
 from demo.simulators.netsuite.booking import Booking
-from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, TYPES, Reader, amount, status_rows
+from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, Reader, amount, status_rows
 from demo.simulators.netsuite.errors import problem
 from demo.simulators.netsuite.ledger import ADJUSTMENT_ITEM, BOOK, RECEIVABLES, REVENUE, UNDEPOSITED
 from demo.simulators.netsuite.records import Records
 from demo.simulators.netsuite.suiteql import SuiteQL
 from demo.simulators.netsuite.tokens import Tokens, load_public_key
+from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response, route
 
 ACCOUNT = "1234567_SB1"
 CLIENT_ID = "demo-client-id"
@@ -204,7 +204,7 @@ class Vendor(Records):
             wanted = amount(link.get("foreignamount"))
             self.booking.applications.set_amount(payer, int(link["previousdoc"]), wanted, now)
         except Halt as halt:
-            raise ValueError(halt.response.body.decode()) from halt
+            raise ValueError(bytes(halt.response.body).decode()) from halt
 
     def _removed(self, collection: str, before: Json, event: str | None, now: str) -> Json:
         if collection == "nexttransactionlink":
@@ -215,7 +215,7 @@ class Vendor(Records):
             try:
                 self.booking.remove(kind, before)
             except Halt as halt:
-                raise ValueError(halt.response.body.decode()) from halt
+                raise ValueError(bytes(halt.response.body).decode()) from halt
         else:
             self.store.remove(collection, str(before.get("_key", before.get("id"))))
             if collection == "customer":
@@ -258,24 +258,8 @@ class Vendor(Records):
         """SuiteQL."""
         return self.suiteql.answer(request, self.base_url + SUITEQL_PATH)
 
-    @route("GET", "/services/rest/system/v1/governanceLimits")
-    def limits(self, request: Request) -> Response:
-        """The account's concurrency limits."""
-        return Response.of({"accountConcurrencyLimit": self.concurrency, "accountUnallocatedConcurrencyLimit":
-                            self.concurrency, "integrationLimitType": "accountLimit"})  # fmt: skip
-
     @route("GET", "/services/rest/async/v1/job/{job}")
-    @route("GET", "/services/rest/async/v1/job/{job}/{rest*}")
+    @route("GET", "/services/rest/async/v1/job/{job}/{rest:path}")
     def job(self, request: Request, job: str, rest: str = "") -> Response:
         """An asynchronous job, its task, the task's result."""
         return jobs.answer(self.store, self.base_url, job, rest)
-
-    @route("GET", ROOT + "/metadata-catalog")
-    def catalogue(self, request: Request) -> Response:
-        """The record types and the properties they take, as OpenAPI-like schemas."""
-        wanted = request.query.get("select")
-        names = [kind.rest for kind in TYPES.values() if not wanted or kind.rest in wanted.split(",")]
-        schemas = {name: {"type": "object", "properties": {
-            field: {"title": field} for field in sorted(_bodies.PROPERTIES.get(name, ()))}} for name in names}  # fmt: skip
-        return Response.of({"openapi": "3.0.1", "components": {"schemas": schemas}}, 200,
-                           {"Content-Type": "application/swagger+json"})  # fmt: skip

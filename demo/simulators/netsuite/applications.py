@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from demo.simulators._frame import Json
-from demo.simulators._store import Store
 from demo.simulators.netsuite import tables
 from demo.simulators.netsuite.documents import PAYMENT, Reader, amount
 from demo.simulators.netsuite.errors import refuse_content
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json
 
 
 class Applications:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from demo.simulators._frame import Json
-from demo.simulators._store import Store
-from demo.simulators.netsuite import _bodies, tables
+from demo.simulators.netsuite import bodies, tables
 from demo.simulators.netsuite.applications import Applications
 from demo.simulators.netsuite.documents import Reader, RecordType, amount, item_amount
 from demo.simulators.netsuite.errors import refuse_content
 from demo.simulators.netsuite.ledger import ADJUSTMENT_ITEM, Draft, Ledger
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json
 
 _LEDGER_FIELDS = {"tranDate", "postingPeriod", "currency", "exchangeRate", "item", "line", "payment", "subsidiary",
                   "entity", "customer", "account", "arAcct", "undepFunds", "approved"}  # fmt: skip
@@ -98,7 +98,7 @@ class Booking:
         """External ids are unique within a record type. Raises Halt when another record has it."""
         if wanted is None:
             return
-        other = self.reader.locate(kind, f"eid:{_bodies.external_id(wanted)}")
+        other = self.reader.locate(kind, f"eid:{bodies.external_id(wanted)}")
         if other is not None and other["id"] != own_id:
             raise refuse_content("This record already exists.", "externalId", "USER_ERROR")
 
@@ -122,12 +122,12 @@ class Booking:
         for field, column in (("tranDate", "trandate"), ("dueDate", "duedate"), ("startDate", "startdate"),
                               ("endDate", "enddate"), ("reversalDate", "reversaldate")):  # fmt: skip
             if body.get(field) is not None:
-                row[column] = _bodies.day(body[field], field)
+                row[column] = bodies.day(body[field], field)
         for field, column, table in (("entity", "entity", "customer"), ("customer", "entity", "customer"),
                                      ("currency", "currency", "currency"), ("terms", "terms", "term"),
                                      ("postingPeriod", "postingperiod", "accountingperiod")):  # fmt: skip
             if body.get(field) is not None:
-                row[column] = _bodies.reference(self.store, table, body[field], field)
+                row[column] = bodies.reference(self.store, table, body[field], field)
         if "tranDate" in body and "postingPeriod" not in body:
             row["postingperiod"] = None
         if kind.code != "Journal" and row.get("entity") is None:
@@ -141,7 +141,7 @@ class Booking:
 
     def _subsidiary(self, row: Json, body: Json, source: Json | None) -> int:
         if body.get("subsidiary") is not None:
-            return _bodies.reference(self.store, "subsidiary", body["subsidiary"], "subsidiary")
+            return bodies.reference(self.store, "subsidiary", body["subsidiary"], "subsidiary")
         if source is not None and (found := self.reader.main_line(source["id"]).get("subsidiary")):
             return int(found)
         customer = self.store.get("customer", str(row.get("entity"))) or {}
@@ -183,7 +183,7 @@ class Booking:
 
     def _rate(self, row: Json, body: Json, base: int) -> Decimal:
         if body.get("exchangeRate") is not None:
-            return _bodies.money(body["exchangeRate"], "exchangeRate")
+            return bodies.money(body["exchangeRate"], "exchangeRate")
         if row.get("currency") == base:
             return Decimal(1)
         if row.get("exchangerate") is not None:
@@ -236,18 +236,18 @@ class Booking:
         out: Json = {"memo": given.get("description", given.get("memo", old.get("memo")))}
         if name == "line":
             account = given.get("account", old.get("account"))
-            out["account"] = _bodies.reference(self.store, "account", account, f"{path}.account")
+            out["account"] = bodies.reference(self.store, "account", account, f"{path}.account")
             for side in ("debit", "credit"):
-                out[side] = _bodies.money(given.get(side) or old.get(side) or 0, f"{path}.{side}")
+                out[side] = bodies.money(given.get(side) or old.get(side) or 0, f"{path}.{side}")
             if given.get("entity") is not None:
-                out["entity"] = _bodies.reference(self.store, "customer", given["entity"], f"{path}.entity")
+                out["entity"] = bodies.reference(self.store, "customer", given["entity"], f"{path}.entity")
             return out
-        out["item"] = _bodies.reference(self.store, "item", given.get("item", old.get("item")), f"{path}.item")
-        quantity = _bodies.money(given.get("quantity") or old.get("quantity") or 1, f"{path}.quantity")
+        out["item"] = bodies.reference(self.store, "item", given.get("item", old.get("item")), f"{path}.item")
+        quantity = bodies.money(given.get("quantity") or old.get("quantity") or 1, f"{path}.quantity")
         if given.get("amount") is not None:
-            total = _bodies.money(given["amount"], f"{path}.amount")
+            total = bodies.money(given["amount"], f"{path}.amount")
         elif given.get("rate") is not None:
-            total = _bodies.money(given["rate"], f"{path}.rate") * quantity
+            total = bodies.money(given["rate"], f"{path}.rate") * quantity
         elif old.get("amount") is not None:
             total = old["amount"]
         else:
@@ -319,8 +319,8 @@ class Booking:
         wishes: list[tuple[int, Decimal | None]] = []
         for number, line in enumerate(body.get("apply", ())):
             path = f"apply.items[{number}]"
-            invoice = _bodies.reference(self.store, "transaction", line.get("doc"), f"{path}.doc")
-            wanted = _bodies.money(line["amount"], f"{path}.amount") if line.get("amount") is not None else None
+            invoice = bodies.reference(self.store, "transaction", line.get("doc"), f"{path}.doc")
+            wanted = bodies.money(line["amount"], f"{path}.amount") if line.get("amount") is not None else None
             wishes.append((invoice, Decimal(0) if line.get("apply", True) is False else wanted))
         if source is not None and "apply" not in body and source.get("type") == "CustInvc" and source["id"] != row["id"]:
             wishes.append((source["id"], None))

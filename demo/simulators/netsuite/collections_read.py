@@ -1,8 +1,6 @@
-"""`GET /{type}`: ids and links only, and the filter language of its `q` parameter.
+"""The `q` of `GET /{type}`: one condition over a body field, as text, number or date in the account's format (m/d/yyyy).
 
-Supported: EMPTY, IS, CONTAIN, START_WITH, ENDWITH, EQUAL, GREATER, GREATER_OR_EQUAL, LESS, LESS_OR_EQUAL, BETWEEN,
-ANY_OF, ON, ON_OR_AFTER, ON_OR_BEFORE, AFTER, BEFORE, each with `_NOT`; AND before OR; brackets. Dates in the account's
-format (m/d/yyyy). Only body fields that are columns of the record's own table can be filtered.
+NetSuite joins conditions with AND and OR; this account refuses that.
 """
 
 from __future__ import annotations
@@ -12,104 +10,53 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json
 from demo.simulators.netsuite.documents import RecordType, columns_of
 from demo.simulators.netsuite.errors import refuse_parameter
+from demo.simulators.vendor import Json
 
-Test = Callable[[Json], bool]
-
-_TOKEN = re.compile(r'\s*(?:"([^"]*)"|(\[[^\]]*\])|([()])|([^\s()\[\]"]+))')
-_DATES = {"ON", "ON_OR_AFTER", "ON_OR_BEFORE", "AFTER", "BEFORE"}
-_ORDER: dict[str, Callable[[int], bool]] = {
-    "EQUAL": lambda c: c == 0, "GREATER": lambda c: c > 0, "GREATER_OR_EQUAL": lambda c: c >= 0,
-    "LESS": lambda c: c < 0, "LESS_OR_EQUAL": lambda c: c <= 0, "ON": lambda c: c == 0, "AFTER": lambda c: c > 0,
-    "ON_OR_AFTER": lambda c: c >= 0, "BEFORE": lambda c: c < 0, "ON_OR_BEFORE": lambda c: c <= 0,
+_CONDITION = re.compile(r'\s*(\w+)\s+(\w+?)(_NOT)?\s+"?([^"()\[\]]*?)"?\s*$')
+_DATES: dict[str, Callable[[str, str], bool]] = {
+    "ON": lambda have, want: have == want, "AFTER": lambda have, want: have > want,
+    "ON_OR_AFTER": lambda have, want: have >= want, "BEFORE": lambda have, want: have < want,
+    "ON_OR_BEFORE": lambda have, want: have <= want,
+}  # fmt: skip
+_TEXTS: dict[str, Callable[[str, str], bool]] = {
+    "IS": lambda have, want: have == want, "CONTAIN": lambda have, want: want in have,
+    "START_WITH": lambda have, want: have.startswith(want),
+}  # fmt: skip
+_NUMBERS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "EQUAL": lambda have, want: have == want, "GREATER": lambda have, want: have > want,
+    "LESS": lambda have, want: have < want,
 }  # fmt: skip
 
 
-def filter_of(kind: RecordType, text: str) -> Test:
+def filter_of(kind: RecordType, text: str) -> Callable[[Json], bool]:
     """The condition of `q` as a function over stored rows. Raises Halt (400 INVALID_PARAMETER)."""
-    parser = _Parser(kind, text)
-    test = parser.either()
-    if parser.tokens:
-        raise refuse_parameter(f"Invalid search query: unexpected {parser.tokens[0][1]!r}.", "q")
-    return test
+    match = _CONDITION.match(text)
+    if match is None:
+        raise refuse_parameter("Invalid search query.", "q")
+    field, operator, negated, value = match.groups()
+    column = columns_of(kind).get(field.lower())
+    if column is None:
+        raise refuse_parameter(f"Invalid search query: field '{field}' cannot be used.", "q")
+    test = _test(operator, value)
+    return lambda row: row.get(column) is not None and test(str(row[column])) != bool(negated)
 
 
-class _Parser:
-    def __init__(self, kind: RecordType, text: str) -> None:
-        self.columns = columns_of(kind)
-        self.tokens: list[tuple[str, str]] = []
-        for match in _TOKEN.finditer(text):
-            for name, value in zip(("text", "list", "bracket", "word"), match.groups(), strict=True):
-                if value is not None:
-                    self.tokens.append((name, value))
-
-    def next(self) -> tuple[str, str]:
-        if not self.tokens:
-            raise refuse_parameter("Invalid search query: it ends too early.", "q")
-        return self.tokens.pop(0)
-
-    def _at(self, word: str) -> bool:
-        if self.tokens and self.tokens[0] == ("word", word):
-            self.tokens.pop(0)
-            return True
-        return False
-
-    def either(self) -> Test:
-        tests = [self.both()]
-        while self._at("OR"):
-            tests.append(self.both())
-        return lambda row: any(test(row) for test in tests)
-
-    def both(self) -> Test:
-        tests = [self.single()]
-        while self._at("AND"):
-            tests.append(self.single())
-        return lambda row: all(test(row) for test in tests)
-
-    def single(self) -> Test:
-        kind, field = self.next()
-        if (kind, field) == ("bracket", "("):
-            inner = self.either()
-            if self.next() != ("bracket", ")"):
-                raise refuse_parameter("Invalid search query: a bracket is not closed.", "q")
-            return inner
-        column = self.columns.get(field.lower())
-        if column is None:
-            raise refuse_parameter(f"Invalid search query: field '{field}' cannot be used.", "q")
-        operator = self.next()[1]
-        negated = operator.endswith("_NOT")
-        test = self._test(column, operator.removesuffix("_NOT"))
-        return (lambda row: not test(row)) if negated else test
-
-    def _test(self, column: str, operator: str) -> Test:
-        if operator == "EMPTY":
-            return lambda row: row.get(column) is None
-        shape, value = self.next()
-        values = [v.strip().strip('"') for v in value.strip("[]").split(",")] if shape == "list" else [value]
-        if operator == "ANY_OF":
-            return lambda row: str(row.get(column)) in values
-        if operator in _DATES:
-            wanted = _date(values[0])
-            return lambda row: row.get(column) is not None and _ORDER[operator](_compare(row[column][:10], wanted))
-        if operator == "BETWEEN" and len(values) == 2:
-            low, high = values
-            return lambda row: (
-                row.get(column) is not None and (_compare(row[column], low) >= 0 and _compare(row[column], high) <= 0)
-            )
-        if operator in _ORDER:
-            return lambda row: row.get(column) is not None and _ORDER[operator](_compare(row[column], values[0]))
-        wanted = {"true": "T", "false": "F"}.get(values[0], values[0]).lower()
-        texts: dict[str, Callable[[str], bool]] = {
-            "IS": lambda text: text == wanted,
-            "CONTAIN": lambda text: wanted in text,
-            "START_WITH": lambda text: text.startswith(wanted),
-            "ENDWITH": lambda text: text.endswith(wanted),
-        }
-        if operator not in texts:
-            raise refuse_parameter(f"Invalid search query: operator '{operator}' is not known.", "q")
-        return lambda row: row.get(column) is not None and texts[operator](str(row[column]).lower())
+def _test(operator: str, value: str) -> Callable[[str], bool]:
+    if operator in _DATES:
+        day = _date(value)
+        return lambda have: _DATES[operator](have[:10], day)
+    if operator in _TEXTS:
+        wanted = {"true": "t", "false": "f"}.get(value, value.lower())
+        return lambda have: _TEXTS[operator](have.lower(), wanted)
+    if operator in _NUMBERS:
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            raise refuse_parameter(f"Invalid number: {value}", "q") from None
+        return lambda have: _NUMBERS[operator](Decimal(have), number)
+    raise refuse_parameter(f"Invalid search query: operator '{operator}' is not known.", "q")
 
 
 def _date(text: str) -> str:
@@ -117,11 +64,3 @@ def _date(text: str) -> str:
         return datetime.strptime(text, "%m/%d/%Y").replace(tzinfo=UTC).strftime("%Y-%m-%d")
     except ValueError:
         raise refuse_parameter(f"Unparseable date: {text}", "q") from None
-
-
-def _compare(left: object, right: str) -> int:
-    try:
-        a, b = Decimal(str(left)), Decimal(right)
-    except InvalidOperation:
-        return (str(left) > right) - (str(left) < right)
-    return (a > b) - (a < b)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from demo.simulators._frame import Json
-from demo.simulators._store import Store
 from demo.simulators.netsuite import tables
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json
 
 ROOT = "/services/rest/record/v1"
 

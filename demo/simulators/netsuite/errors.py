@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Halt, Response
+from demo.simulators.vendor import Halt, Response
 
 _SECTIONS = {400: "10.4.1", 401: "10.4.2", 403: "10.4.4", 404: "10.4.5", 405: "10.4.6", 429: "10.4", 500: "10.5.1"}
 _TITLES = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from demo.simulators._frame import Halt, Json, Request, Response
-from demo.simulators._store import Store
 from demo.simulators.netsuite.errors import problem
+from demo.simulators.store import Store
+from demo.simulators.vendor import Halt, Json, Request, Response
 
 ROOT = "/services/rest/async/v1/job"
 
@@ -30,8 +30,8 @@ def run(store: Store, base_url: str, request: Request, handle: Callable[[], Resp
     except Halt as halt:
         outcome = halt.response
     job = {
-        "id": str(store.next_number("async job")), "key": key, "status": outcome.status,
-        "location": outcome.headers.get("Location"), "body": outcome.body.decode(),
+        "id": str(store.next_number("async job")), "key": key, "status": outcome.status_code,
+        "location": outcome.headers.get("Location"), "body": bytes(outcome.body).decode(),
     }  # fmt: skip
     store.put("asyncjobs", job)
     headers = {"Location": f"{base_url}{ROOT}/{job['id']}", "Preference-Applied": "respond-async"}
@@ -39,20 +39,15 @@ def run(store: Store, base_url: str, request: Request, handle: Callable[[], Resp
 
 
 def answer(store: Store, base_url: str, id: str, rest: str) -> Response:
-    """A job (`rest` empty), its tasks (`task`), one task (`task/1`) or that task's result (`task/1/result`)."""
+    """A job (`rest` empty) or the result of its only task (`task/1/result`)."""
     job = store.get("asyncjobs", id)
     if job is None:
         return problem(404, "The job does not exist.", "NONEXISTENT_ID")
     address = f"{base_url}{ROOT}/{id}"
     about: Json = {"id": id, "completed": True, "progress": "succeeded" if job["status"] < 400 else "failed"}
-    match rest.strip("/"):
+    match rest:
         case "":
             return Response.of(about | {"task": {"links": [{"rel": "self", "href": f"{address}/task"}]}})
-        case "task":
-            items = [{"id": "1", "links": [{"rel": "self", "href": f"{address}/task/1"}]}]
-            return Response.of({"items": items, "count": 1, "hasMore": False, "totalResults": 1, "offset": 0})
-        case "task/1":
-            return Response.of(about | {"id": "1", "result": {"links": [{"rel": "self", "href": f"{address}/task/1/result"}]}})
         case "task/1/result":
             headers = {"Location": job["location"]} if job.get("location") else {}
             return Response(int(job["status"]), str(job["body"]).encode(), headers)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from demo.simulators._frame import Json
-from demo.simulators._store import Store
-from demo.simulators.netsuite import _bodies, tables
+from demo.simulators.netsuite import bodies, tables
 from demo.simulators.netsuite.documents import RecordType, amount
 from demo.simulators.netsuite.errors import refuse_content
+from demo.simulators.store import Store
+from demo.simulators.vendor import Json
 
 BOOK = 1
 """The primary accounting book."""
@@ -51,7 +51,7 @@ class Ledger:
         if kind.code == "CustPymt":
             if body.get("payment") is None and not row.get("foreigntotal"):
                 raise refuse_content("Please enter value(s) for: Payment Amount", "payment")
-            total = _bodies.money(body.get("payment", row.get("foreigntotal")), "payment", places)
+            total = bodies.money(body.get("payment", row.get("foreigntotal")), "payment", places)
             if total <= 0:
                 raise refuse_content("The payment amount must be positive.", "payment", "USER_ERROR")
             bank = self._account(body, "account") or kept or UNDEPOSITED
@@ -63,7 +63,7 @@ class Ledger:
         entries: list[Json] = []
         total = Decimal(0)
         for line in lines:
-            value = _bodies.money(line["amount"], "item.amount", places)
+            value = bodies.money(line["amount"], "item.amount", places)
             total += value
             item = self.store.get("item", str(line["item"])) or {}
             income = line.get("account") or item.get("incomeaccount") or REVENUE
@@ -72,7 +72,7 @@ class Ledger:
             raise refuse_content("The total of this transaction must not be negative.", "item", "USER_ERROR")
         created_from = None
         if body.get("createdFrom") is not None:
-            created_from = _bodies.reference(self.store, "transaction", body["createdFrom"], "createdFrom")
+            created_from = bodies.reference(self.store, "transaction", body["createdFrom"], "createdFrom")
         elif source is not None:
             created_from = source.get("createdfrom") if source["id"] == row["id"] else source["id"]
         main = {"account": receivable, "amount": -sign * total, "side": -sign * total, "createdfrom": created_from}
@@ -82,8 +82,8 @@ class Ledger:
         """Entries of a journal. Raises Halt unless debits equal credits."""
         entries = []
         for line in lines:
-            debit = _bodies.money(line["debit"], "line.debit", places)
-            credit = _bodies.money(line["credit"], "line.credit", places)
+            debit = bodies.money(line["debit"], "line.debit", places)
+            credit = bodies.money(line["credit"], "line.credit", places)
             entries.append({**line, "amount": debit - credit, "side": debit - credit, "debit": debit, "credit": credit})
         if len(entries) < 2 or sum((entry["side"] for entry in entries), Decimal(0)) != 0:
             raise refuse_content("Transaction was not in balance: debits must equal credits.", "line", "USER_ERROR")
@@ -92,7 +92,7 @@ class Ledger:
     def _account(self, body: Json, field: str) -> int | None:
         if body.get(field) is None:
             return None
-        return _bodies.reference(self.store, "account", body[field], field)
+        return bodies.reference(self.store, "account", body[field], field)
 
     def _receivable(self, row: Json) -> int:
         customer = self.store.get("customer", str(row.get("entity"))) or {}

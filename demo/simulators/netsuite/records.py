@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from demo.simulators import _frame
-from demo.simulators._frame import Halt, Json, Request, Response, route
-from demo.simulators.netsuite import _bodies, collections_read, tables
+from demo.simulators import vendor
+from demo.simulators.netsuite import bodies, collections_read, tables
 from demo.simulators.netsuite.booking import Booking
 from demo.simulators.netsuite.documents import ROOT, TYPES, Reader, RecordType
 from demo.simulators.netsuite.errors import problem, refuse_content, refuse_missing
 from demo.simulators.netsuite.suiteql import PagingError, page, paging
+from demo.simulators.vendor import Halt, Json, Request, Response, route
 
 _TRANSFORMS = {("invoice", "creditMemo"), ("invoice", "customerPayment"), ("salesOrder", "invoice")}
 
 
-class Records(_frame.Vendor):
+class Records(vendor.Vendor):
     """The routes under `/services/rest/record/v1`; the account itself is built by the subclass."""
 
     reader: Reader
@@ -63,7 +63,7 @@ class Records(_frame.Vendor):
     def create_record(self, request: Request, type: str) -> Response:
         """204 and the new address in Location."""
         kind = _writable(type)
-        body, dropped = _bodies.accepted(kind, request)
+        body, dropped = bodies.accepted(kind, request)
         return self._created(kind, self._create(kind, body), dropped)
 
     @route("POST", ROOT + "/{type}/{id}/!transform/{target}")
@@ -75,7 +75,7 @@ class Records(_frame.Vendor):
         source = self.reader.locate(kind, id)
         if source is None:
             raise refuse_missing()
-        body, dropped = _bodies.accepted(goal, request)
+        body, dropped = bodies.accepted(goal, request)
         if goal.rest == "customerPayment":
             body.setdefault("payment", self.reader.remaining(source))
         row = self.booking.create(goal, body, source, _replaced(request))
@@ -89,7 +89,7 @@ class Records(_frame.Vendor):
         row = self.reader.locate(kind, id)
         if row is None:
             raise refuse_missing()
-        body, dropped = _bodies.accepted(kind, request)
+        body, dropped = bodies.accepted(kind, request)
         row = self._update(kind, row, body, _replaced(request))
         return Response(204, headers=self._headers(kind, row, dropped))
 
@@ -99,7 +99,7 @@ class Records(_frame.Vendor):
         kind = _writable(type)
         if not id.startswith("eid:"):
             raise refuse_content("PUT needs an external ID: use eid:<externalId>.", code="INVALID_REQUEST")
-        body, dropped = _bodies.accepted(kind, request)
+        body, dropped = bodies.accepted(kind, request)
         row = self.reader.locate(kind, id)
         if row is None:
             return self._created(kind, self._create(kind, body | {"externalId": id[4:]}), dropped)
@@ -143,7 +143,7 @@ class Records(_frame.Vendor):
         for field, table in (("subsidiary", "subsidiary"), ("currency", "currency"), ("terms", "term"),
                              ("parent", "customer"), ("receivablesAccount", "account")):  # fmt: skip
             if body.get(field) is not None:
-                out[field.lower()] = _bodies.reference(self.store, table, body[field], field)
+                out[field.lower()] = bodies.reference(self.store, table, body[field], field)
         for field in ("externalId", "entityId", "companyName", "email", "comments", "isPerson", "isInactive",
                       "creditLimit"):  # fmt: skip
             if field in body:

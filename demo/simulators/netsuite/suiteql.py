@@ -12,11 +12,14 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from demo.simulators._frame import Json, Request, Response
-from demo.simulators.netsuite import _dialect, tables
+from demo.simulators.netsuite import functions, tables
 from demo.simulators.netsuite.errors import problem
+from demo.simulators.vendor import Json, Request, Response
+
+if TYPE_CHECKING:
+    from demo.simulators.netsuite.dialect import Statement
 
 ROWS_MAX = 100_000
 PAGE_MAX = 1000
@@ -50,24 +53,26 @@ class SuiteQL:
         except (ValueError, KeyError, TypeError) as error:
             return problem(400, f"Invalid request body: {error}", "INVALID_CONTENT")
         try:
-            statement = _dialect.translate(query, [_bindable(value) for value in parameters])
-            total, names, rows = self._run(statement, limit, offset)
-        except _dialect.BadQuery as error:
+            from demo.simulators.netsuite.dialect import translate  # its parser takes time to load: not at the start
+
+            statement = translate(query)
+            total, names, rows = self._run(statement, statement.bind(parameters), limit, offset)
+        except functions.BadQuery as error:
             return _bad_query(str(error))
         except sqlite3.Error as error:
-            return _bad_query(_told(str(error), query))
+            return _bad_query(_told(str(error), statement))
         items = [_item(names, row) for row in rows]
         return Response.of(page(address, items, (limit, offset), total))
 
-    def _run(self, statement: _dialect.Statement, limit: int, offset: int) -> tuple[int, list[str], list[tuple[Any, ...]]]:
+    def _run(
+        self, statement: Statement, values: dict[str, str | int | None], limit: int, offset: int
+    ) -> tuple[int, list[str], list[tuple[Any, ...]]]:
         connection = self._connection()
-        parameters = [_plain(value) for value in statement.parameters]
         connection.execute("BEGIN")
         try:
-            counted = connection.execute(f"SELECT COUNT(*) FROM ({statement.unordered})", parameters).fetchone()
-            total = int(counted[0]) if statement.cap is None else min(int(counted[0]), statement.cap)
+            total = int(connection.execute(f"SELECT COUNT(*) FROM ({statement.unordered})", values).fetchone()[0])
             wanted = max(0, min(limit, min(total, ROWS_MAX) - offset))
-            cursor = connection.execute(f"{statement.sql} LIMIT {wanted} OFFSET {offset}", parameters)
+            cursor = connection.execute(f"{statement.sql} LIMIT {wanted} OFFSET {offset}", values)
             return total, _names(cursor), cursor.fetchall()
         finally:
             connection.execute("COMMIT")
@@ -76,7 +81,7 @@ class SuiteQL:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.taught != (self.hidden, self.offset):
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            _dialect.teach(connection, self._clock, self.offset)
+            functions.teach(connection, self._clock, self.offset)
             tables.create_views(connection, self.hidden)
             connection.execute("PRAGMA query_only = 1")
             self._local.connection, self._local.taught = connection, (self.hidden, self.offset)
@@ -152,7 +157,7 @@ def _item(names: list[str], row: tuple[Any, ...]) -> Json:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{_dialect.exact(value):f}"
+        return f"{functions.exact(value):f}"
     text = str(value)
     if tables.is_stored_date(text):
         moment = tables.from_stored(text)
@@ -160,29 +165,16 @@ def _text(value: object) -> str:
     return text
 
 
-def _bindable(value: object) -> object:
-    if isinstance(value, dict | list):
-        raise _dialect.BadQuery("Search error occurred: a parameter must be a plain value.")
-    return value
-
-
-def _plain(value: object) -> str | int | None:
-    if isinstance(value, bool):
-        return "T" if value else "F"
-    return value if value is None or isinstance(value, int) else str(value)
-
-
-def _told(error: str, query: str) -> str:
+def _told(error: str, statement: Statement) -> str:
     """SQLite's complaint in NetSuite's words."""
     missing_table = re.match(r"no such table: (?:\w+\.)?(\S+)", error)
     if missing_table:
         return f"Search error occurred: Record '{missing_table.group(1)}' was not found."
     missing_column = re.match(r"no such column: (\S+)", error)
     if missing_column:
-        sources = re.findall(r"(?i)\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", query)
-        known = ", ".join(f"{(alias or name).lower()}={name.lower()}" for name, alias in sources)
+        known = ", ".join(statement.sources)
         return f"Search error occurred: Unknown identifier '{missing_column.group(1)}'. Available identifiers are: {{{known}}}"
-    return _dialect.UNSUPPORTED
+    return functions.UNSUPPORTED
 
 
 def _bad_query(text: str) -> Response:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from demo.simulators._store import Collection
+from demo.simulators.store import Collection
 
 FOREVER = 9_999_999_999.0
 """`sim_until` of the newest version of a row."""

@@ -10,10 +10,10 @@ from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from demo.simulators import _frame as frame
-from demo.simulators._frame import Collection, Halt, Json, Request, Response, route
+from demo.simulators import vendor
 from demo.simulators.salesforce.ids import moment_text, numbered_id
 from demo.simulators.salesforce.schema import SObject, custom_field, schema
+from demo.simulators.vendor import Collection, Halt, Json, Request, Response, route
 
 NEWEST_VERSION = 67
 OLDEST_VERSION = 31
@@ -49,7 +49,7 @@ class Refused(Halt):
         super().__init__(refusal(status, code, message, fields))
 
 
-class Org(frame.Vendor):
+class Org(vendor.Vendor):
     """Sessions and limits."""
 
     name = "salesforce"
@@ -197,12 +197,6 @@ class Org(frame.Vendor):
             raise _oauth("invalid_grant", "user hasn't approved this consumer")
 
     # -- about the org --------------------------------------------------------------------------------------------
-
-    @route("GET", "/services/data")
-    def list_versions(self, request: Request) -> Response:
-        """No session needed."""
-        versions = range(OLDEST_VERSION, NEWEST_VERSION + 1)
-        return Response.of([{"label": f"v{n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in versions])
 
     @route("GET", "/services/data/v{version}/limits")
     def limits(self, request: Request, version: str) -> Response:

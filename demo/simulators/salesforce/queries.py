@@ -6,11 +6,11 @@ import os
 import re
 import secrets
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.salesforce.org import Refused
 from demo.simulators.salesforce.rows import Rows
 from demo.simulators.salesforce.schema import SObject
-from demo.simulators.salesforce.soql import Parser, Query, QueryError
+from demo.simulators.salesforce.soql import Query, QueryError, parse
+from demo.simulators.vendor import Json, Request, Response, route
 
 LOCATOR_SECONDS = 2 * 86_400
 SMALLEST_PAGE, LARGEST_PAGE = 200, 2000
@@ -45,7 +45,7 @@ class Queries(Rows):
     def _first_page(self, request: Request, version: str, deleted: bool) -> Response:
         text = request.query.get("q", "")
         try:
-            query = Parser(text, self.objects, self.sql, self.store.clock()).parse()
+            query = parse(text, self.objects, self.sql, self.store.clock())
         except QueryError as wrong:
             raise Refused(400, wrong.code, str(wrong)) from None
         ids = self._matching(query, deleted)

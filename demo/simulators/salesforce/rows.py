@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
 
-from demo.simulators._frame import DEFAULT, Json, Request, Response, route
 from demo.simulators.salesforce.ids import id18, moment_text, numbered_id, parse_moment
 from demo.simulators.salesforce.org import Org, Refused, refusal
 from demo.simulators.salesforce.rules import AUTO_NUMBERS, ROLLUPS, STAGES, STATUS_CODES, Save, allowed, derived
 from demo.simulators.salesforce.schema import NUMBER_TYPES, TEXT_TYPES, Field, SObject
+from demo.simulators.vendor import DEFAULT, Json, Request, Response, route
 
 BASE = "/services/data/v{version}/sobjects"
 _STAMPS = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
@@ -20,12 +20,6 @@ class Rows(Org):
     """`sobjects/...`."""
 
     # -- describe -------------------------------------------------------------------------------------------------
-
-    @route("GET", BASE)
-    def describe_all(self, request: Request, version: str) -> Response:
-        """Names and prefixes."""
-        found = [{"name": o.name, "label": o.name, "keyPrefix": o.prefix} for o in self.objects.values()]
-        return Response.of({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": found})
 
     @route("GET", BASE + "/{sobject}/describe")
     def describe(self, request: Request, version: str, sobject: str) -> Response:
@@ -109,17 +103,6 @@ class Rows(Org):
         row = self._save(about, before, given if before else given | {key.name: value})
         answer = {"id": row["Id"], "success": True, "errors": [], "created": before is None}
         return Response.of(answer, 200 if before else 201)
-
-    @route("DELETE", BASE + "/{sobject}/{field}/{value}")
-    def delete_by_key(self, request: Request, version: str, sobject: str, field: str, value: str) -> Response:
-        """204, as by id."""
-        about = self.sobject(sobject)
-        found = self._by_key(about, field, value)
-        if len(found) > 1:
-            return self._choices(about, found, version)
-        if not found:
-            raise Refused(404, "NOT_FOUND", "The requested resource does not exist")
-        return self.delete_row(request, version, sobject, found[0]["Id"])
 
     # -- changed ids ----------------------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from demo.simulators._frame import Json
 from demo.simulators.salesforce.ids import add_months
 from demo.simulators.salesforce.org import Refused
+from demo.simulators.vendor import Json
 
 STATUS_CODES = {
     "Draft": "Draft", "In Approval Process": "InApproval", "InApproval": "InApproval", "Activated": "Activated",

@@ -1,8 +1,7 @@
-"""A subset of SOQL, parsed and turned into SQL over the stored documents.
+"""A subset of SOQL, parsed with a grammar and turned into SQL over the stored documents.
 
-`SELECT field[, field] | COUNT() FROM Object [WHERE ...] [ORDER BY ...] [LIMIT n] [OFFSET n]`. Conditions: = != <> < <=
-> >= LIKE, IN, NOT IN, NOT, AND, OR, parentheses. AND and OR do not mix without parentheses, as at Salesforce. Fields
-may reach one level up (`Account.Name`). Date and date-time literals stand without quotes, text with single quotes.
+AND and OR do not mix without parentheses, as at Salesforce. Fields may reach one level up (`Account.Name`). Date and
+date-time literals stand without quotes, text with single quotes.
 """
 
 from __future__ import annotations
@@ -11,9 +10,48 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedInput
 
 from demo.simulators.salesforce.ids import id18, moment_text, parse_moment
 from demo.simulators.salesforce.schema import NUMBER_TYPES, Field, SObject
+
+GRAMMAR = r"""
+start: "SELECT"i fields "FROM"i NAME where? ordering? limit? offset?
+fields: COUNT "(" ")" | NAME ("," NAME)*
+where: "WHERE"i _condition
+_condition: _single | all | any
+all: _single ("AND"i _single)+
+any: _single ("OR"i _single)+
+_single: "(" _condition ")" | no | comparison | like | among
+no: "NOT"i _single
+comparison: NAME SIGN _value
+like: NAME "LIKE"i _value
+among: NAME NOT? "IN"i "(" _value ("," _value)* ")"
+_value: TEXT | MOMENT | DATE | NUMBER | WORD
+ordering: "ORDER"i "BY"i order ("," order)*
+order: NAME (ASC | DESC)? ("NULLS"i (FIRST | LAST))?
+limit: "LIMIT"i NUMBER
+offset: "OFFSET"i NUMBER
+
+COUNT: "COUNT"i
+NOT: "NOT"i
+ASC: "ASC"i
+DESC: "DESC"i
+FIRST: "FIRST"i
+LAST: "LAST"i
+NAME: /[a-z_][\w.]*/i
+WORD: /[a-z_]\w*(:\d+)?/i
+TEXT: /'([^'\\]|\\.)*'/
+MOMENT.3: /\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)/
+DATE.2: /\d{4}-\d\d-\d\d/
+NUMBER: /[+-]?\d+(\.\d+)?/
+SIGN: "<=" | ">=" | "!=" | "<>" | "=" | "<" | ">"
+%ignore /\s+/
+"""
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class QueryError(Exception):
@@ -38,109 +76,78 @@ class Query:
     offset: int = 0
 
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<moment>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))"
-    r"|(?P<date>\d{4}-\d\d-\d\d)|(?P<number>[+-]?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w.]*(?::\d+)?)"
-    r"|(?P<sign><=|>=|!=|<>|[=<>(),]))"
-)
-_SIGNS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_KEYWORDS = frozenset({"and", "or", "not", "order", "limit", "offset", "where", "from", "like", "in"})
+Node = Tree[Token]
 
 
-class Parser:
-    """Reads one query against a schema."""
+@lru_cache(maxsize=1)
+def _grammar() -> Lark:
+    return Lark(GRAMMAR, parser="lalr")
 
-    def __init__(self, text: str, objects: dict[str, SObject], sql: Callable[[SObject, str], str], now: float) -> None:
+
+def parse(text: str, objects: dict[str, SObject], sql: Callable[[SObject, str], str], now: float) -> Query:
+    """The query against a schema; `sql` gives a field's column, `now` (Unix seconds) is TODAY. Raises QueryError."""
+    try:
+        tree = _grammar().parse(text)
+    except UnexpectedInput as wrong:
+        place = wrong.get_context(text, 10).partition("\n")[0] if text else ""
+        raise QueryError("MALFORMED_QUERY", f"unexpected token: '{place}'") from None
+    return _Reader(objects, sql, datetime.fromtimestamp(now, UTC).date()).query(tree)
+
+
+class _Reader:
+    """Turns one parse tree into a query; a rule of the grammar is a method of the same name."""
+
+    def __init__(self, objects: dict[str, SObject], sql: Callable[[SObject, str], str], today: date) -> None:
         self._objects = objects
         self._sql = sql
-        self._today = datetime.fromtimestamp(now, UTC).date()
-        self._tokens: list[tuple[str, str]] = []
-        position, text = 0, text.rstrip()
-        while position < len(text):
-            match = _TOKEN.match(text, position)
-            if match is None:
-                raise QueryError("MALFORMED_QUERY", f"unexpected token: {text[position : position + 10]!r}")
-            self._tokens.append((match.lastgroup or "", match.group(match.lastgroup or 0)))
-            position = match.end()
-        self._at = 0
+        self._today = today
 
-    def parse(self) -> Query:
-        """The whole query, or QueryError."""
-        self._expect("select")
-        names = self._select_list()
-        self._expect("from")
-        name = self._word()
-        sobject = self._objects.get(name.lower())
+    def query(self, tree: Node) -> Query:
+        fields, name, *clauses = tree.children
+        sobject = self._objects.get(str(name).lower())
         if sobject is None:
             raise QueryError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
-        self._query = query = Query(sobject, count=names is None)
-        query.paths = [self._path(each) for each in names or []]
-        if self._accept("where"):
-            query.where = self._conditions()
-        if self._accept("order"):
-            self._expect("by")
-            query.order = self._ordering()
-        if self._accept("limit"):
-            query.limit = int(self._take("number"))
-        if self._accept("offset"):
-            query.offset = int(self._take("number"))
-        if self._at < len(self._tokens):
-            raise QueryError("MALFORMED_QUERY", f"unexpected token: '{self._tokens[self._at][1]}'")
+        self._query = query = Query(sobject)
+        names = _tokens(fields)
+        query.count = names[0].type == "COUNT"
+        query.paths = [] if query.count else [self._resolved(each)[0] for each in names]
+        for clause in clauses:
+            assert isinstance(clause, Tree)
+            match clause.data:
+                case "where":
+                    query.where = self._condition(clause.children[0])
+                case "ordering":
+                    query.order = ", ".join([*(self._ordered(each) for each in clause.children), "id"])
+                case "limit":
+                    query.limit = int(str(clause.children[0]))
+                case "offset":
+                    query.offset = int(str(clause.children[0]))
         return query
 
-    # -- pieces ---------------------------------------------------------------------------------------------------
+    # -- conditions -----------------------------------------------------------------------------------------------
 
-    def _select_list(self) -> list[str] | None:
-        if self._accept("count"):
-            self._expect("(")
-            self._expect(")")
-            return None
-        names = [self._word()]
-        while self._accept(","):
-            names.append(self._word())
-        return names
-
-    def _conditions(self) -> str:
-        first = self._condition()
-        joint = ""
-        parts = [first]
-        while word := self._accept("and", "or"):
-            if joint and word != joint:
-                raise QueryError("MALFORMED_QUERY", f"unexpected token: '{word.upper()}'")
-            joint = word
-            parts.append(self._condition())
-        return f"({f' {joint.upper()} '.join(parts)})" if joint else first
-
-    def _condition(self) -> str:
-        if self._accept("not"):
-            return f"NOT ({self._condition()})"
-        if self._accept("("):
-            inner = self._conditions()
-            self._expect(")")
-            return inner
-        path = self._path(self._word())
-        about, column = self._resolved(path)
-        if self._accept("like"):
-            return f"{column} LIKE {self._bind(self._text_value(about))} ESCAPE '\\'"
-        negated = bool(self._accept("not"))
-        if self._accept("in"):
-            return self._membership(about, column, negated)
-        kind, sign = self._next()
-        if kind != "sign" or sign not in _SIGNS or negated:
-            raise QueryError("MALFORMED_QUERY", f"unexpected token: '{sign}'")
-        return self._comparison(about, column, _SIGNS[sign])
-
-    def _membership(self, about: Field, column: str, negated: bool) -> str:
-        self._expect("(")
-        values = [self._bind(self._value(about))]
-        while self._accept(","):
-            values.append(self._bind(self._value(about)))
-        self._expect(")")
+    def _condition(self, node: Node | Token) -> str:
+        assert isinstance(node, Tree)
+        if node.data in ("all", "any"):
+            joint = " AND " if node.data == "all" else " OR "
+            return f"({joint.join(self._condition(part) for part in node.children)})"
+        if node.data == "no":
+            return f"NOT ({self._condition(node.children[0])})"
+        name, *rest = _tokens(node)
+        _, about, column = self._resolved(name)
+        if node.data == "like":
+            value = self._value(about, rest[0])
+            if not isinstance(value, str):
+                raise QueryError("MALFORMED_QUERY", "LIKE needs quoted text")
+            return f"{column} LIKE {self._bind(value)} ESCAPE '\\'"
+        if node.data == "comparison":
+            return self._comparison(about, column, rest[0].replace("<>", "!="), rest[1])
+        values = [self._bind(self._value(about, each)) for each in rest if each.type != "NOT"]
         inside = f"{column} IN ({', '.join(values)})"
-        return f"({column} IS NULL OR NOT {inside})" if negated else inside
+        return f"({column} IS NULL OR NOT {inside})" if rest[0].type == "NOT" else inside
 
-    def _comparison(self, about: Field, column: str, sign: str) -> str:
-        value = self._value(about)
+    def _comparison(self, about: Field, column: str, sign: str, token: Token) -> str:
+        value = self._value(about, token)
         if value is None:
             if sign not in ("=", "!="):
                 raise QueryError("INVALID_OPERATOR", "null compares with = and != only")
@@ -154,119 +161,65 @@ class Parser:
         bound = self._bind(value)
         return f"({column} IS NULL OR {column} != {bound})" if sign == "!=" else f"{column} {sign} {bound}"
 
-    def _ordering(self) -> str:
-        parts = []
-        while True:
-            _, column = self._resolved(self._path(self._word()))
-            direction = (self._accept("asc", "desc") or "asc").upper()
-            nulls = "FIRST"
-            if self._accept("nulls"):
-                nulls = (self._accept("first", "last") or "first").upper()
-            parts.append(f"{column} {direction} NULLS {nulls}")
-            if not self._accept(","):
-                return ", ".join([*parts, "id"])
+    def _ordered(self, node: Node | Token) -> str:
+        name, *words = _tokens(node)
+        kinds = {word.type for word in words}
+        direction, nulls = "DESC" if "DESC" in kinds else "ASC", "LAST" if "LAST" in kinds else "FIRST"
+        return f"{self._resolved(name)[2]} {direction} NULLS {nulls}"
 
     # -- fields and values ----------------------------------------------------------------------------------------
 
-    def _path(self, name: str) -> str:
-        return ".".join(each.name if isinstance(each, Field) else each for each in self._walk(name))
-
-    def _walk(self, name: str) -> list[Field | str]:
-        parts = name.split(".")
+    def _resolved(self, name: str) -> tuple[str, Field, str]:
+        """The canonical path, the field and its SQL, text without case."""
         sobject = self._query.sobject
-        if parts[0].lower() == sobject.name.lower() and len(parts) > 1:
-            parts = parts[1:]
-        if len(parts) == 1:
-            return [_field(sobject, parts[0])]
-        if len(parts) > 2:
+        *parents, last = name.split(".")
+        if parents and parents[0].lower() == sobject.name.lower():
+            del parents[0]
+        if len(parents) > 1:
             raise QueryError("MALFORMED_QUERY", f"only one level of parents is available here: {name}")
-        reference = _reference(sobject, parts[0])
-        return [reference.relationship, _field(self._objects[reference.to.lower()], parts[1])]
-
-    def _resolved(self, path: str) -> tuple[Field, str]:
-        """The field and its SQL, text without case."""
-        *parent, name = path.split(".")
-        sobject = self._query.sobject
-        if parent:
-            reference = _reference(sobject, parent[0])
+        if parents:
+            reference = _reference(sobject, parents[0])
             above = self._objects[reference.to.lower()]
-            about = _field(above, name)
+            about = _field(above, last)
+            path = f"{reference.relationship}.{about.name}"
             column = (
                 f"(SELECT json_extract(parent.body, '$.{about.name}') FROM \"c_{above.name}\" AS parent"
                 f" WHERE parent.id = {self._sql(sobject, reference.name)})"
             )
         else:
-            about = _field(sobject, name)
-            column = self._sql(sobject, about.name)
+            about = _field(sobject, last)
+            path, column = about.name, self._sql(sobject, about.name)
         caseless = about.type not in NUMBER_TYPES | {"id", "reference", "date", "datetime", "boolean"}
-        return about, f"{column} COLLATE NOCASE" if caseless else column
+        return path, about, f"{column} COLLATE NOCASE" if caseless else column
 
-    def _text_value(self, about: Field) -> str:
-        value = self._value(about)
-        if not isinstance(value, str):
-            raise QueryError("MALFORMED_QUERY", "LIKE needs quoted text")
-        return value
-
-    def _value(self, about: Field) -> object:
-        kind, raw = self._next()
-        if kind == "word" and raw.lower() == "null":
+    def _value(self, about: Field, token: Token) -> object:
+        kind, raw = token.type, str(token)
+        if kind == "WORD" and raw.lower() == "null":
             return None
-        if kind == "word" and (period := relative_period(raw, self._today)) and about.type in ("date", "datetime"):
+        if kind == "WORD" and about.type in ("date", "datetime") and (period := relative_period(raw, self._today)):
             if about.type == "date":
                 return tuple(day.isoformat() for day in period)
             return tuple(moment_text(datetime(d.year, d.month, d.day, tzinfo=UTC)) for d in period)
         wanted = _literal_kind(about)
-        if kind == "date" and about.type == "datetime":
-            raise _wrong_type(about, "dateTime")
         if kind != wanted:
-            raise _wrong_type(about, "dateTime" if wanted == "moment" else wanted)
-        if kind == "text":
-            text = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1], m[1]), raw[1:-1])
+            raise _wrong_type(about, "dateTime" if wanted == "MOMENT" else wanted.lower())
+        if kind == "TEXT":
+            text = re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), raw[1:-1])
             return _id(text) if about.type in ("id", "reference") else text
-        if kind == "moment":
+        if kind == "MOMENT":
             return moment_text(parse_moment(raw))
-        if kind == "number":
+        if kind == "NUMBER":
             return float(raw) if "." in raw else int(raw)
-        if kind == "word" and raw.lower() in ("true", "false"):
-            return int(raw.lower() == "true")
-        return raw
+        return int(raw.lower() == "true") if kind == "WORD" else raw
 
     def _bind(self, value: object) -> str:
         self._query.values.append(value)
         return "?"
 
-    # -- tokens ---------------------------------------------------------------------------------------------------
 
-    def _next(self) -> tuple[str, str]:
-        if self._at >= len(self._tokens):
-            raise QueryError("MALFORMED_QUERY", "unexpected end of query")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _accept(self, *words: str) -> str:
-        if self._at < len(self._tokens):
-            kind, raw = self._tokens[self._at]
-            if kind in ("word", "sign") and raw.lower() in words:
-                self._at += 1
-                return raw.lower()
-        return ""
-
-    def _expect(self, word: str) -> None:
-        if not self._accept(word):
-            found = self._tokens[self._at][1] if self._at < len(self._tokens) else "<EOF>"
-            raise QueryError("MALFORMED_QUERY", f"expecting '{word}', found '{found}'")
-
-    def _take(self, kind: str) -> str:
-        found, raw = self._next()
-        if found != kind:
-            raise QueryError("MALFORMED_QUERY", f"unexpected token: '{raw}'")
-        return raw
-
-    def _word(self) -> str:
-        raw = self._take("word")
-        if raw.lower() in _KEYWORDS:
-            raise QueryError("MALFORMED_QUERY", f"unexpected token: '{raw}'")
-        return raw
+def _tokens(node: Node | Token) -> list[Token]:
+    assert isinstance(node, Tree)
+    return [each for each in node.children if isinstance(each, Token)]
 
 
 def relative_period(word: str, today: date) -> tuple[date, date] | None:
@@ -296,8 +249,8 @@ def _reference(sobject: SObject, relationship: str) -> Field:
 
 def _literal_kind(about: Field) -> str:
     if about.type in NUMBER_TYPES:
-        return "number"
-    return {"datetime": "moment", "date": "date", "boolean": "word"}.get(about.type, "text")
+        return "NUMBER"
+    return {"datetime": "MOMENT", "date": "DATE", "boolean": "WORD"}.get(about.type, "TEXT")
 
 
 def _wrong_type(about: Field, kind: str) -> QueryError:

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from demo.simulators import _frame as frame
-from demo.simulators._frame import DEFAULT, Collection, Halt, Json, Request, Response
+from demo.simulators import vendor
 from demo.simulators.stripe.parameters import Invalid, Params, decode, error
 from demo.simulators.stripe.shapes import EVENT_NAMES, event_type, present, previous_attributes
+from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response, route
 
 API_VERSION = "2026-10-28.endive"
 DAY_SECONDS = 86_400
@@ -25,6 +25,12 @@ _BY_PREFIX = {
     "cus": "customers", "sub": "subscriptions", "in": "invoices", "ii": "invoiceitems", "inpay": "invoice_payments",
     "pi": "payment_intents", "cn": "credit_notes", "price": "prices", "prod": "products", "evt": "events",
 }  # fmt: skip
+
+
+_FILTERS = {
+    "invoices": ("status", "customer", "subscription", "collection_method"), "credit_notes": ("customer", "invoice"),
+}  # fmt: skip
+"""Lists that take nothing but filters by column; the others have a handler of their own."""
 
 
 def _columns(*names: str, **paths: str) -> dict[str, str]:
@@ -36,7 +42,7 @@ def _kind(name: str, key: str = "id", internal: bool = False, columns: Mapping[s
     return Collection(name, key, columns or {}, internal, sorted_by="created")
 
 
-class Account(frame.Vendor):
+class Account(vendor.Vendor):
     """A Stripe account in test mode."""
 
     name = "stripe"
@@ -112,7 +118,8 @@ class Account(frame.Vendor):
         return None
 
     def release(self, request: Request) -> None:
-        """Free the idempotency key."""
+        """Free the idempotency key; what this thread changes from now on has no API call behind it."""
+        self._local.request = None
         with self._lock:
             self._keys_in_use.discard(self._idempotency_key(request) or "")
 
@@ -171,8 +178,8 @@ class Account(frame.Vendor):
         key = self._idempotency_key(request)
         if key is None:
             return
-        kept = {"id": key, "created": self.now(), "digest": _digest(request), "status": response.status}
-        self.store.put("idempotency_keys", kept | {"body": response.body.decode()})
+        kept = {"id": key, "created": self.now(), "digest": _digest(request), "status": response.status_code}
+        self.store.put("idempotency_keys", kept | {"body": bytes(response.body).decode()})
 
     # -- parameters, answers, objects -----------------------------------------------------------------------------
 
@@ -267,6 +274,29 @@ class Account(frame.Vendor):
             node[name] = present(found_one) if found_one else node[name]
         self._expand(node[name], rest, whole)
 
+    @route("GET", "/v1/{collection}")
+    def list_objects(self, request: Request, collection: str) -> Response:
+        """A list with filters by column."""
+        if collection not in _FILTERS:
+            return self.trouble(request, 404, f"Unrecognized request URL (GET: /v1/{collection}).")
+        return self.filtered(collection, self.params(request).only(*PAGING, *_FILTERS[collection]), *_FILTERS[collection])
+
+    @route("GET", "/v1/{collection}/{id}")
+    def retrieve_object(self, request: Request, collection: str, id: str) -> Response:
+        """One object; a deleted customer is a stub."""
+        if collection not in EVENT_NAMES:
+            return self.trouble(request, 404, f"Unrecognized request URL (GET: /v1/{collection}/{id}).")
+        found = self.find(collection, id)
+        if found.get("deleted"):
+            return Response.of({"id": id, "object": found["object"], "deleted": True})
+        return self.show(found, self.params(request))
+
+    def filtered(self, collection: str, params: Params, *names: str, where: str = "1") -> Response:
+        """A page of the objects that meet `where` and whose columns are what the parameters of these names say."""
+        given = {name: value for name in names if (value := params.text(name))}
+        condition = " AND ".join([where, *(f"{name} = ?" for name in given)])
+        return self.listing(collection, params, condition, tuple(given.values()))
+
     # -- changes and events ---------------------------------------------------------------------------------------
 
     def change(self, collection: str, before: Json | None, after: Json | None, event: str | None = DEFAULT) -> Json:
@@ -326,13 +356,6 @@ class Account(frame.Vendor):
         signature = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
         return {"Stripe-Signature": f"t={at},v1={signature}", "User-Agent": "Stripe/1.0"}
 
-    def answer(self, request: Request) -> Response:
-        """As the frame answers; afterwards this thread's changes have no API call behind them."""
-        try:
-            return super().answer(request)
-        finally:
-            self._local.request = None
-
 
 def new_id(prefix: str) -> str:
     """`in_1Q...`: the prefix and 24 random letters and digits."""
@@ -348,12 +371,8 @@ def _digest(request: Request) -> str:
 
 
 def _range(params: Params, name: str, conditions: list[str], arguments: list[object]) -> None:
-    """`created=5` or `created[gte]=5&created[lt]=9`."""
+    """`created[gte]=5&created[lt]=9`."""
     signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-    if isinstance(params.values.get(name), str):
-        conditions.append(f"{name} = ?")
-        arguments.append(params.integer(name))
-        return
     bounds = params.inner(name)
     if bounds is None:
         return

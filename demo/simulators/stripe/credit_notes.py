@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response, route
-from demo.simulators.stripe.account import PAGING, new_id
+from demo.simulators.stripe.account import new_id
 from demo.simulators.stripe.invoices import Invoices, lines_of
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
+from demo.simulators.vendor import Json, Request, Response, route
 
 REASONS = ("duplicate", "fraudulent", "order_change", "product_unsatisfactory")
 _NAMES = (
@@ -18,17 +18,6 @@ _NAMES = (
 
 class CreditNotes(Invoices):
     """`/v1/credit_notes`."""
-
-    @route("GET", "/v1/credit_notes")
-    def list_credit_notes(self, request: Request) -> Response:
-        """Filters: customer, invoice, created."""
-        params = self.params(request).only(*PAGING, "customer", "invoice")
-        where, values = ["1"], []
-        for name in ("customer", "invoice"):
-            if value := params.text(name):
-                where.append(f"{name} = ?")
-                values.append(value)
-        return self.listing("credit_notes", params, " AND ".join(where), tuple(values))
 
     @route("GET", "/v1/credit_notes/preview")
     def preview_credit_note(self, request: Request) -> Response:
@@ -60,27 +49,6 @@ class CreditNotes(Invoices):
         else:
             self.change("invoices", invoice, after)
         return self.show(note, params)
-
-    @route("GET", "/v1/credit_notes/{id}")
-    def retrieve_credit_note(self, request: Request, id: str) -> Response:
-        """One credit note."""
-        return self.show(self.find("credit_notes", id), self.params(request))
-
-    @route("GET", "/v1/credit_notes/{id}/lines")
-    def list_credit_note_lines(self, request: Request, id: str) -> Response:
-        """All lines of a note."""
-        params = self.params(request).only(*PAGING)
-        return self.inner_listing(lines_of(self.find("credit_notes", id)), params, f"/v1/credit_notes/{id}/lines")
-
-    @route("POST", "/v1/credit_notes/{id}")
-    def update_credit_note(self, request: Request, id: str) -> Response:
-        """Memo and metadata only."""
-        params = self.params(request).only("memo", "metadata")
-        before = self.find("credit_notes", id)
-        after = before | {"metadata": params.metadata(before.get("metadata"))}
-        if "memo" in params:
-            after["memo"] = params.text("memo")
-        return self.show(self.change("credit_notes", before, after), params)
 
     @route("POST", "/v1/credit_notes/{id}/void")
     def void_credit_note(self, request: Request, id: str) -> Response:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, Account
-from demo.simulators.stripe.parameters import Invalid, Params
+from demo.simulators.stripe.parameters import Params
+from demo.simulators.vendor import Json, Request, Response, route
 
 _CUSTOMER_TEXTS = ("name", "business_name", "individual_name", "email", "description", "phone", "tax_exempt")
 
@@ -18,11 +17,7 @@ class Customers(Account):
     @route("GET", "/v1/customers")
     def list_customers(self, request: Request) -> Response:
         """Deleted customers are left out."""
-        params = self.params(request).only(*PAGING, "email")
-        where, values = "deleted IS NULL", ()
-        if email := params.text("email"):
-            return self.listing("customers", params, f"{where} AND email = ?", (email,))
-        return self.listing("customers", params, where, values)
+        return self.filtered("customers", self.params(request).only(*PAGING, "email"), "email", where="deleted IS NULL")
 
     @route("POST", "/v1/customers")
     def create_customer(self, request: Request) -> Response:
@@ -46,24 +41,12 @@ class Customers(Account):
         customer["metadata"] = params.metadata()
         return self.show(self.change("customers", None, customer), params)
 
-    @route("GET", "/v1/customers/{id}")
-    def retrieve_customer(self, request: Request, id: str) -> Response:
-        """A deleted one answers its stub."""
-        customer = self.find("customers", id)
-        return self.show(deleted_stub(customer) if customer.get("deleted") else customer, self.params(request))
-
     @route("POST", "/v1/customers/{id}")
     def update_customer(self, request: Request, id: str) -> Response:
         """Metadata merges; an empty text clears a value."""
-        params = self.params(request).only(*_CUSTOMER_TEXTS, "address", "balance", "metadata")
+        params = self.params(request).only(*_CUSTOMER_TEXTS, "metadata")
         before = self.find("customers", id)
-        if before.get("deleted"):
-            raise Invalid(f"No such customer: '{id}'", "id", "resource_missing", 404)
         after = before | {name: params.text(name) for name in _CUSTOMER_TEXTS if name in params}
-        if (address := params.inner("address")) is not None:
-            after["address"] = address.values
-        if (balance := params.integer("balance")) is not None:
-            after["balance"] = balance
         after["metadata"] = params.metadata(before.get("metadata"))
         return self.show(self.change("customers", before, after), params)
 
@@ -74,14 +57,10 @@ class Customers(Account):
         for subscription in self.store.select("subscriptions", "customer = ? AND status != 'canceled'", [id]):
             ended = {"status": "canceled", "canceled_at": self.now(), "ended_at": self.now()}
             self.change("subscriptions", subscription, subscription | ended)
-        return Response.of(deleted_stub(self.change("customers", before, before | {"deleted": True})))
+        self.change("customers", before, before | {"deleted": True})
+        return Response.of({"id": id, "object": "customer", "deleted": True})
 
     # -- catalogue ------------------------------------------------------------------------------------------------
-
-    @route("GET", "/v1/products")
-    def list_products(self, request: Request) -> Response:
-        """All products, newest first."""
-        return self.listing("products", self.params(request).only(*PAGING))
 
     @route("POST", "/v1/products")
     def create_product(self, request: Request) -> Response:
@@ -91,25 +70,14 @@ class Customers(Account):
         product |= {"description": params.text("description"), "metadata": params.metadata(), "updated": self.now()}
         return self.show(self.change("products", None, product), params)
 
-    @route("GET", "/v1/products/{id}")
-    def retrieve_product(self, request: Request, id: str) -> Response:
-        """One product."""
-        return self.show(self.find("products", id), self.params(request))
-
-    @route("GET", "/v1/prices")
-    def list_prices(self, request: Request) -> Response:
-        """Filters: product."""
-        params = self.params(request).only(*PAGING, "product")
-        if product := params.text("product"):
-            return self.listing("prices", params, "product = ?", (product,))
-        return self.listing("prices", params)
-
     @route("POST", "/v1/prices")
     def create_price(self, request: Request) -> Response:
-        """`unit_amount` in minor units, or `unit_amount_decimal` with up to 12 places; immutable afterwards."""
-        names = ("currency", "product", "unit_amount", "unit_amount_decimal", "recurring", "lookup_key", "metadata")
+        """`unit_amount` in minor units; immutable afterwards."""
+        names = ("currency", "product", "unit_amount", "recurring", "lookup_key", "metadata")
         params = self.params(request).only(*names)
         self.find("products", params.required("product"), "product")
+        params.required("unit_amount")
+        amount = params.integer("unit_amount")
         price = self.new(
             "price",
             "price",
@@ -120,20 +88,11 @@ class Customers(Account):
             product=params.text("product"),
             recurring=_recurring(params),
             tiers_mode=None,
-            **_unit_amount(params),
+            unit_amount=amount,
+            unit_amount_decimal=str(amount),
         )
         price |= {"type": "recurring" if price["recurring"] else "one_time", "metadata": params.metadata()}
         return self.show(self.change("prices", None, price), params)
-
-    @route("GET", "/v1/prices/{id}")
-    def retrieve_price(self, request: Request, id: str) -> Response:
-        """One price."""
-        return self.show(self.find("prices", id), self.params(request))
-
-
-def deleted_stub(customer: Json) -> Json:
-    """What Stripe answers for a deleted customer."""
-    return {"id": customer["id"], "object": "customer", "deleted": True}
 
 
 def _recurring(params: Params) -> Json | None:
@@ -148,15 +107,3 @@ def _recurring(params: Params) -> Json | None:
         "meter": recurring.text("meter"),
         "trial_period_days": None,
     }
-
-
-def _unit_amount(params: Params) -> Json:
-    text = params.text("unit_amount") or params.text("unit_amount_decimal")
-    if text is None:
-        raise Invalid("Missing required param: unit_amount.", "unit_amount", "parameter_missing")
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise Invalid(f"Invalid decimal: {text}", "unit_amount_decimal") from None
-    whole = int(amount) if amount == amount.to_integral_value() else None
-    return {"unit_amount": whole, "unit_amount_decimal": f"{amount.normalize():f}"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Request, Response, route
 from demo.simulators.stripe.account import DAY_SECONDS, PAGING, Account
 from demo.simulators.stripe.parameters import Invalid
+from demo.simulators.vendor import Request, Response, route
 
 HORIZON_SECONDS = 30 * DAY_SECONDS
 
@@ -32,11 +32,3 @@ class Events(Account):
         if "delivery_success" in params:
             where.append("pending_webhooks = 0" if params.flag("delivery_success") else "pending_webhooks > 0")
         return self.listing("events", params, " AND ".join(where), tuple(arguments))
-
-    @route("GET", "/v1/events/{id}")
-    def retrieve_event(self, request: Request, id: str) -> Response:
-        """One event; older than 30 days is gone."""
-        event = self.find("events", id)
-        if event["created"] <= self.now() - HORIZON_SECONDS:
-            raise Invalid(f"No such event: '{id}'", "id", "resource_missing", 404)
-        return self.show(event, self.params(request))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, new_id
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
 from demo.simulators.stripe.payments import Payments
+from demo.simulators.vendor import Json, Request, Response, route
 
 
 class InvoiceItems(Payments):
@@ -17,14 +17,10 @@ class InvoiceItems(Payments):
     def list_invoiceitems(self, request: Request) -> Response:
         """Filters: pending, invoice, customer, created."""
         params = self.params(request).only(*PAGING, "pending", "invoice", "customer")
-        where, values = ["1"], []
-        for name in ("invoice", "customer"):
-            if value := params.text(name):
-                where.append(f"{name} = ?")
-                values.append(value)
+        where = "1"
         if "pending" in params:
-            where.append("invoice IS NULL" if params.flag("pending") else "invoice IS NOT NULL")
-        return self.listing("invoiceitems", params, " AND ".join(where), tuple(values))
+            where = "invoice IS NULL" if params.flag("pending") else "invoice IS NOT NULL"
+        return self.filtered("invoiceitems", params, "invoice", "customer", where=where)
 
     @route("POST", "/v1/invoiceitems")
     def create_invoiceitem(self, request: Request) -> Response:
@@ -48,29 +44,6 @@ class InvoiceItems(Payments):
             self.change("invoices", invoice, _joined(invoice, item))
         return self.show(self.change("invoiceitems", None, item), params)
 
-    @route("GET", "/v1/invoiceitems/{id}")
-    def retrieve_invoiceitem(self, request: Request, id: str) -> Response:
-        """One invoice item."""
-        return self.show(self.find("invoiceitems", id), self.params(request))
-
-    @route("POST", "/v1/invoiceitems/{id}")
-    def update_invoiceitem(self, request: Request, id: str) -> Response:
-        """A pending item may change; there is no event for it."""
-        params = self.params(request).only("amount", "description", "metadata")
-        before = self._pending(id)
-        after = before | {"metadata": params.metadata(before.get("metadata"))}
-        if (amount := params.integer("amount")) is not None:
-            after |= {"amount": amount, "net_amount": amount}
-        if "description" in params:
-            after["description"] = params.text("description")
-        return self.show(self.change("invoiceitems", before, after), params)
-
-    @route("DELETE", "/v1/invoiceitems/{id}")
-    def delete_invoiceitem(self, request: Request, id: str) -> Response:
-        """Only while no invoice has taken it."""
-        self.change("invoiceitems", self._pending(id), None)
-        return Response.of({"id": id, "object": "invoiceitem", "deleted": True})
-
     # -- for invoices and subscriptions ---------------------------------------------------------------------------
 
     def item(self, customer: str, amount: int, currency: str, text: str | None, period: tuple[int, int], **values: Any) -> Json:
@@ -89,12 +62,6 @@ class InvoiceItems(Payments):
         if subscription:
             where, values = "invoice IS NULL AND subscription = ?", [subscription]
         return self.store.select("invoiceitems", where, values)
-
-    def _pending(self, id: str) -> Json:
-        item = self.find("invoiceitems", id)
-        if item["invoice"]:
-            raise Refused("This invoice item is already on an invoice.", "invoice_not_editable")
-        return item
 
     def _amount(self, params: Params) -> tuple[int, str, Json | None]:
         if (pricing := params.inner("pricing")) is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import DAY_SECONDS, PAGING, new_id
 from demo.simulators.stripe.invoiceitems import InvoiceItems, item_line
 from demo.simulators.stripe.parameters import Refused
+from demo.simulators.vendor import Json, Request, Response, route
 
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 _EDITABLE = ("metadata", "description", "due_date", "days_until_due", "auto_advance")
@@ -15,18 +15,6 @@ _EDITABLE = ("metadata", "description", "due_date", "days_until_due", "auto_adva
 
 class Invoices(InvoiceItems):
     """`/v1/invoices`: draft, open, paid, void, uncollectible."""
-
-    @route("GET", "/v1/invoices")
-    def list_invoices(self, request: Request) -> Response:
-        """Filters: status, customer, subscription, collection_method, created."""
-        names = ("status", "customer", "subscription", "collection_method")
-        params = self.params(request).only(*PAGING, *names)
-        where, values = ["1"], []
-        for name in names:
-            if value := params.text(name):
-                where.append(f"{name} = ?")
-                values.append(value)
-        return self.listing("invoices", params, " AND ".join(where), tuple(values))
 
     @route("POST", "/v1/invoices")
     def create_invoice(self, request: Request) -> Response:
@@ -53,34 +41,11 @@ class Invoices(InvoiceItems):
         )
         return self.show(self.with_items(invoice, [item for item in pending if item["currency"] == currency]), params)
 
-    @route("GET", "/v1/invoices/{id}")
-    def retrieve_invoice(self, request: Request, id: str) -> Response:
-        """One invoice; `expand[]=payments` adds its payments."""
-        return self.show(self.find("invoices", id), self.params(request))
-
     @route("GET", "/v1/invoices/{id}/lines")
     def list_invoice_lines(self, request: Request, id: str) -> Response:
         """All lines, in invoice order."""
         params = self.params(request).only(*PAGING)
         return self.inner_listing(lines_of(self.find("invoices", id)), params, f"/v1/invoices/{id}/lines")
-
-    @route("POST", "/v1/invoices/{id}")
-    def update_invoice(self, request: Request, id: str) -> Response:
-        """Anything editable on a draft; after finalising only metadata and auto_advance (and the due date)."""
-        params = self.params(request).only(*_EDITABLE)
-        before = self.find("invoices", id)
-        after = before | {"metadata": params.metadata(before.get("metadata"))}
-        if "description" in params:
-            if before["status"] != "draft":
-                raise Refused("Finalized invoices can't be updated in this way.", "invoice_not_editable")
-            after["description"] = params.text("description")
-        if (due := params.integer("due_date")) is not None:
-            after["due_date"] = due
-        elif (days := params.integer("days_until_due")) is not None:
-            after["due_date"] = before["created"] + days * DAY_SECONDS
-        if "auto_advance" in params:
-            after["auto_advance"] = params.flag("auto_advance")
-        return self.show(self.change("invoices", before, after), params)
 
     @route("DELETE", "/v1/invoices/{id}")
     def delete_invoice(self, request: Request, id: str) -> Response:
@@ -102,16 +67,6 @@ class Invoices(InvoiceItems):
         """Draft to open (or paid, when nothing is due)."""
         params = self.params(request).only("auto_advance")
         return self.show(self.finalize(self.in_status(id, "draft")), params)
-
-    @route("POST", "/v1/invoices/{id}/send")
-    def send_invoice(self, request: Request, id: str) -> Response:
-        """Finalises a draft; an open invoice stays open."""
-        params = self.params(request).only()
-        invoice = self.in_status(id, "draft", "open")
-        if invoice["status"] == "draft":
-            invoice = self.finalize(invoice)
-        self.emit("invoice.sent", invoice)
-        return self.show(invoice, params)
 
     @route("POST", "/v1/invoices/{id}/pay")
     def pay_invoice(self, request: Request, id: str) -> Response:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from demo.simulators._frame import Json, Request, Response, route
-from demo.simulators.stripe.account import DAY_SECONDS, PAGING, Account, new_id
+from demo.simulators.stripe.account import DAY_SECONDS, Account, new_id
 from demo.simulators.stripe.parameters import Invalid
+from demo.simulators.vendor import Request, Response, route
 
 
 class Meters(Account):
     """`/v1/billing/meters`, `/v1/billing/meter_events`."""
-
-    @route("GET", "/v1/billing/meters")
-    def list_meters(self, request: Request) -> Response:
-        """All meters."""
-        return self.listing("meters", self.params(request).only(*PAGING), url="/v1/billing/meters")
 
     @route("POST", "/v1/billing/meters")
     def create_meter(self, request: Request) -> Response:
@@ -35,28 +30,6 @@ class Meters(Account):
             updated=self.now(),
         )
         return self.show(self.change("meters", None, meter), params)
-
-    @route("GET", "/v1/billing/meters/{id}")
-    def retrieve_meter(self, request: Request, id: str) -> Response:
-        """One meter."""
-        return self.show(self.find("meters", id), self.params(request))
-
-    @route("GET", "/v1/billing/meters/{id}/event_summaries")
-    def summarise(self, request: Request, id: str) -> Response:
-        """One summary over `[start_time, end_time)` for one customer."""
-        params = self.params(request).only(*PAGING, "customer", "start_time", "end_time", "value_grouping_window")
-        meter = self.find("meters", id)
-        start, end = int(params.required("start_time")), int(params.required("end_time"))
-        found = self.store.select(
-            "meter_events",
-            "event_name = ? AND customer = ? AND timestamp >= ? AND timestamp < ?",
-            [meter["event_name"], params.required("customer"), start, end],
-        )
-        total = sum((Decimal(event["payload"]["value"]) for event in found), Decimal(0))
-        summary: Json = {"id": new_id("mtrusg"), "object": "billing.meter_event_summary", "livemode": False}
-        summary |= {"aggregated_value": total, "start_time": start, "end_time": end, "meter": id}
-        url = f"/v1/billing/meters/{id}/event_summaries"
-        return Response.of({"object": "list", "url": url, "has_more": False, "data": [summary] if found else []})
 
     @route("POST", "/v1/billing/meter_events")
     def create_meter_event(self, request: Request) -> Response:

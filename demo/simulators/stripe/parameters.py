@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from demo.simulators._frame import Halt, Json, Response
+from demo.simulators.vendor import Halt, Json, Response
 
 DOCS = "https://stripe.com/docs/error-codes/"
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, Account
 from demo.simulators.stripe.parameters import Invalid, Refused
+from demo.simulators.vendor import Json, Request, Response, route
 
 
 class Payments(Account):
     """`/v1/payment_intents`, `/v1/invoice_payments`."""
-
-    @route("GET", "/v1/payment_intents")
-    def list_payment_intents(self, request: Request) -> Response:
-        """Filter: customer."""
-        params = self.params(request).only(*PAGING, "customer")
-        if customer := params.text("customer"):
-            return self.listing("payment_intents", params, "customer = ?", (customer,))
-        return self.listing("payment_intents", params)
 
     @route("POST", "/v1/payment_intents")
     def create_payment_intent(self, request: Request) -> Response:
@@ -31,32 +23,14 @@ class Payments(Account):
         intent = self.intent(amount, currency, customer, params.flag("confirm"), params.metadata())
         return self.show(intent, params)
 
-    @route("GET", "/v1/payment_intents/{id}")
-    def retrieve_payment_intent(self, request: Request, id: str) -> Response:
-        """One payment intent. It does not name its invoice: ask `/v1/invoice_payments`."""
-        return self.show(self.find("payment_intents", id), self.params(request))
-
     @route("GET", "/v1/invoice_payments")
     def list_invoice_payments(self, request: Request) -> Response:
         """Filters: invoice, status, `payment[type]` with `payment[payment_intent]`."""
         params = self.params(request).only(*PAGING, "invoice", "status", "payment")
-        where, values = ["1"], []
-        for name in ("invoice", "status"):
-            if value := params.text(name):
-                where.append(f"{name} = ?")
-                values.append(value)
         if payment := params.inner("payment"):
-            where.append("payment_type = ?")
-            values.append(payment.only("type", "payment_intent").required("type"))
-            if intent := payment.text("payment_intent"):
-                where.append("payment_intent = ?")
-                values.append(intent)
-        return self.listing("invoice_payments", params, " AND ".join(where), tuple(values))
-
-    @route("GET", "/v1/invoice_payments/{id}")
-    def retrieve_invoice_payment(self, request: Request, id: str) -> Response:
-        """One invoice payment."""
-        return self.show(self.find("invoice_payments", id), self.params(request))
+            kind = payment.only("type", "payment_intent").required("type")
+            params.values |= {"payment_type": kind, "payment_intent": payment.text("payment_intent")}
+        return self.filtered("invoice_payments", params, "invoice", "status", "payment_type", "payment_intent")
 
     # -- for invoices ---------------------------------------------------------------------------------------------
 

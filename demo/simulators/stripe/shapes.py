@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.simulators._frame import Json
+from demo.simulators.vendor import Json
 
 EMBEDDED_LINES = 10
 """How many lines, items or credit note lines an object carries inside itself; the rest is on its own list."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from demo.simulators._frame import Halt, Json, Request, Response, route
 from demo.simulators.stripe.account import PAGING, new_id
 from demo.simulators.stripe.invoiceitems import subscription_parent
 from demo.simulators.stripe.invoices import COLLECTION_METHODS, Invoices, lines_of, subscription_line
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
+from demo.simulators.vendor import Halt, Json, Request, Response, route
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 STATUSES = ("active", "all", "canceled", "ended", "incomplete", "incomplete_expired", "past_due", "paused", "trialing",
@@ -32,28 +32,14 @@ class Subscriptions(Invoices):
     @route("GET", "/v1/subscriptions")
     def list_subscriptions(self, request: Request) -> Response:
         """Without `status` the cancelled ones are left out; `status=all` has everything."""
-        periods = ("current_period_start", "current_period_end")
-        params = self.params(request).only(*PAGING, "status", "customer", "price", "collection_method", *periods)
-        status = params.one_of("status", STATUSES, "")if "status" in params else ""  # fmt: skip
+        params = self.params(request).only(*PAGING, "status", "customer", "collection_method")
+        status = params.one_of("status", STATUSES, "") if "status" in params else ""
         where = {
             "": "status NOT IN ('canceled', 'incomplete_expired')",
             "all": "1",
             "ended": "status IN ('canceled', 'incomplete_expired')",
-        }.get(status)
-        conditions, values = [where or "status = ?"], [] if where else [status]
-        arguments: list[object] = list(values)
-        for name in ("customer", "collection_method"):
-            if value := params.text(name):
-                conditions.append(f"{name} = ?")
-                arguments.append(value)
-        if price := params.text("price"):
-            conditions.append(_some_item("json_extract(value, '$.price.id') = ?"))
-            arguments.append(price)
-        for name in periods:
-            for sign, bound in _bounds(params, name):
-                conditions.append(_some_item(f"json_extract(value, '$.{name}') {sign} ?"))
-                arguments.append(bound)
-        return self.listing("subscriptions", params, " AND ".join(conditions), tuple(arguments))
+        }.get(status, f"status = '{status}'")
+        return self.filtered("subscriptions", params, "customer", "collection_method", where=where)
 
     @route("POST", "/v1/subscriptions")
     def create_subscription(self, request: Request) -> Response:
@@ -89,11 +75,6 @@ class Subscriptions(Invoices):
         subscription |= {"latest_invoice": invoice["id"]}
         return self.show(self.store.put("subscriptions", subscription), params)
 
-    @route("GET", "/v1/subscriptions/{id}")
-    def retrieve_subscription(self, request: Request, id: str) -> Response:
-        """One subscription, a cancelled one too."""
-        return self.show(self.find("subscriptions", id), self.params(request))
-
     @route("POST", "/v1/subscriptions/{id}")
     def update_subscription(self, request: Request, id: str) -> Response:
         """Change items (with `items[n][id]`, else a second item appears), flags, metadata."""
@@ -103,19 +84,14 @@ class Subscriptions(Invoices):
 
     @route("DELETE", "/v1/subscriptions/{id}")
     def cancel_subscription(self, request: Request, id: str) -> Response:
-        """At once, by default without credit; pending prorations go, open invoices of the customer stop collecting."""
-        params = self.params(request).only("prorate", "invoice_now", "cancellation_details")
+        """At once, without credit; pending prorations go, open invoices of the customer stop collecting."""
+        params = self.params(request).only("cancellation_details")
         before = self.find("subscriptions", id)
         if before["status"] == "canceled":
             raise Invalid(f"No such subscription: '{id}'", "id", "resource_missing", 404)
         for item in self.pending_items(before["customer"], id):
             if item["proration"]:
                 self.change("invoiceitems", item, None)
-        if params.flag("prorate"):
-            for old in items_of(before):
-                self._prorate(before, ItemChange(old, None), self.now())
-        if params.flag("invoice_now"):
-            self._bill(before, "subscription_update")
         for invoice in self.store.select("invoices", "customer = ? AND status = 'open'", [before["customer"]]):
             if invoice.get("auto_advance"):
                 self.change("invoices", invoice, invoice | {"auto_advance": False})
@@ -128,22 +104,6 @@ class Subscriptions(Invoices):
         params = self.params(request).only(*PAGING, "subscription")
         subscription = self.find("subscriptions", params.required("subscription"), "subscription")
         return self.inner_listing(items_of(subscription), params, "/v1/subscription_items")
-
-    @route("GET", "/v1/subscription_items/{id}")
-    def retrieve_subscription_item(self, request: Request, id: str) -> Response:
-        """One item, wherever it is."""
-        subscription = self._holding(id)
-        return self.show(next(item for item in items_of(subscription) if item["id"] == id), self.params(request))
-
-    @route("POST", "/v1/subscription_items/{id}")
-    def update_subscription_item(self, request: Request, id: str) -> Response:
-        """The same as an update of the subscription with this one item."""
-        names = ("price", "quantity", "metadata", "proration_behavior", "proration_date")
-        params = self.params(request).only(*names, "payment_behavior")
-        row = {name: params.values[name] for name in ("price", "quantity", "metadata") if name in params} | {"id": id}
-        whole = {"items": [row]} | {n: params.values[n] for n in names if n.startswith("proration") and n in params}
-        after = self._update(self._holding(id), Params(whole), params.integer("proration_date"))
-        return self.show(next(item for item in items_of(after) if item["id"] == id), params)
 
     @route("POST", "/v1/invoices/create_preview")
     def preview_invoice(self, request: Request) -> Response:
@@ -312,12 +272,6 @@ class Subscriptions(Invoices):
             lines.append(subscription_line(subscription, item, invoice, start, end))
         return lines
 
-    def _holding(self, item: str) -> Json:
-        found = self.store.select("subscriptions", _some_item("json_extract(value, '$.id') = ?"), [item], limit=1)
-        if not found:
-            raise Invalid(f"No such subscription_item: '{item}'", "id", "resource_missing", 404)
-        return found[0]
-
 
 _UPDATES = (
     "items", "metadata", "proration_behavior", "proration_date", "cancel_at_period_end", "cancel_at",
@@ -351,16 +305,6 @@ def period_end(start: int, price: Json) -> int:
     year, month = moment.year + months // 12, months % 12 + 1
     day = min(moment.day, calendar.monthrange(year, month)[1])
     return int(moment.replace(year=year, month=month, day=day).timestamp())
-
-
-def _some_item(condition: str) -> str:
-    return f"EXISTS (SELECT 1 FROM json_each(body, '$.items.data') WHERE {condition})"
-
-
-def _bounds(params: Params, name: str) -> list[tuple[str, int | None]]:
-    bounds = params.inner(name)
-    signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-    return [(signs[sign], bounds.integer(sign)) for sign in bounds.only(*signs).values] if bounds else []
 
 
 __all__ = ["Subscriptions", "new_id", "period_end", "share"]

@@ -27,7 +27,7 @@ from revops.api.serializers import (
 )
 from revops.approvals import actions
 from revops.cases.models import ExceptionCase
-from revops.errors import Missing
+from revops.errors import Missing, Rejected
 from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 
@@ -60,12 +60,17 @@ class Plans(View):
         if not may_compose(self.user, proposal["kind"]):
             raise Missing()
         case = self.row(ExceptionCase.objects.select_related("account"), proposal["case"])
+        account = case.account
+        if account is None:
+            raise Rejected(
+                "case_about_a_system", "This exception is about a connected system: no account is changed.", field="case"
+            )
 
         def perform() -> Response:
             plan = compose_plan(
                 kind=proposal["kind"],
                 case=case,
-                account=case.account,
+                account=account,
                 inputs=proposal["inputs"],
                 reason=proposal["reason"],
                 acting_user=self.user,

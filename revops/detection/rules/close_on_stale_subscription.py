@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
-from revops.detection.rule import (
-    Difference,
-    Example,
-    Finding,
-    Playbook,
-    Rule,
-    beyond_tolerance,
-    fact,
-    money,
-    text,
-    usd,
+from revops.detection.examples import (
+    Expected,
+    Stated,
+    at,
+    billing,
+    customer,
+    erp,
+    example,
+    period,
+    proration,
+    sales_order,
+    subscription,
 )
-from revops.ledger.reference import Ref, refs
+from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, rounding_words, text
 from revops.ledger.view import AccountLedger, LedgerRecord, span_of
 from revops.money import Money, total
-from revops.ownership.owners import owner_of
-from revops.processes.period_close import PERIOD_CLOSE
+from revops.policies.policies import Policies
 
 LIVE = frozenset({"active", "past_due", "trialing", "unpaid"})
 LOCKS = ("ar_locked", "all_locked", "closed")
-ORDER = PERIOD_CLOSE.prerequisite("lock", "subscriptions_current")
+ORDER = Order("period_close", stage="lock", needs="subscriptions_current")
 
 
-def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
-    for subscription in ledger.of("subscription", "billing"):
-        current = money(subscription, "annual_amount")
-        if current is None or text(subscription, "status") not in LIVE:
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
+    grace = policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs).grace
+    for billed in ledger.of("subscription", "billing"):
+        current = money(billed, "annual_amount")
+        if current is None or text(billed, "status") not in LIVE:
             continue
-        since = changed_at(ledger, subscription)
-        for orders in _orders(ledger, subscription):
+        since = changed_at(ledger, billed)
+        for orders in _orders(ledger, billed):
             stale = _annual(orders)
-            if stale is None or not beyond_tolerance(current, stale):
+            if stale is None or not policies.beyond_tolerance(current, stale):
                 continue
             locked, due_at = _lock(ledger, orders[0], since, now)
             if due_at is not None:
-                yield _finding(subscription, orders, (current, stale), since, locked=locked, due_at=due_at)
+                change = Change(billed, orders, current, stale, since)
+                yield _finding(change, policies, locked=locked, due_at=due_at + grace)
 
 
 def _orders(ledger: AccountLedger, subscription: LedgerRecord) -> list[list[LedgerRecord]]:
@@ -66,8 +70,8 @@ def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime
     start at its moment. Without any, what the subscription itself says, else since when we have its present version."""
     starts = [
         start
-        for proration in ledger.pointing_at(subscription.ref, "subscription", "proration", deleted=True)
-        if proration.fields.get("is_proration") and isinstance(start := proration.fields.get("period_start_at"), dt.datetime)
+        for part in ledger.pointing_at(subscription.ref, "subscription", "proration", deleted=True)
+        if part.fields.get("is_proration") and isinstance(start := part.fields.get("period_start_at"), dt.datetime)
     ]
     stated = subscription.fields.get("changed_at")
     return max(starts) if starts else stated if isinstance(stated, dt.datetime) else subscription.effective_at
@@ -82,118 +86,85 @@ def _lock(
     if entity is None:
         return None, None
     end_of_own: dt.datetime | None = None
-    for period in ledger.periods_of(entity):
-        start, end = span_of(period)
+    for month in ledger.periods_of(entity):
+        start, end = span_of(month)
         if end < since.date():
             continue
         ends_at = dt.datetime.combine(end + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC)
-        if any(period.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
-            return period, max(since, period.effective_at)
+        if any(month.fields.get(name) for name in LOCKS) and (start <= since.date() or ends_at <= now):
+            return month, max(since, month.effective_at)
         if start <= since.date() <= end:
             end_of_own = ends_at
     return None, max(end_of_own, now + dt.timedelta(days=1)) if end_of_own else None
 
 
-def _finding(
-    subscription: LedgerRecord,
-    orders: Sequence[LedgerRecord],
-    amounts: tuple[Money, Money],
-    since: dt.datetime,
-    *,
-    locked: LedgerRecord | None,
-    due_at: dt.datetime,
-) -> Finding:
-    current, stale = amounts
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A subscription as billing has it since a moment, and the orders of one ERP that still carry another amount a year."""
+
+    subscription: LedgerRecord
+    orders: Sequence[LedgerRecord]
+    current: Money
+    stale: Money
+    since: dt.datetime
+
+
+def _finding(change: Change, policies: Policies, *, locked: LedgerRecord | None, due_at: dt.datetime) -> Finding:
+    subscription, orders, current, stale = change.subscription, change.orders, change.current, change.stale
     same = current.currency == stale.currency
     where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
+    stage = policies.stage_of("subscription", [text(subscription, "status")])
     return Finding(
         subjects=(subscription, *orders),
-        sentence=f"Billing changed subscription {subscription.label} to {current} a year on {since:%Y-%m-%d}; the ERP still "
-        f"carries {stale} a year, and {where}.",
+        sentence=f"Billing changed subscription {subscription.label} to {current} a year on {change.since:%Y-%m-%d}; the ERP "
+        f"still carries {stale} a year, and {where}.",
         due_at=due_at,
         amount=abs(current - stale) if same else current,
         differences=(
             Difference(
                 "annual_amount",
                 "Recurring amount a year",
-                owner_of("subscription", "annual_amount"),
+                policies.owner_for("subscription", "annual_amount", stage),
                 ((subscription, current), *((order, order.fields["annual_amount"]) for order in orders)),
             ),
             Difference(
                 "changed_at",
                 "Last changed",
-                owner_of("subscription", "changed_at"),
-                ((subscription, since), *((order, order.effective_at) for order in orders)),
+                policies.owner_for("subscription", "changed_at", stage),
+                ((subscription, change.since), *((order, order.effective_at) for order in orders)),
             ),
         ),
         context=(locked,) if locked is not None else (),
-        inputs={"in billing": str(current), "in the ERP": str(stale), "order": ORDER.why},
+        inputs={"in billing": str(current), "in the ERP": str(stale)},
+        order=ORDER,
     )
 
 
-_NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-_OCTOBER = dt.datetime(2026, 10, 14, 9, tzinfo=dt.UTC)
+_OCTOBER = at("2026-10-14 09:00")
+_LOCKED_ON = at("2026-11-19 00:00")
+_COPY = erp(sales_order("77", at("2026-01-05 00:00"), annual="48000.00", total="48000.00", subscription="sub_1"))
 
 
-def _subscription(annual: str, at: dt.datetime = _OCTOBER, status: str = "active") -> tuple[str, object]:
-    return ("billing", fact("subscription", "sub_1", at, status=status, annual_amount=usd(annual), changed_at=at))
+def _billed(annual: str | None = "60000.00", changed_at: dt.datetime = _OCTOBER, status: str = "active") -> Stated:
+    return billing(subscription("sub_1", changed_at, annual=annual, status=status, changed_at=changed_at))
 
 
-def _copy(annual: str) -> tuple[str, object]:
-    at = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
-    return ("erp", fact("sales_order", "77", at, refs=of, annual_amount=usd(annual), total=usd(annual)))
+def _month(month: int, lock: str = "") -> Stated:
+    return erp(period(2026, month, _LOCKED_ON, lock=lock))
 
 
-def _three_years(total: str) -> tuple[str, object]:
-    """An order for three years that states its total and its term, and no recurring amount."""
-    at = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
-    return ("erp", fact("sales_order", "77", at, refs=of, total=usd(total), term_months=36))
-
-
-def _proration(at: dt.datetime) -> tuple[str, object]:
-    of = refs(subscription=Ref("billing", "subscription", "sub_1"))
-    return (
-        "billing",
-        fact("proration", "ii_1", at, refs=of, is_proration=True, period_start_at=at, amount=usd("900.00")),
-    )
-
-
-def _period(month: int, locked: bool) -> tuple[str, object]:
-    start = dt.date(2026, month, 1)
-    end = dt.date(2026, month + 1, 1) - dt.timedelta(days=1)
-    at = dt.datetime(2026, 11, 19, tzinfo=dt.UTC)
-    return (
-        "erp",
-        fact(
-            "accounting_period",
-            str(200 + month),
-            at,
-            name=f"2026-{month:02}",
-            start_on=start,
-            end_on=end,
-            ar_locked=locked,
-            all_locked=False,
-            closed=False,
-        ),
-    )
-
-
-def _example(name: str, *facts: object, finds: int = 0, waits: int = 0) -> Example:
-    return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
+def _found(due: dt.datetime = _LOCKED_ON, amount: str = "12000.00", currency: str = "USD") -> list[Expected]:
+    return [Expected(amount, ("billing subscription sub_1", "erp sales_order 77"), due=due, currency=currency)]
 
 
 RULE = Rule(
     code="close_on_stale_subscription",
     title="Period is closing on stale subscription data",
-    severity="critical",
-    team="finance",
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
-    tolerance="0.05 (1 in currencies without decimals)",
-    reads=frozenset({"subscription", "sales_order", "proration", "accounting_period"}),
+    tolerance=rounding_words,
+    reads=frozenset({"subscription", "sales_order", "proration", "accounting_period", "customer", "legal_entity"}),
     playbook=Playbook(
-        means=ORDER.why,
+        means="The ERP will report the period's recurring revenue from terms that the customer no longer has.",
         check=(
             "When did the subscription change in billing, and did the change ever reach the ERP?",
             "Can the lock of the period wait until the ERP's order is refreshed?",
@@ -202,41 +173,127 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example(
-            "changed in October, October is locked",
-            _subscription("60000.00"),
-            _copy("48000.00"),
-            _period(10, True),
-            finds=1,
+        *(
+            example(f"changed in October, October is locked ({lock})", _billed(), _COPY, _month(10, lock), expect=_found())
+            for lock in LOCKS
         ),
-        _example(
+        *(
+            example(f"{status} counts", _billed(status=status), _COPY, _month(10, "closed"), expect=_found())
+            for status in sorted(LIVE)
+        ),
+        example("the ERP carries more", _billed("40000.00"), _COPY, _month(10, "ar_locked"), expect=_found(amount="8000.00")),
+        example("six cents are no rounding", _billed("48000.06"), _COPY, _month(10, "ar_locked"), expect=_found(amount="0.06")),
+        example(
+            "other currencies: what billing charges is at risk",
+            billing(subscription("sub_1", annual=Money(Decimal(50000), "EUR"), changed_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(amount="50000", currency="EUR"),
+        ),
+        example(
             "the proration tells when it changed",
-            _subscription("60000.00", _NOW),
-            _proration(_OCTOBER),
-            _copy("48000.00"),
-            _period(10, True),
-            finds=1,
+            _billed(changed_at=at("2026-11-20 12:00")),
+            billing(proration("ii_1", _OCTOBER, amount="900.00", subscription="sub_1", starts_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
         ),
-        _example(
+        example(
+            "an invoiced proration still tells when it changed",
+            _billed(changed_at=at("2026-11-20 12:00")),
+            billing(proration("ii_1", amount="900.00", subscription="sub_1", starts_at=_OCTOBER, deleted=True)),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "no proration and no stamp: since when billing has had it",
+            billing(subscription("sub_1", _OCTOBER, annual="60000.00")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "the order names its customer, and the customer the legal entity",
+            _billed(),
+            erp(sales_order("77", annual="48000.00", subscription="sub_1", customer="9")),
+            erp(customer("9", legal_entity="US")),
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
             "changed in September, October is locked",
-            _subscription("60000.00", _OCTOBER - dt.timedelta(days=30)),
-            _copy("48000.00"),
-            _period(9, False),
-            _period(10, True),
-            finds=1,
+            _billed(changed_at=at("2026-09-14 09:00")),
+            _COPY,
+            _month(9),
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "changed on the last day of the locked month",
+            _billed(changed_at=at("2026-10-31 23:59")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "changed on the first day of the locked month",
+            _billed(changed_at=at("2026-10-01 00:00")),
+            _COPY,
+            _month(10, "ar_locked"),
+            expect=_found(),
+        ),
+        example(
+            "the month was locked before billing changed it: late from the change on",
+            _billed(changed_at=at("2026-10-14 09:00")),
+            _COPY,
+            erp(period(2026, 10, at("2026-10-10 00:00"), lock="closed")),
+            expect=_found(due=_OCTOBER),
         ),
     ),
     silent_on=(
-        _example("the copy is current", _subscription("60000.00"), _copy("60000.00"), _period(10, True)),
-        _example(
+        example(
             "an order for three years: its total is no yearly amount",
-            _subscription("12000.00"),
-            _three_years("36000.00"),
-            _period(10, True),
+            _billed("12000.00"),
+            erp(sales_order("77", total="36000.00", term_months=36, subscription="sub_1")),
+            _month(10, "ar_locked"),
         ),
-        _example("cancelled", _subscription("60000.00", status="canceled"), _copy("48000.00"), _period(10, True)),
-        _example("no copy in the ERP", _subscription("60000.00"), _period(10, True)),
-        _example("the lock was before the change", _subscription("60000.00"), _copy("48000.00"), _period(9, True)),
-        _example("nothing locked: not yet due", _subscription("60000.00"), _copy("48000.00"), _period(10, False), waits=1),
+        example("the copy is current", _billed("48000.00"), _COPY, _month(10, "ar_locked")),
+        example("five cents are rounding", _billed("48000.05"), _COPY, _month(10, "ar_locked")),
+        example("cancelled", _billed(status="canceled"), _COPY, _month(10, "ar_locked")),
+        example("no copy in the ERP", _billed(), _month(10, "ar_locked")),
+        example("billing states no amount", _billed(None), _COPY, _month(10, "ar_locked")),
+        example("the ERP states no amount", _billed(), erp(sales_order("77", subscription="sub_1")), _month(10, "ar_locked")),
+        example("the lock was before the change", _billed(), _COPY, _month(9, "ar_locked")),
+        example("no period is known", _billed(), _COPY),
+        example(
+            "a pending charge that is no proration does not tell when it changed",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            billing(proration("ii_1", amount="9.00", subscription="sub_1", starts_at=_OCTOBER, is_proration=False)),
+            _COPY,
+            _month(10, "ar_locked"),
+        ),
+        example(
+            "another subscription's proration does not tell when this one changed",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            billing(proration("ii_1", amount="9.00", subscription="sub_2", starts_at=_OCTOBER)),
+            _COPY,
+            _month(10, "ar_locked"),
+        ),
+        example(
+            "next month is locked ahead, the change is of this one: not yet due",
+            _billed(changed_at=at("2026-11-02 00:00")),
+            _COPY,
+            _month(11),
+            _month(12, "ar_locked"),
+            expect=_found(due=at("2026-12-01 00:00")),
+        ),
+        example(
+            "the month of the change is over, not locked: looked at again tomorrow",
+            _billed(),
+            _COPY,
+            _month(10),
+            expect=_found(due=at("2026-11-21 12:00")),
+        ),
     ),
 )

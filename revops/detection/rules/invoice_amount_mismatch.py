@@ -5,30 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from revops.detection.rule import (
-    Difference,
-    Example,
-    Finding,
-    Playbook,
-    Rule,
-    beyond_tolerance,
-    fact,
-    money,
-    text,
-    usd,
-)
+from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
+from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding_words, text
 from revops.ledger.credits import credited_on, credits_on
-from revops.ledger.reference import Ref, refs
 from revops.ledger.view import AccountLedger, LedgerRecord, latest
 from revops.money import Money
 from revops.money import total as total_of
-from revops.ownership.owners import owner_of
-from revops.processes.quote_to_cash import QUOTE_TO_CASH
+from revops.policies.policies import Policies
+from revops.policies.values import spoken
 
 ISSUED = frozenset({"open", "paid", "uncollectible"})
 DEAD_IN_ERP = frozenset({"void", "rejected"})
-GRACE = QUOTE_TO_CASH.stage("agreement").limit or dt.timedelta(0)
+COMPARED = (("total", "Invoice total"), ("credited", "Credited"), ("amount_remaining", "Still to pay"))
+
+
+def _grace(policies: Policies) -> dt.timedelta:
+    return policies.process("quote_to_cash").limit("agreement")
 
 
 def net(invoice: LedgerRecord, ledger: AccountLedger) -> Money | None:
@@ -63,16 +57,16 @@ def groups(ledger: AccountLedger) -> Iterable[Group]:
                     entered |= {copy.key: copy for copy in new}
                     reached += new
         seen |= entered.keys()
-        issued = tuple(invoice for _, invoice in sorted(billed.items()) if text(invoice, "status") in ISSUED)
-        if issued and all(text(invoice, "status") in ISSUED | {"void"} for invoice in billed.values()):
-            yield Group(issued, tuple(invoice for _, invoice in sorted(entered.items())))
+        issued = tuple(bill for _, bill in sorted(billed.items()) if text(bill, "status") in ISSUED)
+        if issued and all(text(bill, "status") in ISSUED | {"void"} for bill in billed.values()):
+            yield Group(issued, tuple(copy for _, copy in sorted(entered.items())))
 
 
-def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     for group in groups(ledger):
         amounts = _amounts(group, ledger)
-        if amounts is not None and beyond_tolerance(*amounts):
-            yield _finding(group, *amounts, _last_change(ledger, group))
+        if amounts is not None and policies.beyond_tolerance(*amounts):
+            yield _finding(group, *amounts, policies, due_at=_last_change(ledger, group) + _grace(policies))
 
 
 def _amounts(group: Group, ledger: AccountLedger) -> tuple[Money, Money] | None:
@@ -95,28 +89,28 @@ def _last_change(ledger: AccountLedger, group: Group) -> dt.datetime:
     return latest([*invoices, *(memo for invoice in invoices for memo in credits_on(invoice, ledger))])
 
 
-def _finding(group: Group, expected: Money, actual: Money, changed_at: dt.datetime) -> Finding:
+def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *, due_at: dt.datetime) -> Finding:
     same = expected.currency == actual.currency
     direction = "above" if same and actual.amount > expected.amount else "below"
     billed, entered = _labels(group.billed), _labels(group.entered)
     sentence = f"The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}" + (
         f": the ERP is {abs(actual - expected)} {direction} billing." if same else ": the currencies differ."
     )
-    fields = [("total", "Invoice total"), ("credited", "Credited"), ("amount_remaining", "Still to pay")]
     records = (*group.billed, *group.entered)
+    stage = policies.stage_of("invoice", [text(record, "status") for record in records])
     return Finding(
         subjects=records,
         sentence=sentence,
-        due_at=changed_at + GRACE,
+        due_at=due_at,
         amount=abs(actual - expected) if same else actual,
         differences=tuple(
             Difference(
                 name,
                 label,
-                owner_of("invoice", name),
+                policies.owner_for("invoice", name, stage),
                 tuple((record, record.fields[name]) for record in records if name in record.fields),
             )
-            for name, label in fields
+            for name, label in COMPARED
         ),
         inputs={"net in billing": str(expected), "net in the ERP": str(actual)},
     )
@@ -126,87 +120,36 @@ def _labels(invoices: Sequence[LedgerRecord]) -> str:
     return " and ".join(invoice.label for invoice in invoices)
 
 
-_NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-_OLD = _NOW - dt.timedelta(days=3)
+def _billed(total: str, when: str = "2026-11-17 12:00", *, credited: str = "0.00", status: str = "open") -> Stated:
+    return billing(invoice("in_1", at(when), number="A-1", status=status, total=total, credited=credited))
 
 
-def _pair(
-    billed: str,
-    entered: str,
-    *,
-    billed_credit: str = "0.00",
-    entered_credit: str = "0.00",
-    at: dt.datetime = _OLD,
-    erp_status: str = "open",
-    status: str = "open",
-) -> tuple[tuple[str, object], ...]:
-    return (
-        (
-            "billing",
-            fact("invoice", "in_1", at, number="A-1", status=status, total=usd(billed), credited=usd(billed_credit)),
-        ),
-        (
-            "erp",
-            fact(
-                "invoice",
-                "501",
-                at,
-                refs=refs(copy_of=Ref("billing", "invoice", "in_1")),
-                number="INV-501",
-                status=erp_status,
-                total=usd(entered),
-                credited=usd(entered_credit),
-            ),
-        ),
-    )
+def _entered(total: str, when: str = "2026-11-17 12:00", *, credited: str = "0.00", status: str = "open") -> Stated:
+    return erp(invoice("501", at(when), number="INV-501", status=status, total=total, credited=credited, copy_of="in_1"))
 
 
-def _split(billed: str, *entered: str) -> tuple[tuple[str, object], ...]:
-    """One invoice of billing that the ERP entered as several."""
-    copy = refs(copy_of=Ref("billing", "invoice", "in_1"))
-    return (
-        ("billing", fact("invoice", "in_1", _OLD, number="A-1", status="open", total=usd(billed))),
-        *(
-            ("erp", fact("invoice", f"50{number}", _OLD, refs=copy, status="open", total=usd(part)))
-            for number, part in enumerate(entered)
-        ),
-    )
+def _found(amount: str, due: str = "2026-11-17 16:00", currency: str = "USD") -> list[Expected]:
+    return [Expected(amount, ("billing invoice in_1", "erp invoice 501"), due=at(due), currency=currency)]
 
 
-def _joined(entered: str, *billed: str) -> tuple[tuple[str, object], ...]:
-    """Several invoices of billing that the ERP entered as one."""
-    copies = refs(copy_of=[Ref("billing", "invoice", f"in_{number}") for number in range(len(billed))])
-    return (
-        ("erp", fact("invoice", "501", _OLD, refs=copies, status="open", total=usd(entered))),
-        *(
-            ("billing", fact("invoice", f"in_{number}", _OLD, status="open", total=usd(part)))
-            for number, part in enumerate(billed)
-        ),
-    )
+def _credit_note(when: str = "2026-11-17 12:00") -> Stated:
+    return billing(credit_memo("cn_1", at(when), total="20.00", invoice="in_1"))
 
 
-def _credit_note(at: dt.datetime) -> tuple[str, object]:
-    on = refs(invoice=Ref("billing", "invoice", "in_1"))
-    return ("billing", fact("credit_memo", "cn_1", at, refs=on, status="applied", total=usd("20.00")))
+def _mirrored(of: str = "cn_1", when: str = "2026-11-17 12:00", status: str = "open") -> Stated:
+    """The ERP's copy of a credit that billing gave, applied to nothing yet."""
+    return erp(credit_memo("90", at(when), total="20.00", status=status, applied="0.00", unapplied="20.00", copy_of=of))
 
 
-def _mirrored(amount: str, of: str = "cn_1") -> tuple[str, object]:
-    zero, whole = usd("0.00"), usd(amount)
-    copy = refs(copy_of=Ref("billing", "credit_memo", of))
-    return ("erp", fact("credit_memo", "90", _OLD, refs=copy, status="open", total=whole, applied=zero, unapplied=whole))
-
-
-def _example(name: str, facts: object, finds: int = 0, waits: int = 0) -> Example:
-    return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
+def _yen(amount: int) -> Money:
+    return Money(Decimal(amount), "JPY")
 
 
 RULE = Rule(
     code="invoice_amount_mismatch",
     title="Invoice amount differs between billing and ERP",
-    severity="high",
-    team="finance",
     sentence="An invoice in the ERP is not what billing issued, net of credits on either side.",
-    tolerance="0.05 (1 in currencies without decimals), and 4 hours after the later change",
+    tolerance=lambda policies: f"{rounding_words(policies)}, and {spoken(_grace(policies))} after the later change",
     reads=frozenset({"invoice", "credit_memo"}),
     playbook=Playbook(
         means="The receivable in the ERP is not the amount that the customer was invoiced. Collections, revenue and the aged "
@@ -220,35 +163,144 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example(
+        example(
             "a memo for another credit is no credit on this invoice",
-            (*_pair("100.00", "100.00", billed_credit="20.00"), _credit_note(_OLD), _mirrored("20.00", of="cn_2")),
-            finds=1,
+            _billed("100.00", credited="20.00"),
+            _entered("100.00"),
+            _credit_note(),
+            _mirrored(of="cn_2"),
+            expect=_found("20.00"),
         ),
-        _example("the ERP carries more than billing issued", _pair("48210.00", "49410.00"), finds=1),
-        _example("the ERP carries less", _pair("49410.00", "48210.00"), finds=1),
-        _example("billing credited, the ERP did not", _pair("1000.00", "1000.00", billed_credit="200.00"), finds=1),
-        _example("entered as two invoices of 60 and 50: one finding", _split("100.00", "60.00", "50.00"), finds=1),
-        _example("two invoices entered as one, too high", _joined("110.00", "60.00", "40.00"), finds=1),
-        _example("six cents are no rounding", _pair("100.00", "100.06"), finds=1),
+        example(
+            "a memo that was voided is no credit",
+            _billed("100.00", credited="20.00"),
+            _entered("100.00"),
+            _credit_note(),
+            _mirrored(status="void"),
+            expect=_found("20.00"),
+        ),
+        example("the ERP carries more than billing issued", _billed("48210.00"), _entered("49410.00"), expect=_found("1200.00")),
+        example("the ERP carries less", _billed("49410.00"), _entered("48210.00"), expect=_found("1200.00")),
+        example(
+            "billing credited, the ERP did not",
+            _billed("1000.00", credited="200.00"),
+            _entered("1000.00"),
+            expect=_found("200.00"),
+        ),
+        example(
+            "paid in billing, given up in the ERP: both count",
+            _billed("1000.00", status="paid"),
+            _entered("900.00", status="uncollectible"),
+            expect=_found("100.00"),
+        ),
+        example("six cents are no rounding", _billed("100.00"), _entered("100.06"), expect=_found("0.06")),
+        example("six cents less are no rounding", _billed("100.06"), _entered("100.00"), expect=_found("0.06")),
+        example(
+            "two yen are no rounding",
+            billing(invoice("in_1", at("2026-11-17 12:00"), total=_yen(1000))),
+            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(1002), copy_of="in_1")),
+            expect=_found("2", currency="JPY"),
+        ),
+        example(
+            "other currencies: what the ERP carries is at risk",
+            _billed("100.00"),
+            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(100), copy_of="in_1")),
+            expect=_found("100", currency="JPY"),
+        ),
+        example(
+            "the four hours count from the later change, here the ERP's",
+            _billed("100.00"),
+            _entered("170.00", "2026-11-20 08:00"),
+            expect=_found("70.00", "2026-11-20 12:00"),
+        ),
+        example(
+            "the four hours count from the later change, here billing's",
+            _billed("100.00", "2026-11-20 07:00"),
+            _entered("170.00"),
+            expect=_found("70.00", "2026-11-20 11:00"),
+        ),
+        example(
+            "entered as two invoices of 60 and 50: one finding",
+            _billed("100.00"),
+            _entered("60.00"),
+            erp(invoice("502", at("2026-11-17 12:00"), total="50.00", copy_of="in_1")),
+            expect=[
+                Expected("10.00", ("billing invoice in_1", "erp invoice 501", "erp invoice 502"), due=at("2026-11-17 16:00"))
+            ],
+        ),
+        example(
+            "two invoices entered as one, too high",
+            _billed("60.00"),
+            billing(invoice("in_2", at("2026-11-17 12:00"), total="40.00")),
+            erp(invoice("501", at("2026-11-17 12:00"), total="110.00", copy_of=("in_1", "in_2"))),
+            expect=[
+                Expected("10.00", ("billing invoice in_1", "billing invoice in_2", "erp invoice 501"), due=at("2026-11-17 16:00"))
+            ],
+        ),
+        example(
+            "a draft does not hide the next invoice",
+            billing(invoice("in_0", status="draft", total="1.00")),
+            _billed("100.00"),
+            erp(invoice("500", total="3.00", copy_of="in_0")),
+            _entered("170.00"),
+            expect=_found("70.00"),
+        ),
     ),
     silent_on=(
-        _example("equal amounts", _pair("100.00", "100.00")),
-        _example("five cents are rounding", _pair("100.00", "100.05")),
-        _example("credited in both", _pair("100.00", "120.00", entered_credit="20.00")),
-        _example(
+        example("equal amounts", _billed("100.00"), _entered("100.00")),
+        example("five cents are rounding", _billed("100.00"), _entered("100.05")),
+        example("five cents less are rounding", _billed("100.05"), _entered("100.00")),
+        example(
+            "one yen is rounding",
+            billing(invoice("in_1", total=_yen(1000))),
+            erp(invoice("501", total=_yen(1001), copy_of="in_1")),
+        ),
+        example("credited in both", _billed("100.00"), _entered("120.00", credited="20.00")),
+        example(
             "credited after payment: the ERP's memo mirrors it and cannot be applied",
-            (*_pair("100.00", "100.00", billed_credit="20.00", status="paid"), _credit_note(_OLD), _mirrored("20.00")),
+            _billed("100.00", credited="20.00", status="paid"),
+            _entered("100.00"),
+            _credit_note(),
+            _mirrored(),
         ),
-        _example("entered as two invoices of 60 and 40", _split("100.00", "60.00", "40.00")),
-        _example("two invoices entered as one", _joined("100.00", "60.00", "40.00")),
-        _example("void in the ERP", _pair("100.00", "170.00", erp_status="void")),
-        _example("still a draft in billing", _pair("100.00", "170.00", status="draft")),
-        _example(
+        example(
+            "entered as two invoices of 60 and 40",
+            _billed("100.00"),
+            _entered("60.00"),
+            erp(invoice("502", total="40.00", copy_of="in_1")),
+        ),
+        example(
+            "two invoices entered as one",
+            _billed("60.00"),
+            billing(invoice("in_2", total="40.00")),
+            erp(invoice("501", total="100.00", copy_of=("in_1", "in_2"))),
+        ),
+        example("void in the ERP", _billed("100.00"), _entered("170.00", status="void")),
+        example("rejected in the ERP", _billed("100.00"), _entered("170.00", status="rejected")),
+        example("still a draft in billing", _billed("100.00", status="draft"), _entered("170.00")),
+        example("not in the ERP", _billed("100.00"), erp(invoice("501", total="170.00"))),
+        example("no total in the ERP", _billed("100.00"), erp(invoice("501", copy_of="in_1"))),
+        example("no total in billing", billing(invoice("in_1")), _entered("170.00")),
+        example(
             "credited an hour ago, not mirrored yet: not yet due",
-            (*_pair("100.00", "100.00", billed_credit="20.00"), _credit_note(_NOW - dt.timedelta(hours=1))),
-            waits=1,
+            _billed("100.00", credited="20.00"),
+            _entered("100.00"),
+            _credit_note("2026-11-20 11:00"),
+            expect=_found("20.00", "2026-11-20 15:00"),
         ),
-        _example("changed an hour ago: not yet due", _pair("100.00", "170.00", at=_NOW - dt.timedelta(hours=1)), waits=1),
+        example(
+            "a credit entered in the ERP an hour ago: not yet due",
+            _billed("100.00", credited="50.00"),
+            _entered("100.00"),
+            _credit_note(),
+            _mirrored(when="2026-11-20 11:00"),
+            expect=_found("30.00", "2026-11-20 15:00"),
+        ),
+        example(
+            "changed an hour ago: not yet due",
+            _billed("100.00", "2026-11-20 11:00"),
+            _entered("170.00"),
+            expect=_found("70.00", "2026-11-20 15:00"),
+        ),
     ),
 )

@@ -5,64 +5,54 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from revops.detection.rule import Difference, Example, Finding, Playbook, Rule, fact, money, text, usd
-from revops.ledger.reference import Ref, refs
+from revops.detection.examples import Expected, at, billing, erp, example, invoice
+from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger
-from revops.ownership.owners import owner_of
-from revops.processes.quote_to_cash import QUOTE_TO_CASH
+from revops.policies.policies import Policies
+from revops.policies.values import spoken
 
 ISSUED = frozenset({"open", "paid", "uncollectible"})
-LIMIT = QUOTE_TO_CASH.stage("posting").limit or dt.timedelta(0)
 
 
-def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
+def _limit(policies: Policies) -> dt.timedelta:
+    return policies.process("quote_to_cash").limit("posting")
+
+
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     for billed in ledger.of("invoice", "billing"):
         total = money(billed, "total")
         if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or ledger.twins(billed, "erp"):
             continue
         finalized = billed.fields.get("finalized_at")
         since = finalized if isinstance(finalized, dt.datetime) else billed.effective_at
+        stage = policies.stage_of("invoice", [text(billed, "status")])
         yield Finding(
             subjects=(billed,),
             sentence=f"Billing finalised invoice {billed.label} for {total} on {since:%Y-%m-%d %H:%M} UTC; the ERP has no "
             "invoice for it.",
-            due_at=since + LIMIT,
+            due_at=since + _limit(policies),
             amount=total,
             differences=tuple(
-                Difference(name, label, owner_of("invoice", name), ((billed, billed.fields[name]),))
+                Difference(name, label, policies.owner_for("invoice", name, stage), ((billed, billed.fields[name]),))
                 for name, label in (("total", "Invoice total"), ("status", "Status"), ("issued_on", "Issued on"))
                 if name in billed.fields
             ),
-            inputs={"finalised": f"{since:%Y-%m-%d %H:%M} UTC", "limit": f"{LIMIT.total_seconds() / 3600:.0f} hours"},
+            inputs={"finalised": f"{since:%Y-%m-%d %H:%M} UTC", "limit": spoken(_limit(policies))},
         )
 
 
-_NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+def _found(due: str, total: str = "900.00") -> list[Expected]:
+    return [Expected(total, ("billing invoice in_1",), due=at(due))]
 
 
-def _invoice(hours_ago: int, total: str = "900.00", status: str = "open") -> tuple[str, object]:
-    at = _NOW - dt.timedelta(hours=hours_ago)
-    return ("billing", fact("invoice", "in_1", at, number="A-1", status=status, total=usd(total), finalized_at=at))
-
-
-def _entered(deleted: bool = False) -> tuple[str, object]:
-    return (
-        "erp",
-        fact("invoice", "501", _NOW, refs=refs(copy_of=Ref("billing", "invoice", "in_1")), deleted=deleted, total=usd("900.00")),
-    )
-
-
-def _example(name: str, *facts: object, finds: int = 0, waits: int = 0) -> Example:
-    return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
-
+_FINALISED = at("2026-11-17 12:00")
+_BILLED = billing(invoice("in_1", number="A-1", total="900.00", finalized_at=_FINALISED))
 
 RULE = Rule(
     code="invoice_not_posted",
     title="Finalised invoice is not in the ERP",
-    severity="high",
-    team="finance",
     sentence="Billing finalised an invoice and the ERP has not received it in time.",
-    tolerance="24 hours after finalisation",
+    tolerance=lambda policies: f"{spoken(_limit(policies))} after finalisation",
     expects="erp",
     expects_type="invoice",
     reads=frozenset({"invoice"}),
@@ -77,16 +67,59 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example("finalised 26 hours ago, nothing in the ERP", _invoice(26), finds=1),
-        _example("paid but never posted", _invoice(100, status="paid"), finds=1),
-        _example("the ERP's copy was deleted", _invoice(100), _entered(deleted=True), finds=1),
+        example("finalised three days ago, nothing in the ERP", _BILLED, expect=_found("2026-11-18 12:00")),
+        example(
+            "changed since: the day counts from the finalisation",
+            billing(invoice("in_1", at("2026-11-20 11:00"), total="900.00", finalized_at=_FINALISED)),
+            expect=_found("2026-11-18 12:00"),
+        ),
+        example(
+            "billing does not say when: the day counts from the invoice's own time",
+            billing(invoice("in_1", at("2026-11-19 12:00"), total="900.00")),
+            expect=_found("2026-11-20 12:00"),
+        ),
+        example(
+            "paid but never posted",
+            billing(invoice("in_1", status="paid", total="900.00", finalized_at=_FINALISED)),
+            expect=_found("2026-11-18 12:00"),
+        ),
+        example(
+            "given up as uncollectible, never posted",
+            billing(invoice("in_1", status="uncollectible", total="0.01", finalized_at=_FINALISED)),
+            expect=_found("2026-11-18 12:00", "0.01"),
+        ),
+        example(
+            "the ERP's copy was deleted",
+            _BILLED,
+            erp(invoice("501", copy_of="in_1", total="900.00", deleted=True)),
+            expect=_found("2026-11-18 12:00"),
+        ),
+        example(
+            "another invoice was posted",
+            billing(invoice("in_2", total="900.00", finalized_at=_FINALISED)),
+            erp(invoice("501", copy_of="in_2", total="900.00")),
+            _BILLED,
+            expect=_found("2026-11-18 12:00"),
+        ),
+        example(
+            "an invoice of zero does not hide the next",
+            billing(invoice("in_0", total="0.00", finalized_at=_FINALISED)),
+            _BILLED,
+            expect=_found("2026-11-18 12:00"),
+        ),
     ),
     silent_on=(
-        _example("posted", _invoice(100), _entered()),
-        _example("posted before billing told us", _entered(), _invoice(100)),
-        _example("a draft", _invoice(100, status="draft")),
-        _example("voided before it was posted", _invoice(100, status="void")),
-        _example("an invoice of zero", _invoice(100, total="0.00")),
-        _example("finalised 3 hours ago: not yet due", _invoice(3), waits=1),
+        example("posted", _BILLED, erp(invoice("501", copy_of="in_1", total="900.00"))),
+        example("posted before billing told us", erp(invoice("501", copy_of="in_1", total="900.00")), _BILLED),
+        example("a draft", billing(invoice("in_1", status="draft", total="900.00"))),
+        example("voided before it was posted", billing(invoice("in_1", status="void", total="900.00"))),
+        example("an invoice of zero", billing(invoice("in_1", total="0.00", finalized_at=_FINALISED))),
+        example("a negative invoice", billing(invoice("in_1", total="-5.00", finalized_at=_FINALISED))),
+        example("no total stated", billing(invoice("in_1", finalized_at=_FINALISED))),
+        example(
+            "finalised 3 hours ago: not yet due",
+            billing(invoice("in_1", total="900.00", finalized_at=at("2026-11-20 09:00"))),
+            expect=_found("2026-11-21 09:00"),
+        ),
     ),
 )

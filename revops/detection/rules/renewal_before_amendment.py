@@ -5,30 +5,38 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from revops.detection.rule import Difference, Example, Finding, Playbook, Rule, fact, money, text, usd
-from revops.ledger.reference import Ref, refs
+from revops.detection.examples import Expected, at, billing, customer_success, example, invoice, proration, renewal
+from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
-from revops.ownership.owners import owner_of
-from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
+from revops.policies.policies import Policies
+from revops.policies.process import Prerequisite
+from revops.policies.values import spoken
 
 FINAL = frozenset({"open", "paid", "uncollectible", "void"})
-ORDER = RENEWAL_TO_REVENUE.prerequisite("renewal", "amendment")
+ORDER = Order("renewal_to_revenue", stage="renewal", needs="amendment")
+
+
+def _order(policies: Policies) -> Prerequisite:
+    return policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs)
+
+
+def _tolerance(policies: Policies) -> str:
+    grace = _order(policies).grace
+    return f"{spoken(grace)} from the moment both are true" if grace else "none: it counts from the moment both are true"
 
 
 def unfinished_amendment(ledger: AccountLedger) -> list[LedgerRecord]:
     """What billing still has to finish: prorations on no finalised invoice, and drafts made by a subscription change."""
     invoices = ledger.of("invoice", "billing")
-    billed = {(invoice.system, item) for invoice in invoices if text(invoice, "status") in FINAL for item in _items(invoice)}
+    billed = {(bill.system, item) for bill in invoices if text(bill, "status") in FINAL for item in _items(bill)}
     pending = [
-        proration
-        for proration in ledger.of("proration", "billing")
-        if proration.fields.get("is_proration") and (proration.system, proration.external_id) not in billed
+        part
+        for part in ledger.of("proration", "billing")
+        if part.fields.get("is_proration") and (part.system, part.external_id) not in billed
     ]
     drafts = [
-        invoice
-        for invoice in invoices
-        if text(invoice, "status") == "draft" and text(invoice, "billing_reason") == "subscription_update"
+        bill for bill in invoices if text(bill, "status") == "draft" and text(bill, "billing_reason") == "subscription_update"
     ]
     return [*pending, *drafts]
 
@@ -38,33 +46,42 @@ def _items(invoice: LedgerRecord) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def find(ledger: AccountLedger, now: dt.datetime) -> Iterable[Finding]:
+def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     open_parts = unfinished_amendment(ledger)
     if not open_parts:
         return
-    for renewal in ledger.of("renewal", "customer_success"):
-        if text(renewal, "stage") != "in_progress" or renewal.fields.get("held") or renewal.fields.get("is_closed"):
-            continue
-        began = max(renewal.effective_at, min(part.effective_at for part in open_parts))
-        amounts = [a for part in open_parts if (a := money(part, "amount") or money(part, "total")) is not None]
-        yield Finding(
-            subjects=(renewal,),
-            sentence=f"Renewal {renewal.label} is in progress while billing has {_count(open_parts)} of an amendment "
-            f"unfinished ({_sum(amounts)} not yet invoiced).",
-            due_at=began + ORDER.grace,
-            amount=money(renewal, "target_amount"),
-            differences=(
-                Difference("stage", "Renewal stage", owner_of("renewal", "stage"), ((renewal, renewal.fields["stage"]),)),
-                Difference(
-                    "status",
-                    "Amendment",
-                    owner_of("proration", "amount"),
-                    tuple((part, text(part, "status") or "not yet invoiced") for part in open_parts),
-                ),
+    for worked in ledger.of("renewal", "customer_success"):
+        if text(worked, "stage") == "in_progress" and not worked.fields.get("held") and not worked.fields.get("is_closed"):
+            yield _finding(worked, open_parts, policies)
+
+
+def _finding(renewal: LedgerRecord, open_parts: list[LedgerRecord], policies: Policies) -> Finding:
+    began = max(renewal.effective_at, min(part.effective_at for part in open_parts))
+    amounts = [a for part in open_parts if (a := money(part, "amount") or money(part, "total")) is not None]
+    return Finding(
+        subjects=(renewal,),
+        sentence=f"Renewal {renewal.label} is in progress while billing has {_count(open_parts)} of an amendment "
+        f"unfinished ({_sum(amounts)} not yet invoiced).",
+        due_at=began + _order(policies).grace,
+        amount=money(renewal, "target_amount"),
+        differences=(
+            Difference(
+                "stage",
+                "Renewal stage",
+                policies.owner_for("renewal", "stage", policies.stage_of("renewal", [text(renewal, "stage")])),
+                ((renewal, renewal.fields["stage"]),),
             ),
-            context=tuple(open_parts),
-            inputs={"renewal stage": "in progress", "unfinished in billing": _count(open_parts), "order": ORDER.why},
-        )
+            Difference(
+                "status",
+                "Amendment",
+                policies.owner_for("proration", "amount", policies.stage_of("proration", [])),
+                tuple((part, text(part, "status") or "not yet invoiced") for part in open_parts),
+            ),
+        ),
+        context=tuple(open_parts),
+        inputs={"renewal stage": "in progress", "unfinished in billing": _count(open_parts)},
+        order=ORDER,
+    )
 
 
 def _count(parts: list[LedgerRecord]) -> str:
@@ -78,62 +95,18 @@ def _sum(amounts: list[Money]) -> str:
     return ", ".join(str(value) for value in sums.values()) or "amount unknown"
 
 
-_NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-_OLD = _NOW - dt.timedelta(days=2)
-
-
-def _renewal(stage: str = "in_progress", held: bool = False) -> tuple[str, object]:
-    return (
-        "customer_success",
-        fact(
-            "renewal",
-            "1R01",
-            _OLD,
-            name="Renewal 2027",
-            stage=stage,
-            held=held,
-            is_closed=False,
-            target_amount=usd("90000.00"),
-        ),
-    )
-
-
-def _proration(deleted: bool = False) -> tuple[str, object]:
-    return (
-        "billing",
-        fact(
-            "proration",
-            "ii_1",
-            _OLD,
-            refs=refs(subscription=Ref("billing", "subscription", "sub_1")),
-            amount=usd("1200.00"),
-            is_proration=True,
-            deleted=deleted,
-        ),
-    )
-
-
-def _invoice(status: str, *items: str, reason: str = "subscription_cycle") -> tuple[str, object]:
-    return (
-        "billing",
-        fact("invoice", "in_1", _OLD, status=status, total=usd("1200.00"), billing_reason=reason, proration_items=items),
-    )
-
-
-def _example(name: str, *facts: object, finds: int = 0, waits: int = 0) -> Example:
-    return Example(name, facts, _NOW, finds, waits)  # type: ignore[arg-type]
-
+_RENEWAL = customer_success(renewal("1R01", name="Renewal 2027", target="90000.00"))
+_PENDING = billing(proration("ii_1", amount="1200.00", subscription="sub_1"))
+_FOUND = Expected("90000.00", ("customer_success renewal 1R01",), due=at("2026-11-17 12:00"))
 
 RULE = Rule(
     code="renewal_before_amendment",
     title="Renewal started before the amendment is finalised",
-    severity="critical",
-    team="customer_success",
     sentence="A renewal is being worked while the amendment it must start from is unfinished in billing.",
-    tolerance="none: it counts from the moment both are true",
+    tolerance=_tolerance,
     reads=frozenset({"renewal", "proration", "invoice"}),
     playbook=Playbook(
-        means=ORDER.why + " The customer gets a quote that billing will contradict.",
+        means="The customer gets a quote that billing will contradict.",
         check=(
             "Which subscription change is pending in billing, and who can finalise it?",
             "Has a renewal quote already gone to the customer?",
@@ -143,17 +116,82 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        _example("proration pending", _renewal(), _proration(), finds=1),
-        _example("draft of the change", _renewal(), _invoice("draft", reason="subscription_update"), finds=1),
-        _example("on a draft invoice only", _renewal(), _proration(), _invoice("draft", "ii_1"), finds=1),
+        example("proration pending", _RENEWAL, _PENDING, expect=[_FOUND]),
+        example(
+            "draft of the change",
+            _RENEWAL,
+            billing(invoice("in_1", status="draft", total="1200.00", reason="subscription_update")),
+            expect=[_FOUND],
+        ),
+        example(
+            "on a draft invoice only",
+            _RENEWAL,
+            _PENDING,
+            billing(invoice("in_1", status="draft", total="1200.00", reason="subscription_cycle", items=("ii_1",))),
+            expect=[_FOUND],
+        ),
+        example(
+            "one of two parts is invoiced",
+            _RENEWAL,
+            _PENDING,
+            billing(proration("ii_2", amount="5.00")),
+            billing(invoice("in_1", total="5.00", items=("ii_2",))),
+            expect=[_FOUND],
+        ),
+        example(
+            "the renewal began after the amendment: it counts from then",
+            customer_success(renewal("1R01", at("2026-11-19 10:00"), target="90000.00")),
+            _PENDING,
+            expect=[Expected("90000.00", ("customer_success renewal 1R01",), due=at("2026-11-19 10:00"))],
+        ),
+        example(
+            "the amendment began after the renewal: it counts from its first part",
+            _RENEWAL,
+            billing(proration("ii_1", at("2026-11-18 10:00"), amount="1200.00")),
+            billing(proration("ii_2", at("2026-11-19 10:00"), amount="-300.00")),
+            expect=[Expected("90000.00", ("customer_success renewal 1R01",), due=at("2026-11-18 10:00"))],
+        ),
+        example(
+            "a renewal without a target has no amount at risk",
+            customer_success(renewal("1R01")),
+            _PENDING,
+            expect=[Expected(None, ("customer_success renewal 1R01",), due=at("2026-11-17 12:00"))],
+        ),
+        example(
+            "of several renewals the one that is worked",
+            customer_success(renewal("1R00", stage="won", closed=True, target="1.00")),
+            _RENEWAL,
+            _PENDING,
+            expect=[_FOUND],
+        ),
     ),
     silent_on=(
-        _example("no amendment", _renewal()),
-        _example("amendment invoiced", _renewal(), _proration(), _invoice("open", "ii_1")),
-        _example("renewal not started", _renewal("not_started"), _proration()),
-        _example("renewal on hold", _renewal("on_hold", held=True), _proration()),
-        _example("renewal won", _renewal("won"), _proration()),
-        _example("proration taken back", _renewal(), _proration(deleted=True)),
-        _example("ordinary draft", _renewal(), _invoice("draft")),
+        example("no amendment", _RENEWAL),
+        *(
+            example(
+                f"amendment on an invoice that is {status}",
+                _RENEWAL,
+                _PENDING,
+                billing(invoice("in_1", status=status, items=("ii_1",))),
+            )
+            for status in sorted(FINAL)
+        ),
+        example("renewal not started", customer_success(renewal("1R01", stage="not_started")), _PENDING),
+        example("renewal on hold", customer_success(renewal("1R01", stage="on_hold", held=True)), _PENDING),
+        example("renewal in progress, held", customer_success(renewal("1R01", held=True)), _PENDING),
+        example("renewal in progress, closed", customer_success(renewal("1R01", closed=True)), _PENDING),
+        example("renewal won", customer_success(renewal("1R01", stage="won", closed=True)), _PENDING),
+        example("proration taken back", _RENEWAL, billing(proration("ii_1", amount="1200.00", deleted=True))),
+        example("a pending charge that is no proration", _RENEWAL, billing(proration("ii_1", amount="9.00", is_proration=False))),
+        example(
+            "ordinary draft", _RENEWAL, billing(invoice("in_1", status="draft", total="1200.00", reason="subscription_cycle"))
+        ),
+        example("the change is invoiced", _RENEWAL, billing(invoice("in_1", total="1200.00", reason="subscription_update"))),
+        example(
+            "began this very minute in the future: not yet due",
+            customer_success(renewal("1R01", at("2026-11-20 12:01"), target="90000.00")),
+            _PENDING,
+            expect=[Expected("90000.00", ("customer_success renewal 1R01",), due=at("2026-11-20 12:01"))],
+        ),
     ),
 )

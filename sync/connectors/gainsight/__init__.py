@@ -8,21 +8,15 @@ Never: an offset over changing data; an answer judged by its HTTP status alone; 
 
 from __future__ import annotations
 
-from sync.connectors.gainsight import read as read_module
-from sync.connectors.gainsight import translate as translate_module
-from sync.connectors.gainsight import verify as verify_module
-from sync.connectors.gainsight import write as write_module
-from sync.vendor.contract import Setting
+from sync.connectors.gainsight import read, translate, verify, write
+from sync.vendor.contract import Connector, Rate, Setting
 from sync.vendor.references import CRM_SETTINGS
 
-
-class Gainsight:
-    """See `sync.vendor.contract.Connector`."""
-
-    slug = "gainsight"
-    label = "Gainsight CS"
-    role = "customer_success"
-    settings: tuple[Setting, ...] = (
+GAINSIGHT = Connector(
+    slug="gainsight",
+    label="Gainsight CS",
+    role="customer_success",
+    settings=(
         Setting("client_id", "Client id", help="Of an M2M OAuth key."),
         Setting("client_secret", "Client secret", sensitive=True),
         Setting("hint_token", "Hint token", sensitive=True, help="The rule's header X-Gainsight-Token."),
@@ -32,19 +26,12 @@ class Gainsight:
         Setting("currency", "Currency of the tenant", required=False, help="ISO code, where the tenant has one currency only."),
         Setting("time_zone", "Tenant time zone", default="UTC", help="IANA name; in which a date is a day."),
         *CRM_SETTINGS,
-    )
-    streams = read_module.STREAMS
-    operations = write_module.OPERATIONS
-    pushes = True
-    content_types: tuple[str, ...] = ("application/json",)
-
-    verify = staticmethod(verify_module.verify)
-    dedup_key = staticmethod(verify_module.dedup_key)
-    content_digest = staticmethod(verify_module.content_digest)
-    translate = staticmethod(translate_module.translate)
-    pull = staticmethod(read_module.pull)
-    read = staticmethod(read_module.read)
-    check = staticmethod(read_module.check)
-    compose = staticmethod(write_module.compose)
-    post = staticmethod(write_module.post)
-    find_posted = staticmethod(write_module.find_posted)
+    ),
+    check=read.check,
+    translate=translate.translate,
+    reads=read,
+    pushes=verify,
+    writes=write,
+    rates=(Rate("minute", 60, setting="calls_per_minute"), Rate("day", 50_000, seconds=24 * 3600)),
+    models="sync.connectors.gainsight.models",
+)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
-from sync.vendor import strict_json
-from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater, Unknown
-from sync.vendor.fields import Payload
+from revops import strict_json
+from sync.vendor.auth import ClientSecret, Token, call
+from sync.vendor.contract import Client, Config, Refused, Response, RetryLater, Unknown
 
-TOKEN_PATH = "/v1/users/m2m/oauth/token"  # noqa: S105 - an address
+TOKEN = Token("Gainsight", "/v1/users/m2m/oauth/token", ClientSecret(basic=True))
 TOKEN_CODES = frozenset({"GS_APIG_2401", "GSOBJ_1024"})
+ADDRESS_CODE, BUSY_CODE = "GS_APIG_2402", "GU_2400"
 
 
 class Failed(Exception):
@@ -33,44 +32,29 @@ class Session:
     def call(self, method: str, path: str, content: Mapping[str, object] | bytes | None, *, safe: bool) -> object:
         """The `data` of a successful envelope. Raises `Failed` for a no, and the connector's answers."""
         raw = strict_json.dump(content) if isinstance(content, Mapping) else content
-        for attempt in ("first", "renewed"):
-            head = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
-            answer = self.client.request(method, path, headers=head, content=raw, safe=safe)
-            try:
-                return _data(answer, safe)
-            except Failed as failure:
-                if failure.code == "GS_APIG_2402":
-                    raise Refused("Gainsight refuses our address: add it to the allowlist.", "address_refused") from None
-                if failure.code == "GU_2400":
-                    raise RetryLater("Gainsight asks us to wait for the next minute.", 60, "vendor_busy") from None
-                if answer.status not in {401, 403} and failure.code not in TOKEN_CODES:
-                    raise
-                self.client.forget("token")
-                if attempt == "renewed":
-                    raise Refused("Gainsight does not accept the client id and secret.", "credentials_refused") from None
-        raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
-
-    def _token(self) -> str:
-        token = self.client.remembered("token")
-        if token is not None:
-            return token
-        pair = f"{self.config.get('client_id')}:{self.config.get('client_secret')}"
-        head = {
-            "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        form = urlencode({"grant_type": "client_credentials"}).encode()
-        answer = self.client.request("POST", TOKEN_PATH, headers=head, content=form, safe=True)
-        if answer.status != 200:
-            raise Refused(f"Gainsight gives no token (HTTP {answer.status}).", "credentials_refused")
-        made = answer.json()
-        body = Payload("token", made if isinstance(made, dict) else {})
+        head = {"Content-Type": "application/json"}
+        answer = call(
+            self.client, self.config, TOKEN, method, path, headers=head, content=raw, safe=safe, rejected=_is_token_rejected
+        )
         try:
-            token, seconds = body.text("access_token"), int(body.number("expires_in"))
-        except Misunderstood as error:
-            raise RetryLater(f"Gainsight's token answer is unreadable: {error.reason}", 60, "unreadable_answer") from None
-        self.client.remember("token", token, max(60, seconds - 300))
-        return token
+            return _data(answer, safe)
+        except Failed as failure:
+            if failure.code == ADDRESS_CODE:
+                raise Refused("Gainsight refuses our address: add it to the allowlist.", "address_refused") from None
+            if failure.code == BUSY_CODE:
+                raise RetryLater("Gainsight asks us to wait for the next minute.", 60, "vendor_busy") from None
+            raise
+
+
+def _is_token_rejected(answer: Response) -> bool:
+    """By status, or by a code in the envelope of any status; an address that is not allowed is no matter of the token."""
+    if answer.status not in {401, 403} and not any(code.encode() in answer.body for code in TOKEN_CODES):
+        return False
+    try:
+        _data(answer, safe=True)
+    except Failed as failure:
+        return failure.code in TOKEN_CODES or (answer.status in {401, 403} and failure.code not in {ADDRESS_CODE, BUSY_CODE})
+    return False
 
 
 def _data(answer: Response, safe: bool) -> object:

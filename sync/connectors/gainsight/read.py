@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from revops import strict_json
 from sync.connectors.gainsight.auth import Session
-from sync.connectors.gainsight.objects import ROWS, metadata, query
+from sync.connectors.gainsight.objects import ROWS, Condition, metadata, query
 from sync.connectors.gainsight.translate import GSID, OBJECTS, moment, zone_of
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,
@@ -19,7 +19,10 @@ from sync.vendor.contract import (
     Stream,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.paging import Listed, pages
 
+Read = tuple[Item, Payload]
+"""A record as an item, and as it came."""
 OVERLAP_SECONDS = 24 * 3600
 DELETE_LOGS = ("record_delete_log", "record_delete_log_high_volume")
 BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -78,26 +81,24 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
     object_type = _STREAMS[stream]
     window = [("ModifiedDate", "GTE", [_filter_value(since, config)])] if since is not None else []
     latest = since or 0
-    while True:
-        conditions = [*window, ("Gsid", "GT", [cursor])] if cursor else window
-        items, rows = _read_page(session, object_type, conditions)
-        latest = max([latest, *(_ms(moment(row, "ModifiedDate")) for row in rows if row.has("ModifiedDate"))])
-        cursor = rows[-1].text("Gsid") if rows else cursor
-        done = len(rows) < ROWS
+
+    def ask(place: str | None) -> Listed[Read, str]:
+        conditions = [*window, ("Gsid", "GT", [place])] if place else window
+        found = _read_page(session, object_type, conditions)
+        return Listed(found, len(found) == ROWS, found[-1][1].text("Gsid") if found else None)
+
+    for page in pages(f"Gainsight's list of {stream}", ask, cursor or None):
+        stamps = [_ms(moment(row, "ModifiedDate")) for _item, row in page.rows if row.has("ModifiedDate")]
+        latest = max([latest, *stamps])
         at_end = f"since {latest if since is not None else started}"
-        midway = watermark if since is not None else f"load {started} {cursor}"
-        yield Page(items, at_end if done else midway, done=done)
-        if done:
-            return
+        midway = watermark if since is not None else f"load {started} {page.after}"
+        yield Page(tuple(item for item, _row in page.rows), midway if page.more else at_end, done=not page.more)
 
 
-def _read_page(
-    session: Session, object_type: str, conditions: Sequence[tuple[str, str, Sequence[str]]]
-) -> tuple[tuple[Item, ...], list[Payload]]:
+def _read_page(session: Session, object_type: str, conditions: Sequence[Condition]) -> list[Read]:
     name = OBJECTS[object_type]
     found = query(session, name, _select(session, name), conditions, order=["Gsid"])
-    items = tuple(_item(session, object_type, row) for row in found)
-    return items, [Payload(f"Gainsight {name}", row) for row in found]
+    return [(_item(session, object_type, row), Payload(f"Gainsight {name}", row)) for row in found]
 
 
 def _item(session: Session, object_type: str, record: dict[str, object]) -> Item:
@@ -112,29 +113,27 @@ def _item(session: Session, object_type: str, record: dict[str, object]) -> Item
 def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:
     """The delete logs, kept for 15 days; few lines, so by offset."""
     since = int(watermark.partition(" ")[2]) if watermark else None
+    conditions = [("DeletedOn", "GTE", [_filter_value(since, session.config)])] if since is not None else []
     latest, items = since or 0, []
+
+    def ask(offset: int | None) -> Listed[dict[str, object], int]:
+        select, place = ("RecordId", "DeletedOn", "ObjectName"), offset or 0
+        rows = query(session, log, select, conditions, order=["DeletedOn", "RecordId"], offset=place)
+        return Listed(rows, len(rows) == ROWS, place + len(rows))
+
     for log in DELETE_LOGS:
-        offset = 0
-        while True:
-            conditions = [("DeletedOn", "GTE", [_filter_value(since, session.config)])] if since is not None else []
-            select = ("RecordId", "DeletedOn", "ObjectName")
-            rows = query(session, log, select, conditions, order=["DeletedOn", "RecordId"], offset=offset)
-            for row in rows:
-                record = Payload("Gainsight delete log", row)
-                latest = max(latest, _ms(moment(record, "DeletedOn")))
-                key = f"deletion:{row.get('RecordId')}:{row.get('DeletedOn')}"
-                items.append(Item("deletion", key, strict_json.dump({"record": row})))
-            offset += len(rows)
-            if len(rows) < ROWS:
-                break
+        for row in (row for page in pages(f"Gainsight's {log}", ask) for row in page.rows):
+            latest = max(latest, _ms(moment(Payload("Gainsight delete log", row), "DeletedOn")))
+            key = f"deletion:{row.get('RecordId')}:{row.get('DeletedOn')}"
+            items.append(Item("deletion", key, strict_json.dump({"record": row})))
     yield Page(tuple(items), f"since {latest}" if latest else watermark, done=True)
 
 
 def read(client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
     if object_type not in OBJECTS or not GSID.fullmatch(external_id):
         raise Misunderstood("A read of something that Gainsight does not have.", "object_unknown")
-    items, _rows = _read_page(Session(client, config), object_type, [("Gsid", "EQ", [external_id])])
-    return items[0] if items else None
+    found = _read_page(Session(client, config), object_type, [("Gsid", "EQ", [external_id])])
+    return found[0][0] if found else None
 
 
 def check(client: Client, config: Config) -> str:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import hmac
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Config,
     Incoming,
     Misunderstood,
-    NotAuthentic,
     Unreadable,
 )
+from sync.vendor.signing import check_token
 
 CONTENT_TYPES: tuple[str, ...] = ("application/json",)
 
 
 def verify(incoming: Incoming, config: Config, now: dt.datetime) -> None:
-    given = incoming.headers.get("x-gainsight-token", "").encode("utf-8", "replace")
-    tokens = config.get("hint_token").split()
-    if not given or not any(hmac.compare_digest(token.encode(), given) for token in tokens):
-        raise NotAuthentic("The X-Gainsight-Token header is missing or wrong.", "token_wrong")
+    check_token(incoming.headers.get("x-gainsight-token", ""), "X-Gainsight-Token", config.get("hint_token"))
 
 
 def dedup_key(incoming: Incoming) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from revops import strict_json
 from sync.connectors.gainsight.auth import Failed, Session
 from sync.connectors.gainsight.objects import metadata, query
 from sync.connectors.gainsight.translate import RENEWAL_STAGE
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.fields import Payload
 

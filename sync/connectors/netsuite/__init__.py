@@ -9,21 +9,15 @@ Never: an offset over changing data; an update of a posted document.
 
 from __future__ import annotations
 
-from sync.connectors.netsuite import read as read_module
-from sync.connectors.netsuite import translate as translate_module
-from sync.connectors.netsuite import verify as verify_module
-from sync.connectors.netsuite import write as write_module
-from sync.vendor.contract import Setting
+from sync.connectors.netsuite import read, translate, verify, write
+from sync.vendor.contract import Connector, Setting
 from sync.vendor.references import BILLING_SETTING, CRM_SETTINGS
 
-
-class NetSuite:
-    """See `sync.vendor.contract.Connector`."""
-
-    slug = "netsuite"
-    label = "Oracle NetSuite"
-    role = "erp"
-    settings: tuple[Setting, ...] = (
+NETSUITE = Connector(
+    slug="netsuite",
+    label="Oracle NetSuite",
+    role="erp",
+    settings=(
         Setting("client_id", "Client id", help="Of the integration record, OAuth 2.0 client credentials."),
         Setting("certificate_id", "Certificate id", help="As NetSuite shows it after the certificate was uploaded."),
         Setting("private_key", "Private key", sensitive=True, help="The certificate's RSA key, PEM."),
@@ -49,19 +43,11 @@ class NetSuite:
             help="foreignamount where the order's amount is that, or a custom body field. Empty: orders do not state it.",
         ),
         Setting("order_term_field", "Months of a sales order", required=False, help="A custom body field."),
-    )
-    streams = read_module.STREAMS
-    operations = write_module.OPERATIONS
-    pushes = True
-    content_types: tuple[str, ...] = ("application/json",)
-
-    verify = staticmethod(verify_module.verify)
-    dedup_key = staticmethod(verify_module.dedup_key)
-    content_digest = staticmethod(verify_module.content_digest)
-    translate = staticmethod(translate_module.translate)
-    pull = staticmethod(read_module.pull)
-    read = staticmethod(read_module.read)
-    check = staticmethod(read_module.check)
-    compose = staticmethod(write_module.compose)
-    post = staticmethod(write_module.post)
-    find_posted = staticmethod(write_module.find_posted)
+    ),
+    check=read.check,
+    translate=translate.translate,
+    reads=read,
+    pushes=verify,
+    writes=write,
+    models="sync.connectors.netsuite.models",
+)

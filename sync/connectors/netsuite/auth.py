@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
-from sync.vendor.contract import Client, Config, Refused, Response, RetryLater
+from sync.vendor.auth import Certificate, Token, call
+from sync.vendor.contract import Client, Config, Refused, Response
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - an address
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-TOKEN_SECONDS = 50 * 60  # of the hour that a token lives
+TOKEN = Token("NetSuite", "/services/rest/auth/oauth2/v1/token", Certificate(scope=("rest_webservices",)))
+"""RSA keys sign with PS256: NetSuite refuses RS256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,67 +31,11 @@ class Session:
         content: bytes | None = None,
         safe: bool | None = None,
     ) -> Response:
-        """A call with the token; a 401 renews it once. A 401 comes before any effect, so the call may be sent again."""
-        for attempt in ("first", "renewed"):
-            head = {"Authorization": f"Bearer {self._token()}", **(headers or {})}
-            answer = self.client.request(method, path, headers=head, params=params, content=content, safe=safe)
-            if answer.status != 401:
-                break
-            self.client.forget("token")
-            if attempt == "renewed":
-                raise Refused("NetSuite does not accept the token: check role and certificate.", "credentials_refused")
+        """A call with the token. Raises `Refused("permission_missing")` for a 403."""
+        answer = call(self.client, self.config, TOKEN, method, path, headers=headers, params=params, content=content, safe=safe)
         if answer.status == 403:
             raise Refused("The role may not do this in NetSuite.", "permission_missing")
         return answer
-
-    def _token(self) -> str:
-        token = self.client.remembered("token")
-        if token is not None:
-            return token
-        import jwt  # with its cryptography a large package: only where a token is made
-
-        now = int(time.time())
-        claims = {
-            "iss": self.config.get("client_id"),
-            "scope": ["rest_webservices"],
-            "aud": self.config.base_url.rstrip("/") + TOKEN_PATH,
-            "iat": now,
-            "exp": now + 300,
-            "jti": uuid.uuid4().hex,
-        }
-        try:
-            key, algorithm = _signing_key(self.config.get("private_key"))
-            assertion = jwt.encode(claims, key, algorithm, {"typ": "JWT", "kid": self.config.get("certificate_id")})
-        except (ValueError, TypeError, jwt.PyJWTError):
-            raise Refused("The private key of this connection is not a readable PEM key.", "credentials_refused") from None
-        form = {
-            "grant_type": "client_credentials",
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-        }
-        head = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = self.client.request("POST", TOKEN_PATH, headers=head, content=urlencode(form).encode(), safe=True)
-        if answer.status != 200:
-            raise Refused(f"NetSuite gives no token (HTTP {answer.status}).", "credentials_refused")
-        made = answer.json()
-        token = made.get("access_token") if isinstance(made, dict) else None
-        if not isinstance(token, str) or not token:
-            raise RetryLater("NetSuite's token answer holds no token.", 60, "unreadable_answer")
-        self.client.remember("token", token, TOKEN_SECONDS)
-        return token
-
-
-def _signing_key(pem: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, str]:
-    """The key and the algorithm that NetSuite takes with it: PS256 for RSA (RS256 is refused), ES256 to ES512 for curves."""
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    key = load_pem_private_key(pem.replace("\\n", "\n").encode(), password=None)
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key, "PS256"
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size in {256, 384, 521}:
-        return key, {256: "ES256", 384: "ES384", 521: "ES512"}[key.curve.key_size]
-    raise ValueError("NetSuite takes RSA and NIST curve keys only.")
 
 
 def error_codes(answer: Response) -> set[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from revops import strict_json
 from sync.connectors.netsuite import queries
 from sync.connectors.netsuite.auth import Session
 from sync.connectors.netsuite.suiteql import all_rows, rows, rows_for
 from sync.connectors.netsuite.translate import OBJECT_TYPES, account_of, custom_fields
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,
@@ -20,6 +20,7 @@ from sync.vendor.contract import (
     Stream,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.paging import Listed, pages
 
 OVERLAP_SECONDS = 2 * 3600
 BEGINNING = "1990-01-01 00:00:00"
@@ -48,23 +49,24 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
         "customers": (queries.CUSTOMERS, "t.lastmodifieddate", "t.id"),
         "deletions": (queries.DELETIONS, "t.deleteddate", "t.recordid"),
     }[stream]
-    since, after = _earlier(watermark, OVERLAP_SECONDS), None
-    while True:
+    begin = _earlier(watermark, OVERLAP_SECONDS)
+
+    def ask(place: tuple[str, int] | None) -> Listed[dict[str, object], tuple[str, int]]:
+        since, after = place or (begin, None)
         found, more = rows(session, queries.window(query, column, id_column, since, after))
-        if found:
-            last = Payload("SuiteQL row", found[-1])
-            since, after = last.text("modified"), int(last.text("id"))
-            watermark = max(watermark, since)
-        yield Page(tuple(_items(session, stream, found)), watermark, done=not more)
-        if not more or not found:
-            return
+        last = Payload("SuiteQL row", found[-1]) if found else None
+        return Listed(found, more, (last.text("modified"), int(last.text("id"))) if last else None)
+
+    for page in pages(f"NetSuite's list of {stream}", ask):
+        watermark = max(watermark, page.after[0]) if page.after else watermark
+        yield Page(tuple(_items(session, stream, page.rows)), watermark, done=not page.more)
 
 
 def _query(config: Config) -> str:
     return queries.transactions(custom_fields(config))
 
 
-def _items(session: Session, stream: str, rows: list[dict[str, object]]) -> Iterator[Item]:
+def _items(session: Session, stream: str, rows: Sequence[dict[str, object]]) -> Iterator[Item]:
     if stream == "transactions":
         yield from _transactions(session, rows)
         return
@@ -73,7 +75,7 @@ def _items(session: Session, stream: str, rows: list[dict[str, object]]) -> Iter
         yield _item(object_type, row, {"row": row})
 
 
-def _transactions(session: Session, rows: list[dict[str, object]]) -> Iterator[Item]:
+def _transactions(session: Session, rows: Sequence[dict[str, object]]) -> Iterator[Item]:
     """Each transaction with its applications; invoices to which one of these was applied come along, for an application
     does not always stamp the invoice."""
     if not rows:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from revops import strict_json
 from sync.connectors.netsuite.auth import Session, error_text
 from sync.connectors.netsuite.queries import ROWS, ROWS_MAX, Query
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Misunderstood,
     Refused,
     RetryLater,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.paging import Listed, pages
 
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 
@@ -42,13 +43,12 @@ def rows(session: Session, query: Query, limit: int = ROWS, offset: int = 0) -> 
 
 def all_rows(session: Session, query: Query) -> list[dict[str, object]]:
     """All rows of an ordered query that is known to be small: periods, rates, applications of a page."""
-    found: list[dict[str, object]] = []
-    more = True
-    while more:
-        page, more = rows(session, query, ROWS_MAX, len(found))
-        found += page
-        more = more and len(page) == ROWS_MAX
-    return found
+
+    def ask(offset: int | None) -> Listed[dict[str, object], int]:
+        page, more = rows(session, query, ROWS_MAX, offset or 0)
+        return Listed(page, more and len(page) == ROWS_MAX, (offset or 0) + len(page))
+
+    return [row for page in pages("NetSuite's answer to a query", ask) for row in page.rows]
 
 
 def rows_for(session: Session, ask: Callable[[list[int]], Query], ids: Iterable[int]) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from revops import strict_json
 from revops.errors import Rejected
 from revops.money import Money
 from sync.connectors.netsuite.auth import Session, error_codes, error_text
@@ -19,7 +20,6 @@ from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows
 from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
 

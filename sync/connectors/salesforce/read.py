@@ -6,10 +6,10 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
+from revops import strict_json
 from sync.connectors.salesforce.auth import error_code, get
 from sync.connectors.salesforce.translate import OBJECTS, iso, stamp
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,
@@ -22,6 +22,7 @@ from sync.vendor.contract import (
     Stream,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.paging import Listed, pages
 
 OVERLAP_SECONDS = 600
 BEGINNING = "1990-01-01T00:00:00Z"
@@ -42,19 +43,19 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
     object_type = _STREAMS[stream]
     since = _iso_seconds(payload.instant(watermark, "watermark") - _OVERLAP) if watermark else BEGINNING
     where = f"SystemModstamp >= {since} ORDER BY SystemModstamp, Id"
-    answer = _query(client, config, object_type, where)
-    while True:
-        page = _page(answer)
-        items = tuple(_item(object_type, row) for row in page.children("records"))
-        stamps = [iso(stamp(row, "SystemModstamp")) for row in page.children("records")]
-        watermark = max([watermark, *stamps])
-        done = page.flag("done")
-        yield Page(items, watermark, done=done)
-        if done:
-            return
-        answer = get(client, config, page.text("nextRecordsUrl"), None)
+
+    def ask(place: str | None) -> Listed[Payload, str]:
+        if place is None:
+            return _page(_query(client, config, object_type, where))
+        answer = get(client, config, place, None)
         if answer.status != 200:  # a locator lives about two days; what came so far is kept
             raise RetryLater(f"The rest of the answer is gone: {error_code(answer)}", 5, "locator_gone")
+        return _page(answer)
+
+    for page in pages(f"Salesforce's list of {stream}", ask):
+        items = tuple(_item(object_type, row) for row in page.rows)
+        watermark = max([watermark, *(iso(stamp(row, "SystemModstamp")) for row in page.rows)])
+        yield Page(items, watermark, done=not page.more)
 
 
 def read(client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
@@ -62,12 +63,12 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
         raise Misunderstood("A read of something that this connector does not read.", "object_unknown")
     identity = payload.salesforce_id(external_id, "id")
     page = _page(_query(client, config, object_type, f"Id = '{identity}'"))
-    return next((_item(object_type, row) for row in page.children("records")), None)
+    return next((_item(object_type, row) for row in page.rows), None)
 
 
 def check(client: Client, config: Config) -> str:
     page = _page(_query(client, config, "customer", "SystemModstamp >= 2999-01-01T00:00:00Z"))
-    return f"Salesforce answers with API version {version(config)}; query done: {page.flag('done')}."
+    return f"Salesforce answers with API version {version(config)}; query done: {not page.more}."
 
 
 def _query(client: Client, config: Config, object_type: str, where: str) -> Response:
@@ -92,12 +93,14 @@ def version(config: Config) -> str:
     return version
 
 
-def _page(answer: Response) -> Payload:
+def _page(answer: Response) -> Listed[Payload, str]:
     body = answer.json()
     page = Payload("Salesforce answer", body if isinstance(body, dict) else {})
-    if not isinstance(page.data.get("records"), list) or not isinstance(page.data.get("done"), bool):
-        raise RetryLater("Salesforce's answer is no page of records.", 60, "unreadable_answer")
-    return page
+    try:
+        done = page.flag("done")
+        return Listed(list(page.children("records")), not done, None if done else page.text("nextRecordsUrl"))
+    except Misunderstood as error:
+        raise RetryLater(f"Salesforce's answer is no page of records: {error.reason}", 60, "unreadable_answer") from None
 
 
 def _item(object_type: str, row: Payload) -> Item:

@@ -8,22 +8,15 @@ Never: a write; trust in the order of events (see `translate.version`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from sync.connectors.stripe import read as read_module
-from sync.connectors.stripe import translate as translate_module
-from sync.connectors.stripe import verify as verify_module
-from sync.vendor.contract import Call, Client, Config, Operation, Receipt, Refused, Setting
+from sync.connectors.stripe import read, translate, verify
+from sync.vendor.contract import Connector, Setting
 from sync.vendor.references import CRM_SETTINGS
 
-
-class Stripe:
-    """See `sync.vendor.contract.Connector`."""
-
-    slug = "stripe"
-    label = "Stripe Billing"
-    role = "billing"
-    settings: tuple[Setting, ...] = (
+STRIPE = Connector(
+    slug="stripe",
+    label="Stripe Billing",
+    role="billing",
+    settings=(
         Setting("api_key", "Restricted API key", sensitive=True, help="Starts with rk_; read access is enough."),
         Setting(
             "webhook_secret",
@@ -47,26 +40,10 @@ class Stripe:
             required=False,
             help="Of subscriptions and invoices. Empty: no metadata holds a contract number.",
         ),
-    )
-    streams = read_module.STREAMS
-    operations: tuple[Operation, ...] = ()
-    pushes = True
-    content_types: tuple[str, ...] = ("application/json",)
-
-    verify = staticmethod(verify_module.verify)
-    dedup_key = staticmethod(verify_module.dedup_key)
-    content_digest = staticmethod(verify_module.content_digest)
-    translate = staticmethod(translate_module.translate)
-    pull = staticmethod(read_module.pull)
-    read = staticmethod(read_module.read)
-    check = staticmethod(read_module.check)
-
-    # -- writing: not in this version --------------------------------------------------------------------------
-    def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
-        raise Refused("Nothing is posted to Stripe in this version.", "operation_unknown")
-
-    def post(self, client: Client, config: Config, call: Call) -> Receipt:
-        raise Refused("Nothing is posted to Stripe in this version.", "operation_unknown")
-
-    def find_posted(self, client: Client, config: Config, call: Call) -> Receipt | None:
-        raise Refused("Nothing is posted to Stripe in this version.", "operation_unknown")
+    ),
+    check=read.check,
+    translate=translate.translate,
+    reads=read,
+    pushes=verify,
+    models="sync.connectors.stripe.models",
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from revops import strict_json
 from sync.vendor import fields as payload
-from sync.vendor import strict_json
+from sync.vendor.auth import bearer, call
 from sync.vendor.contract import (
     Client,
     Config,
@@ -12,12 +13,12 @@ from sync.vendor.contract import (
     RetryLater,
 )
 
+KEY = bearer("api_key")
 API_VERSION = "2026-10-28.endive"
 
 
 def get(client: Client, config: Config, path: str, params: list[tuple[str, str]]) -> Response:
-    headers = {"Authorization": f"Bearer {config.get('api_key')}", "Stripe-Version": API_VERSION}
-    answer = client.request("GET", path, headers=headers, params=params)
+    answer = call(client, config, KEY, "GET", path, headers={"Stripe-Version": API_VERSION}, params=params)
     if answer.status == 200 or (answer.status == 404 and path.count("/") == 3):
         return answer
     code = _error_code(answer)

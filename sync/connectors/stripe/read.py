@@ -6,10 +6,11 @@ import datetime as dt
 import email.utils
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 
+from revops import strict_json
 from sync.connectors.stripe.auth import API_VERSION, get
 from sync.connectors.stripe.translate import COLLECTIONS, EVENTS
-from sync.vendor import strict_json
 from sync.vendor.contract import (
     Client,
     Config,
@@ -22,6 +23,7 @@ from sync.vendor.contract import (
     Stream,
 )
 from sync.vendor.fields import Payload
+from sync.vendor.paging import Listed, pages
 
 SLICE = dt.timedelta(days=1)
 EVENT_LOG = dt.timedelta(days=29)  # kept 30 days  # kept 30 days
@@ -46,26 +48,18 @@ def _pull_everything(client: Client, config: Config, start: int, collection: str
     """Every collection, newest first, up to what was there at `start`; what happened meanwhile comes as events."""
     todo = list(COLLECTIONS)
     for object_type in todo[todo.index(collection) if collection in todo else 0 :]:
-        while True:
-            params = [("limit", "100"), ("created[lte]", str(start))]
-            params += [("starting_after", cursor)] if cursor else []
-            params += [("status", "all")] if object_type == "subscription" else []
-            if object_type == "proration":
-                params = [(name, value) for name, value in params if name != "created[lte]"]
-            answer = get(client, config, COLLECTIONS[object_type][0], params)
-            data, more = listed(answer)
-            items = tuple(_item(client, config, object_type, found, answer) for found in data)
-            cursor = data[-1].text("id") if data else ""
-            if more and cursor:
-                yield Page(items, f"list {start} {object_type} {cursor}", done=False)
-                continue
-            break
+        path = COLLECTIONS[object_type][0]
+        params = [("limit", "100")]
+        params += [("created[lte]", str(start))] if object_type != "proration" else []
+        params += [("status", "all")] if object_type == "subscription" else []
         following = todo[todo.index(object_type) + 1 : todo.index(object_type) + 2]
+        for page in pages(f"Stripe's {path}", partial(_ask, client, config, path, params), cursor or None):
+            items = tuple(_item(client, config, object_type, found, page.answer) for found in page.rows)
+            if page.more:
+                yield Page(items, f"list {start} {object_type} {page.after}", done=False)
+            else:
+                yield Page(items, f"list {start} {following[0]} " if following else f"events {start}", done=not following)
         cursor = ""
-        if following:
-            yield Page(items, f"list {start} {following[0]} ", done=False)
-        else:
-            yield Page(items, f"events {start}", done=True)
 
 
 def _pull_events(client: Client, config: Config, since: int, now: dt.datetime) -> Iterator[Page]:
@@ -74,27 +68,19 @@ def _pull_events(client: Client, config: Config, since: int, now: dt.datetime) -
     begin, end = since - overlap, int(now.timestamp()) + overlap
     while begin < end:
         stop = begin + int(SLICE.total_seconds())
-        cursor, reached = "", since
-        while True:
-            params = [("limit", "100"), ("created[gte]", str(begin))]
-            params += [("created[lt]", str(stop))] if stop < end else []
-            params += [("starting_after", cursor)] if cursor else []
-            answer = get(client, config, "/v1/events", params)
-            if not cursor:  # the vendor's clock when the newest page was made: nothing before it is missing but the late
-                reached = int(_date(answer, now).timestamp()) if stop >= end else stop
-            data, more = listed(answer)
+        params = [("limit", "100"), ("created[gte]", str(begin))] + ([("created[lt]", str(stop))] if stop < end else [])
+        reached: int | None = None
+        for page in pages("Stripe's event log", partial(_ask, client, config, "/v1/events", params)):
+            if reached is None:  # the vendor's clock when the newest page was made: nothing before it is missing but the late
+                reached = stop if stop < end else int((_stated_date(page.answer) or now).timestamp())
             items = tuple(
                 Item("event", event.text("id"), strict_json.dump(event.data), kind="event")
-                for event in data
+                for event in page.rows
                 if any(pattern.fullmatch(event.text("type")) for pattern, _name in EVENTS)
             )
-            cursor = data[-1].text("id") if data else ""
-            if not more or not cursor:
-                break
-            yield Page(items, f"events {since}", done=False)
-        since = max(since, reached)
+            since = since if page.more else max(since, reached)
+            yield Page(items, f"events {since}", done=not page.more and stop >= end)
         begin = stop
-        yield Page(items, f"events {since}", done=begin >= end)
 
 
 def read(client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
@@ -106,17 +92,16 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
     answer = get(client, config, f"{path}/{external_id}", [])
     if answer.status == 404:
         return None
-    return _item(client, config, object_type, Payload(object_type, whole_object(answer)), answer)
+    return _item(client, config, object_type, Payload(object_type, _object(answer)), answer)
 
 
 def _read_payment_by_intent(client: Client, config: Config, intent: str) -> Item | None:
     params = [("payment[type]", "payment_intent"), ("payment[payment_intent]", intent), ("limit", "1")]
-    answer = get(client, config, "/v1/invoice_payments", params)
-    data, _more = listed(answer)
-    return _item(client, config, "payment", data[0], answer) if data else None
+    page = _ask(client, config, "/v1/invoice_payments", params, None)
+    return _item(client, config, "payment", page.rows[0], page.answer) if page.rows else None
 
 
-def _item(client: Client, config: Config, object_type: str, found: Payload, answer: Response) -> Item:
+def _item(client: Client, config: Config, object_type: str, found: Payload, answer: Response | None) -> Item:
     """An object with the vendor's second of reading: objects carry no stamp of their own."""
     whole = dict(found.data)
     embedded = {"invoice": "lines", "subscription": "items"}.get(object_type)
@@ -135,14 +120,21 @@ def _rest(client: Client, config: Config, first: Payload, owner: str, object_typ
     if object_type == "subscription":
         path, extra = "/v1/subscription_items", [("subscription", owner)]
     data = [part.data for part in first.children("data")]
-    more = True
-    while more and data:
-        cursor = Payload(path, data[-1]).text("id")
-        answer = get(client, config, path, [("limit", "100"), ("starting_after", cursor), *extra])
-        page, more = listed(answer)
-        data += [part.data for part in page]
-        more = more and bool(page)
+    last = Payload(path, data[-1]).text("id") if data else None
+    for page in pages(f"Stripe's {path}", partial(_ask, client, config, path, [("limit", "100"), *extra]), last):
+        data += [part.data for part in page.rows]
     return {**first.data, "data": data, "has_more": False}
+
+
+def _ask(client: Client, config: Config, path: str, params: list[tuple[str, str]], place: str | None) -> Listed[Payload, str]:
+    """One page of a list, after the object `place`."""
+    answer = get(client, config, path, [*params, *([("starting_after", place)] if place else [])])
+    page = Payload("Stripe list", _object(answer))
+    try:
+        rows, more = list(page.children("data")), page.flag("has_more")
+        return Listed(rows, more, rows[-1].text("id") if rows else None, answer)
+    except Misunderstood as error:
+        raise RetryLater(error.reason, 60, "unreadable_answer") from None
 
 
 def check(client: Client, config: Config) -> str:
@@ -150,34 +142,22 @@ def check(client: Client, config: Config) -> str:
     key = config.get("api_key")
     if key[:3] in {"sk_", "rk_"} and key[3:8] in {"live_", "test_"} and (key[3:8] == "live_") != live:
         raise Refused("The API key belongs to the other mode (test or live).", "mode_wrong")
-    data, _more = listed(get(client, config, "/v1/events", [("limit", "1")]))
-    if data and data[0].flag("livemode") != live:
+    newest = _ask(client, config, "/v1/events", [("limit", "1")], None).rows
+    if newest and newest[0].flag("livemode") != live:
         raise Refused("Stripe answers from the other mode (test or live).", "mode_wrong")
     return f"Stripe answers in {'live' if live else 'test'} mode with version {API_VERSION}."
 
 
-def whole_object(answer: Response) -> Mapping[str, object]:
+def _object(answer: Response) -> Mapping[str, object]:
     value = answer.json()
     if not isinstance(value, dict):
         raise RetryLater("Stripe's answer is no object.", 60, "unreadable_answer")
     return value
 
 
-def listed(answer: Response) -> tuple[list[Payload], bool]:
-    page = Payload("Stripe list", whole_object(answer))
-    try:
-        return list(page.children("data")), page.flag("has_more")
-    except Misunderstood as error:
-        raise RetryLater(error.reason, 60, "unreadable_answer") from None
-
-
-def _stated_date(answer: Response) -> dt.datetime | None:
+def _stated_date(answer: Response | None) -> dt.datetime | None:
     """The vendor's clock, from the Date header."""
     try:
-        return email.utils.parsedate_to_datetime(answer.headers.get("date", "")).astimezone(dt.UTC)
+        return email.utils.parsedate_to_datetime(answer.headers.get("date", "") if answer else "").astimezone(dt.UTC)
     except (ValueError, TypeError):
         return None
-
-
-def _date(answer: Response, fallback: dt.datetime) -> dt.datetime:
-    return _stated_date(answer) or fallback

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from django.db.models import Count, Max, Min
+from django.forms import Form, Select
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -34,7 +35,17 @@ from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, one, signed_in
 from sync.connections import change_connection, connector_of
 from sync.models import Connection, Delivery, DeliveryState, Watermark
-from sync.surface.pages.replays import FILTERS, cancel, filtered, last_replay, preview_replay, progress, recent_runs, replay_now
+from sync.surface.pages.replays import (
+    FILTERS,
+    DeliveryFilter,
+    cancel,
+    filtered,
+    last_replay,
+    preview_replay,
+    progress,
+    recent_runs,
+    replay_now,
+)
 
 BODY_SHOWN_MAX = 200_000
 _MARKED_NUMBER = re.compile(r'"\\u0000([-+0-9.eE]+)"')
@@ -63,13 +74,23 @@ def deliveries_page(request: HttpRequest) -> HttpResponse:
         "query": _query(given),
         "pager": pager(request, page),
         "tabs": _tabs(user, given),
-        "connections": list(Connection.objects.select_related("system").order_by("system_id")),
+        "form": _filter_form(given),
         "chips": _chips(given),
         "narrowed": any(given[name] for name in FILTERS if name != "state"),
         "may_replay": may(user, "replay_delivery"),
         "anything": bool(page.rows) or visible_to(user, Delivery).exists(),
     }
     return render(request, "sync/deliveries.html", context)
+
+
+def _filter_form(given: dict[str, str]) -> Form:
+    """The two filters that are drawn as inputs; the others are chips."""
+    form: Form = DeliveryFilter(given, Delivery.objects.none()).form
+    systems = Connection.objects.order_by("system_id").values_list("pk", "system__label")
+    select = form.fields["connection"].widget
+    if isinstance(select, Select):
+        select.choices = [("", "Every system"), *systems]
+    return form
 
 
 def _query(given: dict[str, str], **changes: str) -> str:
@@ -195,7 +216,7 @@ def connections_page(request: HttpRequest) -> HttpResponse:
     """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
     user, now = signed_in(request), timezone.now()
     require(user, "see_connections")
-    rows = list(visible_to(user, Connection).select_related("system").order_by("system__role", "system_id"))
+    rows = list(visible_to(user, Connection).select_related("system", "circuit").order_by("system__role", "system_id"))
     marks: dict[str, list[Watermark]] = {}
     for mark in Watermark.objects.order_by("stream"):
         marks.setdefault(mark.connection_id, []).append(mark)
@@ -229,13 +250,19 @@ def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.dat
         connector = connector_of(row)
         declared = connector.settings
         settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
-        label, pushes, posts = connector.label, connector.pushes, [op.name.replace("_", " ") for op in connector.operations]
+        label, pushes, posts = (
+            connector.label,
+            connector.pushes is not None,
+            [op.name.replace("_", " ") for op in connector.operations],
+        )
     except RevOpsError as error:
         settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
     mine = [line for line in lines if line.system == str(row.pk)]
+    circuit = getattr(row, "circuit", None)
     return {
         "row": row,
         "label": label,
+        "circuit": circuit,
         "pushes": pushes,
         "posts": ", ".join(posts),
         "settings": settings,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+import django_filters
+from django import forms
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,26 +21,37 @@ from revops.ledger.types import TYPES
 from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.addresses import href
+from revops.web.filters import ListFilter
 from revops.web.formatting import plural
 from revops.web.requests import back, one, signed_in
 from sync.applying.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
 from sync.models import Delivery, DeliveryState, Replay
 
 REPLAY_MAX = 1000
-FILTERS = ("state", "connection", "kind", "object_type", "code", "trace")
 
 
-def filtered(user: User, values: dict[str, str]) -> QuerySet[Delivery]:
-    """The visible deliveries that fit a filter, without their bodies."""
-    rows = visible_to(user, Delivery)
-    columns = {
-        "state": "state", "connection": "connection_id", "kind": "kind", "object_type": "object_type", "code": "reason_code",
-        "trace": "trace_id",
-    }  # fmt: skip
-    for name, column in columns.items():
-        if values.get(name):
-            rows = rows.filter(**{column: values[name]})
-    return rows
+class DeliveryFilter(ListFilter[Delivery]):
+    """By state, connection, kind, object type, cause and trace, each exactly."""
+
+    state = django_filters.CharFilter(field_name="state")
+    connection = django_filters.CharFilter(field_name="connection_id", widget=forms.Select(attrs={"class": "input"}))
+    kind = django_filters.CharFilter(field_name="kind")
+    object_type = django_filters.CharFilter(field_name="object_type")
+    code = django_filters.CharFilter(field_name="reason_code")
+    trace = django_filters.CharFilter(
+        field_name="trace_id",
+        widget=forms.TextInput(
+            attrs={"class": "input", "placeholder": "Trace id", "data-focus": "search", "aria-keyshortcuts": "/"}
+        ),
+    )
+
+
+FILTERS = tuple(DeliveryFilter.base_filters)
+
+
+def filtered(user: User, values: Mapping[str, str]) -> QuerySet[Delivery]:
+    """The visible deliveries that fit a filter."""
+    return DeliveryFilter(values, visible_to(user, Delivery)).rows
 
 
 def _selection(request: HttpRequest, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:

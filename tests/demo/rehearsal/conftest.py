@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.rehearsal import wire
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 
 StartSimulators = Callable[[Path], dict[str, wire.Wire]]
 

@@ -6,11 +6,14 @@ import datetime as dt
 import io
 import time
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from demo.rehearsal import check, judge, key, load, native, traffic
+from demo.rehearsal import check, judge, key, load, native, published, traffic
 from demo.rehearsal.chapters import CHAPTERS
 from demo.rehearsal.play import Play
 from demo.rehearsal.wire import Unreachable, Wire, connect, urls_from
@@ -38,7 +41,14 @@ def _compare(wires: Wires, cases: list[check.OpenCase] | None = None, now: dt.da
 def _cases(wires: Wires) -> list[check.OpenCase]:
     """What a product that finds everything would have open."""
     return [
-        check.OpenCase(f"EX-{place}", one.rule, one.account, frozenset(id for _, _, id in one.subjects) | {"context"})
+        check.OpenCase(
+            f"EX-{place}",
+            one.rule,
+            one.account,
+            frozenset(id for _, _, id in one.subjects) | {"context"},
+            one.amount,
+            one.currency,
+        )
         for place, one in enumerate(judge.standing(native.read(wires), _now()))
         if one.verdict(_now()) != "waiting"
     ]
@@ -113,8 +123,52 @@ def test_check_counts_found_missed_and_false(wires: Wires) -> None:
     assert _compare(wires, cases[1:]).line == "planted 5 found 4 missed 1 false 0"
     double = [*cases, cases[0]]
     assert _compare(wires, double).line == "planted 5 found 5 missed 0 false 1"
-    elsewhere = check.OpenCase("EX-9", cases[0].rule, "001000000000000AAA", cases[0].ids)
+    elsewhere = replace(cases[0], account="001000000000000AAA")
     assert not _compare(wires, [*cases[1:], elsewhere]).ok
+
+
+def test_check_fails_on_another_amount(wires: Wires) -> None:
+    load.load(wires, 3, 12, _now())
+    first, *others = _cases(wires)
+    for wrong in (replace(first, amount=first.amount + Decimal("0.01")), replace(first, currency="CHF")):
+        result = _compare(wires, [wrong, *others])
+        assert (result.line, result.ok) == ("planted 5 found 5 missed 0 false 0 wrong amount 1", False)
+        assert any(f"should be {first.amount} {first.currency}" in line for line in result.details())
+
+
+def test_check_fails_on_what_stands_in_nobodys_key(wires: Wires) -> None:
+    load.load(wires, 3, 12, _now())
+    entries = key.contradictions(wires["stripe"].key())
+    result = check.compare(entries[1:], judge.standing(native.read(wires), _now()), _cases(wires), _now())
+    assert not result.ok
+    assert len(result.unplanned) == 1
+
+
+def test_check_fails_on_an_entry_that_nobody_sees(wires: Wires) -> None:
+    load.load(wires, 3, 12, _now())
+    entries = key.contradictions(wires["stripe"].key())
+    standing, cases = judge.standing(native.read(wires), _now()), _cases(wires)
+    twice = {**entries[0], "id": "twice", "account": "001000000000000AAA", "ripens_at": None}
+    result = check.compare([*entries, twice], standing, cases, _now())
+    assert (result.line, result.ok) == ("planted 5 found 5 missed 0 false 0 overlooked 1", False)
+    settled = replace(cases[0], rule=str(twice["rule"]), account=str(twice["account"]), live=False)
+    settled = replace(settled, ids=frozenset(str(subject[2]) for subject in twice["subjects"]))
+    assert check.compare([*entries, twice], standing, [*cases, settled], _now()).ok, "found once and put right"
+    ripening = {**twice, "ripens_at": "2026-11-01T00:00:00Z"}
+    assert check.compare([*entries, ripening], standing, cases, _now()).ok, "somebody acted before"
+
+
+def test_the_judge_takes_limits_and_tolerances_from_the_published_policies(wires: Wires, tmp_path: Path) -> None:
+    load.load(wires, 3, 12, _now())
+    now, seen = _now(), native.read(wires)
+    other = tmp_path / "policies.toml"
+    other.write_text(published.DOCUMENT.read_text().replace('limit = "24 hours"', 'limit = "25 hours"'))
+    before = {one.subjects: one.certain for one in judge.standing(seen, now)}
+    after = [one for one in judge.standing(seen, now, published.read(other)) if one.certain != before[one.subjects]]
+    assert {one.rule for one in after} == {"invoice_not_posted"}
+    assert {one.certain - before[one.subjects] for one in after} == {dt.timedelta(hours=1)}
+    other.write_text(published.DOCUMENT.read_text().replace("minor_units = 5", "minor_units = 1000000000"))
+    assert not [one for one in judge.standing(seen, now, published.read(other)) if one.rule == "invoice_amount_mismatch"]
 
 
 def test_chapters_plant_all_five_and_only_them(wires: Wires) -> None:

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from demo.simulators import gainsight
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 
 Json = dict[str, Any]
 COMPANY = "1P02COMPANY00000000000000000000000001"

@@ -22,9 +22,9 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed, SalesforceError, SalesforceMalformedRequest
 
-from demo.simulators._http import Simulator
 from demo.simulators.salesforce import Vendor
 from demo.simulators.salesforce.ids import add_months, id18
+from demo.simulators.server import Simulator
 from tests.demo.simulators.control import Control
 
 CONSUMER: Any = {"consumer_key": "rehearsal-consumer-key", "consumer_secret": "rehearsal-consumer-secret"}
@@ -187,6 +187,10 @@ def test_order_limit_count_and_parents(customers: Any) -> None:
     assert (found["Account"]["Name"], found["Contract"]) == ("Alpha", None)
     assert found["attributes"]["type"] == "Opportunity"
     assert list(found)[1:] == ["Id", "Amount", "Account", "Contract"]
+
+
+def test_an_object_may_be_called_like_a_keyword(org: Any) -> None:
+    assert org.query("SELECT Id, Account.Name FROM Order ORDER BY EffectiveDate LIMIT 5")["records"] == []
 
 
 @pytest.mark.parametrize(

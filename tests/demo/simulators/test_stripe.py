@@ -12,7 +12,7 @@ import pytest
 import requests
 import stripe
 
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from demo.simulators.stripe import Vendor
 from tests.demo.simulators.control import Control, Json, Receiver, eventually
 
@@ -157,6 +157,14 @@ def test_refusals_speak_stripes_language(client: Any, call: Any, status: int, co
         call(client)
     assert (refused.value.http_status, refused.value.code) == (status, code)
     assert str(refused.value.request_id).startswith("req_")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "nothing", 404), ("GET", "nothing/x", 404), ("PUT", "customers/cus_1", 405), ("GET", "a/b/c/d/e", 404),
+])  # fmt: skip
+def test_unknown_addresses_and_methods_speak_stripes_language(control: Control, method: str, path: str, status: int) -> None:
+    answer = requests.request(method, f"{control.url}/v1/{path}", headers=HEADERS, timeout=5)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (status, "invalid_request_error")
 
 
 def test_keys_and_rate_limit(client: Any, simulator: Simulator) -> None:

@@ -275,8 +275,8 @@ def test_only_the_maker_submits_and_only_once(ana: User, case: ExceptionCase) ->
 
 DECIDE = (
     "INSERT INTO approvals_decision "
-    "(plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, request_id) "
-    "VALUES (%(plan)s, %(checkpoint)s, %(by)s, %(maker)s, 'approved', 'x', '', %(digest)s, '')"
+    "(plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, policy_version, request_id) "
+    "VALUES (%(plan)s, %(checkpoint)s, %(by)s, %(maker)s, 'approved', 'x', '', %(digest)s, '', '')"
 )
 
 

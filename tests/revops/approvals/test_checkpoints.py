@@ -5,26 +5,42 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revops.approvals.checkpoints import CONTROLLER_FROM, Open, Related, checkpoints_for, may_sign, signable
+from revops.approvals.checkpoints import Need, Open, Related, checkpoints_for, may_sign, signable
 from revops.money import Money
+from tests.revops.policies.documents import policies
+
+POLICIES = policies()
+RATES = {"USD": Decimal(1), "EUR": Decimal("1.08")}
 
 
 def usd(amount: str) -> Money:
     return Money(Decimal(amount), "USD")
 
 
-def roles(amount: str, *, base: Money | None = None, related: tuple[Related, ...] = ()) -> list[str]:
-    money = usd(amount)
-    needs = checkpoints_for(moves_money=True, amount=money, base_amount=base or money, related=related)
+def convert(money: Money, currency: str) -> Money | None:
+    """By two rates; yen has none."""
+    if money.currency == currency:
+        return money
+    if money.currency not in RATES or currency not in RATES:
+        return None
+    return Money.rounded(money.amount * RATES[money.currency] / RATES[currency], currency)
+
+
+def needed(amount: Money, *related: Related) -> list[Need]:
+    return checkpoints_for(POLICIES, moves_money=True, amount=amount, convert=convert, related=related)
+
+
+def roles(amount: str, *, related: tuple[Related, ...] = ()) -> list[str]:
+    needs = needed(usd(amount), *related)
     assert [need.sequence for need in needs] == list(range(1, len(needs) + 1))
     return [need.role for need in needs]
 
 
 def test_a_change_without_money_needs_nobody() -> None:
-    assert checkpoints_for(moves_money=False, amount=usd("0.00"), base_amount=None) == []
+    assert checkpoints_for(POLICIES, moves_money=False, amount=usd("0.00"), convert=convert) == []
 
 
 @pytest.mark.parametrize(
@@ -40,32 +56,66 @@ def test_i26_the_controller_signs_from_the_limit_on(amount: str, expected: list[
     assert roles(amount) == expected
 
 
-def test_i26_a_foreign_amount_is_judged_in_base_currency() -> None:
-    amount = Money(Decimal("9500.00"), "EUR")
-    needs = checkpoints_for(moves_money=True, amount=amount, base_amount=usd("10260.00"))
-    assert "10260.00 USD reaches the limit" in needs[1].why
+def test_i26_a_foreign_amount_is_judged_in_the_currency_of_the_tier() -> None:
+    needs = needed(Money(Decimal("9500.00"), "EUR"))
+    assert [(need.code, need.role, need.sequence) for need in needs] == [
+        ("amount", "approver", 1),
+        ("controller", "controller", 2),
+    ]
+    assert needs[0].why == "It moves 9500.00 EUR: somebody other than its maker approves."
+    assert needs[1].why == "10260.00 USD reaches the limit of 10000.00 USD."
+    assert [need.role for need in needed(Money(Decimal("9200.00"), "EUR"))] == ["approver"]
 
 
 def test_i26_without_a_rate_the_strictest_tier_applies_and_says_why() -> None:
-    needs = checkpoints_for(moves_money=True, amount=Money(Decimal(5), "JPY"), base_amount=None)
+    needs = needed(Money(Decimal(5), "JPY"))
     assert [need.role for need in needs] == ["approver", "controller"]
-    assert needs[1].why.startswith("No exchange rate from JPY to USD is known")
+    assert needs[1].why == "No exchange rate from JPY to USD is known, so the strictest tier applies."
 
 
 def test_i26_splitting_does_not_get_below_the_limit() -> None:
     related = (Related("CP-00001", usd("4000.00")), Related("CP-00002", usd("3000.00")))
     assert roles("2999.99", related=related) == ["approver"]
     assert roles("3000.00", related=related) == ["approver", "controller"]
-    assert roles("1.00", related=(Related("CP-00003", None),)) == ["approver", "controller"]
+    why = needed(usd("3000.00"), *related)[1].why
+    assert why == "Together with CP-00001, CP-00002 on the same account within 7 days it is 10000.00 USD."
+    assert roles("1.00", related=(Related("CP-00003", Money(Decimal(1), "JPY")),)) == ["approver", "controller"]
+    unknown = Related("CP-00003", Money(Decimal(1), "JPY")), Related("CP-00004", Money(Decimal(2), "JPY"))
+    assert needed(usd("1.00"), *unknown)[1].why == "The amount of CP-00003, CP-00004 cannot be converted to USD."
 
 
+def test_i26_all_reasons_are_told_in_one_sentence() -> None:
+    why = needed(Money(Decimal(5), "JPY"), Related("CP-00001", usd("12000.00")))[1].why
+    assert why == (
+        "No exchange rate from JPY to USD is known, so the strictest tier applies; "
+        "together with CP-00001 on the same account within 7 days it is 12000.00 USD."
+    )
+    many = [Related(f"CP-{number:05}", usd("1000.00")) for number in range(60)]
+    assert len(needed(usd("1.00"), *many)[1].why) == 300
+
+
+def test_the_tiers_are_the_policies_to_say() -> None:
+    """Three signatures, one of them from an amount in euros."""
+    third = '{ code = "board", label = "Second controller", role = "controller", from = "50000.00 EUR" },\n]'
+    strict = policies(('from = "10000.00 USD" },\n]', 'from = "500.00 USD" },\n  ' + third))
+
+    def codes(amount: Money) -> list[str]:
+        return [need.code for need in checkpoints_for(strict, moves_money=True, amount=amount, convert=convert)]
+
+    assert codes(usd("499.99")) == ["amount"]
+    assert codes(usd("500.00")) == ["amount", "controller"]
+    assert codes(usd("53999.00")) == ["amount", "controller"]
+    assert codes(usd("54000.00")) == ["amount", "controller", "board"]
+    assert codes(Money(Decimal("50000.00"), "EUR")) == ["amount", "controller", "board"]
+
+
+@settings(deadline=None)
 @given(parts=st.lists(st.integers(min_value=1, max_value=2_000_000), min_size=1, max_size=8))
 def test_i26_however_an_amount_is_split_the_last_part_meets_the_tier_of_the_sum(parts: list[int]) -> None:
-    whole = Money.from_minor(sum(parts), "USD")
-    last = Money.from_minor(parts[-1], "USD")
+    whole, last = sum(parts), Money.from_minor(parts[-1], "USD")
     related = tuple(Related(f"CP-{number}", Money.from_minor(part, "USD")) for number, part in enumerate(parts[:-1]))
-    needs = checkpoints_for(moves_money=True, amount=last, base_amount=last, related=related)
-    assert ("controller" in [need.role for need in needs]) is (whole.minor >= CONTROLLER_FROM.minor)
+    needs = needed(last, *related)
+    assert ("controller" in [need.role for need in needs]) is (whole >= 1_000_000)
     assert all(0 < len(need.why) <= 300 for need in needs)
 
 

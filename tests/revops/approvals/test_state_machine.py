@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from revops.approvals.actions import approve, reject, submit_plan, withdraw
-from revops.approvals.checkpoints import CONTROLLER_FROM, may_sign
+from revops.approvals.checkpoints import may_sign
 from revops.approvals.models import Checkpoint, Decision, Verdict
 from revops.audit.models import ActionRecord
 from revops.errors import RevOpsError
@@ -78,7 +78,7 @@ class ProposalAndApproval(RuleBasedStateMachine):
         together = sum(other.amount_minor for other in others)
         signed = list(Decision.objects.filter(plan=plan, verdict=Verdict.APPROVED).select_related("checkpoint"))
         tiers = {decision.checkpoint.role for decision in signed}
-        assert tiers == ({"approver", "controller"} if together >= CONTROLLER_FROM.minor else {"approver"})
+        assert tiers == ({"approver", "controller"} if together >= 1_000_000 else {"approver"})
         for decision in signed:
             roles = frozenset(RoleGrant.objects.filter(user=decision.decided_by_id).values_list("role", flat=True))
             assert may_sign(decision.checkpoint.role, roles)

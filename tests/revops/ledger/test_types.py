@@ -14,11 +14,12 @@ from revops.errors import Rejected
 from revops.ledger.facts import Fact
 from revops.ledger.models import SourceRecord
 from revops.ledger.object_type import Field, ObjectType, Owner, Role
+from revops.ledger.ownership import ownership_of
 from revops.ledger.reading import account_ledger
 from revops.ledger.reference import Ref
 from revops.ledger.statement import statement_lines
 from revops.ledger.types import TYPES, Registry
-from revops.ownership.owners import ownership_of
+from revops.policies.in_force import policies_in_force
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 
@@ -107,8 +108,8 @@ def test_a_new_type_is_recorded_shown_served_and_found(debit_note: ObjectType) -
     (charge,) = ledger.pointing_at(Ref("netsuite", "invoice", world.INVOICE), object_type=debit_note.code)
     assert charge.label == "DN-0001"
     assert "DN-0001" in {line.document for line in statement_lines(ledger)}
-    line = ownership_of("debit_note", "surcharge")
-    assert (line.role, line.why) == ("billing", "Billing charges late payments.")
+    line = ownership_of(policies_in_force(), "debit_note", "surcharge", "*")
+    assert (line.owner, line.why) == ("billing", "Billing charges late payments.")
 
 
 @pytest.mark.django_db

@@ -75,7 +75,12 @@ def test_a_reason_is_compulsory(analyst: User, case: ExceptionCase) -> None:
     for reason in ("", "  ", "x" * 2001):
         with pytest.raises(Rejected) as refused:
             compose_plan(
-                kind="credit_memo", case=case, account=case.account, inputs=credit_inputs(), reason=reason, acting_user=analyst
+                kind="credit_memo",
+                case=case,
+                account=world.account_on(case),
+                inputs=credit_inputs(),
+                reason=reason,
+                acting_user=analyst,
             )
         assert refused.value.field == "reason"
 
@@ -196,7 +201,7 @@ def test_i29_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -
     plan = credit_plan(analyst, case)
     columns = (
         "kind, account_id, maker_id, subject, reason, inputs, amount_minor, currency, digest, facts_digest, facts, outcome, "
-        "row_version, trace_id"
+        "policy_version, row_version, trace_id"
     )
     copy = f"INSERT INTO postings_changeplan (state, {columns}) SELECT %s, {columns} FROM postings_changeplan WHERE id = %s"
     assert refused(copy, "released", plan.pk)

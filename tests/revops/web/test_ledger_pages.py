@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from revops.accounts.models import Account, AccountLink
 from revops.ledger.models import SourceRecord
+from revops.policies.in_force import policies_in_force
 from tests.factories import an_account
 from tests.revops import world
 from tests.revops.web.conftest import Seat
@@ -144,3 +146,17 @@ def test_people_are_listed_with_roles(sign_in: SignIn) -> None:
     page = sign_in("ada", "admin").get("/people/").content.decode()
     assert "Administrator" in page
     assert "ada@example.com" in page
+
+
+@pytest.mark.parametrize(("status", "owner"), [("pending", "CRM"), ("active", "Billing")])
+def test_the_page_of_a_record_names_the_owner_at_its_stage(sign_in: SignIn, status: str, owner: str) -> None:
+    world.systems()
+    world.customers()
+    refs = {"customer": "cus_1"}
+    world.say("stripe", world.fact("subscription", "sub_1", refs, status=status, annual_amount=world.usd("1200.00")))
+    record = SourceRecord.objects.get(object_type="subscription")
+    page = sign_in("farid", "finance_analyst").get(f"/records/{record.pk}/").content.decode()
+    line = next(
+        line for line in policies_in_force().ownership.lines if line.object_type == "subscription" and line.owner == owner.lower()
+    )
+    assert line.why in html.unescape(page)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from revops.accounts.models import Account
 from revops.approvals import actions as approvals
 from revops.cases import actions
 from revops.cases.models import ExceptionCase
@@ -16,6 +15,7 @@ from revops.ledger.freshness import freshness_of, read_through
 from revops.ledger.reading import account_ledger
 from revops.ledger.statement import statement_lines
 from revops.people.models import User
+from revops.policies.in_force import policies_in_force
 from revops.postings.models import ChangePlan, Posting
 from revops.web.case_context import order_of
 from revops.web.fresh import fresh_strip
@@ -127,28 +127,33 @@ def test_ids_without_a_name_stay_ids() -> None:
 
 def test_the_ledger_side_by_side_joins_by_reference_and_says_how_far_apart(case: ExceptionCase, sign_in: SignIn) -> None:
     world.say("stripe", world.fact("invoice", "in_2", status="open", total=world.usd("50.00"), number="A-2"))
-    lines = statement_lines(account_ledger(case.account))
-    assert [(p.verdict, p.apart) for p in pairs(lines, ["stripe", "netsuite"])] == [("apart", world.usd("120.00"))]
+    lines = statement_lines(account_ledger(world.account_on(case)))
+    assert [(p.verdict, p.apart) for p in pairs(lines, ["stripe", "netsuite"], policies_in_force())] == [
+        ("apart", world.usd("120.00"))
+    ]
     assert [(c.currency, c.apart) for c in closings(lines, ["stripe", "netsuite"])] == [("USD", world.usd("120.00"))]
-    client = sign_in("farid", "finance_analyst")
-    page = client.get(f"/accounts/{case.account.code}/").content.decode()
+    client, account = sign_in("farid", "finance_analyst"), world.account_on(case)
+    page = client.get(f"/accounts/{account.code}/").content.decode()
     assert "120.00&nbsp;" in page.split("Closing balance, USD")[1]
     assert "Side by side" in page
-    one = client.get(f"/accounts/{case.account.code}/?books=netsuite").content.decode()
+    one = client.get(f"/accounts/{account.code}/?books=netsuite").content.decode()
     assert "Closing balance, " in one
     assert 'data-label="Balance"' in one
-    assert client.get(f"/accounts/{case.account.code}/?books=nonsense").status_code == 200
+    assert client.get(f"/accounts/{account.code}/?books=nonsense").status_code == 200
 
 
 def test_a_difference_that_a_credit_memo_takes_away_is_settled_by_it(case: ExceptionCase) -> None:
     memo = {"invoice": f"netsuite:{world.INVOICE}", "customer": f"netsuite:{world.CUSTOMER}", "change": "revops:rvo-1"}
     systems = ["stripe", "netsuite"]
     world.say("netsuite", world.fact("credit_memo", "9", memo, number="CM-9", status="applied", total=world.usd("119.00")))
-    lines = statement_lines(account_ledger(case.account))
-    assert {pair.verdict for pair in pairs(lines, systems)} == {"apart", "alone"}
+    lines = statement_lines(account_ledger(world.account_on(case)))
+    assert {pair.verdict for pair in pairs(lines, systems, policies_in_force())} == {"apart", "alone"}
     world.say("netsuite", world.fact("credit_memo", "9", memo, number="CM-9", status="applied", total=world.usd("120.00")))
-    lines = statement_lines(account_ledger(case.account))
-    assert {(pair.verdict, pair.by) for pair in pairs(lines, systems)} == {("settled", ("CM-9",)), ("settled", ("INV-700",))}
+    lines = statement_lines(account_ledger(world.account_on(case)))
+    assert {(pair.verdict, pair.by) for pair in pairs(lines, systems, policies_in_force())} == {
+        ("settled", ("CM-9",)),
+        ("settled", ("INV-700",)),
+    }
 
 
 # --- who may, and what is missing -----------------------------------------------------------------------------------------------
@@ -187,13 +192,12 @@ def test_a_fix_that_does_not_fit_is_not_offered_and_the_case_says_why(sign_in: S
 
 
 def test_the_order_that_was_broken_comes_from_the_declared_process() -> None:
-    from revops.processes.renewal_to_revenue import RENEWAL_TO_REVENUE
-
-    why = RENEWAL_TO_REVENUE.prerequisite("renewal", "amendment").why
-    found = order_of({"inputs": {"order": why}})
+    named = {"process": "renewal_to_revenue", "stage": "renewal", "needs": "amendment"}
+    found = order_of({"order": named})
+    assert found["why"] == policies_in_force().process("renewal_to_revenue").prerequisite("renewal", "amendment").why
     assert found["first"] == "Amendment finalised in billing"
     assert found["second_in"] == "Customer success"
-    assert order_of({"inputs": {"order": "something else"}}) == order_of({}) == {}
+    assert order_of({"order": {**named, "process": "gone"}}) == order_of({"order": None}) == order_of({}) == {}
 
 
 # --- news -----------------------------------------------------------------------------------------------------------------------
@@ -216,7 +220,7 @@ def test_a_page_that_asks_for_news_gets_none_until_something_changed(case: Excep
 
 
 def test_what_is_read_rarely_on_purpose_is_not_stale(case: ExceptionCase) -> None:
-    account: Account = case.account
+    account = world.account_on(case)
     now = world.now()
     read_through("netsuite", ["exchange_rate"], now - dt.timedelta(hours=1), stale_after={"exchange_rate": 7200})
     read_through("netsuite", ["payment"], now - dt.timedelta(minutes=2))

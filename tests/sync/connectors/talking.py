@@ -14,6 +14,7 @@ from sync.connectors import CONNECTORS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
 from tests.demo.simulators.control import Control, free_port, process
+from tests.sync.connectors.tallybook import TALLYBOOK
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -43,8 +44,11 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "hint_token": "demo-gainsight-hint-token",
         "crm_connection": "crm",
     },
+    "tallybook": {"api_token": "tally-token", "webhook_secret": "tally-secret"},
     "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
 }
+EVERY: Mapping[str, Connector] = {**CONNECTORS, TALLYBOOK.slug: TALLYBOOK}
+"""The product's connectors, and the smallest one, which lives in these tests."""
 FAST = Limits(connect_seconds=2, read_seconds=3, total_seconds=6, attempts=2)
 
 
@@ -62,7 +66,7 @@ class Talk:
     control: Control
 
     def pull(self, stream: str, watermark: str = "") -> list[Page]:
-        return list(self.connector.pull(self.client, self.config, stream, watermark, now()))
+        return list(self.connector.reading().pull(self.client, self.config, stream, watermark, now()))
 
     def items(self, stream: str, watermark: str = "") -> list[Item]:
         return [item for page in self.pull(stream, watermark) for item in page.items]
@@ -76,7 +80,7 @@ class Talk:
         return [fact for fact in self.connector.translate(incoming, self.config) if isinstance(fact, Fact)]
 
     def read(self, object_type: str, external_id: str) -> Fact | None:
-        item = self.connector.read(self.client, self.config, object_type, external_id)
+        item = self.connector.reading().read(self.client, self.config, object_type, external_id)
         return next(iter(self.said(item))) if item is not None else None
 
     def effects(self) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 from stripe import WebhookSignature
 
 from sync.connectors import CONNECTORS
-from sync.vendor.contract import Config, Incoming, NotAuthentic, Unreadable
+from sync.vendor.contract import Config, Incoming, NotAuthentic, Refused, Unreadable
 from tests.sync.connectors.talking import SETTINGS
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -32,7 +32,7 @@ def signed(body: bytes = EVENT, at: int = AT, secret: str = SECRET) -> str:
 
 def verify_stripe(header: str | None, body: bytes = EVENT, **settings: str) -> None:
     headers = {} if header is None else {"stripe-signature": header}
-    CONNECTORS["stripe"].verify(Incoming("event", body, headers), config("stripe", **settings), NOW)
+    CONNECTORS["stripe"].taking_pushes().verify(Incoming("event", body, headers), config("stripe", **settings), NOW)
 
 
 def digest_of(body: bytes = EVENT, at: int = AT, secret: str = SECRET) -> str:
@@ -113,7 +113,7 @@ HINT: dict[str, Any] = {"type": "invoice", "id": "7", "event": "edit", "at": "x"
 
 def verify_netsuite(stamp: str, signature: str, body: bytes) -> None:
     headers = {"x-netsuite-timestamp": stamp, "x-netsuite-signature": signature}
-    CONNECTORS["netsuite"].verify(Incoming("hint", body, headers), config("netsuite"), NOW)
+    CONNECTORS["netsuite"].taking_pushes().verify(Incoming("hint", body, headers), config("netsuite"), NOW)
 
 
 def hint_signature(stamp: str, body: bytes, secret: str = "demo-netsuite-hint-secret") -> str:
@@ -145,7 +145,7 @@ def test_w9_gainsight_takes_its_token_only_and_also_a_week_later() -> None:
     def verify(token: str, **settings: str) -> None:
         headers = {"x-gainsight-token": token}
         later = NOW + dt.timedelta(days=7)
-        CONNECTORS["gainsight"].verify(Incoming("hint", b"{}", headers), config("gainsight", **settings), later)
+        CONNECTORS["gainsight"].taking_pushes().verify(Incoming("hint", b"{}", headers), config("gainsight", **settings), later)
 
     verify("demo-gainsight-hint-token")
     for token in ("", "demo-gainsight-hint-toke", "demo-gainsight-hint-token ", "\xe9"):
@@ -157,11 +157,10 @@ def test_w9_gainsight_takes_its_token_only_and_also_a_week_later() -> None:
 
 def test_salesforce_takes_no_push_at_all() -> None:
     salesforce = CONNECTORS["salesforce"]
-    assert not salesforce.pushes
-    with pytest.raises(NotAuthentic):
-        salesforce.verify(Incoming("event", b"{}"), config("salesforce"), NOW)
-    with pytest.raises(Unreadable):
-        salesforce.dedup_key(Incoming("event", b"{}"))
+    assert salesforce.pushes is None
+    with pytest.raises(Refused) as refused:
+        salesforce.taking_pushes()
+    assert refused.value.code == "no_push"
 
 
 # -- keys and copies ------------------------------------------------------------------------------------------------
@@ -171,20 +170,22 @@ def test_salesforce_takes_no_push_at_all() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b'"text"', b"null", b"7", b"{}", b"\xff", b"[" * 1000, b'{"id": 7, "nonce": 7}'])
 def test_a_body_without_a_key_is_unreadable(vendor: str, body: bytes) -> None:
     with pytest.raises(Unreadable):
-        CONNECTORS[vendor].dedup_key(Incoming("event", body))
+        CONNECTORS[vendor].taking_pushes().dedup_key(Incoming("event", body))
 
 
 def test_i5_the_keys_of_a_push() -> None:
-    assert CONNECTORS["stripe"].dedup_key(Incoming("event", EVENT)) == "evt_1"
-    assert CONNECTORS["netsuite"].dedup_key(Incoming("hint", json.dumps(HINT).encode())) == f"hint:{HINT['nonce']}"
+    assert CONNECTORS["stripe"].taking_pushes().dedup_key(Incoming("event", EVENT)) == "evt_1"
+    assert (
+        CONNECTORS["netsuite"].taking_pushes().dedup_key(Incoming("hint", json.dumps(HINT).encode())) == f"hint:{HINT['nonce']}"
+    )
     body = b'{"object": "company", "gsid": "1P02X", "modifiedDate": "2026-11-18T12:26:40Z"}'
-    assert CONNECTORS["gainsight"].dedup_key(Incoming("hint", body)) == "hint:company:1P02X:2026-11-18T12:26:40Z"
+    assert CONNECTORS["gainsight"].taking_pushes().dedup_key(Incoming("hint", body)) == "hint:company:1P02X:2026-11-18T12:26:40Z"
 
 
 def test_w20_w21_a_body_that_will_be_set_aside_still_has_its_key() -> None:
     """Signed, so it must be stored: twice the same key, and a text that no column can keep."""
     for body in (b'{"id": "evt_1", "a": 1, "a": 2}', b'{"id": "evt_1", "name": "\\u0000"}'):
-        assert CONNECTORS["stripe"].dedup_key(Incoming("event", body)) == "evt_1"
+        assert CONNECTORS["stripe"].taking_pushes().dedup_key(Incoming("event", body)) == "evt_1"
 
 
 def test_i5_i6_an_event_that_stripe_renders_anew_is_a_copy_and_another_amount_is_not() -> None:

@@ -186,15 +186,15 @@ RENEWAL = renewal(1)["Gsid"]
 def composed(talk: Talk, operation: str = "hold_renewal", key: str = "rvo-2-1", **over: Any) -> Call:
     stage = "in_progress" if operation == "hold_renewal" else "on_hold"
     params = {"renewal_id": RENEWAL, "reason": "The amendment is not billed yet", "from_stage": stage, **over}
-    return talk.connector.compose(talk.config, operation, key, params)
+    return talk.connector.writing().compose(talk.config, operation, key, params)
 
 
 def post(talk: Talk, call: Call) -> Receipt:
-    return talk.connector.post(talk.client, talk.config, call)
+    return talk.connector.writing().post(talk.client, talk.config, call)
 
 
 def found(talk: Talk, call: Call) -> Receipt | None:
-    return talk.connector.find_posted(talk.client, talk.config, call)
+    return talk.connector.writing().find_posted(talk.client, talk.config, call)
 
 
 def writes(talk: Talk) -> int:
@@ -328,4 +328,4 @@ def test_without_the_pick_list_item_nothing_is_composed(talk: Talk) -> None:
     with pytest.raises(Refused):
         composed(bare)
     with pytest.raises(Refused):
-        talk.connector.compose(talk.config, "delete_company", "rvo-1", {})
+        talk.connector.writing().compose(talk.config, "delete_company", "rvo-1", {})

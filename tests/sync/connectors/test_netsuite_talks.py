@@ -128,15 +128,15 @@ def composed(talk: Talk, key: str = "rvo-1-1", **over: Any) -> Call:
         "memo": "Corrects INV700",
         **over,
     }
-    return talk.connector.compose(talk.config, "create_credit_memo", key, params)
+    return talk.connector.writing().compose(talk.config, "create_credit_memo", key, params)
 
 
 def post(talk: Talk, call: Call) -> Receipt:
-    return talk.connector.post(talk.client, talk.config, call)
+    return talk.connector.writing().post(talk.client, talk.config, call)
 
 
 def found(talk: Talk, call: Call) -> Receipt | None:
-    return talk.connector.find_posted(talk.client, talk.config, call)
+    return talk.connector.writing().find_posted(talk.client, talk.config, call)
 
 
 def credit_memos(talk: Talk) -> list[dict[str, Any]]:
@@ -426,5 +426,5 @@ def test_a_wrong_key_is_refused_and_nothing_is_sent(talk: Talk) -> None:
     settings = {**talk.config.settings, "private_key": "no key"}
     config = Config("wrong-key", talk.config.base_url, settings)
     with HttpClient(config, allow_loopback=True, limits=FAST) as client, pytest.raises(Refused):
-        talk.connector.post(client, config, composed(talk))
+        talk.connector.writing().post(client, config, composed(talk))
     assert credit_memos(talk) == []

@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
+from revops import strict_json
 from revops.ledger.facts import Fact, encode
-from sync.connectors import CONNECTORS
-from sync.vendor import strict_json
 from sync.vendor.contract import Config, Connector, Incoming, Reread
 from tests.sync.connectors.shapes import at, keys_of
-from tests.sync.connectors.talking import SETTINGS
+from tests.sync.connectors.talking import EVERY, SETTINGS
 
 HERE = Path(__file__).parent / "recordings"
 RECORDINGS = sorted(path for path in HERE.rglob("*.json") if not path.name.endswith(".facts.json"))
@@ -35,7 +34,7 @@ def load(path: Path) -> tuple[Connector, Config, Incoming, dict[str, Any]]:
     """A recording as the inbox would hand it to its connector; numbers are exact."""
     recording = strict_json.parse(path.read_bytes())
     assert isinstance(recording, dict)
-    connector = CONNECTORS[path.parent.name]
+    connector = EVERY[path.parent.name]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
     config = Config("recorded", "https://vendor.example", {**defaults, **SETTINGS[connector.slug]})
     said = recording["incoming"]
@@ -74,7 +73,7 @@ def test_the_same_bytes_always_say_the_same(path: Path) -> None:
     assert connector.translate(incoming, config) == connector.translate(incoming, config)
 
 
-@pytest.mark.parametrize("slug", sorted(CONNECTORS))
+@pytest.mark.parametrize("slug", sorted(EVERY))
 def test_every_stream_has_a_recording_of_each_of_its_types(slug: str) -> None:
     spoken_of = {
         entry.get("object_type")
@@ -82,7 +81,7 @@ def test_every_stream_has_a_recording_of_each_of_its_types(slug: str) -> None:
         if path.parent.name == slug
         for entry in json.loads(path.with_name(f"{path.stem}.facts.json").read_text())
     }
-    assert {kind for stream in CONNECTORS[slug].streams for kind in stream.object_types} <= spoken_of
+    assert {kind for stream in EVERY[slug].streams for kind in stream.object_types} <= spoken_of
 
 
 def sampled() -> Iterator[Path]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from revops import strict_json
 from revops.ledger.facts import Fact
 from sync.connectors.stripe import minor_units
-from sync.vendor import strict_json
 from sync.vendor.contract import Config, Connector, Ignored, Incoming, Misunderstood
 from tests.sync.connectors.test_recordings import HERE, RECORDINGS, load, name_of
 

@@ -163,7 +163,7 @@ def test_limits_are_later(talk: Talk, status: int, code: str, seconds: int) -> N
 def test_a_locator_that_expired_keeps_what_came_and_starts_again_later(talk: Talk) -> None:
     talk.control.load("Account", *(account(n) for n in range(2, 2503)))
     talk.control.fault("GET", "/query/", times=9, status=400, body='[{"message":"x","errorCode":"INVALID_QUERY_LOCATOR"}]')
-    pages = talk.connector.pull(talk.client, talk.config, "accounts", "", now())
+    pages = talk.connector.reading().pull(talk.client, talk.config, "accounts", "", now())
     assert 0 < len(next(pages).items) < 2502
     with pytest.raises(RetryLater):
         next(pages)
@@ -172,8 +172,8 @@ def test_a_locator_that_expired_keeps_what_came_and_starts_again_later(talk: Tal
 def test_a_field_that_the_org_does_not_have_is_refused_with_the_vendors_code(talk: Talk) -> None:
     config = Config("other", talk.config.base_url, {**talk.config.settings, "legal_entity_field": "Nothing__c"})
     with pytest.raises(Refused) as refused:
-        list(talk.connector.pull(talk.client, config, "accounts", "", now()))
+        list(talk.connector.reading().pull(talk.client, config, "accounts", "", now()))
     assert "INVALID_FIELD" in refused.value.reason
     injected = Config("other", talk.config.base_url, {**talk.config.settings, "legal_entity_field": "Id FROM User--"})
     with pytest.raises(Refused):
-        list(talk.connector.pull(talk.client, injected, "accounts", "", now()))
+        list(talk.connector.reading().pull(talk.client, injected, "accounts", "", now()))

@@ -144,9 +144,9 @@ def test_the_polled_event_is_a_copy_of_the_pushed_one(talk: Talk) -> None:
     eventually(lambda: receiver.received)
     headers, body = receiver.received[0]
     pushed = Incoming("event", body, {name.lower(): value for name, value in headers.items()}, now())
-    talk.connector.verify(pushed, talk.config, now())
+    talk.connector.taking_pushes().verify(pushed, talk.config, now())
     polled = {item.dedup_key: item for item in talk.items("events", watermark)}
-    key = talk.connector.dedup_key(pushed)
+    key = talk.connector.taking_pushes().dedup_key(pushed)
     assert talk.connector.content_digest(polled[key].body) == talk.connector.content_digest(body)
     again = Incoming("event", polled[key].body, {}, now())
     assert talk.connector.translate(again, talk.config) == talk.connector.translate(pushed, talk.config)
@@ -209,5 +209,6 @@ def test_a_wrong_key_or_the_other_mode_is_refused(talk: Talk) -> None:
 
 
 def test_nothing_is_posted_to_stripe(talk: Talk) -> None:
+    assert talk.connector.operations == ()
     with pytest.raises(Refused):
-        talk.connector.compose(talk.config, "create_credit_note", "rvo-1", {})
+        talk.connector.writing()

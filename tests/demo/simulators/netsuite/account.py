@@ -11,8 +11,8 @@ import jwt
 import requests
 
 from demo.simulators import netsuite
-from demo.simulators._http import Simulator
 from demo.simulators.netsuite import tokens
+from demo.simulators.server import Simulator
 
 Json = dict[str, Any]
 

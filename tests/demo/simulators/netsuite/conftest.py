@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.simulators import netsuite
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from tests.demo.simulators.netsuite.account import Account, company
 
 

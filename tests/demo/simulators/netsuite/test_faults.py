@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from demo.simulators import netsuite
-from demo.simulators._http import Simulator
+from demo.simulators.server import Simulator
 from tests.demo.simulators.netsuite.account import Account, Json, credit_memos, reason
 
 

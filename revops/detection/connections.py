@@ -1,0 +1,94 @@
+"""Exceptions about a connected system itself: deliveries that cannot be used pile up, or it cannot be read.
+
+`sync` says how a system stands; here that is judged by the policies, and the system's cases are settled as an account's are: they
+open, change and close by what is found, never by a click.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from revops.audit.trace import tracing
+from revops.cases.lifecycle import Sighting, settle
+from revops.cases.models import LIVE_STATUSES, ExceptionCase
+from revops.ledger.models import SourceSystem
+from revops.policies.in_force import policies_in_force
+from revops.policies.policies import Policies
+
+DEAD_LETTERS, UNREADABLE = "dead_letters_pile_up", "connection_unreadable"
+CONNECTION_RULES: Mapping[str, str] = {
+    DEAD_LETTERS: "Dead letters pile up",
+    UNREADABLE: "Connection cannot be read",
+}
+"""Code and title of each kind of exception that is about a system and not about an account."""
+
+STEPS = (1000, 500, 200, 100, 50, 20, 10, 5, 2, 1)
+"""Dead letters are told in steps, so that a flood of them does not rewrite the case with each one."""
+COUNT_MAX = STEPS[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a system stands. `dead_letters`: how many wait (counted up to `COUNT_MAX`); `failures`: stream -> how often in a row
+    reading it has failed; `problem`: what the system or the network said last."""
+
+    system: str
+    dead_letters: int = 0
+    failures: Mapping[str, int] | None = None
+    problem: str = ""
+
+
+def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.datetime) -> list[Sighting]:
+    """What is wrong with the system by these policies."""
+    found = []
+    if health.dead_letters >= policies.connections.dead_letters:
+        count = next(step for step in STEPS if step <= health.dead_letters)
+        sentence = f"{label} has {count} or more dead letters: deliveries that could not be used. What they say is missing here."
+        found.append(_sighting(DEAD_LETTERS, health, sentence, {"dead letters": f"{count} or more"}, now))
+    failing = sorted(stream for stream, count in (health.failures or {}).items() if count >= policies.connections.failed_reads)
+    if failing:
+        streams = ", ".join(stream.replace("_", " ") for stream in failing)
+        sentence = f"{label} cannot be read ({streams}): what changes there is not seen here."
+        inputs = {"cannot be read": streams, **({"last problem": health.problem} if health.problem else {})}
+        found.append(_sighting(UNREADABLE, health, sentence, inputs, now))
+    return found
+
+
+def _sighting(rule: str, health: Health, sentence: str, inputs: dict[str, str], now: dt.datetime) -> Sighting:
+    return Sighting(
+        fingerprint=hashlib.sha256(f"{rule}\x1e{health.system}".encode()).hexdigest(),
+        rule=rule,
+        title=CONNECTION_RULES[rule],
+        sentence=sentence,
+        amount=None,
+        due_at=now,
+        systems=(health.system,),
+        evidence={"differences": [], "records": [], "inputs": inputs, "order": None, "rule": rule},
+    )
+
+
+def settle_connections(healths: Mapping[str, Health], *, now: dt.datetime) -> int:
+    """Make the cases of connected systems agree with how they stand. A system that is not in `healths` (switched off) has no
+    exceptions. Returns how many systems changed."""
+    policies = policies_in_force()
+    live = ExceptionCase.objects.filter(system__isnull=False, status__in=LIVE_STATUSES)
+    stand: dict[str, dict[str, tuple[str, str]]] = {}
+    for system, key, digest, version in live.values_list("system", "fingerprint", "facts_digest", "policy_version"):
+        stand.setdefault(str(system), {})[key] = (digest, version)
+    labels = dict(SourceSystem.objects.values_list("slug", "label"))
+    changed = 0
+    for system in sorted({*stand, *healths}):
+        health = healths.get(system, Health(system))
+        found = sightings_of(health, labels[system], policies, now=now)
+        if {s.fingerprint: (s.facts_digest(), policies.version) for s in found} != stand.get(system, {}):
+            with transaction.atomic(), tracing(""):
+                row = SourceSystem.objects.select_for_update(no_key=True).get(pk=system)  # two sweepers take turns
+                evidence = {"dead_letters": health.dead_letters, "failures": dict(health.failures or {})}
+                settle(row, found, CONNECTION_RULES, policies, now=now, close_evidence=evidence)
+            changed += 1
+    return changed

@@ -1,0 +1,181 @@
+"""Strict JSON: exact numbers in, exact numbers out, and nothing half-understood. Pure.
+
+What the standard parser lets through and we do not: `NaN` and infinities, numbers so large that they lose their
+meaning, the last of two equal keys, thousands of nested brackets, a byte order mark. Money must never be a binary
+float, so fractions become `Decimal`. Three kinds of refusal, because they have three consequences:
+
+- `NotJson`: no message at all; a delivery is answered with 400.
+- `DuplicateKey`: two values for one key, so the sender and we could read different amounts; a dead letter.
+- `UnsafeText`: well-formed, but with NUL or half a surrogate pair, which a text column cannot keep; a dead letter.
+
+Never: a float in the result; a value that was not in the bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring_ascii
+from typing import NoReturn
+
+DEPTH_MAX = 64
+DIGITS_MAX = 40
+"""No amount, id or stamp that we know of needs more digits, before or after the point."""
+
+_WORDS = {None: "null", True: "true", False: "false"}
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+class StrictJsonError(ValueError):
+    """Root of the refusals. `reason` is safe to show: it never quotes the body."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotJson(StrictJsonError): ...
+
+
+class DuplicateKey(StrictJsonError): ...
+
+
+class UnsafeText(StrictJsonError): ...
+
+
+def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: bool = False, depth_max: int = DEPTH_MAX) -> object:
+    """Numbers with a point or an exponent become `Decimal`, others `int`.
+
+    `allow_unsafe_text` is for pages of many objects, where one spoilt text must not hide the others: write each
+    object out again with `dump` and parse it alone later. `allow_duplicates` is for finding the id of a message that
+    will be set aside.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NotJson("The body is not UTF-8.") from None
+    if text.startswith("\ufeff"):
+        raise NotJson("The body starts with a byte order mark.")
+    _check_depth(body, depth_max)
+    try:
+        value = json.loads(
+            text,
+            parse_float=_fraction,
+            parse_int=_integer,
+            parse_constant=_constant,
+            object_pairs_hook=None if allow_duplicates else _unique,
+        )
+    except StrictJsonError:
+        raise
+    except (ValueError, RecursionError):
+        raise NotJson("The body is not well-formed JSON.") from None
+    if not allow_unsafe_text and _SUSPECT.search(text) and _has_unsafe_text(value):
+        raise UnsafeText("A text holds NUL or half a surrogate pair.")
+    return value
+
+
+def dump(value: object) -> bytes:
+    """The same value as ASCII JSON without spaces, in the given key order; decimals keep their digits.
+
+    Raises `TypeError` for anything that `parse` cannot have made, floats above all.
+    """
+    return _written(value, ordered=False)
+
+
+def content_digest(value: object, ignoring: Collection[str] = ()) -> str:
+    """SHA-256 (hex) of the value with sorted keys, leaving out the top-level keys `ignoring`."""
+    if isinstance(value, Mapping) and ignoring:
+        value = {key: part for key, part in value.items() if key not in ignoring}
+    return hashlib.sha256(_written(value, ordered=True)).hexdigest()
+
+
+def _check_depth(body: bytes, depth_max: int) -> None:
+    if body.count(b"[") + body.count(b"{") <= depth_max:  # most bodies: they cannot be that deep
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(_STRINGS.sub(b"", body)):
+        if match.group() in b"[{":
+            depth += 1
+            if depth > depth_max:
+                raise NotJson(f"The body is nested deeper than {depth_max} levels.")
+        else:
+            depth -= 1
+
+
+def _fraction(text: str) -> Decimal:
+    if len(text) > 2 * DIGITS_MAX:
+        raise NotJson("A number is too long.")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal itself can hold
+        raise NotJson("A number is outside any range that means something.") from None
+    if number.adjusted() > DIGITS_MAX or number.adjusted() < -DIGITS_MAX:
+        raise NotJson("A number is outside any range that means something.")
+    return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS_MAX:
+        raise NotJson("A whole number is too long.")
+    return int(text)
+
+
+def _constant(_name: str) -> NoReturn:
+    raise NotJson("NaN and infinities are no JSON numbers.")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise DuplicateKey("An object gives one key twice.")
+    return result
+
+
+def _has_unsafe_text(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value)
+    if isinstance(value, dict):
+        return any(_has_unsafe_text(key) or _has_unsafe_text(part) for key, part in value.items())
+    if isinstance(value, list):
+        return any(_has_unsafe_text(part) for part in value)
+    return False
+
+
+def _written(value: object, *, ordered: bool) -> bytes:
+    parts: list[str] = []
+    _write(value, parts, ordered)
+    return "".join(parts).encode("ascii")
+
+
+def _write(value: object, parts: list[str], ordered: bool) -> None:
+    if isinstance(value, str):
+        parts.append(encode_basestring_ascii(value))
+    elif value is None or isinstance(value, bool):
+        parts.append(_WORDS[value])
+    elif isinstance(value, int):
+        parts.append(str(value))
+    elif isinstance(value, (dict, Mapping)):  # dict is named for speed
+        before = "{"
+        for key in sorted(value) if ordered else value:
+            if not isinstance(key, str):
+                raise TypeError("Keys are texts.")
+            parts.append(f"{before}{encode_basestring_ascii(key)}:")
+            _write(value[key], parts, ordered)
+            before = ","
+        parts.append("}" if value else "{}")
+    elif isinstance(value, (list, tuple)):
+        before = "["
+        for part in value:
+            parts.append(before)
+            _write(part, parts, ordered)
+            before = ","
+        parts.append("]" if value else "[]")
+    elif isinstance(value, Decimal) and value.is_finite():
+        parts.append(f"{value:f}" if abs(value.adjusted()) <= DIGITS_MAX else str(value))
+    else:
+        raise TypeError(f"{type(value).__name__} has no exact JSON form.")

@@ -1,0 +1,75 @@
+"""Gainsight's records as our queries select them, the lines of its delete logs, and the hints of a rule. A moment is epoch
+milliseconds or ISO text; a pick-list value is an item id."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sync.vendor.objects import Number, Text, VendorObject
+
+Moment = int | str
+
+
+class _Record(VendorObject):
+    Gsid: Text
+    ModifiedDate: Moment | None = None
+    CreatedDate: Moment | None = None
+    CurrencyIsoCode: str | None = None
+
+
+class Company(_Record):
+    Name: str | None = None
+    SfdcAccountId: str | None = None
+    Arr: Number | None = None
+    RenewalDate: Moment | None = None
+    Stage: str | None = None
+    Status: str | None = None
+    csm_name: str | None = Field(None, alias="Csm__gr.Name")
+
+
+class GsOpportunity(_Record):
+    CompanyId: Text
+    RenewalStage: str | None = None
+    Name: str | None = None
+    ExternalId: str | None = None
+    Type: str | None = None
+    CloseDate: Moment | None = None
+    TargetAmount: Number | None = None
+    ForecastAmount: Number | None = None
+    StartedDate__gc: Moment | None = None
+    HoldReason__gc: str | None = None
+    HoldReference__gc: str | None = None
+
+
+class CallToAction(_Record):
+    Name: str | None = None
+    CompanyId: str | None = None
+    IsClosed: bool
+    DueDate: Moment | None = None
+    StatusId: str | None = None
+    status_name: str | None = Field(None, alias="StatusId__gr.Name")
+    PriorityId: str | None = None
+    priority_name: str | None = Field(None, alias="PriorityId__gr.Name")
+    TypeId: str | None = None
+    type_name: str | None = Field(None, alias="TypeId__gr.Name")
+
+
+class DeletedRecord(VendorObject):
+    RecordId: Text
+    ObjectName: Text
+    DeletedOn: Moment
+
+
+class Hint(VendorObject):
+    object: Text
+    gsid: Text
+    modifiedDate: Text
+
+
+OBJECTS: dict[str, type[VendorObject]] = {
+    "company": Company,
+    "gs_opportunity": GsOpportunity,
+    "call_to_action": CallToAction,
+    "record_delete_log": DeletedRecord,
+    "hint": Hint,
+}

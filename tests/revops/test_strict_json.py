@@ -1,0 +1,120 @@
+"""What is JSON for us and what is not (bad input W17 to W24), and that numbers stay exact."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revops import strict_json
+from revops.strict_json import DuplicateKey, NotJson, UnsafeText
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"a": 1,}',
+        b"{'a': 1}",
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        b'"\xff"',
+        b'"\x00"',
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b"[" * 65 + b"]" * 65,
+        b'{"amount": ' + b"9" * 5000 + b"}",
+        b"[1e400]",
+        b"[-1e400]",
+        b"[1e-400]",
+        b"[1e9999999999999999999999]",
+        b"[NaN]",
+        b"[Infinity]",
+        b"[-Infinity]",
+        b"[0." + b"1" * 200 + b"]",
+        b'"' + b'\\"' * 300_000,
+    ],
+    ids=range(21),
+)
+def test_w17_w18_w19_w22_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(NotJson):
+        strict_json.parse(body)
+
+
+@pytest.mark.parametrize("body", [b'{"amount": 1, "amount": 2}', b'[{"a": {"b": 1, "b": 1}}]'])
+def test_w20_a_key_given_twice_is_refused_unless_only_the_id_is_wanted(body: bytes) -> None:
+    with pytest.raises(DuplicateKey):
+        strict_json.parse(body)
+    assert strict_json.parse(body, allow_duplicates=True)
+
+
+@pytest.mark.parametrize("body", [b'{"name": "a\\u0000b"}', b'["\\ud800"]', b'["\\udfff x"]', b'{"\\u0000": 1}'])
+def test_w21_text_that_no_column_can_keep_is_reported_and_may_be_carried(body: bytes) -> None:
+    with pytest.raises(UnsafeText):
+        strict_json.parse(body)
+    value = strict_json.parse(body, allow_unsafe_text=True)
+    assert strict_json.parse(strict_json.dump(value), allow_unsafe_text=True) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "value"), [(b"[]", []), (b'"x"', "x"), (b"null", None), (b'["\\ud83d\\ude00"]', ["\U0001f600"])]
+)
+def test_other_top_levels_and_whole_surrogate_pairs_are_json(body: bytes, value: object) -> None:
+    assert strict_json.parse(body) == value
+
+
+def test_sixty_four_levels_are_allowed_and_brackets_in_texts_do_not_count() -> None:
+    assert strict_json.parse(b"[" * 64 + b"]" * 64)
+    assert strict_json.parse(b'"' + b"[" * 1000 + b'"') == "[" * 1000
+    assert strict_json.parse(b'["\\"' + b"[" * 100 + b'"]')
+
+
+@pytest.mark.parametrize("text", ["139000000.0", "998765.00000000000", "0.1", "-12.30", "1e3", "1.00"])
+def test_i19_fractions_are_exact_decimals(text: str) -> None:
+    value = strict_json.parse(text.encode())
+    assert isinstance(value, Decimal)
+    assert value == Decimal(text)
+
+
+def test_i19_money_digits_survive_a_round_trip() -> None:
+    body = b'{"rate":100.50,"amount":0.10,"yen":1200000}'
+    assert strict_json.dump(strict_json.parse(body)) == body
+
+
+@pytest.mark.parametrize("value", [0.1, float("nan"), Decimal("NaN"), {1: 2}, b"x", object()])
+def test_dump_refuses_what_has_no_exact_form(value: object) -> None:
+    with pytest.raises(TypeError):
+        strict_json.dump([value])
+
+
+def test_a_digest_ignores_key_order_and_the_named_keys_only() -> None:
+    one = {"id": "evt_1", "pending_webhooks": 1, "data": {"pending_webhooks": 1}}
+    other = {"data": {"pending_webhooks": 1}, "pending_webhooks": 0, "id": "evt_1"}
+    deeper = {"data": {"pending_webhooks": 2}, "pending_webhooks": 0, "id": "evt_1"}
+    digest = strict_json.content_digest
+    assert digest(one, ("pending_webhooks",)) == digest(other, ("pending_webhooks",))
+    assert digest(one) != digest(other)
+    assert digest(one, ("pending_webhooks",)) != digest(deeper, ("pending_webhooks",))
+
+
+_TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text() | st.decimals(-(10**20), 10**20, places=6),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_TREES)
+def test_what_is_written_is_read_back(tree: object) -> None:
+    assert strict_json.parse(strict_json.dump(tree), allow_unsafe_text=True) == tree
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
+    try:
+        strict_json.parse(body)
+    except strict_json.StrictJsonError as error:
+        assert error.reason  # noqa: PT017 - either outcome is right
