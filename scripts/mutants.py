@@ -318,8 +318,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "outbox: only what is safe to repeat",
         "tests/sync/test_outbox_wire.py -k i38",
         "sync/posting/outbox.py",
-        'if offer.name == name and offer.guarantee != "none":',
-        "if offer.name == name:",
+        'if offer.change is type(change) and offer.guarantee != "none":',
+        "if offer.change is type(change):",
     ),
     Mutant(
         "outbox: facts read again before the first byte",
@@ -410,7 +410,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "approval: the tier is judged again at release",
         f"{SIGN} -k i26",
         "revops/approvals/actions.py",
-        "    if _tier_rose(row, ledger, acting_user=acting_user):",
+        "    if _tier_rose(row, acting_user=acting_user):",
         "    if False:",
     ),
     Mutant(
@@ -419,6 +419,31 @@ MUTANTS: tuple[Mutant, ...] = (
         "revops/approvals/actions.py",
         "        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):",
         "        if False:",
+    ),
+    Mutant(
+        "lines: debits are credits",
+        "tests/revops/postings/test_lines.py -k balance",
+        sql=drop_trigger("postings_planline", "amount_is_its_lines"),
+    ),
+    Mutant(
+        "lines: the amount is their debits",
+        "tests/revops/postings/test_lines.py -k sum_of_its_debits",
+        sql=drop_trigger("postings_changeplan", "amount_is_its_lines"),
+    ),
+    Mutant(
+        "lines: bound once submitted",
+        "tests/revops/postings/test_lines.py -k i24",
+        sql=drop_trigger("postings_planline", "written_with_its_draft"),
+    ),
+    Mutant(
+        "touches: follow their plan",
+        "tests/revops/postings/test_lines.py -k i28",
+        sql=drop_trigger("postings_plantouch", "follows_its_plan"),
+    ),
+    Mutant(
+        "partly posted: the plan says so",
+        "tests/revops/postings/test_moves.py -k i29_a_plan",
+        sql=drop_trigger("postings_changeplan", "partly_posted_says_so"),
     ),
     Mutant("approval: one plan under way (database)", f"{DRAFT} -k i28", sql="DROP INDEX one_plan_under_way"),
     # --- audit and people
