@@ -68,14 +68,14 @@ CRASH, DRAFT, SIGN = (
 
 MUTANTS: tuple[Mutant, ...] = (
     # --- inbox: kept before it is answered, once, unchanged
-    Mutant("inbox: unique key", f"{WIRE} -k w9_i5", sql=drop_constraint("sync_delivery", "one_delivery_per_key")),
+    Mutant("inbox: unique key", f"{WIRE} -k w9_i5", sql=drop_constraint("sync_deliverykey", "sync_deliverykey_pkey")),
     Mutant(
         "inbox: one row whatever comes at once (unique index, parallel)",
         f"{WIRE} -k i5_fifty",
         "sync/intake/inbox.py",
-        "    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest\n",
-        "",
-        drop_constraint("sync_delivery", "one_delivery_per_key"),
+        "ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, connection_id, key)",
+        "RETURNING delivery_id, connection_id, key)",
+        drop_constraint("sync_deliverykey", "sync_deliverykey_pkey"),
     ),
     Mutant(
         "inbox: commit before 2xx",
@@ -95,8 +95,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "inbox: hash compare of a known key",
         f"{WIRE} -k w28",
         "sync/intake/inbox.py",
-        "DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest",
-        "DO UPDATE SET copies = d.copies + 1",
+        "AND d.id = k.delivery_id AND d.digest = %s",
+        "AND d.id = k.delivery_id AND (d.digest = %s OR true)",
     ),
     Mutant(
         "inbox: content compare of another rendering",
@@ -183,7 +183,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "ledger: a known version is applied once",
         "tests/revops/ledger/test_record.py -k i10",
         "revops/ledger/record.py",
-        "    if (row.pk, fact.version, digest) in work.known:",
+        "    if (key, fact.version, digest) in work.known:",
         "    if False:",
     ),
     Mutant(
