@@ -446,6 +446,11 @@ MUTANTS: tuple[Mutant, ...] = (
         sql=drop_trigger("postings_changeplan", "partly_posted_says_so"),
     ),
     Mutant("approval: one plan under way (database)", f"{DRAFT} -k i28", sql="DROP INDEX one_plan_under_way"),
+    Mutant(
+        "cases: about an account or a system, never both or neither",
+        "tests/sync/test_connection_cases.py -k about_one_thing",
+        sql=drop_constraint("cases_exceptioncase", "account_or_system"),
+    ),
     # --- audit and people
     Mutant("audit: append-only", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "append_only")),
     Mutant("audit: never emptied", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "no_truncate")),
