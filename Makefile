@@ -34,9 +34,10 @@ mutants: install-test ## Break the arithmetic, then the guards, one at a time: t
 	$(BIN)/python scripts/mutation.py $(ONLY)
 	$(if $(ONLY),,$(BIN)/python scripts/mutants.py)
 
-fix: install-test ## Format, and repair what can be repaired by machine
+fix: install-test ## Format, draw docs/architecture.md anew, and repair what can be repaired by machine
 	$(BIN)/ruff format --quiet .
 	-$(BIN)/djhtml --tabwidth 2 templates revops/api/templates
+	$(BIN)/python scripts/architecture.py
 	$(BIN)/ruff check --fix .
 
 lock: install-test ## Compile the requirement files again, with hashes and without addresses

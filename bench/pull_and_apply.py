@@ -22,6 +22,7 @@ from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import Statement, record
 from revops.people.actors import System
 from sync.applying.drain import process_all
+from sync.applying.straight import straight_into_the_ledger
 from sync.connections import connect
 from sync.models import Delivery
 from sync.pull import poll
@@ -35,32 +36,38 @@ SECRETS = {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal"}
 
 def run(scale: float = 1.0) -> Iterator[Figure]:
     """5,000 invoices of 100 customers listed by the Stripe simulator (a process of its own), stored, translated, applied, and
-    their accounts marked due. The accounts are there already, the links are made. Each round is a connection of its own."""
+    their accounts marked due. The accounts are there already, the links are made. Each round is two connections: one is read
+    straight into the ledger, as the workers do, the other into the inbox and from there, as what the vendors push."""
     size = max(round(INVOICES * scale), CUSTOMERS)
     _make_accounts()
-    pulled, applied, copied = [], [], []
+    straight, applied, copied = [], [], []
     with _simulator() as url:
         _load(url, size)
         for number in range(ROUNDS):
-            slug = f"bench-stripe-{number}"
-            connect(
-                slug=slug, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True
-            )  # fmt: skip
+            read, pushed = (_connected(f"bench-{way}-{number}", url) for way in ("read", "pushed"))
             DueAccount.objects.all().delete()
-            pulled.append(seconds(partial(_pull, slug)))
+            straight.append(seconds(partial(_pull, read, straight_into_the_ledger)))
+            _check(read, size)
+            DueAccount.objects.all().delete()
+            _pull(pushed)
             applied.append(seconds(lambda: process_all(timezone.now())))
-            _check(slug, size)
-            copied.append(_copy(slug))
+            _check(pushed, size)
+            copied.append(_copy(read))
     limit = size / best(copied)
     against = f"COPY of the same payloads: {limit:.0f} rows/s"
-    total, alone = size / best(map(sum, zip(pulled, applied, strict=True))), size / best(applied)
+    total, alone = size / best(straight), size / best(applied)
     yield Figure("pull_and_apply", total, "rows/s", against, total / limit)
     yield Figure("apply_alone", alone, "rows/s", against, alone / limit)
 
 
-def _pull(slug: str) -> None:
+def _connected(slug: str, url: str) -> str:
+    connect(slug=slug, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True)
+    return slug
+
+
+def _pull(slug: str, judge_of: poll.JudgeOf | None = None) -> None:
     for stream in poll.streams_of(slug):
-        poll.pull_now(slug, stream)
+        poll.pull_now(slug, stream, judge_of=judge_of)
 
 
 def _check(slug: str, size: int) -> None:

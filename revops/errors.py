@@ -46,3 +46,13 @@ def http_status(error: RevOpsError) -> int:
         if kind in HTTP_STATUS:
             return HTTP_STATUS[kind]
     return 500
+
+
+def violated_constraint(error: BaseException) -> str:
+    """The name of the database constraint that an error of Django's or of the driver tells of, from the driver's diagnostics;
+    empty when it tells of none."""
+    for told in (error, error.__cause__):
+        name = getattr(getattr(told, "diag", None), "constraint_name", None)
+        if name:
+            return str(name)
+    return ""

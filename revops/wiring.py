@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from revops.errors import Rejected
 from revops.postings import port
+from revops.postings.changes import Change
 from revops.postings.port import ComposedCall
 from revops.telemetry import figures, work
 
@@ -17,7 +16,7 @@ def bind_ports() -> None:
     figures.bind(inflow=_inflow_figures)
 
 
-def _compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
+def _compose(system: str, key: str, change: Change) -> ComposedCall:
     """Let the connection's connector make the exact call. Raises `Rejected` with the connector's reason."""
     from sync import connections
     from sync.models import Connection
@@ -27,15 +26,16 @@ def _compose(system: str, operation: str, key: str, params: Mapping[str, object]
     if connection is None:
         raise Rejected("no_connection", f"{system} is not connected at the moment, so no call to it can be made.")
     connector = connections.connector_of(connection)
-    offered = next((offer for offer in connector.operations if offer.name == operation), None)
+    offered = next((offer for offer in connector.operations if offer.change is type(change)), None)
     if offered is None or offered.guarantee == "none":
         raise Rejected("not_offered", f"{connector.label} cannot do this in a way that is safe to repeat. Do it there by hand.")
     try:
-        call = connector.writing().compose(connections.config_of(connection), operation, key, params)
+        call = connector.writing().compose(connections.config_of(connection), key, change)
     except Refused as refused:
         raise Rejected(refused.code, f"{connector.label}: {refused.reason}") from None
+    if call.change != change:
+        raise RuntimeError(f"{connector.label} composed another change than {change.code} as it was asked")
     return ComposedCall(
-        operation=call.operation,
         method=call.method,
         path=call.path,
         headers=call.headers,
@@ -45,7 +45,6 @@ def _compose(system: str, operation: str, key: str, params: Mapping[str, object]
         before=call.before,
         after=call.after,
         reverse=call.reverse,
-        params=call.params,
     )
 
 

@@ -68,14 +68,14 @@ CRASH, DRAFT, SIGN = (
 
 MUTANTS: tuple[Mutant, ...] = (
     # --- inbox: kept before it is answered, once, unchanged
-    Mutant("inbox: unique key", f"{WIRE} -k w9_i5", sql=drop_constraint("sync_delivery", "one_delivery_per_key")),
+    Mutant("inbox: unique key", f"{WIRE} -k w9_i5", sql=drop_constraint("sync_deliverykey", "sync_deliverykey_pkey")),
     Mutant(
         "inbox: one row whatever comes at once (unique index, parallel)",
         f"{WIRE} -k i5_fifty",
         "sync/intake/inbox.py",
-        "    ON CONFLICT (connection_id, dedup_key) DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest\n",
-        "",
-        drop_constraint("sync_delivery", "one_delivery_per_key"),
+        "ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, connection_id, key)",
+        "RETURNING delivery_id, connection_id, key)",
+        drop_constraint("sync_deliverykey", "sync_deliverykey_pkey"),
     ),
     Mutant(
         "inbox: commit before 2xx",
@@ -95,8 +95,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "inbox: hash compare of a known key",
         f"{WIRE} -k w28",
         "sync/intake/inbox.py",
-        "DO UPDATE SET copies = d.copies + 1 WHERE d.digest = EXCLUDED.digest",
-        "DO UPDATE SET copies = d.copies + 1",
+        "AND d.id = k.delivery_id AND d.digest = %s",
+        "AND d.id = k.delivery_id AND (d.digest = %s OR true)",
     ),
     Mutant(
         "inbox: content compare of another rendering",
@@ -183,7 +183,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "ledger: a known version is applied once",
         "tests/revops/ledger/test_record.py -k i10",
         "revops/ledger/record.py",
-        "    if (row.pk, fact.version, digest) in work.known:",
+        "    if (key, fact.version, digest) in work.known:",
         "    if False:",
     ),
     Mutant(
@@ -318,8 +318,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "outbox: only what is safe to repeat",
         "tests/sync/test_outbox_wire.py -k i38",
         "sync/posting/outbox.py",
-        'if offer.name == name and offer.guarantee != "none":',
-        "if offer.name == name:",
+        'if offer.change is type(change) and offer.guarantee != "none":',
+        "if offer.change is type(change):",
     ),
     Mutant(
         "outbox: facts read again before the first byte",
@@ -410,7 +410,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "approval: the tier is judged again at release",
         f"{SIGN} -k i26",
         "revops/approvals/actions.py",
-        "    if _tier_rose(row, ledger, acting_user=acting_user):",
+        "    if _tier_rose(row, acting_user=acting_user):",
         "    if False:",
     ),
     Mutant(
@@ -420,7 +420,37 @@ MUTANTS: tuple[Mutant, ...] = (
         "        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):",
         "        if False:",
     ),
+    Mutant(
+        "lines: debits are credits",
+        "tests/revops/postings/test_lines.py -k balance",
+        sql=drop_trigger("postings_planline", "amount_is_its_lines"),
+    ),
+    Mutant(
+        "lines: the amount is their debits",
+        "tests/revops/postings/test_lines.py -k sum_of_its_debits",
+        sql=drop_trigger("postings_changeplan", "amount_is_its_lines"),
+    ),
+    Mutant(
+        "lines: bound once submitted",
+        "tests/revops/postings/test_lines.py -k i24",
+        sql=drop_trigger("postings_planline", "written_with_its_draft"),
+    ),
+    Mutant(
+        "touches: follow their plan",
+        "tests/revops/postings/test_lines.py -k i28",
+        sql=drop_trigger("postings_plantouch", "follows_its_plan"),
+    ),
+    Mutant(
+        "partly posted: the plan says so",
+        "tests/revops/postings/test_moves.py -k i29_a_plan",
+        sql=drop_trigger("postings_changeplan", "partly_posted_says_so"),
+    ),
     Mutant("approval: one plan under way (database)", f"{DRAFT} -k i28", sql="DROP INDEX one_plan_under_way"),
+    Mutant(
+        "cases: about an account or a system, never both or neither",
+        "tests/sync/test_connection_cases.py -k about_one_thing",
+        sql=drop_constraint("cases_exceptioncase", "account_or_system"),
+    ),
     # --- audit and people
     Mutant("audit: append-only", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "append_only")),
     Mutant("audit: never emptied", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "no_truncate")),

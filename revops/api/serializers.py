@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
@@ -13,7 +14,8 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, Posting
+from revops.postings.models import ChangePlan, PlanLine, PlanTouch, Posting
+from revops.postings.partly import Offer, PartlyPosted, partly_posted
 
 
 class Said(serializers.Serializer[Any]):
@@ -212,6 +214,7 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
             "sequence",
             "system",
             "operation",
+            "change",
             "method",
             "path",
             "key",
@@ -231,8 +234,64 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
         ]
 
 
+class LineSerializer(serializers.ModelSerializer[PlanLine]):
+    """One side of what a plan books."""
+
+    amount = MinorMoney()
+
+    class Meta:
+        model = PlanLine
+        fields = ["sequence", "account", "side", "amount"]
+
+
+class TouchSerializer(serializers.ModelSerializer[PlanTouch]):
+    """One object that a plan alters, and the numbers of the steps that do."""
+
+    system = serializers.CharField(source="system_id")
+    id = serializers.CharField(source="object_id")
+
+    class Meta:
+        model = PlanTouch
+        fields = ["system", "object_type", "id", "steps", "under_way"]
+
+
+class StepSerializer(serializers.ModelSerializer[Posting]):
+    """One step of a partly posted plan: what it does, and what became of it."""
+
+    system = serializers.CharField(source="system_id")
+
+    class Meta:
+        model = Posting
+        fields = ["sequence", "system", "operation", "summary", "state", "vendor_id", "last_error"]
+
+
+class OfferSerializer(serializers.Serializer[Offer]):
+    """A plan that may be composed next: `finish` makes the missing steps, `reverse` undoes those that were made."""
+
+    code = serializers.ChoiceField(choices=["finish", "reverse"])
+    kind = serializers.CharField(source="follow_up.kind")
+    inputs = serializers.DictField(source="follow_up.inputs")
+
+
+class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
+    """What of a partly posted plan is done, what is missing, and what may be done next."""
+
+    done = StepSerializer(many=True)
+    missing = StepSerializer(many=True)
+    sentence = serializers.CharField()
+    next_move = serializers.CharField()
+    offers = OfferSerializer(many=True)
+    followed_by = serializers.SerializerMethodField()
+
+    def get_followed_by(self, partly: PartlyPosted) -> list[str]:
+        return [plan.code for plan in partly.followed_by]
+
+
 class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     moves = MinorMoney()
+    lines = LineSerializer(many=True)
+    touches = TouchSerializer(many=True)
+    partly_posted = serializers.SerializerMethodField()
     maker = serializers.CharField(source="maker.username")
     policies = serializers.CharField(
         source="policy_version", help_text="Version of the policies that judged its checkpoints last; empty while it is a draft."
@@ -254,6 +313,8 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
             "reason",
             "inputs",
             "moves",
+            "lines",
+            "touches",
             "digest",
             "facts_digest",
             "policies",
@@ -262,12 +323,20 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
             "released_at",
             "ended_at",
             "outcome",
+            "partly_posted",
+            "reverses",
+            "completes",
             "postings",
             "checkpoints",
             "decisions",
             "row_version",
             "trace_id",
         ]
+
+    @extend_schema_field(PartlyPostedSerializer(allow_null=True))
+    def get_partly_posted(self, plan: ChangePlan) -> object:
+        partly = partly_posted(plan)
+        return PartlyPostedSerializer(partly).data if partly is not None else None
 
 
 class PlanProposalSerializer(Said):

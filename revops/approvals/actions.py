@@ -8,6 +8,7 @@ database refuses as well.
 from __future__ import annotations
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from revops.approvals.checkpoints import Open, may_sign, signable
@@ -15,16 +16,15 @@ from revops.approvals.models import Checkpoint, Decision, Verdict
 from revops.approvals.requirements import needs_of, roles_now, unsigned
 from revops.audit.log import record as audit
 from revops.audit.trace import request_id
-from revops.errors import Conflict, NotAllowed, Rejected
+from revops.errors import Conflict, NotAllowed, Rejected, violated_constraint
 from revops.ledger.reading import account_ledger
-from revops.ledger.view import AccountLedger
 from revops.people.actors import System, actor_user
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.postings.draft import end_plan, holds_role, withdraw_plan
 from revops.postings.kinds import kind_of
 from revops.postings.locks import locked_plan
-from revops.postings.models import UNDER_WAY, ChangePlan, PlanState
+from revops.postings.models import ChangePlan, PlanState, PlanTouch
 from revops.postings.release import Moved, release_plan, reopen_case, void_plan, what_moved
 
 MEANING_LENGTH_MAX = 200
@@ -40,9 +40,9 @@ def submit_plan(plan: ChangePlan, *, acting_user: User | System) -> ChangePlan:
     try:
         return _submit(plan, acting_user)
     except IntegrityError as refused:
-        if "one_plan_under_way" not in str(refused):
+        if violated_constraint(refused) != "one_plan_under_way":
             raise
-        raise _under_way(plan.subject) from None
+        raise _under_way(_other_under_way(plan)) from None
 
 
 @transaction.atomic
@@ -53,14 +53,14 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
         raise NotAllowed("not_the_maker", "Only the person who composed a plan submits it.")
     if row.state != PlanState.DRAFT:
         raise Conflict("not_a_draft", f"{row.code} is {row.get_state_display().lower()}. Reload to see it as it is now.")
-    ledger = account_ledger(row.account)
-    moved = what_moved(row, ledger)
+    moved = what_moved(row, account_ledger(row.account))
     if moved is not None:
         raise Conflict("facts_moved", f"{moved.sentence} Open the draft and save it again to compose it on the new facts.")
-    if ChangePlan.objects.filter(subject=row.subject, state__in=UNDER_WAY).exclude(pk=row.pk).exists():
-        raise _under_way(row.subject)
+    other = _other_under_way(row)
+    if other is not None:
+        raise _under_way(other)
     policies = policies_in_force()
-    needs = needs_of(row, policies, ledger)
+    needs = needs_of(row, policies)
     Checkpoint.objects.bulk_create([
         Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in needs
     ])  # fmt: skip
@@ -78,8 +78,16 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
     return row
 
 
-def _under_way(subject: str) -> Conflict:
-    other = ChangePlan.objects.filter(subject=subject, state__in=UNDER_WAY).first()
+def _other_under_way(plan: ChangePlan) -> ChangePlan | None:
+    """A plan under way that touches an object which this one touches as well."""
+    shared = Q()
+    for touch in plan.touches.all():
+        shared |= Q(system=touch.system_id, object_type=touch.object_type, object_id=touch.object_id)
+    found = PlanTouch.objects.filter(shared, under_way=True).exclude(plan=plan).select_related("plan").first()
+    return found.plan if found is not None else None
+
+
+def _under_way(other: ChangePlan | None) -> Conflict:
     name = other.code if other is not None else "Another plan"
     return Conflict("already_under_way", f"{name} already changes the same thing and has not ended. Wait for it, or withdraw it.")
 
@@ -98,8 +106,7 @@ def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | 
     row, user, checkpoint = _deciding(plan, acting_user)
     if digest != row.digest:
         raise Conflict("digest_stale", f"{row.code} is not what you were shown. Reload it, look again, and decide then.")
-    ledger = account_ledger(row.account)
-    moved = what_moved(row, ledger)
+    moved = what_moved(row, account_ledger(row.account))
     if moved is not None:
         void_plan(row, moved, acting_user=acting_user)
         return row
@@ -108,15 +115,15 @@ def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | 
         "plan.approve", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
         summary=f"approved {row.code}", after={"checkpoint": checkpoint.id, "role": checkpoint.role, "digest": row.digest},
     )  # fmt: skip
-    _release_if_complete(row, ledger, acting_user=acting_user)
+    _release_if_complete(row, acting_user=acting_user)
     return row
 
 
-def _release_if_complete(row: ChangePlan, ledger: AccountLedger, *, acting_user: User | System) -> None:
+def _release_if_complete(row: ChangePlan, *, acting_user: User | System) -> None:
     """Nothing is left to sign: judge the tier again, see that every signer may still sign, and let it go."""
     if unsigned(row):
         return
-    if _tier_rose(row, ledger, acting_user=acting_user):
+    if _tier_rose(row, acting_user=acting_user):
         return
     for decision in Decision.objects.filter(plan=row, verdict=Verdict.APPROVED).select_related("checkpoint", "decided_by"):
         if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):
@@ -129,11 +136,11 @@ def _release_if_complete(row: ChangePlan, ledger: AccountLedger, *, acting_user:
     release_plan(row, acting_user=acting_user, why="Every checkpoint is signed; facts, roles, tier and period hold.")
 
 
-def _tier_rose(row: ChangePlan, ledger: AccountLedger, *, acting_user: User | System) -> bool:
+def _tier_rose(row: ChangePlan, *, acting_user: User | System) -> bool:
     """Add the checkpoints that the plan needs by now and did not at submission. Returns whether there were any."""
     policies = policies_in_force()
     known = set(Checkpoint.objects.filter(plan=row).values_list("code", flat=True))
-    added = [need for need in needs_of(row, policies, ledger) if need.code not in known]
+    added = [need for need in needs_of(row, policies) if need.code not in known]
     Checkpoint.objects.bulk_create([
         Checkpoint(plan=row, code=n.code, label=n.label, role=n.role, sequence=n.sequence, why=n.why) for n in added
     ])  # fmt: skip

@@ -34,32 +34,45 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another plan of the same kind on the same account within the window: its number and its amount."""
+    """Another plan of the same kind on the same account within the window: its number, its amount, and what it moves in further
+    currencies."""
 
     code: str
     amount: Money
+    more: Sequence[Money] = ()
 
 
 def checkpoints_for(
-    policies: Policies, *, moves_money: bool, amount: Money, convert: Convert, related: Sequence[Related] = ()
+    policies: Policies,
+    *,
+    moves_money: bool,
+    amount: Money,
+    convert: Convert,
+    more: Sequence[Money] = (),
+    related: Sequence[Related] = (),
 ) -> list[Need]:
-    """The signatures in their order; empty for a change that moves no money. The first tier is signed whatever the amount."""
+    """The signatures in their order; empty for a change that moves no money. The first tier is signed whatever the amount.
+
+    `more` is what the change moves in further currencies.
+    """
     if not moves_money:
         return []
+    moved = (amount, *more)
     first, *others = policies.checkpoints.tiers
-    whys = [(first, f"It moves {amount}: somebody other than its maker approves.")]
-    whys += [(tier, why) for tier in others if (why := _why(tier, policies, amount, convert, related))]
+    whys = [(first, f"It moves {' and '.join(str(each) for each in moved)}: somebody other than its maker approves.")]
+    whys += [(tier, why) for tier in others if (why := _why(tier, policies, moved, convert, related))]
     return [Need(tier.code, tier.label, tier.role, number, why) for number, (tier, why) in enumerate(whys, start=1)]
 
 
-def _why(tier: Tier, policies: Policies, amount: Money, convert: Convert, related: Sequence[Related]) -> str:
+def _why(tier: Tier, policies: Policies, moved: Sequence[Money], convert: Convert, related: Sequence[Related]) -> str:
     """Why the tier is reached; empty when it is not."""
     currency = tier.starts_at.currency
-    mine = convert(amount, currency)
-    theirs = [(plan.code, convert(plan.amount, currency)) for plan in related]
+    mine = _together(moved, currency, convert)
+    theirs = [(plan.code, _together((plan.amount, *plan.more), currency, convert)) for plan in related]
     reasons = []
     if mine is None:
-        reasons.append(f"no exchange rate from {amount.currency} to {currency} is known, so the strictest tier applies")
+        strange = next(money.currency for money in moved if convert(money, currency) is None)
+        reasons.append(f"no exchange rate from {strange} to {currency} is known, so the strictest tier applies")
     unknown = [code for code, converted in theirs if converted is None]
     if unknown:
         reasons.append(f"the amount of {', '.join(unknown)} cannot be converted to {currency}")
@@ -71,6 +84,12 @@ def _why(tier: Tier, policies: Policies, amount: Money, convert: Convert, relate
         reasons.append(f"together with {codes} on the same account within {window} it is {together}")
     words = "; ".join(reasons)
     return f"{words[0].upper()}{words[1:]}."[:300] if words else ""
+
+
+def _together(amounts: Sequence[Money], currency: str, convert: Convert) -> Money | None:
+    """The sum of the amounts in `currency`; None when one of them cannot be converted."""
+    parts = [convert(amount, currency) for amount in amounts]
+    return None if None in parts else total([part for part in parts if part is not None], currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,29 @@ from django.utils import timezone
 from revops.approvals.checkpoints import Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
 from revops.ledger.rates import converted
-from revops.ledger.reading import account_ledger
-from revops.ledger.view import AccountLedger
+from revops.money import Money
 from revops.people.models import RoleGrant
 from revops.policies.policies import Policies
-from revops.postings.draft import amount_of
-from revops.postings.kinds import kind_of
+from revops.postings.draft import amounts_of
 from revops.postings.models import ChangePlan, PlanState
 
-COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.CONFIRMED)
+COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.PARTLY_POSTED, PlanState.CONFIRMED)
 """Plans that count towards the sum of a window: all that had or may still have an effect, finished ones too. A draft counts
 when it is submitted itself, and the others are judged again at their release."""
 
 
-def needs_of(plan: ChangePlan, policies: Policies, ledger: AccountLedger | None = None) -> list[Need]:
+def needs_of(plan: ChangePlan, policies: Policies) -> list[Need]:
     """The signatures that the plan needs as things stand now: for the preview of a draft, at submission and at release.
 
     Amounts are converted by the newest rate of today.
     """
-    ledger = ledger or account_ledger(plan.account)
-    materiality = kind_of(plan.kind).materiality(plan.inputs, ledger)
     today = timezone.now().date()
+    amount, *more = amounts_of(plan)
     return checkpoints_for(
         policies,
-        moves_money=materiality.moves_money or plan.amount_minor != 0,
-        amount=amount_of(plan),
+        moves_money=plan.lines.exists() or plan.amount_minor != 0,
+        amount=amount,
+        more=more,
         convert=lambda money, currency: converted(money, currency, on=today),
         related=related_plans(plan, policies),
     )
@@ -43,7 +41,12 @@ def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
     others = ChangePlan.objects.filter(
         account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
     ).exclude(pk=plan.pk)
-    return [Related(other.code, amount_of(other)) for other in others.order_by("pk")]
+    return [Related(other.code, *_parts(other)) for other in others.order_by("pk")]
+
+
+def _parts(plan: ChangePlan) -> tuple[Money, tuple[Money, ...]]:
+    amount, *more = amounts_of(plan)
+    return amount, tuple(more)
 
 
 def roles_now(user_id: int) -> frozenset[str]:

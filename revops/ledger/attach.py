@@ -42,14 +42,15 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
     """
     parent_types = TYPES.parent_types()
     known = {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
-    orphans = {row: parents for row in moved if not row.customer_ref and (parents := _parents(row))}
+    orphans = [(row, parents) for row in moved if not row.customer_ref and (parents := _parents(row))]
     if orphans:
-        wanted = {parent for parents in orphans.values() for parent in parents if parent.system == system}
+        wanted = {parent for _, parents in orphans for parent in parents if parent.system == system}
         known = _customers_of(system, wanted) | known
-    while named := [row for row, parents in orphans.items() if any(parent in known for parent in parents)]:
-        for row in named:  # each may be the parent of another orphan
-            row.customer_ref = next(known[parent] for parent in orphans.pop(row) if parent in known)
+    while named := [(row, parents) for row, parents in orphans if any(parent in known for parent in parents)]:
+        for row, parents in named:  # each may be the parent of another orphan
+            row.customer_ref = next(known[parent] for parent in parents if parent in known)
             known[_ref(row)] = row.customer_ref
+        orphans = [(row, parents) for row, parents in orphans if not row.customer_ref]
     others = [row for row in moved if row.object_type != "customer" and row.customer_ref and TYPES[row.object_type].of_account]
     accounts = linked((system, row.customer_ref) for row in others)
     for row in others:

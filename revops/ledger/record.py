@@ -16,16 +16,15 @@ Accounts whose content moved are marked due, those that a record left included.
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db import connection
+from django.db import connection, transaction
 
 from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers, take_turn
 from revops.ledger.due import mark_due, mark_due_everywhere
-from revops.ledger.facts import SETTLED, Fact, content_digest
+from revops.ledger.facts import SETTLED, Fact, written
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
@@ -41,15 +40,27 @@ class Statement:
     trace_id: str = ""
 
 
+Key = tuple[str, str]
+"""Object type and external id: which object of the system that speaks."""
+
+
 @dataclass(slots=True)
 class _Work:
-    """What a batch will write. `entries` are columns by name; `wins` marks those that became their record's content."""
+    """What a batch will write. `records` are the objects spoken of, new ones without an id until they are stored; `entries` are
+    columns by name; `winner` is the entry that became its record's content."""
 
-    records: dict[tuple[str, str], SourceRecord]
-    known: set[tuple[int, str, str]]
+    records: dict[Key, SourceRecord]
+    known: set[tuple[Key, str, str]]
     entries: list[dict[str, object]] = field(default_factory=list)
-    moved: dict[int, SourceRecord] = field(default_factory=dict)
-    winner: dict[int, dict[str, object]] = field(default_factory=dict)
+    winner: dict[Key, dict[str, object]] = field(default_factory=dict)
+
+    def moved(self) -> list[SourceRecord]:
+        """The records whose content this batch replaces."""
+        return [self.records[key] for key in self.winner]
+
+
+class _Raced(Exception):
+    """Another transaction made one of the new records at the same moment."""
 
 
 def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) -> list[str]:
@@ -63,20 +74,35 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
         return []
     _check_customers(system, statements)
     take_turn(alone=any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements))
-    work = _lock(system, statements, now)
+    while True:
+        # 1. Known records are locked, in key order; new ones are made as a whole further down, with nothing to lock before.
+        # 2. Where another transaction has made one of them meanwhile, nothing of this batch is kept: it waited for that
+        #    transaction's end, finds the record now, and locks it.
+        try:
+            with transaction.atomic():
+                return _record(system, statements, now)
+        except _Raced:
+            continue
+
+
+def _record(system: str, statements: Sequence[Statement], now: dt.datetime) -> list[str]:
+    work = _lock(system, statements)
     arrivals = [_apply(work, statement) for statement in statements]
-    moved = list(work.moved.values())
+    moved = work.moved()
     types: dict[int, set[str]] = {}  # account -> what moved on it, also on one that a record is taken from below
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
     name_customers(system, moved)
-    _write(work, now)
-    _write_links(moved)
+    _write(system, work, now)
     note_rates(moved)
     touched = attach_accounts(moved)
-    told = [(row.account_id, statement.trace_id) for statement, row in _with_rows(work, statements) if row.pk in work.moved]
-    traces = {account: trace for account, trace in told if account is not None}
+    traces = {}
+    for statement in statements:
+        key = (statement.fact.object_type, statement.fact.external_id)
+        account_id = work.records[key].account_id
+        if account_id is not None and key in work.winner:
+            traces[account_id] = statement.trace_id
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
@@ -103,44 +129,47 @@ def _check_customers(system: str, statements: Sequence[Statement]) -> None:
                 )
 
 
-def _with_rows(work: _Work, statements: Iterable[Statement]) -> Iterable[tuple[Statement, SourceRecord]]:
-    for statement in statements:
-        yield statement, work.records[(statement.fact.object_type, statement.fact.external_id)]
-
-
-_MAKE = """
-    INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, customer_ref, version, digest, fields, refs, deleted,
-                                     effective_at, changed_at, seen_at)
-    SELECT %s, o.type, o.id, '', '', '', '{}', '{}', false, o.at, o.at, o.at
-      FROM jsonb_to_recordset(%s) AS o(type text, id text, at timestamptz)
-    ON CONFLICT (system_id, object_type, external_id) DO NOTHING
+_LOCK = """
+    SELECT r.object_type, r.external_id, r.id, r.version, r.digest, r.customer_ref, r.account_id
+      FROM unnest(%s::text[], %s::text[]) AS o(object_type, external_id)
+      JOIN ledger_sourcerecord r ON r.system_id = %s AND r.object_type = o.object_type AND r.external_id = o.external_id
+     ORDER BY r.object_type, r.external_id FOR UPDATE OF r
 """
 
 
-def _lock(system: str, statements: Sequence[Statement], now: dt.datetime) -> _Work:
-    """Make rows for objects never seen (so that there is something to lock), then lock all of them in key order."""
+def _lock(system: str, statements: Sequence[Statement]) -> _Work:
+    """The records that are spoken of, known ones locked in key order, and which of the versions we have already."""
     keys = sorted({(s.fact.object_type, s.fact.external_id) for s in statements})
     with connection.cursor() as cursor:
-        objects = [{"type": kind, "id": key, "at": now.isoformat()} for kind, key in keys]
-        cursor.execute(_MAKE, [system, json.dumps(objects)])
-    rows = (
-        SourceRecord.objects.select_for_update()
-        .filter(system=system, object_type__in={key[0] for key in keys}, external_id__in={key[1] for key in keys})
-        .only("system", "object_type", "external_id", "version", "digest", "customer_ref", "account")
-        .order_by("object_type", "external_id")
-    )
-    records = {(row.object_type, row.external_id): row for row in rows}
-    old = [row.pk for row in records.values() if row.version]
-    known = LedgerEntry.objects.filter(record__in=old, version__in={s.fact.version for s in statements})
-    return _Work(records, set(known.values_list("record_id", "version", "digest")) if old else set())
+        cursor.execute(_LOCK, [[key[0] for key in keys], [key[1] for key in keys], system])
+        rows = cursor.fetchall()
+    records = {
+        (row[0], row[1]): SourceRecord(
+            system_id=system, object_type=row[0], external_id=row[1], id=row[2], version=row[3], digest=row[4],
+            customer_ref=row[5], account_id=row[6],
+        )
+        for row in rows
+    }  # fmt: skip
+    by_id = {row.pk: key for key, row in records.items()}
+    asked = [  # a version newer than the record's is surely new
+        (record.pk, s.fact.version)
+        for s in statements
+        if (record := records.get((s.fact.object_type, s.fact.external_id))) and s.fact.version <= record.version
+    ]
+    known = LedgerEntry.objects.filter(record__in={pk for pk, _ in asked}, version__in={version for _, version in asked})
+    found = {(by_id[pk], version, digest) for pk, version, digest in known.values_list("record_id", "version", "digest")}
+    for key in keys:
+        if key not in records:
+            records[key] = SourceRecord(system_id=system, object_type=key[0], external_id=key[1])
+    return _Work(records, found if asked else set())
 
 
 def _apply(work: _Work, statement: Statement) -> str:
     fact = statement.fact
-    row = work.records[(fact.object_type, fact.external_id)]
-    content = fact.content()
-    digest = content_digest(content)
-    if (row.pk, fact.version, digest) in work.known:
+    key = (fact.object_type, fact.external_id)
+    row = work.records[key]
+    content, texts, digest = written(fact)
+    if (key, fact.version, digest) in work.known:
         return "same"
     arrival = LedgerEntry.Arrival
     if not row.version:
@@ -152,88 +181,119 @@ def _apply(work: _Work, statement: Statement) -> str:
         how = arrival.RESTATED if digest == row.digest else arrival.NEWER
     else:
         how = arrival.CONFLICT
-    entry = {
-        "record_id": row.pk,
+    entry: dict[str, object] = {
+        "key": key,
         "version": fact.version,
-        "effective_at": fact.effective_at.isoformat(),
-        **content,
+        "effective_at": fact.effective_at,
+        "fields": texts["fields"],
+        "refs": texts["refs"],
+        "deleted": fact.deleted,
         "digest": digest,
         "arrival": how.value,
         "delivery_id": statement.delivery_id,
         "trace_id": statement.trace_id,
-        "wins": False,
     }
     work.entries.append(entry)
-    work.known.add((row.pk, fact.version, digest))
+    work.known.add((key, fact.version, digest))
     if (fact.version, digest) > (row.version, row.digest):
-        row.version, row.digest = fact.version, digest
+        row.version, row.digest, row.deleted, row.effective_at = fact.version, digest, fact.deleted, fact.effective_at
         row.fields, row.refs = content["fields"], content["refs"]
         named = fact.refs.get("customer", ())
         row.customer_ref = fact.external_id if fact.object_type == "customer" else named[0].id if named else row.customer_ref
-        work.moved[row.pk] = row
-        work.winner[row.pk] = entry
+        work.winner[key] = entry
     return how.value
 
 
 _WRITE = """
-    WITH said AS (
-        SELECT * FROM jsonb_to_recordset(%(entries)s)
-            AS e(record_id bigint, version text, effective_at timestamptz, fields jsonb, refs jsonb, deleted boolean, digest text,
-                 arrival text, delivery_id bigint, trace_id text, wins boolean, customer_ref text, account_id bigint)),
+    WITH said AS MATERIALIZED (
+        SELECT e.*, month_id('ledger_ledgerentry_id_seq') AS entry_id
+          FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::jsonb[], %s::jsonb[],
+                      %s::boolean[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[], %s::text[], %s::bigint[])
+               AS e(object_type, external_id, record_id, version, effective_at, fields, refs, deleted,
+                    digest, arrival, delivery_id, trace_id, wins, customer_ref, account_id)),
+    made AS (
+        INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, account_id, customer_ref, current_id, version,
+                                         digest, fields, refs, deleted, effective_at, changed_at, seen_at)
+        SELECT %s, object_type, external_id, account_id, customer_ref, entry_id, version, digest,
+               fields, refs, deleted, effective_at, %s, %s
+          FROM said WHERE wins AND record_id IS NULL
+        ON CONFLICT (system_id, object_type, external_id) DO NOTHING
+        RETURNING id, object_type, external_id),
+    changed AS (
+        UPDATE ledger_sourcerecord r
+           SET current_id = s.entry_id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs,
+               deleted = s.deleted, effective_at = s.effective_at, changed_at = %s, seen_at = %s,
+               customer_ref = s.customer_ref, account_id = s.account_id
+          FROM said s WHERE s.wins AND r.id = s.record_id),
     written AS (
-        INSERT INTO ledger_ledgerentry (record_id, version, effective_at, recorded_at, fields, refs, deleted, digest, arrival,
+        INSERT INTO ledger_ledgerentry (id, record_id, version, effective_at, recorded_at, fields, refs, deleted, digest, arrival,
                                         delivery_id, trace_id)
-        SELECT record_id, version, effective_at, %(now)s, fields, refs, deleted, digest, arrival, delivery_id, trace_id FROM said
-        RETURNING id, record_id, version, digest)
-    UPDATE ledger_sourcerecord r
-       SET current_id = w.id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs, deleted = s.deleted,
-           effective_at = s.effective_at, changed_at = %(now)s, seen_at = %(now)s, customer_ref = s.customer_ref,
-           account_id = s.account_id
-      FROM said s JOIN written w USING (record_id, version, digest)
-     WHERE s.wins AND r.id = s.record_id
+        SELECT s.entry_id, coalesce(s.record_id, m.id), s.version, s.effective_at, %s, s.fields, s.refs, s.deleted, s.digest,
+               s.arrival, s.delivery_id, s.trace_id
+          FROM said s LEFT JOIN made m USING (object_type, external_id)
+         WHERE s.record_id IS NOT NULL OR m.id IS NOT NULL)
+    SELECT id, object_type, external_id FROM made
 """
 
 
-def _write(work: _Work, now: dt.datetime) -> None:
-    """Store the entries and, with those that won, the records; the others were confirmed just now."""
-    for pk, entry in work.winner.items():
-        entry |= {"wins": True, "customer_ref": work.moved[pk].customer_ref, "account_id": work.moved[pk].account_id}
+def _write(system: str, work: _Work, now: dt.datetime) -> None:
+    """Store the entries and, with those that won, the records and their references; the others were confirmed just now.
+
+    Raises `_Raced` when a record that was new is there by now.
+    """
     if work.entries:
+        wins = {id(entry) for entry in work.winner.values()}
+        rows = [work.records[entry["key"]] for entry in work.entries]  # type: ignore[index]  # a key, see `_apply`
+        columns: list[list[object]] = [
+            [row.object_type for row in rows],
+            [row.external_id for row in rows],
+            [row.pk for row in rows],
+        ]
+        columns += [[entry[name] for entry in work.entries] for name in _STATED]
+        columns += [[id(entry) in wins for entry in work.entries]]
+        columns += [[row.customer_ref for row in rows], [row.account_id for row in rows]]
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, {"entries": json.dumps(work.entries), "now": now})
-    SourceRecord.objects.filter(pk__in=[row.pk for row in work.records.values() if row.pk not in work.moved]).update(seen_at=now)
+            cursor.execute(_WRITE, [*columns, system, now, now, now, now, now])
+            made = {(object_type, external_id): pk for pk, object_type, external_id in cursor.fetchall()}
+        new = [key for key in work.winner if work.records[key].pk is None]
+        if len(made) != len(new):
+            raise _Raced
+        for key in new:
+            work.records[key].pk = made[key]
+        _write_links(work.moved(), frozenset(made.values()))
+    same = [row.pk for key, row in work.records.items() if key not in work.winner]
+    if same:
+        SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
 
 
-_WRITE_LINKS = """
-    WITH said AS (
-        SELECT * FROM jsonb_to_recordset(%(links)s)
-            AS s(record_id bigint, role text, target_system text, target_type text, target_id text, by text)),
-    gone AS (
-        DELETE FROM ledger_link l WHERE l.record_id = ANY(%(records)s) AND NOT EXISTS (
-            SELECT FROM said s WHERE (s.record_id, s.role, s.target_system, s.target_type, s.target_id, s.by)
-                                   = (l.record_id, l.role, l.target_system, l.target_type, l.target_id, l.by)))
+_STATED = ("version", "effective_at", "fields", "refs", "deleted", "digest", "arrival", "delivery_id", "trace_id")
+
+_REMOVE_LINKS = """
+    DELETE FROM ledger_link l WHERE l.record_id = ANY(%s) AND NOT EXISTS (
+        SELECT FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+               AS s(record_id, role, target_system, target_type, target_id, by)
+         WHERE (s.record_id, s.role, s.target_system, s.target_type, s.target_id, s.by)
+             = (l.record_id, l.role, l.target_system, l.target_type, l.target_id, l.by))
+"""
+_ADD_LINKS = """
     INSERT INTO ledger_link (record_id, role, target_system, target_type, target_id, by)
-    SELECT record_id, role, target_system, target_type, target_id, by FROM said
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     ON CONFLICT DO NOTHING
 """
 
 
-def _write_links(moved: Sequence[SourceRecord]) -> None:
-    """Make the reference rows of these records those of their content."""
-    if not moved:
-        return
+def _write_links(moved: Sequence[SourceRecord], new: frozenset[int]) -> None:
+    """Make the reference rows of these records those of their content; those that are new have none yet."""
     links = [
-        {
-            "record_id": row.pk,
-            "role": role,
-            "target_system": target["system"],
-            "target_type": target["object_type"],
-            "target_id": target["id"],
-            "by": target.get("by", ""),
-        }
+        (row.pk, role, target["system"], target["object_type"], target["id"], target.get("by", ""))
         for row in moved
         for role, targets in row.refs.items()
         for target in targets
     ]
+    columns = [list(column) for column in zip(*links, strict=True)] if links else [[] for _ in range(6)]
+    old = [row.pk for row in moved if row.pk not in new]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE_LINKS, {"links": json.dumps(links), "records": [row.pk for row in moved]})
+        if old:
+            cursor.execute(_REMOVE_LINKS, [old, *columns])
+        if links:
+            cursor.execute(_ADD_LINKS, columns)

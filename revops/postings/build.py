@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.ledger.facts import content_digest, encode
-from revops.ledger.reference import refs_as_json
+from revops.ledger.reference import Ref, refs_as_json
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
-from revops.postings.kind import CallRequest, ChangeKind, Situation
+from revops.policies.in_force import policies_in_force
+from revops.postings.changes import Change, Line, debits, unbalanced
+from revops.postings.kind import ChangeKind, Situation
 from revops.postings.port import Compose, ComposedCall
 
 FactRow = dict[str, object]
@@ -22,23 +24,25 @@ FactRow = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class BuiltCall:
-    """One exact call with the object it is about. `body_digest` is the SHA-256 (hex) of the body."""
+    """One exact call of one change. `body_digest` is the SHA-256 (hex) of the body."""
 
     sequence: int
-    request: CallRequest
+    change: Change
     call: ComposedCall
     body_digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A plan's content. `digest` binds everything; `facts_digest` the facts alone (their content, not their versions)."""
+    """A plan's content. `touches` gives each object that it alters with the numbers of the steps that do; `amount` is the sum of
+    the debits, zero without lines. `digest` binds everything; `facts_digest` the facts alone (their content, not their versions).
+    """
 
     inputs: dict[str, object]
-    subject: str
-    amount: Money
-    moves_money: bool
     calls: tuple[BuiltCall, ...]
+    touches: Mapping[Ref, tuple[int, ...]]
+    lines: tuple[Line, ...]
+    amount: Money
     facts: list[FactRow]
     facts_digest: str
     digest: str
@@ -53,61 +57,83 @@ def build(
     compose: Compose,
     new_key: Callable[[], str],
 ) -> Built:
-    """Make a plan's content. `new_key` gives each call the key that it keeps for ever. Raises `Rejected`."""
+    """Make a plan's content. `new_key` gives each call the key that it keeps for ever.
+
+    Raises `Rejected`; `RuntimeError` for a kind or a connector that does not keep its contract.
+    """
     ledger = situation.ledger
     inputs = kind.clean(raw, situation)
-    materiality = kind.materiality(inputs, ledger)
-    calls = tuple(
-        _call(sequence, request, compose, new_key()) for sequence, request in enumerate(kind.compose(inputs, ledger), start=1)
-    )
+    changes = kind.changes(inputs, ledger)
+    lines = lines_of(changes)
+    amount = amount_of_lines(lines, otherwise=ledger.currency or policies_in_force().reporting_currency)
+    touches = touches_of(changes)
+    calls = tuple(_call(sequence, change, compose, new_key()) for sequence, change in enumerate(changes, start=1))
     facts = fact_rows(kind.facts(inputs, ledger))
     return Built(
         inputs=inputs,
-        subject=kind.subject(inputs, ledger),
-        amount=materiality.amount,
-        moves_money=materiality.moves_money,
         calls=calls,
+        touches=touches,
+        lines=lines,
+        amount=amount,
         facts=facts,
         facts_digest=facts_digest(facts),
         digest=plan_digest(
             kind=kind.code,
             account_id=ledger.account_id,
             inputs=inputs,
-            amount=materiality.amount,
+            amount=amount,
             reason=reason,
-            postings=[_bound(c.sequence, c.request.system, c.call) for c in calls],
+            lines=lines,
+            touches=touches,
+            postings=[
+                bound_posting(sequence=item.sequence, system=item.change.system, change=item.change.as_json(), call=item.call)
+                for item in calls
+            ],
             facts=facts,
         ),
     )
 
 
-def _call(sequence: int, request: CallRequest, compose: Compose, key: str) -> BuiltCall:
-    call = compose(request.system, request.operation, key, request.params)
-    if call.key != key or call.operation != request.operation:
-        raise RuntimeError(f"{request.system} composed {call.operation} under another key or name than asked")
-    return BuiltCall(sequence, request, call, hashlib.sha256(call.body).hexdigest())
+def lines_of(changes: Iterable[Change]) -> tuple[Line, ...]:
+    """What the changes book together. Raises `RuntimeError` when the debits and credits of a currency differ."""
+    lines = tuple(line for change in changes for line in change.lines)
+    if wrong := unbalanced(lines):
+        raise RuntimeError(f"debits and credits in {', '.join(wrong)} differ")
+    return lines
 
 
-def _bound(sequence: int, system: str, call: ComposedCall) -> dict[str, object]:
-    return bound_posting(
-        sequence=sequence, system=system, operation=call.operation, method=call.method, path=call.path,
-        headers=call.headers, body=call.body, key=call.key,
-    )  # fmt: skip
+def amount_of_lines(lines: Iterable[Line], *, otherwise: str) -> Money:
+    """The sum of the debits in the currency of the first line; zero in the currency `otherwise` without lines."""
+    return next(iter(debits(lines).values()), Money.zero(otherwise))
 
 
-def bound_posting(
-    *, sequence: int, system: str, operation: str, method: str, path: str, headers: Mapping[str, str], body: bytes, key: str
-) -> dict[str, object]:
+def touches_of(changes: Sequence[Change]) -> dict[Ref, tuple[int, ...]]:
+    """The objects that the changes alter, in the order of the steps, each with the numbers of the steps that do."""
+    found: dict[Ref, tuple[int, ...]] = {}
+    for sequence, change in enumerate(changes, start=1):
+        for ref in change.touches:
+            found[ref] = (*found.get(ref, ()), sequence)
+    return found
+
+
+def _call(sequence: int, change: Change, compose: Compose, key: str) -> BuiltCall:
+    call = compose(change.system, key, change)
+    if call.key != key:
+        raise RuntimeError(f"{change.system} composed {change.code} under another key than asked")
+    return BuiltCall(sequence, change, call, hashlib.sha256(call.body).hexdigest())
+
+
+def bound_posting(*, sequence: int, system: str, change: object, call: ComposedCall) -> dict[str, object]:
     """What the plan's digest binds of one posting. The body enters by its own SHA-256, computed here from the bytes."""
     return {
         "sequence": sequence,
         "system": system,
-        "operation": operation,
-        "method": method,
-        "path": path,
-        "headers": dict(headers),
-        "body": hashlib.sha256(body).hexdigest(),
-        "key": key,
+        "change": change,
+        "method": call.method,
+        "path": call.path,
+        "headers": dict(call.headers),
+        "body": hashlib.sha256(call.body).hexdigest(),
+        "key": call.key,
     }
 
 
@@ -118,12 +144,16 @@ def plan_digest(
     inputs: Mapping[str, object],
     amount: Money,
     reason: str,
+    lines: Iterable[Line],
+    touches: Mapping[Ref, Sequence[int]],
     postings: Sequence[Mapping[str, object]],
     facts: Sequence[Mapping[str, object]],
 ) -> str:
     """SHA-256 (hex) over canonical JSON of all that was shown."""
     return content_digest({
         "kind": kind, "account": account_id, "inputs": dict(inputs), "amount": amount.as_json(), "reason": reason,
+        "lines": [line.as_json() for line in lines],
+        "touches": [{**ref.as_json(), "steps": list(steps)} for ref, steps in sorted(touches.items())],
         "postings": [dict(posting) for posting in postings], "facts": [dict(fact) for fact in facts],
     })  # fmt: skip
 

@@ -16,9 +16,9 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
-from revops.ledger.reference import refs_from_json
+from revops.ledger.reference import Ref, refs_from_json
 from revops.people.actors import System
-from revops.postings.kinds import KINDS
+from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.progress import settle_plan
@@ -40,59 +40,67 @@ def confirm_from_ledger(account_id: int, *, now: dt.datetime) -> int:
 
     Every entry counts, not only the newest: somebody may have changed the record again right after our change.
     """
-    waiting = list(
-        Posting.objects.filter(plan__account=account_id, state__in=WATCHED).values_list("plan_id", "key", "target_type")
-    )
-    if not waiting:
-        return 0
-    keys = {key for _, key, _ in waiting}
-    entries: dict[str, list[LedgerEntry]] = {}
-    found = LedgerEntry.objects.filter(
-        record__account=account_id, record__object_type__in={kind for *_, kind in waiting}, refs__has_key="change"
-    ).select_related("record")
-    for entry in found.order_by("id"):
-        for key in keys & {target.id for target in refs_from_json(entry.refs)["change"]}:
-            entries.setdefault(key, []).append(entry)
-    if not entries:
+    waiting = Posting.objects.filter(plan__account=account_id, state__in=WATCHED).order_by("plan_id", "sequence")
+    plans = {posting.plan_id for posting in waiting if _entries_of(posting, account_id)}
+    if not plans:
         return 0
     with transaction.atomic():
-        return sum(_confirm_plan(plan_id, entries, now) for plan_id in sorted({plan_id for plan_id, *_ in waiting}))
+        return sum(_confirm_plan(plan_id, account_id, now) for plan_id in sorted(plans))
 
 
-def _confirm_plan(plan_id: int, entries: dict[str, list[LedgerEntry]], now: dt.datetime) -> int:
+def _entries_of(posting: Posting, account_id: int) -> list[LedgerEntry]:
+    """What the posting's system has said that may prove it, oldest first, as its change declares."""
+    evidence = read_change(posting.change).evidence
+    said = LedgerEntry.objects.filter(
+        record__account=account_id, record__system=posting.system_id, record__object_type=evidence.object_type
+    )
+    if isinstance(evidence, OurKey):
+        said = said.filter(refs__contains={evidence.role: [Ref.posting(posting.key).as_json()]})
+    elif posting.first_sent_at is None:
+        return []
+    else:
+        name = "record__external_id" if evidence.name == "id" else f"fields__{evidence.name}"
+        said = said.filter(recorded_at__gte=posting.first_sent_at, **{name: evidence.value})
+    return [entry for entry in said.select_related("record", "record__system").order_by("id") if not entry.deleted]
+
+
+def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
     plan = locked_plan(plan_id)
     confirmed = 0
-    postings = locked_postings(plan)
-    for posting in postings:
-        if posting.state in UNPROVEN and posting.key in entries:
-            confirmed += _judge(plan, posting, entries[posting.key], now)
-        elif posting.state == PostingState.REFUSED and _is_there(posting, entries.get(posting.key, [])):
-            _alarm(plan, posting, f"{posting.system.label} has a record under our reference, though it was taken for refused")
+    for posting in locked_postings(plan):
+        if posting.state in UNPROVEN:
+            confirmed += _judge(plan, posting, account_id, now)
+        elif posting.state == PostingState.REFUSED:
+            _watch_refused(plan, posting, account_id)
     if confirmed:
         settle_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
 
 
-def _is_there(posting: Posting, entries: list[LedgerEntry]) -> bool:
-    """Whether a live record of the posting's kind bears its key."""
-    return any(
-        entry.record.system_id == posting.system_id and entry.record.object_type == posting.target_type and not entry.deleted
-        for entry in entries
-    )
-
-
-def _judge(plan: ChangePlan, posting: Posting, entries: list[LedgerEntry], now: dt.datetime) -> int:
-    wrong = ""
-    for entry in entries:
-        if entry.record.system_id != posting.system_id or entry.record.object_type != posting.target_type or entry.deleted:
-            continue
-        wrong = KINDS[plan.kind].mismatch(posting.params, _fields(entry), refs_from_json(entry.refs))
-        if not wrong:
+def _judge(plan: ChangePlan, posting: Posting, account_id: int, now: dt.datetime) -> int:
+    """Confirm by the first entry that proves it. What bears our key and proves something else is an alarm; a record that is only
+    known by its own name may simply not show the change yet."""
+    change = read_change(posting.change)
+    wrong: Difference | None = None
+    for entry in _entries_of(posting, account_id):
+        wrong = change.mismatch(_fields(entry), refs_from_json(entry.refs))
+        if wrong is None:
             _confirm(plan, posting, entry, now)
             return 1
-    if wrong:
+    if wrong is not None and isinstance(change.evidence, OurKey):
         _alarm(plan, posting, wrong)
     return 0
+
+
+def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
+    """A live record that bears the key of a refused posting, or says what it wanted, is an alarm."""
+    change, entries = read_change(posting.change), _entries_of(posting, account_id)
+    if isinstance(change.evidence, NaturalKey):
+        entries = [entry for entry in entries if change.mismatch(_fields(entry), refs_from_json(entry.refs)) is None]
+    if entries:
+        label = posting.system.label
+        words = f"{label} has a record under our reference, though it was taken for refused"
+        _alarm(plan, posting, Difference("not_refused", entries[-1].record.external_id, words))
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:
@@ -118,14 +126,14 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     )  # fmt: skip
 
 
-def _alarm(plan: ChangePlan, posting: Posting, wrong: str) -> None:
-    """Say once that something else stands under our key."""
-    told = ActionRecord.objects.filter(subject=subject_key(posting), verb="posting.alarm", summary__endswith=wrong[:200]).exists()
-    if told:
+def _alarm(plan: ChangePlan, posting: Posting, wrong: Difference) -> None:
+    """Say once that something else stands under our key. The audit keeps what was said, by code and value."""
+    said = {"difference": wrong.code, "found": wrong.found}
+    if ActionRecord.objects.filter(subject=subject_key(posting), verb="posting.alarm", after__contains=said).exists():
         return
-    posting.needs_person, posting.last_error = True, f"Evidence does not fit: {wrong}"
+    posting.needs_person, posting.last_error = True, f"Evidence does not fit: {wrong.sentence}"
     posting.save(update_fields=["needs_person", "last_error"])
     audit(
         "posting.alarm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {wrong[:200]}", after={"state": posting.state, "key": posting.key},
+        summary=f"{plan.code}: {wrong.sentence[:200]}", after={"state": posting.state, "key": posting.key, **said},
     )  # fmt: skip

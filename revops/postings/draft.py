@@ -23,10 +23,13 @@ from revops.people.actors import System, actor_user
 from revops.people.models import RoleGrant, User
 from revops.postings import port
 from revops.postings.build import Built, bound_posting, build, facts_digest, plan_digest
-from revops.postings.kind import ChangeKind, Situation, Suggestion
+from revops.postings.changes import debits
+from revops.postings.kind import ChangeKind, FollowUp, Situation, Suggestion
 from revops.postings.kinds import kind_of
 from revops.postings.locks import locked_plan, locked_postings
-from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting
+from revops.postings.partly import steps_of
+from revops.postings.port import ComposedCall
 
 KEY_PREFIX = "rvo-"
 """Every key of ours begins so, at every vendor: what bears it was posted by us."""
@@ -62,6 +65,7 @@ def compose_plan(
     reason: str,
     acting_user: User | System,
     reverses: ChangePlan | None = None,
+    completes: ChangePlan | None = None,
 ) -> ChangePlan:
     """Make a draft with its exact calls. Raises `Rejected` (with the field), `NotAllowed`, `Conflict("case_closed")`."""
     what = kind_of(kind)
@@ -72,7 +76,9 @@ def compose_plan(
         raise Conflict("case_closed", f"{case.code} closed in the meantime: the systems agree. There is nothing to correct.")
     words = _reason(reason)
     built = _build(what, inputs, situation_of(account, case), words)
-    plan = ChangePlan(kind=kind, case=case, account=account, maker=maker, reverses=reverses, trace_id=_trace(case))
+    plan = ChangePlan(
+        kind=kind, case=case, account=account, maker=maker, trace_id=_trace(case), reverses=reverses, completes=completes
+    )
     _write(plan, built, words)
     audit(
         "plan.compose", plan, acting_user=acting_user, account_id=account.pk, case_id=plan.case_id, reason=words,
@@ -82,20 +88,48 @@ def compose_plan(
 
 
 def compose_reversal(plan: ChangePlan, *, inputs: Mapping[str, object], reason: str, acting_user: User | System) -> ChangePlan:
-    """A new plan that undoes a confirmed one, linked to it, through the same checkpoints. Raises `Rejected` when there is none.
+    """A new plan that undoes what a posted one has done, linked to it, through the same checkpoints. Of a plan that is partly
+    posted only the posted steps are undone. `inputs` are added to what the kind's reversal begins with.
 
-    `inputs` are added to what the kind's reversal begins with.
+    Raises `Rejected` when nothing was posted or this version has no way back, and as `compose_plan` does.
     """
-    if plan.state not in (PlanState.POSTED, PlanState.CONFIRMED):
+    if plan.state not in (PlanState.POSTED, PlanState.CONFIRMED, PlanState.PARTLY_POSTED):
         raise Rejected("nothing_to_reverse", f"{plan.code} has not been posted: there is nothing to undo.")
     what = kind_of(plan.kind)
-    reversal = what.reversal(plan.inputs)
+    reversal = what.reversal(plan.inputs, steps_of(plan.postings.all()).done)
     if reversal is None:
         raise Rejected("no_reversal", what.undone_by)
+    return _follow_up(plan, reversal, inputs, reason=reason, acting_user=acting_user, reverses=plan)
+
+
+def compose_remainder(plan: ChangePlan, *, inputs: Mapping[str, object], reason: str, acting_user: User | System) -> ChangePlan:
+    """A new plan that makes the missing steps of one that is partly posted, linked to it, through the same checkpoints. `inputs`
+    are added to what the kind's remainder begins with.
+
+    Raises `Rejected` when nothing is missing or this version cannot finish it, and as `compose_plan` does.
+    """
+    if plan.state != PlanState.PARTLY_POSTED:
+        raise Rejected("nothing_missing", f"{plan.code} is not partly posted: there is no rest to finish.")
+    rest = kind_of(plan.kind).remainder(plan.inputs, steps_of(plan.postings.all()).missing)
+    if rest is None:
+        raise Rejected("no_remainder", "The rest of this change cannot be composed here. Finish it in the system itself.")
+    return _follow_up(plan, rest, inputs, reason=reason, acting_user=acting_user, completes=plan)
+
+
+def _follow_up(
+    plan: ChangePlan,
+    follow_up: FollowUp,
+    inputs: Mapping[str, object],
+    *,
+    reason: str,
+    acting_user: User | System,
+    reverses: ChangePlan | None = None,
+    completes: ChangePlan | None = None,
+) -> ChangePlan:
     case = plan.case if plan.case is not None and plan.case.status != CaseStatus.CLOSED else None
     return compose_plan(
-        kind=reversal.kind, case=case, account=plan.account, inputs={**reversal.inputs, **inputs}, reason=reason,
-        acting_user=acting_user, reverses=plan,
+        kind=follow_up.kind, case=case, account=plan.account, inputs={**follow_up.inputs, **inputs}, reason=reason,
+        acting_user=acting_user, reverses=reverses, completes=completes,
     )  # fmt: skip
 
 
@@ -116,6 +150,8 @@ def edit_plan(plan: ChangePlan, *, inputs: Mapping[str, object], reason: str, ac
     before = {"digest": row.digest, "inputs": row.inputs, "reason": row.reason}
     built = _build(what, inputs, situation_of(row.account, row.case), words)
     Posting.objects.filter(plan=row).delete()
+    PlanTouch.objects.filter(plan=row).delete()
+    PlanLine.objects.filter(plan=row).delete()
     row.row_version += 1
     _write(row, built, words)
     audit(
@@ -158,22 +194,38 @@ def end_plan(row: ChangePlan, state: PlanState, *, outcome: str) -> None:
 
 def stored_digest(row: ChangePlan, postings: list[Posting]) -> str:
     """The plan's digest computed again from what is stored now, bytes included."""
-    bound = [
-        bound_posting(
-            sequence=posting.sequence, system=str(posting.system_id), operation=posting.operation, method=posting.method,
-            path=posting.path, headers=posting.headers, body=bytes(posting.body), key=posting.key,
-        )
-        for posting in postings
-    ]  # fmt: skip
     return plan_digest(
-        kind=row.kind, account_id=row.account_id, inputs=row.inputs, amount=amount_of(row), reason=row.reason, postings=bound,
+        kind=row.kind,
+        account_id=row.account_id,
+        inputs=row.inputs,
+        amount=amount_of(row),
+        reason=row.reason,
+        lines=[line.line for line in row.lines.order_by("sequence")],
+        touches={touch.ref: touch.steps for touch in row.touches.all()},
+        postings=[
+            bound_posting(sequence=p.sequence, system=str(p.system_id), change=p.change, call=stored_call(p)) for p in postings
+        ],
         facts=row.facts,
+    )
+
+
+def stored_call(posting: Posting) -> ComposedCall:
+    """The posting's call, byte for byte as it was composed."""
+    return ComposedCall(
+        method=posting.method, path=posting.path, headers=posting.headers, body=bytes(posting.body), key=posting.key,
+        summary=posting.summary, before=posting.before, after=posting.after, reverse=posting.reverse,
     )  # fmt: skip
 
 
 def amount_of(plan: ChangePlan) -> Money:
-    """What the plan moves; zero when it moves no money."""
+    """What the plan moves in its own currency; zero when it moves no money."""
     return Money.from_minor(plan.amount_minor, plan.currency)
+
+
+def amounts_of(plan: ChangePlan) -> list[Money]:
+    """What the plan moves in each currency: the sums of its debits; a single zero when it moves no money."""
+    moved = debits(line.line for line in plan.lines.order_by("sequence"))
+    return list(moved.values()) or [amount_of(plan)]
 
 
 def holds_role(user_id: int, roles: frozenset[str]) -> bool:
@@ -208,18 +260,27 @@ def _trace(case: ExceptionCase | None) -> str:
 def _write(plan: ChangePlan, built: Built, reason: str) -> None:
     """Store a draft's content and its postings. The stored facts must give the stored digest again."""
     assert built.facts_digest == facts_digest(built.facts)
-    plan.subject, plan.reason, plan.inputs = built.subject, reason, built.inputs
-    plan.amount_minor = built.amount.minor if built.moves_money else 0
-    plan.currency = built.amount.currency
+    plan.reason, plan.inputs = reason, built.inputs
+    plan.amount_minor, plan.currency = built.amount.minor, built.amount.currency
     plan.facts, plan.facts_digest, plan.digest = built.facts, built.facts_digest, built.digest
     plan.save()
     Posting.objects.bulk_create([
         Posting(
-            plan=plan, sequence=item.sequence, system_id=item.request.system, operation=item.call.operation,
+            plan=plan, sequence=item.sequence, system_id=item.change.system, operation=item.change.code,
             method=item.call.method, path=item.call.path, headers=dict(item.call.headers), body=item.call.body,
-            body_digest=item.body_digest, key=item.call.key, params=dict(item.request.params), summary=item.call.summary[:300],
-            before=dict(item.call.before), after=dict(item.call.after), reverse=item.call.reverse,
-            target_type=item.request.target_type, target_id=item.request.target_id, trace_id=plan.trace_id,
+            body_digest=item.body_digest, key=item.call.key, change=item.change.as_json(), summary=item.call.summary[:300],
+            before=dict(item.call.before), after=dict(item.call.after), reverse=item.call.reverse, trace_id=plan.trace_id,
         )
         for item in built.calls
+    ])  # fmt: skip
+    PlanTouch.objects.bulk_create([
+        PlanTouch(plan=plan, steps=list(steps), system_id=ref.system, object_type=ref.object_type, object_id=ref.id)
+        for ref, steps in built.touches.items()
+    ])  # fmt: skip
+    PlanLine.objects.bulk_create([
+        PlanLine(
+            plan=plan, sequence=number, account=line.account, side=line.side, amount_minor=line.amount.minor,
+            currency=line.amount.currency,
+        )
+        for number, line in enumerate(built.lines, start=1)
     ])  # fmt: skip

@@ -1,22 +1,22 @@
 """The contract of a kind of change. Pure.
 
 A kind is one file `kinds/<code>.py` with one object named `KIND`. It declares its form, computes what it would suggest, turns
-clean inputs into requests for exact calls, names the facts that the decision rests on, says whether money moves and how it is
-undone, and recognises the vendor's own record as evidence. Everything it needs is an argument: no database, no clock.
+clean inputs into changes (see `changes`), names the facts that the decision rests on, and says how it is undone and, when it
+takes several steps, how the rest is done. What a change touches, books and is proven by is declared by the change itself.
+Everything a kind needs is an argument: no database, no clock.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from revops.errors import Rejected
-from revops.ledger.facts import Value
-from revops.ledger.reference import Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
+from revops.postings.changes import Change
 
 TEXT_LENGTH_MAX = 300
 
@@ -67,37 +67,16 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRequest:
-    """One write that is wanted: at which connection, which operation, with which parameters, on which object.
-    `target_id` is empty when the vendor will give the new object its id."""
-
-    system: str
-    operation: str
-    params: Mapping[str, object]
-    target_type: str
-    target_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Materiality:
-    """Does it move money, and how much. `amount` is zero with a currency when it moves none."""
-
-    moves_money: bool
-    amount: Money
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """The change that undoes another: its kind and the inputs to begin with."""
+class FollowUp:
+    """A plan that follows from another: its kind and the inputs to begin with."""
 
     kind: str
     inputs: Mapping[str, str]
 
 
 class ChangeKind(Protocol):
-    """One kind of change. `rules` are the detection rules that propose it; `maker_roles` may compose it; `stages` are the
-    sentences of the process shown beside the form. `code` is the file's name."""
+    """One kind of change. `rules` are the detection rules that propose it; `maker_roles` may compose it. `code` is the file's
+    name."""
 
     @property
     def code(self) -> str: ...
@@ -130,26 +109,22 @@ class ChangeKind(Protocol):
         """Validated inputs (JSON). Raises `Rejected` with the field and the next move."""
         ...
 
-    def compose(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[CallRequest]:
-        """The writes, in the order in which they must happen. `inputs` are clean."""
-        ...
-
-    def subject(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        """The one thing that it changes, as `<type>:<system>:<id>`: no two plans may be under way on it at once."""
+    def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
+        """The changes, in the order in which they must happen. `inputs` are clean."""
         ...
 
     def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
         """The records that the decision rests on. When one of them changes, comes or goes, an approval is void."""
         ...
 
-    def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality: ...
-
-    def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
-        """The change that undoes it, or None when this version has none (`undone_by` says what to do then)."""
+    def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
+        """The plan that undoes the changes that were made (all of the plan, or the first ones), or None when this version has
+        none (`undone_by` says what to do then)."""
         ...
 
-    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Refs) -> str:
-        """Judge a vendor's record that bears our key: empty when it proves the effect, else what is wrong with it."""
+    def remainder(self, inputs: Mapping[str, object], missing: Sequence[Change]) -> FollowUp | None:
+        """The plan that makes the changes that were not made after the first ones were, or None when this version has none.
+        Never asked of a kind with one step."""
         ...
 
 

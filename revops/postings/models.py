@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -11,6 +12,10 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
+from revops.ledger.reference import Ref
+from revops.money import Money
+from revops.postings.changes import LEDGER_ACCOUNTS, Line
+from revops.postings.triggers import AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
 from revops.work_queues.rows import QueueRow
 
 
@@ -23,17 +28,15 @@ class PlanState(models.TextChoices):
     REJECTED = "rejected", "Rejected"
     WITHDRAWN = "withdrawn", "Withdrawn"
     VOID = "void", "Void: the facts changed"
+    PARTLY_POSTED = "partly_posted", "Partly posted"
     FAILED = "failed", "Refused by the system"
 
-
-UNDER_WAY = ("submitted", "released", "posted")
-"""States in which a plan may still have an effect that the ledger does not show yet."""
 
 PLAN_MOVES = [
     ("draft", "submitted"), ("draft", "withdrawn"),
     ("submitted", "released"), ("submitted", "rejected"), ("submitted", "withdrawn"), ("submitted", "void"),
     ("released", "posted"), ("released", "confirmed"), ("released", "failed"), ("released", "void"),
-    ("posted", "confirmed"),
+    ("released", "partly_posted"), ("posted", "confirmed"),
 ]  # fmt: skip
 """Every move of a plan that exists; the database refuses all others."""
 
@@ -62,11 +65,12 @@ class PostingState(models.TextChoices):
 class ChangePlan(models.Model):
     """A proposed change in other systems, with the reason and the money it moves.
 
-    `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, every posting's bytes and the facts
-    that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it moves.
-    `subject` names the one thing it changes (`invoice:<system>:<id>`): only one plan may be under way on it at a time, so
-    that a second one is never decided on facts that the first is about to move. `policy_version` names the policies by which its
-    checkpoints were last judged; empty while it is a draft.
+    `inputs` is the validated form; `digest` (SHA-256 hex) binds the kind, the inputs, the lines, what it touches, every posting's
+    bytes and the facts that were shown; `facts_digest` is the digest of those facts alone. `amount_minor` / `currency` is what it
+    moves: the sum of the debits of its lines in that currency, zero without lines. A plan ends as `partly_posted` when some of
+    its steps were made and a later one was refused; it stays so, and says what is missing. `reverses` is the plan that it
+    undoes, `completes` the one whose missing steps it makes. `policy_version` names the policies by which its checkpoints were
+    last judged; empty while it is a draft.
     """
 
     kind = models.CharField(max_length=40)
@@ -74,7 +78,6 @@ class ChangePlan(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="plans")
     maker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=20, choices=PlanState.choices, default=PlanState.DRAFT)
-    subject = models.CharField(max_length=300)
     reason = models.TextField()
     inputs = models.JSONField(default=dict)
     amount_minor = models.BigIntegerField(default=0)
@@ -83,6 +86,7 @@ class ChangePlan(models.Model):
     facts_digest = models.CharField(max_length=64)
     facts = models.JSONField(default=list)
     reverses = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="reversals")
+    completes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="completions")
     created_at = models.DateTimeField(db_default=Now())
     submitted_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
@@ -98,9 +102,6 @@ class ChangePlan(models.Model):
         indexes = [
             models.Index(fields=["state", "id"], name="plan_by_state"),
             models.Index(fields=["account", "kind", "state"], name="plan_by_account"),
-        ]
-        constraints = [
-            models.UniqueConstraint(fields=["subject"], name="one_plan_under_way", condition=models.Q(state__in=UNDER_WAY)),
         ]
         triggers = [
             pgtrigger.Protect(name="born_a_draft", operation=pgtrigger.Insert, condition=~pgtrigger.Q(new__state="draft")),
@@ -118,12 +119,31 @@ class ChangePlan(models.Model):
                     | pgtrigger.Q(old__amount_minor__df=pgtrigger.F("new__amount_minor"))
                     | pgtrigger.Q(old__currency__df=pgtrigger.F("new__currency"))
                     | pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind"))
-                    | pgtrigger.Q(old__subject__df=pgtrigger.F("new__subject"))
                     | pgtrigger.Q(old__reason__df=pgtrigger.F("new__reason"))
                     | pgtrigger.Q(old__inputs__df=pgtrigger.F("new__inputs"))
                 ),
             ),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=PLAN_MOVES),
+            pgtrigger.Trigger(
+                name="touches_follow",
+                operation=pgtrigger.Update,
+                when=pgtrigger.After,
+                condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state")),
+                func=f"{touches_follow('NEW.id')} RETURN NULL;",
+            ),
+            AmountIsItsLines("id"),
+            pgtrigger.Trigger(
+                name="partly_posted_says_so",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__state="released") & pgtrigger.Q(new__state__in=["failed", "partly_posted"]),
+                func=(
+                    "IF (NEW.state = 'partly_posted') <> EXISTS (SELECT 1 FROM postings_posting p "
+                    "WHERE p.plan_id = NEW.id AND p.state IN ('posted', 'confirmed')) THEN "
+                    "RAISE EXCEPTION 'a plan is partly posted when a step of it is posted, and failed when none is' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
             pgtrigger.Trigger(
                 name="released_only_when_signed",
                 operation=pgtrigger.Update,
@@ -163,12 +183,100 @@ class ChangePlan(models.Model):
         return f"CP-{self.pk:05d}"
 
 
+class PlanTouch(models.Model):
+    """One object that a plan alters, with the numbers of the steps that do.
+
+    The database keeps `under_way`: true while the effect of one of these steps may be still to come, or be there and not in the
+    ledger yet. No two plans are under way on the same object, so that none is decided on facts that another is about to move.
+    """
+
+    plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="touches")
+    steps = ArrayField(models.PositiveSmallIntegerField())
+    system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="+")
+    object_type = models.CharField(max_length=30)
+    object_id = models.CharField(max_length=200)
+    under_way = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["plan_id", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "system", "object_type", "object_id"], name="one_touch_per_object"),
+            models.UniqueConstraint(
+                fields=["system", "object_type", "object_id"], name="one_plan_under_way", condition=models.Q(under_way=True)
+            ),
+        ]
+        triggers = [
+            written_with_its_draft(),
+            pgtrigger.Protect(name="born_at_rest", operation=pgtrigger.Insert, condition=pgtrigger.Q(new__under_way=True)),
+            pgtrigger.Trigger(
+                name="follows_its_plan",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=(
+                    "IF ROW(NEW.plan_id, NEW.steps, NEW.system_id, NEW.object_type, NEW.object_id) IS DISTINCT FROM "
+                    "ROW(OLD.plan_id, OLD.steps, OLD.system_id, OLD.object_type, OLD.object_id) "
+                    f"OR NEW.under_way <> {may_have_effect('NEW.plan_id', 'NEW.steps')} THEN "
+                    "RAISE EXCEPTION 'what a plan touches follows the plan' USING ERRCODE = 'check_violation'; END IF; "
+                    "RETURN NEW;"
+                ),
+            ),
+            no_truncate(),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system_id} {self.object_type} {self.object_id}"
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(str(self.system_id), self.object_type, self.object_id)
+
+
+class PlanLine(models.Model):
+    """One side of what a plan books: `account` is one of `changes.LEDGER_ACCOUNTS`, `amount_minor` is above zero."""
+
+    plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="lines")
+    sequence = models.PositiveSmallIntegerField()
+    account = models.CharField(max_length=40)
+    side = models.CharField(max_length=6, choices=[("debit", "Debit"), ("credit", "Credit")])
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        ordering = ["plan_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "sequence"], name="one_line_per_number"),
+            models.CheckConstraint(name="line_above_zero", condition=models.Q(amount_minor__gt=0)),
+            models.CheckConstraint(name="line_has_a_side", condition=models.Q(side__in=["debit", "credit"])),
+        ]
+        triggers = [
+            written_with_its_draft(),
+            AmountIsItsLines("plan_id"),
+            pgtrigger.Protect(name="lines_stay", operation=pgtrigger.Update),
+            no_truncate(),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.account}"
+
+    @property
+    def line(self) -> Line:
+        """The line as a value."""
+        return Line(
+            self.account, "debit" if self.side == "debit" else "credit", Money.from_minor(self.amount_minor, self.currency)
+        )
+
+    @property
+    def account_label(self) -> str:
+        return LEDGER_ACCOUNTS.get(self.account, self.account)
+
+
 class Posting(QueueRow):
     """One exact call of a plan, stored before the first byte leaves.
 
-    `key` is the idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every
-    attempt. `fence` moves with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds
-    resends; `absent_seen_at` is when a look-up first showed nothing.
+    `change` is the stored form of the change that it makes (see `changes`), `operation` the code of that change. `key` is the
+    idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every attempt. `fence` moves
+    with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds resends; `absent_seen_at` is when
+    a look-up first showed nothing.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="postings")
@@ -181,13 +289,11 @@ class Posting(QueueRow):
     body = models.BinaryField()
     body_digest = models.CharField(max_length=64)
     key = models.CharField(max_length=100, unique=True)
-    params = models.JSONField(default=dict)
+    change = models.JSONField()
     summary = models.CharField(max_length=300)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     reverse = models.TextField(blank=True)
-    target_type = models.CharField(max_length=30)
-    target_id = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
     first_sent_at = models.DateTimeField(null=True)
     absent_seen_at = models.DateTimeField(null=True)
@@ -223,7 +329,7 @@ class Posting(QueueRow):
                 condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
                 | pgtrigger.Q(old__body_digest__df=pgtrigger.F("new__body_digest"))
                 | pgtrigger.Q(old__headers__df=pgtrigger.F("new__headers"))
-                | pgtrigger.Q(old__params__df=pgtrigger.F("new__params"))
+                | pgtrigger.Q(old__change__df=pgtrigger.F("new__change"))
                 | pgtrigger.Q(old__key__df=pgtrigger.F("new__key"))
                 | pgtrigger.Q(old__path__df=pgtrigger.F("new__path"))
                 | pgtrigger.Q(old__method__df=pgtrigger.F("new__method"))
@@ -242,6 +348,13 @@ class Posting(QueueRow):
                 condition=pgtrigger.Q(old__first_sent_at__isnull=False, new__state="void") & ~pgtrigger.Q(old__state="void"),
             ),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=POSTING_MOVES),
+            pgtrigger.Trigger(
+                name="touches_follow",
+                operation=pgtrigger.Update,
+                when=pgtrigger.After,
+                condition=pgtrigger.Q(old__state="posted", new__state="confirmed"),
+                func=f"{touches_follow('NEW.plan_id')} RETURN NULL;",
+            ),
             pgtrigger.Trigger(
                 name="leaves_after_release",
                 operation=pgtrigger.Update,

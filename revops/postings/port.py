@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from revops.postings.changes import Change
+
 
 @dataclass(frozen=True, slots=True)
 class ComposedCall:
@@ -19,7 +21,6 @@ class ComposedCall:
     object touched; `reverse` says how it would be undone.
     """
 
-    operation: str
     method: str
     path: str
     headers: Mapping[str, str]
@@ -29,13 +30,12 @@ class ComposedCall:
     before: Mapping[str, str] = field(default_factory=dict)
     after: Mapping[str, str] = field(default_factory=dict)
     reverse: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
 
 
 class Compose(Protocol):
-    """Makes the exact call of an operation at a connection. Deterministic. Raises `Rejected` for what cannot be sent."""
+    """Makes the exact call of a change at a connection. Deterministic. Raises `Rejected` for what cannot be sent."""
 
-    def __call__(self, system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall: ...
+    def __call__(self, system: str, key: str, change: Change) -> ComposedCall: ...
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ def bind(*, compose: Compose, ring: Callable[[], None] | None = None) -> None:
     _bound.compose, _bound.ring = compose, ring
 
 
-def compose(system: str, operation: str, key: str, params: Mapping[str, object]) -> ComposedCall:
+def compose(system: str, key: str, change: Change) -> ComposedCall:
     """The exact call. Raises `Rejected`; `RuntimeError` when nothing is bound, which is a defect of the wiring."""
     if _bound.compose is None:
         raise RuntimeError("postings.port is not bound: revops.wiring.bind_ports() must run at start-up")
-    return _bound.compose(system, operation, key, params)
+    return _bound.compose(system, key, change)
 
 
 def ring() -> None:

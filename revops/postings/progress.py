@@ -22,6 +22,7 @@ from revops.ledger.reading import account_ledger
 from revops.people.actors import System
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.partly import DONE, told
 from revops.postings.queue import POSTINGS, PostingClaim, database_now
 from revops.postings.release import Moved, reopen_case, void_plan, what_moved
 
@@ -40,7 +41,7 @@ def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
         if held is None:
             return False
         plan, posting = held
-        if any(other.state in (PostingState.POSTED, PostingState.CONFIRMED) for other in locked_postings(plan)):
+        if any(other.state in DONE for other in locked_postings(plan)):
             return True
         moved = what_moved(plan, account_ledger(plan.account))
         if gone:
@@ -128,7 +129,7 @@ def note_refused(claimed: PostingClaim, reason: str, *, alarm: bool) -> bool:
         posting.save()
         verb = "posting.alarm" if alarm else "posting.refuse"
         _audit(plan, posting, verb, f"{plan.code}: {reason[:300]}", {"reason": reason[:ERROR_LENGTH_MAX]})
-        fail_plan(plan, reason, acting_user=ACTOR, now=database_now())
+        end_refused(plan, reason, acting_user=ACTOR, now=database_now())
     return True
 
 
@@ -221,21 +222,35 @@ def settle_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> N
         await_evidence(plan.case_id, acting_user=ACTOR, summary=f"{plan.code} is posted; waiting for the system's own record")
 
 
-def fail_plan(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.datetime) -> None:
-    """End a locked plan of which a posting was refused: what has not left stays here, the case needs somebody again."""
-    for posting in locked_postings(plan):
+def end_refused(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.datetime) -> None:
+    """End a locked plan of which a posting was refused: what has not left stays here, and the case needs somebody again.
+
+    The plan has failed when nothing of it was made; else it is partly posted, and what is done and what is missing is told.
+    """
+    postings = locked_postings(plan)
+    for posting in postings:
         if posting.state == PostingState.RELEASED:
             posting.state = PostingState.VOID
             posting.save(update_fields=["state"])
+    partly = any(posting.state in DONE for posting in postings)
+    words = f"{plan.code} is partly posted. {told(postings)}" if partly else f"{plan.code} failed: {reason[:300]}"
     if plan.state == PlanState.RELEASED:
-        plan.state, plan.ended_at, plan.outcome = PlanState.FAILED, now, f"Refused: {reason}"
+        plan.state = PlanState.PARTLY_POSTED if partly else PlanState.FAILED
+        plan.ended_at, plan.outcome = now, f"Refused: {reason}"
         plan.row_version += 1
         plan.save()
         audit(
-            "plan.fail", plan, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=reason,
-            summary=f"{plan.code} failed: {reason[:300]}", before={"state": PlanState.RELEASED}, after={"state": plan.state},
+            "plan.partly_posted" if partly else "plan.fail", plan, acting_user=acting_user, account_id=plan.account_id,
+            case_id=plan.case_id, reason=reason, summary=words[:400], before={"state": PlanState.RELEASED},
+            after={"state": plan.state, **_by_state(postings)} if partly else {"state": plan.state},
         )  # fmt: skip
-    reopen_case(plan, f"{plan.code} failed: {reason[:300]}")
+    reopen_case(plan, words[:400])
+
+
+def _by_state(postings: Sequence[Posting]) -> dict[str, object]:
+    """The numbers of the steps that are done and of those that are missing."""
+    done = [posting.sequence for posting in postings if posting.state in DONE]
+    return {"done": done, "missing": [posting.sequence for posting in postings if posting.state not in DONE]}
 
 
 def _audit(plan: ChangePlan, posting: Posting, verb: str, summary: str, after: Mapping[str, object]) -> None:

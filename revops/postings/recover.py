@@ -12,7 +12,7 @@ from revops.postings import port
 from revops.postings.draft import holds_role
 from revops.postings.locks import locked_plan
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import ACTOR, fail_plan
+from revops.postings.progress import ACTOR, end_refused
 from revops.postings.queue import database_now
 
 DECIDERS = frozenset({"controller"})
@@ -34,7 +34,8 @@ def look_again(posting: Posting, *, acting_user: User | System) -> Posting:
 
 @transaction.atomic
 def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> Posting:
-    """A controller looked in the vendor's own screens: nothing happened there. The posting ends as refused, the plan as failed.
+    """A controller looked in the vendor's own screens: nothing happened there. The posting ends as refused, the plan as failed,
+    or as partly posted when an earlier step of it was made.
 
     Neither the plan's maker nor anybody who approved it may say so. Raises `Rejected`, `NotAllowed`, `Conflict`.
     """
@@ -52,7 +53,7 @@ def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> P
         "posting.set_aside", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=words,
         summary=f"{plan.code}: nothing happened at the vendor, as a person found", after={"state": row.state},
     )  # fmt: skip
-    fail_plan(plan, words, acting_user=ACTOR, now=database_now())
+    end_refused(plan, words, acting_user=ACTOR, now=database_now())
     return row
 
 

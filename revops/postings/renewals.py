@@ -3,25 +3,20 @@
 # ruff: noqa: ARG002 - a kind fulfils the whole contract
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.errors import Rejected
-from revops.ledger.facts import Value
-from revops.ledger.reference import Refs
+from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
-from revops.policies.in_force import policies_in_force
+from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import (
-    CallRequest,
+    FollowUp,
     FormField,
-    Materiality,
     Option,
-    Reversal,
     Situation,
     Suggestion,
     chosen,
-    money_of,
     text_input,
     text_of,
 )
@@ -47,6 +42,7 @@ class RenewalChange:
     from_stage: str
     holds: bool
     opposite: str
+    opposite_inputs: Mapping[str, str]
     rules: tuple[str, ...]
     reason_field: FormField
     reason_suggested: str
@@ -99,16 +95,10 @@ class RenewalChange:
             )
         return None
 
-    def compose(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[CallRequest]:
-        params = {
-            "renewal_id": inputs[RENEWAL.name],
-            "reason": inputs[self.reason_field.name],
-            "from_stage": inputs["from_stage"],
-        }
-        return [CallRequest(str(inputs["system"]), self.code, params, "renewal", str(inputs[RENEWAL.name]))]
-
-    def subject(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        return f"renewal:{inputs['system']}:{inputs[RENEWAL.name]}"
+    def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
+        change = HoldRenewal if self.holds else ReleaseRenewal
+        renewal = Ref(str(inputs["system"]), "renewal", str(inputs[RENEWAL.name]))
+        return [change(renewal, str(inputs[self.reason_field.name]), str(inputs["from_stage"]))]
 
     def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
         """The renewal, and what billing has not finished on the account: the reason to hold or to let go."""
@@ -121,20 +111,11 @@ class RenewalChange:
         ]
         return [*renewal, *prorations, *drafts]
 
-    def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality:
-        record = next((r for r in ledger.of("renewal", ROLE) if r.external_id == inputs[RENEWAL.name]), None)
-        target = money_of(record, "target_amount") if record is not None else None
-        currency = target.currency if target is not None else ledger.currency or policies_in_force().reporting_currency
-        return Materiality(False, Money.zero(currency), "Changes the stage of a renewal; no money moves, and it can be undone.")
+    def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
+        return FollowUp(self.opposite, {RENEWAL.name: str(inputs[RENEWAL.name]), **self.opposite_inputs})
 
-    def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
-        return Reversal(self.opposite, {RENEWAL.name: str(inputs[RENEWAL.name])})
-
-    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Refs) -> str:
-        held = fields.get("held") is True
-        if held != self.holds:
-            return f"customer success shows the renewal {'held' if held else 'not held'} under our reference"
-        return ""
+    def remainder(self, inputs: Mapping[str, object], missing: Sequence[Change]) -> FollowUp | None:
+        return None
 
 
 def _stage_words(record: LedgerRecord) -> str:

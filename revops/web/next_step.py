@@ -90,6 +90,9 @@ def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:
     if plan.state == PlanState.POSTED:
         text = "The change was accepted there. This case closes by itself when the system’s own record shows it."
         return NextStep("Waiting for the evidence", text, page, "See the plan")
+    if plan.state == PlanState.PARTLY_POSTED:
+        text = "Some steps were made and a later one was refused. See what is missing, then finish it or undo what is done."
+        return NextStep(f"{plan.code} is partly posted", text, page, "See what is missing")
     if plan.state in (PlanState.REJECTED, PlanState.FAILED, PlanState.VOID) and mine:
         return NextStep(f"{plan.code} did not go through", plan.outcome or "Read why, then propose again.", page, "Read why")
     return None

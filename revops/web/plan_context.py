@@ -21,9 +21,11 @@ from revops.people.models import Role, User
 from revops.policies.in_force import policies_in_force
 from revops.postings import recover
 from revops.postings.build import FactMove, body_text, fact_rows, facts_digest, moves
+from revops.postings.changes import read_change
 from revops.postings.kind import ChangeKind
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.postings.partly import PartlyPosted, partly_posted, steps_of
 from revops.web.case_context import progress_of, trace_base
 from revops.web.compare import field_label
 from revops.web.formatting import prose
@@ -68,6 +70,8 @@ def plan_context(user: User, plan: ChangePlan) -> dict[str, Any]:
         "mine": plan.maker_id == user.pk,
         "inputs": _inputs(plan, kind, names),
         "entries": _evidence(postings),
+        "lines": list(plan.lines.order_by("sequence")),
+        "partly": partly_posted(plan),
         "actions": ActionRecord.objects.filter(subject=f"changeplan:{plan.pk}").select_related("actor")[:50],
         "now": timezone.now(),
     }
@@ -81,7 +85,7 @@ def _names(plan: ChangePlan, postings: list[Posting]) -> Names:
     """What people call the ids that the inputs, the calls and the facts name. One query."""
     keys = keys_in(str(plan.inputs.get("system", "")), plan.inputs)
     for posting in postings:
-        keys += keys_in(str(posting.system_id), posting.params)
+        keys += [(ref.system, ref.object_type, ref.id) for ref in read_change(posting.change).refs()]
     keys += [(str(f["system"]), str(f["object_type"]), str(f["external_id"])) for f in plan.facts]
     return names_of(keys)
 
@@ -159,8 +163,14 @@ def _reversal(user: User, plan: ChangePlan, kind: ChangeKind | None) -> str:
     """The label of the change that undoes a posted plan, where this person may compose it; empty otherwise."""
     if kind is None or plan.state not in (PlanState.POSTED, PlanState.CONFIRMED) or plan.reversals.exists():
         return ""
-    reversal = kind.reversal(plan.inputs)
+    reversal = kind.reversal(plan.inputs, steps_of(plan.postings.all()).done)
     return KINDS[reversal.kind].label if reversal is not None and may_compose(user, reversal.kind) else ""
+
+
+def _follow_ups(user: User, partly: PartlyPosted | None) -> dict[str, str]:
+    """The ways on from a partly posted plan that this person may take, by code, each with the label of its change."""
+    offers = partly.offers if partly is not None else ()
+    return {offer.code: offer.label for offer in offers if may_compose(user, offer.follow_up.kind)}
 
 
 def _evidence(postings: list[Posting]) -> list[LedgerEntry]:
@@ -190,4 +200,5 @@ def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[s
         "may_decide": may(user, "decide_plan"),
         "may_recover": stuck and bool(user.role_codes() & recover.DECIDERS),
         "reversal": _reversal(user, plan, context["kind"]),
+        "follow_ups": _follow_ups(user, context["partly"]),
     }

@@ -26,7 +26,7 @@ from revops.errors import Conflict, Missing, NotAllowed, Rejected, RevOpsError, 
 from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings import recover
-from revops.postings.draft import compose_plan, compose_reversal, edit_plan, situation_of
+from revops.postings.draft import compose_plan, compose_remainder, compose_reversal, edit_plan, situation_of
 from revops.postings.kind import ChangeKind, Situation
 from revops.postings.kinds import KINDS, kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
@@ -45,6 +45,7 @@ SHOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "moving": ("Under way", (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED)),
     "draft": ("Drafts", (PlanState.DRAFT,)),
     "done": ("Done and proven", (PlanState.CONFIRMED,)),
+    "partly": ("Partly posted", (PlanState.PARTLY_POSTED,)),
     "ended": ("Not done", (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)),
 }
 
@@ -273,6 +274,19 @@ def undo(request: HttpRequest, code: str) -> HttpResponse:
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
     return back(request, href("plan", row.code), f"Draft {row.code} would undo {plan.code}. Nothing has been sent.")
+
+
+@require_POST
+def finish(request: HttpRequest, code: str) -> HttpResponse:
+    """Compose the plan that makes the missing steps of a partly posted one; it passes the same checkpoints."""
+    user = signed_in(request)
+    plan = plan_of(user, code)
+    require(user, "compose_plan")
+    try:
+        row = compose_remainder(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+    except (Rejected, Conflict, NotAllowed) as error:
+        return _refused(request, user, plan, error)
+    return back(request, f"/plans/{row.code}/", f"Draft {row.code} would finish {plan.code}. Nothing has been sent.")
 
 
 @require_POST

@@ -12,6 +12,7 @@ from typing import Literal
 
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.partly import DONE
 from revops.web.addresses import href
 from revops.web.formatting import instant_text
 
@@ -114,6 +115,9 @@ def _approved(progress: Progress) -> Step:
 
 def _sent(progress: Progress) -> Step:
     plan, page = progress.plan, href("plan", progress.plan.code)
+    if plan.state == PlanState.PARTLY_POSTED:
+        sent = sum(posting.state in DONE for posting in progress.postings)
+        return Step("Partly sent", f"{sent} of {len(progress.postings)} done, the rest was refused", "stopped", page)
     if plan.state == PlanState.FAILED:
         return Step("Not sent", "the system refused it", "stopped", page)
     if plan.state not in _AFTER_APPROVAL:
@@ -123,7 +127,7 @@ def _sent(progress: Progress) -> Step:
     if any(posting.state == PostingState.UNKNOWN for posting in progress.postings):
         return Step("Sending", "outcome unknown: being looked up", "now", page)
     if plan.state == PlanState.RELEASED:
-        sent = sum(p.state in (PostingState.POSTED, PostingState.CONFIRMED) for p in progress.postings)
+        sent = sum(posting.state in DONE for posting in progress.postings)
         return Step("Sending", f"{sent} of {len(progress.postings)} calls answered", "now", page)
     at = [posting.posted_at or posting.confirmed_at for posting in progress.postings]
     last = max((moment for moment in at if moment is not None), default=None)

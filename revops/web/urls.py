@@ -41,6 +41,7 @@ urlpatterns = [
     path("plans/<str:code>/submit/", plans.submit, name="plan-submit"),
     path("plans/<str:code>/withdraw/", plans.withdraw, name="plan-withdraw"),
     path("plans/<str:code>/undo/", plans.undo, name="plan-undo"),
+    path("plans/<str:code>/finish/", plans.finish, name="plan-finish"),
     path("plans/<str:code>/calls/<int:pk>/", plans.settle, name="plan-settle"),
     path("approvals/", approvals.inbox, name="approvals"),
     path("approvals/<str:code>/", approvals.approval_page, name="approval"),

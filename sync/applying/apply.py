@@ -153,14 +153,15 @@ def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter
     statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         arrivals = iter(record(slug, statements, now=now))
-        verdicts = [_recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
+        verdicts = [recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
         if finish(verdicts) != len(verdicts):
             raise LeaseLost
         crash_point("delivery_recorded")
     return Counter(str(verdict.state) for verdict in verdicts)
 
 
-def _recorded(item: Understood, arrivals: Iterable[str]) -> Verdict:
+def recorded(item: Understood, arrivals: Iterable[str]) -> Verdict:
+    """What becomes of a delivery, by how its facts arrived in the ledger."""
     found = set(arrivals)
     if "conflict" in found:
         reason = "It says something else under a stamp that we already had. Both are kept; the object is read again."

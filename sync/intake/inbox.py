@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -185,20 +185,45 @@ class StoredPage:
     conflicts: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One item of a page that nobody had seen, with the id that its row will have."""
+
+    id: int
+    kind: str
+    object_type: str
+    body: bytes
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of a delivery as it is stored. `pending` leaves it to the workers, from `after_seconds` on."""
+
+    state: str = DeliveryState.PENDING
+    code: str = ""
+    reason: str = ""
+    after_seconds: float = 0.0
+
+
+Judge = Callable[[Sequence[NewDelivery]], Sequence[Ending]]
+"""Says what becomes of a page's new items, in the transaction that stores them. One ending for each, in their order."""
+
+_RESERVE = f"""
+    INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
+    SELECT %s, u.key, {_NEW_ID} FROM unnest(%s::text[]) WITH ORDINALITY AS u(key, number)
+     WHERE NOT EXISTS (SELECT 1 FROM sync_deliverykey k WHERE k.connection_id = %s AND k.key = u.key)
+     ORDER BY u.number
+    ON CONFLICT (connection_id, key) DO NOTHING RETURNING key, delivery_id
+"""
 _STORE_PAGE = f"""
-    WITH said AS MATERIALIZED (
-        SELECT DISTINCT ON (u.key) u.*
-          FROM json_to_recordset(%s) AS u(number int, kind text, type text, key text, body text, digest text, trace text)
-         WHERE NOT EXISTS (SELECT 1 FROM sync_deliverykey k WHERE k.connection_id = %s AND k.key = u.key)
-         ORDER BY u.key, u.number),
-    keys AS (
-        INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
-        SELECT %s, s.key, {_NEW_ID} FROM (SELECT key FROM said ORDER BY number) s
-        ON CONFLICT (connection_id, key) DO NOTHING RETURNING delivery_id, connection_id, key)
-    INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code)
-    SELECT keys.delivery_id, keys.connection_id, key, s.kind, s.type, decode(s.body, 'hex'), s.digest, '{{}}'::jsonb, s.trace,
-           1, 0, 0, 0, 'pending', '', ''
-      FROM said s JOIN keys USING (key)
+    INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code, next_attempt_at, done_at)
+    SELECT u.id, %s, u.key, u.kind, u.type, u.body, u.digest, '{{}}'::jsonb, u.trace, 1, 0, 0, 0, u.state, u.reason, u.code,
+           clock_timestamp() + make_interval(secs => u.after_seconds),
+           CASE WHEN u.state = 'pending' THEN NULL ELSE clock_timestamp() END
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],
+                  %s::text[], %s::float8[])
+           AS u(id, key, kind, type, body, digest, trace, state, reason, code, after_seconds)
 """
 _OTHER_BYTES = """
     SELECT u.number, o.body
@@ -209,34 +234,29 @@ _OTHER_BYTES = """
 """
 
 
-def store_page(door: Door, items: Sequence[Item]) -> StoredPage:
-    """Store what a read returned, in the caller's transaction and one statement. What we have already is left untouched."""
-    return _store_page(door, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items])
+def store_page(door: Door, items: Sequence[Item], judge: Judge | None = None) -> StoredPage:
+    """Store what a read returned, in the caller's transaction. What we have already is left untouched.
+
+    `judge` is asked what becomes of the new items; without one they wait for the workers.
+    """
+    return _store_page(door, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items], judge)
 
 
-def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
+def _store_page(door: Door, items: Sequence[_Arrived], judge: Judge | None = None) -> StoredPage:
     unique: dict[tuple[str, str], _Arrived] = {}
     for arrived in items:
         unique.setdefault((arrived.key, arrived.digest), arrived)
     rows = list(unique.values())
     if not rows:
         return StoredPage(0, 0, 0)
-    page = [
-        {
-            "number": number,
-            "kind": row.kind,
-            "type": row.object_type,
-            "key": row.key,
-            "body": row.body.hex(),
-            "digest": row.digest,
-            "trace": row.trace,
-        }
-        for number, row in enumerate(rows)
-    ]
+    first = {arrived.key: arrived for arrived in reversed(rows)}
     with connection.cursor() as cursor:
-        cursor.execute(_STORE_PAGE, [json.dumps(page), door.slug, door.slug])
-        new, conflicts = int(cursor.rowcount), 0
-        if new < len(rows):
+        cursor.execute(_RESERVE, [door.slug, list(dict.fromkeys(row.key for row in rows)), door.slug])
+        new = [(number, first[key]) for key, number in cursor.fetchall()]
+        if new:
+            _insert(door, new, judge)
+        conflicts = 0
+        if len(new) < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
             cursor.execute(_OTHER_BYTES, [*known, door.slug])
             digest_of = door.connector.content_digest
@@ -245,7 +265,20 @@ def _store_page(door: Door, items: Sequence[_Arrived]) -> StoredPage:
             if found:
                 cursor.execute(_STORE_CONFLICTS, [*_conflict_columns(found), door.slug, CONFLICT_REASON, 0])
                 conflicts = len(found)
-    return StoredPage(new, len(items) - new - conflicts, conflicts)
+    return StoredPage(len(new), len(items) - len(new) - conflicts, conflicts)
+
+
+def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None) -> None:
+    endings: Sequence[Ending] = [Ending()] * len(new)
+    if judge is not None:
+        endings = judge([NewDelivery(number, row.kind, row.object_type, row.body, row.trace) for number, row in new])
+    columns = [
+        [number for number, _ in new],
+        *([getattr(row, name) for _, row in new] for name in ("key", "kind", "object_type", "body", "digest", "trace")),
+        *([getattr(ending, name) for ending in endings] for name in ("state", "reason", "code", "after_seconds")),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE_PAGE, [door.slug, *columns])
 
 
 def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:

@@ -21,9 +21,10 @@ from django.db import transaction
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import converted
-from revops.money import Money
+from revops.money import Money, total
 from revops.policies.in_force import policies_in_force
 from revops.postings import progress
+from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
 from revops.work_queues.leases import Held, LeaseLost
@@ -88,7 +89,8 @@ def attempt(held: Held[PostingClaim]) -> None:
         connection = Connection.objects.get(pk=claimed.system)
         door = connections.door_of(connection)
         posting = Posting.objects.select_related("plan").get(pk=claimed.key)
-        operation = _operation(door.connector, posting.operation)
+        call = call_of(posting)
+        operation = _operation(door.connector, call.change)
         client = connections.client_for(
             connection, within_seconds=ATTEMPT_SECONDS_MAX, before_write=lambda: held.make_sure(claimed)
         )
@@ -99,23 +101,23 @@ def attempt(held: Held[PostingClaim]) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(held, claimed, door, client, operation, posting, call_of(posting)).run()
+        _Attempt(held, claimed, door, client, operation, posting, call).run()
 
 
-def _operation(connector: Connector, name: str) -> Operation:
-    """What the connector promises about this write. Raises `Conflict` when it offers none that is safe to repeat."""
+def _operation(connector: Connector, change: Change) -> Operation:
+    """What the connector promises about this change. Raises `Conflict` when it offers none that is safe to repeat."""
     for offer in connector.operations:
-        if offer.name == name and offer.guarantee != "none":
+        if offer.change is type(change) and offer.guarantee != "none":
             return offer
-    raise Conflict("not_offered", f"{connector.label} does not offer {name} in a way that is safe to repeat.")
+    raise Conflict("not_offered", f"{connector.label} does not offer {change.code} in a way that is safe to repeat.")
 
 
 def call_of(posting: Posting) -> Call:
-    """The stored call, byte for byte."""
+    """The stored call, byte for byte. Raises `Rejected` when this version does not know its change."""
     return Call(
-        operation=posting.operation, method=posting.method, path=posting.path, headers=posting.headers,
+        change=read_change(posting.change), method=posting.method, path=posting.path, headers=posting.headers,
         body=bytes(posting.body), key=posting.key, summary=posting.summary, before=posting.before, after=posting.after,
-        reverse=posting.reverse, params=posting.params,
+        reverse=posting.reverse,
     )  # fmt: skip
 
 
@@ -244,12 +246,10 @@ class _Attempt:
             self._read_back(receipt)
 
     def _read_back(self, receipt: Receipt) -> None:
-        """Read what was written, and the invoice it was written on, so that the evidence need not wait for the next pull.
+        """Read what was written, and what the change touches, so that the evidence need not wait for the next pull.
         Only a short cut: whatever fails here, the pull brings it."""
-        targets = [(receipt.object_type, receipt.external_id)]
-        if isinstance(invoice := self.call.params.get("invoice_id"), str):
-            targets.append(("invoice", invoice))
-        for object_type, external_id in targets:
+        touched = [(ref.object_type, ref.id) for ref in self.call.change.touches]
+        for object_type, external_id in dict.fromkeys([(receipt.object_type, receipt.external_id), *touched]):
             try:
                 item = self.connector.reading().read(self.client, self.config, object_type, external_id)
                 if item is not None:
@@ -274,13 +274,11 @@ def _over_cap(claimed: PostingClaim) -> str:
     currency = policies_in_force().reporting_currency
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
-    recent = list(
-        Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key).select_related("plan")
-    )
+    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
-    mine = measure(Posting.objects.select_related("plan").get(pk=claimed.key))
+    mine = measure(Posting.objects.get(pk=claimed.key))
     sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
@@ -290,14 +288,12 @@ def _over_cap(claimed: PostingClaim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """Amounts in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    """What the change of a posting books, in the currency of the cap; one that cannot be converted counts as the whole cap."""
     today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
-        money = Money.from_minor(posting.plan.amount_minor, posting.plan.currency)
-        if not money:
-            return Money.zero(currency)
-        found = converted(money, currency, on=today)
-        return unknown if found is None else found
+        booked = debits(read_change(posting.change).lines).values()
+        found = [converted(money, currency, on=today) for money in booked]
+        return unknown if None in found else total([money for money in found if money is not None], currency)
 
     return amount

@@ -1,7 +1,9 @@
 """Pulling: what the vendors changed since we last asked, page by page, through the same inbox as what they push.
 
 A page and the watermark behind it are committed together, so a reader that dies repeats at most the page in its hand, and
-repeating is free. When a window was read to its end, the ledger hears of it as `sync.intake.announce` says.
+repeating is free. A pull may be given a judge, which says in the same transaction what becomes of the new items; that of the
+workers records them in the ledger (`sync.applying.straight`). When a window was read to its end, the ledger hears of it as
+`sync.intake.announce` says.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
 from sync.intake.announce import announce_reads
+from sync.intake.inbox import Judge
 from sync.models import Connection, Watermark
 from sync.pull import streams
 from sync.pull.streams import StreamClaim
@@ -49,9 +52,11 @@ class Pulled:
 
 
 Progress = Callable[[Pulled], None]
+JudgeOf = Callable[[Door], Judge]
+"""Makes the judge of one connection's pages."""
 
 
-def pull_due(seconds: float, progress: Progress | None = None) -> list[Pulled]:
+def pull_due(seconds: float, progress: Progress | None = None, *, judge_of: JudgeOf | None = None) -> list[Pulled]:
     """Pull every stream that is due, until none is or the time is over. For workers.
 
     A read that is not at its end by then stops where it can go on later, so that a first load of hours holds up neither the
@@ -63,16 +68,16 @@ def pull_due(seconds: float, progress: Progress | None = None) -> list[Pulled]:
         with streams.take_due() as held:
             if not held.rows:
                 break
-            results.append(_pull(held, progress, deadline))
+            results.append(_pull(held, progress, deadline, judge_of))
     return results
 
 
-def pull_now(slug: str, stream: str, progress: Progress | None = None) -> Pulled:
+def pull_now(slug: str, stream: str, progress: Progress | None = None, *, judge_of: JudgeOf | None = None) -> Pulled:
     """Pull one stream at once, due or not. When another worker reads it at this moment, says so in `problem`."""
     with streams.take_now(slug, stream) as held:
         if not held.rows:
             return Pulled(slug, stream, problem="Another worker is reading it at this moment, or it does not exist.")
-        return _pull(held, progress, math.inf)
+        return _pull(held, progress, math.inf, judge_of)
 
 
 def streams_of(slug: str) -> list[str]:
@@ -86,8 +91,10 @@ def streams_of(slug: str) -> list[str]:
 # --- one stream -------------------------------------------------------------------------------------------------------
 
 
-def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float) -> Pulled:
+def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, judge_of: JudgeOf | None) -> Pulled:
     (claim,) = held.rows
+    # A page whose reader died with it is only stored: its rows go to the queue, where the one that kills a worker is found.
+    judging = judge_of if claim.attempts <= 1 else None
     source = Connection.objects.get(pk=claim.slug)
     result = Pulled(claim.slug, claim.stream)
     within_seconds = STUCK_SECONDS if turn_ends < math.inf else math.inf
@@ -96,9 +103,10 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float) 
         stream = _stream(source, claim.stream)
         if stream is None:
             return replace(result, problem=_failed(claim, "This version of the connector has no such stream.", NO_STREAM_SECONDS))
+        judge = judging(door) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
             for page in door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at):
-                result = _store(claim, door, page, result)
+                result = _store(claim, door, page, result, judge)
                 held.progressed()
                 alive()
                 if progress is not None:
@@ -125,13 +133,13 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float) 
     return result
 
 
-def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled) -> Pulled:
+def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled, judge: Judge | None) -> Pulled:
     """Commit the page and the watermark behind it together, and renew the lease."""
     with transaction.atomic():
-        stored = inbox.store_page(door, page.items)
+        stored = inbox.store_page(door, page.items, judge)
         if not streams.note_page(claim, page.watermark):
             raise LeaseLost
-    if stored.new:
+    if stored.new and judge is None:
         doorbell.ring("apply_deliveries")
     return replace(
         result,

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from revops.ledger.facts import Fact
+from revops.postings.changes import Change
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -118,12 +119,11 @@ Guarantee = Literal["native_key", "unique_external_id", "search_first", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One write that `compose` and `post` offer. `guarantee` says how a repeat is kept from doubling the effect;
+    """One change that `compose` and `post` offer. `guarantee` says how a repeat is kept from doubling the effect;
     `resend_seconds_max`: until when after the first send a resend is still safe (then look-up and a person only);
     `read_lag_seconds`: how long the vendor's reads may not yet show a write that happened."""
 
-    name: str
-    object_type: str
+    change: type[Change]
     guarantee: Guarantee
     resend_seconds_max: int = 20 * 3600
     read_lag_seconds: int = 30
@@ -184,14 +184,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One exact write. Made by `compose`, shown in the preview, stored, and sent byte for byte.
+    """One exact write of one change. Made by `compose`, shown in the preview, stored, and sent byte for byte.
 
     `path` is relative to the base URL; `headers` hold no secret (authentication is added when sending); `key` is the
     idempotency or external id under which the vendor will know it. `summary` is one sentence for people; `before` / `after`
     list field -> text for the object touched; `reverse` says how it would be undone.
     """
 
-    operation: str
+    change: Change
     method: str
     path: str
     headers: Mapping[str, str]
@@ -201,7 +201,6 @@ class Call:
     before: Mapping[str, str] = field(default_factory=dict)
     after: Mapping[str, str] = field(default_factory=dict)
     reverse: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +287,9 @@ class Writes(Protocol):
 
     OPERATIONS: tuple[Operation, ...]
 
-    def compose(self, config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
-        """The exact call. Deterministic: same input, same bytes. Raises `Refused` for parameters that cannot be sent."""
+    def compose(self, config: Config, key: str, change: Change) -> Call:
+        """The exact call. Deterministic: same input, same bytes. Raises `Refused` for a change that it does not offer or that
+        cannot be sent."""
         ...
 
     def post(self, client: Client, config: Config, call: Call) -> Receipt:

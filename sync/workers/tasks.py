@@ -23,10 +23,11 @@ POST_BATCH = 1
 
 @shared_task(name="sync.workers.tasks.pull_streams")
 def pull_streams() -> None:
-    """Read every stream that is due."""
+    """Read every stream that is due, straight into the ledger."""
+    from sync.applying.straight import straight_into_the_ledger
     from sync.pull.poll import pull_due
 
-    _work("intake", "pull_streams", lambda: len(pull_due(DRAIN_SECONDS)))
+    _work("intake", "pull_streams", lambda: len(pull_due(DRAIN_SECONDS, judge_of=straight_into_the_ledger)))
 
 
 @shared_task(name="sync.workers.tasks.reread")

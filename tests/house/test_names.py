@@ -1,71 +1,110 @@
-"""Promises and bad inputs have numbers, and tests are named after what they hold: none of the list is without a test.
+"""Promises and bad inputs have numbers (`docs/invariants.md`), and tests are named after what they hold: no number is without a
+test, and no test has a number that is not on the page.
 
-A number stands in a test's function name (`test_i7_...`) or in the id of a parameter (`W4 six minutes old`).
+A number is a word of a test's function name (`test_i7_...`), or begins a key or id of its cases (`W4 six minutes old`). Names are
+read out of the files; nothing is imported or collected.
 """
 
 from __future__ import annotations
 
-import os
+import ast
 import re
-import subprocess
-import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
 from tests.house.test_words import ROOT
 
-NUMBER = re.compile(r"(?<![A-Za-z0-9])([IWAHiwah])(\d{1,2})(?![A-Za-z0-9])")
+PAGE = ROOT / "docs" / "invariants.md"
+ROW = re.compile(r"^\| ([IWAH]\d{1,2}) \| \S.* \|$", re.MULTILINE)
+NUMBER = re.compile(r"[iwah]\d{1,2}")
+CASE = re.compile(r"([IWAH]\d{1,2}) [^\W\d]")
 
 
-def numbered(letter: str, *spans: range) -> set[str]:
-    return {f"{letter}{number}" for span in spans for number in span}
+def numbers_on(page: str) -> Counter[str]:
+    """Each number on the page, with how often it stands there."""
+    return Counter(ROW.findall(page))
 
 
-REQUIRED = {
-    *numbered("I", range(1, 8), range(10, 17), range(18, 21), range(22, 31), range(33, 43), range(45, 48), range(49, 51)),
-    *numbered("I", range(55, 57), range(59, 61)),
-    *numbered("W", range(1, 31), range(32, 34)),
-    *numbered("A", range(1, 18)),
-    *numbered("H", range(1, 11)),
-}
+def numbers_in(source: str) -> set[str]:
+    """The numbers that the tests in a file name."""
+    module = ast.parse(source)
+    names = [node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    words = {word for name in names if name.startswith("test_") for word in name.split("_")}
+    return {word.upper() for word in words if NUMBER.fullmatch(word)} | {
+        found[1] for case in _cases(module) if (found := CASE.match(case))
+    }
 
 
-def ids_of(node_ids: list[str]) -> dict[str, list[str]]:
-    """Number -> the tests that name it in their function or parameter."""
+def _cases(module: ast.Module) -> Iterator[str]:
+    """The keys of dictionaries, and the ids that are given to parameters."""
+    for node in ast.walk(module):
+        given: Iterable[ast.expr | None] = ()
+        if isinstance(node, ast.Dict):
+            given = node.keys
+        elif isinstance(node, ast.keyword) and node.arg in {"id", "ids"}:
+            given = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
+        yield from (key.value for key in given if isinstance(key, ast.Constant) and isinstance(key.value, str))
+
+
+def differences(page: str, sources: Mapping[str, str]) -> list[str]:
+    """What does not fit, as sentences. `sources`: the text of each test file by its path."""
+    listed = numbers_on(page)
     found: dict[str, list[str]] = defaultdict(list)
-    for node_id in node_ids:
-        for letter, number in NUMBER.findall(node_id.partition("::")[2]):
-            found[f"{letter.upper()}{number}"].append(node_id)
-    return found
+    for path, source in sources.items():
+        for number in numbers_in(source):
+            found[number].append(path)
+    wrong = [f"{number} stands on the page {count} times" for number, count in listed.items() if count > 1]
+    wrong += [f"no test is named after {number}" for number in listed if number not in found]
+    return wrong + [f"{number} of {paths[0]} is not on the page" for number, paths in found.items() if number not in listed]
 
 
-def collected() -> list[str]:
-    """The id of every test, as pytest itself collects them."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_XDIST", "PYTEST_CURRENT"))}
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "tests"]
-    said = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=False, timeout=110)
-    assert said.returncode == 0, said.stdout[-2000:] + said.stderr[-2000:]
-    return [line for line in said.stdout.splitlines() if "::" in line]
+def test_the_page_and_the_tests_have_the_same_numbers() -> None:
+    sources = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py"))}
+    page = PAGE.read_text()
+    assert len(numbers_on(page)) > 90
+    assert differences(page, sources) == []
 
 
-@pytest.mark.slow
-def test_every_number_of_the_list_has_a_test() -> None:
-    found = ids_of(collected())
-    missing = sorted(REQUIRED - set(found), key=lambda each: (each[0], int(each[1:])))
-    assert not missing, f"no test is named after {', '.join(missing)}"
+# --- planted breaks -----------------------------------------------------------------------------------------------------
+
+TWO = "| I7 | Nothing is lost. |\n| W4 | An old signature: 401. |\n"
+HELD = {"tests/test_a.py": "def test_i7_nothing_is_lost(): ...\nCASES = {'W4 six minutes old': 1}\n"}
 
 
 @pytest.mark.parametrize(
-    ("node_id", "numbers"),
+    ("page", "sources", "told"),
     [
-        ("tests/a.py::test_i7_nothing_is_lost", {"I7"}),
-        ("tests/a.py::test_a1_i56_hidden[x-y]", {"A1", "I56"}),
-        ("tests/a.py::test_refused[W4 six minutes old]", {"W4"}),
-        ("tests/i1/w2.py::test_x", set()),
-        ("tests/a.py::test_utf16_and_v1_and_i100_and_kiwi7", set()),
-        ("tests/a.py::test_x[ri7-7i7]", set()),
+        (TWO, HELD, []),
+        (TWO + "| I8 | All of it comes. |\n", HELD, ["no test is named after I8"]),
+        (TWO + "| I7 | Said twice. |\n", HELD, ["I7 stands on the page 2 times"]),
+        (TWO.splitlines()[0], HELD, ["W4 of tests/test_a.py is not on the page"]),
+        (TWO, HELD | {"tests/test_b.py": "def test_a1_hidden(): ...\n"}, ["A1 of tests/test_b.py is not on the page"]),
+        (
+            "| W4 | |\n| I7 | Nothing is lost. |",
+            HELD,
+            ["W4 of tests/test_a.py is not on the page"],
+        ),  # a number without a sentence
     ],
 )
-def test_numbers_are_read_from_names_and_parameters_only(node_id: str, numbers: set[str]) -> None:
-    assert set(ids_of([node_id])) == numbers
+def test_what_does_not_fit_is_told(page: str, sources: dict[str, str], told: list[str]) -> None:
+    assert differences(page, sources) == told
+
+
+@pytest.mark.parametrize(
+    ("source", "numbers"),
+    [
+        ("def test_i7_nothing_is_lost(): ...", {"I7"}),
+        ("async def test_a1_i56_hidden(): ...", {"A1", "I56"}),
+        ("class TestX:\n    def test_h3(self): ...", {"H3"}),
+        ("x = {'W4 six minutes old': 1}", {"W4"}),
+        ("pytest.param(1, id='W15 no type')", {"W15"}),
+        ("@pytest.mark.parametrize('x', [1, 2], ids=['W1 none', 'W2 other'])\ndef test_x(x): ...", {"W1", "W2"}),
+        ("def i7_helper(): ...\n'I8 is told in a docstring'", set()),
+        ("def test_utf16_and_v1_and_i100_and_kiwi7(): ...", set()),
+        ("x = {'A2': 1, 'A3 4': 2}", set()),
+    ],
+)
+def test_numbers_are_read_from_names_and_cases_only(source: str, numbers: set[str]) -> None:
+    assert numbers_in(source) == numbers

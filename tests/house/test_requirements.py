@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -31,6 +33,7 @@ WITHOUT_A_NAME = {
     "pytest-randomly": "shuffles every run by being there",
     "pytest-socket": "`--allow-hosts` in pyproject.toml",
     "celery-types": "read by mypy",
+    "types-django-filter": "read by mypy",
     "types-PyYAML": "read by mypy",
     "djangorestframework-stubs": "read by mypy",
 }
@@ -44,6 +47,7 @@ def requirements(file: str) -> Iterator[str]:
             yield found[0]
 
 
+@functools.cache
 def modules_of(package: str) -> set[str]:
     """The top-level modules that a package installs."""
     files = metadata.files(package) or []
@@ -51,6 +55,7 @@ def modules_of(package: str) -> set[str]:
     return {name for name in names if name.isidentifier()}
 
 
+@functools.cache
 def imported_in(*places: str) -> set[str]:
     """Top-level modules imported anywhere in these files and folders."""
     found: set[str] = set()
@@ -98,3 +103,27 @@ def test_each_file_contains_the_one_before_it() -> None:
         assert f"-r {inner}.in" in (ROOT / "requirements" / f"{outer}.in").read_text().splitlines()
     together = [package for file in files for package in requirements(file)]
     assert len(together) == len(set(together))
+
+
+COMES_WITH = {"httpcore2": "httpx2", "pydantic_core": "pydantic"}
+"""Modules of a package that another requirement brings and whose errors it hands on."""
+
+
+def undeclared(file: str, *places: str) -> set[str]:
+    """What this code imports that neither its requirement file, nor one that it contains, brings."""
+    files = list(FOR)
+    brought = {
+        module for name in files[: files.index(file) + 1] for package in requirements(name) for module in modules_of(package)
+    }
+    ours = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
+    known = brought | ours | set(sys.stdlib_module_names) | {module for module, by in COMES_WITH.items() if by in brought}
+    return imported_in(*places) - known
+
+
+@pytest.mark.parametrize("file", FOR)
+def test_what_is_imported_is_required(file: str) -> None:
+    assert undeclared(file, *(place for place in FOR[file] if (ROOT / place).exists())) == set()
+
+
+def test_an_import_that_nobody_requires_is_noticed() -> None:
+    assert undeclared("base", "tests") >= {"pytest", "hypothesis"}

@@ -43,6 +43,8 @@ WRITERS: dict[str, set[str]] = {
     "SavedView": {"revops/cases/actions.py"},
     "ChangePlan": {"revops/postings/draft.py", "revops/postings/release.py", "revops/postings/progress.py",
                    "revops/approvals/actions.py"},
+    "PlanLine": {"revops/postings/draft.py"},
+    "PlanTouch": {"revops/postings/draft.py", "revops/postings/triggers.py"},
     "Posting": {"revops/postings/draft.py", "revops/postings/release.py", "revops/postings/progress.py",
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},

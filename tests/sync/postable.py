@@ -121,8 +121,8 @@ def _periods() -> list[Json]:
     return list({row["id"]: row for row in rows}.values())
 
 
-def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") -> ChangePlan:
-    """A draft that holds a renewal in progress, in a tenant that has it."""
+def tenant(gainsight: Control) -> None:
+    """A tenant with one renewal in progress, and the connection to it."""
     gainsight.load("company", {
         "Gsid": COMPANY, "Name": "Halden", "SfdcAccountId": world.CRM_ID, "Arr": "1000", "CurrencyIsoCode": "USD",
         "Stage": "Launched", "ModifiedDate": "2026-01-01T00:00:00Z",
@@ -131,8 +131,6 @@ def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") ->
         "Gsid": RENEWAL, "Name": "Renewal 2027", "CompanyId": COMPANY, "RenewalStage": "In Progress", "CloseDate": "2027-03-01",
         "TargetAmount": "5000.00", "CurrencyIsoCode": "USD", "ModifiedDate": "2026-01-01T00:00:00Z",
     })  # fmt: skip
-    for slug, role in (("salesforce", "crm"), ("stripe", "billing"), ("netsuite", "erp")):
-        SourceSystem.objects.create(slug=slug, label=slug.title(), role=role, vendor=slug)
     item = metadata.item_id
     connections.connect(
         slug="gainsight", vendor="gainsight", base_url=gainsight.url, loopback_allowed=True, acting_user=System("tests"),
@@ -143,6 +141,13 @@ def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") ->
             "stage_in_progress_item": item("gs_opportunity", "RenewalStage", "In Progress"),
         },
     )  # fmt: skip
+
+
+def renewal_plan(gainsight: Control, maker: User, kind: str = "hold_renewal") -> ChangePlan:
+    """A draft that holds a renewal in progress, in a tenant that has it."""
+    for slug, role in (("salesforce", "crm"), ("stripe", "billing"), ("netsuite", "erp")):
+        SourceSystem.objects.create(slug=slug, label=slug.title(), role=role, vendor=slug)
+    tenant(gainsight)
     account = world.customers()
     read_all("gainsight")
     return compose_plan(

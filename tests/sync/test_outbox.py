@@ -88,7 +88,7 @@ def test_the_case_closes_when_the_erp_is_what_billing_issued(netsuite: Control, 
     assert small.case.close_evidence["records"]
 
 
-def test_i22_effect_then_reset_is_looked_up_and_never_sent_again(erp: Book) -> None:
+def test_i36_effect_then_reset_is_looked_up_and_never_sent_again(erp: Book) -> None:
     posting = erp.released()
     erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
     send_due(limit=1)

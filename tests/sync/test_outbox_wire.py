@@ -76,7 +76,7 @@ def test_i38_what_is_not_safe_to_repeat_is_never_sent(erp: Book, wire: Tap, monk
 
 
 def test_i38_every_operation_says_what_it_promises() -> None:
-    promises = {offer.name: offer.guarantee for connector in CONNECTORS.values() for offer in connector.operations}
+    promises = {offer.change.code: offer.guarantee for connector in CONNECTORS.values() for offer in connector.operations}
     assert promises == {
         "create_credit_memo": "unique_external_id", "hold_renewal": "search_first", "release_renewal": "search_first",
     }  # fmt: skip

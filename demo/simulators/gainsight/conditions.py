@@ -1,4 +1,4 @@
-"""The `where` of both query dialects: conditions with aliases, and an expression of AND, OR and brackets over them."""
+"""The `where` of both query dialects: conditions with aliases, and an expression over them (`expressions`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
-
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput
 
 from demo.simulators.gainsight.metadata import BadValue, Field, iso, parse_moment
 from demo.simulators.vendor import Json
@@ -18,16 +14,6 @@ from demo.simulators.vendor import Json
 Test = Callable[[Json], bool]
 Value = Callable[[Json, str], Any]
 
-GRAMMAR = r"""
-start: _either
-_either: _both | any
-any: _both ("OR"i _both)+
-_both: _single | all
-all: _single ("AND"i _single)+
-_single: ALIAS | "(" _either ")"
-ALIAS: /\w+/i
-%ignore /\s+/
-"""
 _ORDERED: dict[str, Callable[[int], bool]] = {
     "EQ": lambda c: c == 0, "NE": lambda c: c != 0, "LT": lambda c: c < 0, "GT": lambda c: c > 0,
     "LTE": lambda c: c <= 0, "GTE": lambda c: c >= 0,
@@ -63,29 +49,10 @@ class Conditions:
         if not tests:
             return
         expression = str(where.get("expression") or (next(iter(tests)) if len(tests) == 1 else ""))
-        try:
-            tree = _grammar().parse(expression)
-        except UnexpectedInput:
-            raise BadValue("GSOBJ_1008", f"expression {expression!r} is not understood") from None
-        aliases = list(tree.scan_values(lambda leaf: isinstance(leaf, Token)))
-        for alias in aliases:
-            if alias not in tests:
-                raise BadValue("GSOBJ_1008", f"the expression names {alias}, which no condition has as alias")
-        if not any(tree.find_data("any")):
-            self.required = [by_alias[alias] for alias in aliases]
-        self.test = _joined(tree, tests)
+        from demo.simulators.gainsight.expressions import parse  # its parser takes time to load: not at the start
 
-
-@lru_cache(maxsize=1)
-def _grammar() -> Lark:
-    return Lark(GRAMMAR, parser="lalr")
-
-
-def _joined(node: Tree[Token] | Token, tests: dict[str, Test]) -> Test:
-    if isinstance(node, Token):
-        return tests[node]
-    parts = [_joined(child, tests) for child in node.children]
-    return (lambda row: any(part(row) for part in parts)) if node.data == "any" else lambda row: all(part(row) for part in parts)
+        self.test, every = parse(expression, tests)
+        self.required = [by_alias[alias] for alias in every]
 
 
 def wanted(field: Field, value: Any, zone: timedelta) -> Any:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from typing import TYPE_CHECKING
 
 from demo.simulators.salesforce.org import Refused
 from demo.simulators.salesforce.rows import Rows
 from demo.simulators.salesforce.schema import SObject
-from demo.simulators.salesforce.soql import Query, QueryError, parse
 from demo.simulators.vendor import Json, Request, Response, route
+
+if TYPE_CHECKING:
+    from demo.simulators.salesforce.soql import Query
 
 LOCATOR_SECONDS = 2 * 86_400
 SMALLEST_PAGE, LARGEST_PAGE = 200, 2000
@@ -43,6 +46,8 @@ class Queries(Rows):
         return self._page(about, kept["paths"], kept["ids"], offset=int(offset), rows=kept["rows"], name=name, version=version)
 
     def _first_page(self, request: Request, version: str, deleted: bool) -> Response:
+        from demo.simulators.salesforce.soql import QueryError, parse  # its parser takes time to load: not at the start
+
         text = request.query.get("q", "")
         try:
             query = parse(text, self.objects, self.sql, self.store.clock())

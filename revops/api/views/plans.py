@@ -28,11 +28,11 @@ from revops.api.serializers import (
 from revops.approvals import actions
 from revops.cases.models import ExceptionCase
 from revops.errors import Missing, Rejected
-from revops.postings.draft import compose_plan
+from revops.postings.draft import compose_plan, compose_remainder, compose_reversal
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 
 PLANS = ChangePlan.objects.select_related("maker").prefetch_related(
-    "postings", "checkpoints", "decisions__decided_by", "decisions__checkpoint"
+    "postings", "lines", "touches", "checkpoints", "decisions__decided_by", "decisions__checkpoint"
 )
 
 
@@ -142,6 +142,35 @@ class WithdrawPlan(_PlanAction):
     def post(self, request: Request, key: int) -> HttpResponse:
         """Take one's own plan back before it is released."""
         return self.act(request, key, lambda plan, said: actions.withdraw(plan, reason=said["reason"], acting_user=self.user))
+
+
+class _FollowUp(View):
+    """Composes a plan that follows from another; the answer is the new plan, a draft."""
+
+    def compose(self, request: Request, key: int, follow: Callable[..., ChangePlan]) -> HttpResponse:
+        require(self.user, "compose_plan")
+        plan = self.row(ChangePlan.objects.select_related("case", "account"), key)
+        said = self.valid(ReasonSerializer)
+
+        def run() -> Response:
+            made = follow(plan, inputs={}, reason=said["reason"], acting_user=self.user)
+            return _shown(made.pk, status.HTTP_201_CREATED)
+
+        return once(request, self.user, run)
+
+
+class FinishPlan(_FollowUp):
+    @extend_schema(request=ReasonSerializer, responses={201: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
+        """Compose the missing steps of a partly posted plan as a new one. Nothing is sent by this."""
+        return self.compose(request, key, compose_remainder)
+
+
+class ReversePlan(_FollowUp):
+    @extend_schema(request=ReasonSerializer, responses={201: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
+    def post(self, request: Request, key: int) -> HttpResponse:
+        """Compose the plan that undoes what a posted or partly posted one has done. Nothing is sent by this."""
+        return self.compose(request, key, compose_reversal)
 
 
 class Postings(View):

@@ -56,7 +56,7 @@ def groups(ledger: AccountLedger) -> Iterable[Group]:
                     new = [copy for copy in carried if copy.key not in entered and text(copy, "status") not in DEAD_IN_ERP]
                     entered |= {copy.key: copy for copy in new}
                     reached += new
-        seen |= entered.keys()
+        seen.update(entered)
         issued = tuple(bill for _, bill in sorted(billed.items()) if text(bill, "status") in ISSUED)
         if issued and all(text(bill, "status") in ISSUED | {"void"} for bill in billed.values()):
             yield Group(issued, tuple(copy for _, copy in sorted(entered.items())))

@@ -1,4 +1,8 @@
-"""All kinds of change, found by looking into this folder: adding a file adds a kind."""
+"""All kinds of change, found by looking into this folder: adding a file adds a kind.
+
+A kind whose change does not exist yet adds its type to `postings.changes`, and the connector that makes it lists the type among
+its operations.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,31 @@ from types import MappingProxyType
 from revops.errors import Rejected
 from revops.postings.kind import ChangeKind
 
-
-def _load() -> Mapping[str, ChangeKind]:
-    found: dict[str, ChangeKind] = {}
-    for module in pkgutil.iter_modules(__path__):
-        kind: ChangeKind = importlib.import_module(f"{__name__}.{module.name}").KIND
-        assert kind.code == module.name, f"the kind in {module.name}.py must have the code {module.name}"
-        found[kind.code] = kind
-    return MappingProxyType(dict(sorted(found.items())))
+_KINDS: dict[str, ChangeKind] = {}
+KINDS: Mapping[str, ChangeKind] = MappingProxyType(_KINDS)
+"""Every kind of change by its code."""
 
 
-KINDS: Mapping[str, ChangeKind] = _load()
+def register(kind: ChangeKind) -> None:
+    """Add a kind. Raises `ValueError` for a code in use."""
+    if kind.code in _KINDS:
+        raise ValueError(f"there is a kind of change called {kind.code} already")
+    _KINDS[kind.code] = kind
+
+
+def unregister(code: str) -> None:
+    """Take a kind away again. Raises `KeyError` when there is none."""
+    del _KINDS[code]
+
+
+def _load() -> None:
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        kind: ChangeKind = importlib.import_module(f"{__name__}.{name}").KIND
+        assert kind.code == name, f"the kind in {name}.py must have the code {name}"
+        register(kind)
+
+
+_load()
 
 
 def kind_of(code: str) -> ChangeKind:

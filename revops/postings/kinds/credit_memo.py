@@ -9,21 +9,19 @@ below billing there is nothing to credit. Source: the receivable in the ERP foll
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.errors import Rejected
 from revops.ledger.credits import applied_on, credited_on, credits_on
-from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
+from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
+from revops.postings.changes import Change, CreateCreditMemo
 from revops.postings.kind import (
-    CallRequest,
+    FollowUp,
     FormField,
-    Materiality,
     Option,
-    Reversal,
     Situation,
     Suggestion,
     chosen,
@@ -188,13 +186,18 @@ class CreditMemo:
             MEMO.name: text_input(raw, MEMO),
         }
 
-    def compose(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[CallRequest]:
-        names = (INVOICE.name, "customer_id", AMOUNT.name, ON.name, MEMO.name, "posting_period")
-        params = {name: inputs[name] for name in names}
-        return [CallRequest(str(inputs["system"]), "create_credit_memo", params, "credit_memo")]
-
-    def subject(self, inputs: Mapping[str, object], ledger: AccountLedger) -> str:
-        return f"invoice:{inputs['system']}:{inputs[INVOICE.name]}"
+    def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
+        system = str(inputs["system"])
+        return [
+            CreateCreditMemo(
+                invoice=Ref(system, "invoice", str(inputs[INVOICE.name])),
+                customer=Ref(system, "customer", str(inputs["customer_id"])),
+                amount=Money.from_json(inputs[AMOUNT.name]),
+                on=dt.date.fromisoformat(str(inputs[ON.name])),
+                memo=str(inputs[MEMO.name]),
+                period=Ref(system, "accounting_period", str(inputs["posting_period"])),
+            )
+        ]
 
     def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
         """The invoice on both sides, every live credit memo on it, and the accounting period of the date."""
@@ -207,22 +210,11 @@ class CreditMemo:
         period = period_of(day, invoice, ledger) if invoice is not None else None
         return found if period is None else [*found, period]
 
-    def materiality(self, inputs: Mapping[str, object], ledger: AccountLedger) -> Materiality:
-        amount = Money.from_json(inputs[AMOUNT.name])
-        return Materiality(True, amount, f"Lowers the receivable in the ERP by {amount}.")
-
-    def reversal(self, inputs: Mapping[str, object]) -> Reversal | None:
+    def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
         return None
 
-    def mismatch(self, params: Mapping[str, object], fields: Mapping[str, Value], refs: Refs) -> str:
-        wanted, found = Money.from_json(params[AMOUNT.name]), fields.get("total")
-        if fields.get("status") == "void":
-            return "the credit memo under our reference is void"
-        if not isinstance(found, Money) or found != wanted:
-            return f"the credit memo under our reference is for {found}, not {wanted}"
-        if [customer.id for customer in refs.get("customer", ())] != [params["customer_id"]]:
-            return "the credit memo under our reference belongs to another customer"
-        return ""
+    def remainder(self, inputs: Mapping[str, object], missing: Sequence[Change]) -> FollowUp | None:
+        return None
 
 
 def _option(invoice: LedgerRecord, ledger: AccountLedger) -> str:

@@ -13,6 +13,7 @@ KIND = RenewalChange(
     from_stage="in_progress",
     holds=True,
     opposite="release_renewal",
+    opposite_inputs={"release_reason": "The hold is taken back. The renewal can go on."},
     rules=("renewal_before_amendment",),
     reason_field=FormField(
         "hold_reason", "Reason shown in customer success", "text", "The renewal's owner reads this.", length_max=250

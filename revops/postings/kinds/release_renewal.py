@@ -12,6 +12,7 @@ KIND = RenewalChange(
     from_stage="on_hold",
     holds=False,
     opposite="hold_renewal",
+    opposite_inputs={"hold_reason": "The release is taken back. Please wait before working this renewal."},
     rules=(),
     reason_field=FormField(
         "release_reason", "Reason shown in customer success", "text", "The renewal's owner reads this.", length_max=250

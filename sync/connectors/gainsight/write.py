@@ -8,9 +8,9 @@ sending. Once the request may have left, every doubt is `Unknown`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from revops import strict_json
+from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from sync.connectors.gainsight.auth import Failed, Session
 from sync.connectors.gainsight.objects import metadata, query
 from sync.connectors.gainsight.translate import RENEWAL_STAGE
@@ -18,42 +18,50 @@ from sync.vendor import fields as payload
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.fields import Payload
 
-HOLD, RELEASE = "hold_renewal", "release_renewal"
-TARGETS = {HOLD: ("On Hold", "stage_on_hold_item"), RELEASE: ("In Progress", "stage_in_progress_item")}
 PATH = "/v1/data/objects/gs_opportunity?keys=Gsid"
 SELECT = ("Gsid", "RenewalStage", "HoldReason__gc", "HoldReference__gc", "ModifiedDate")
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation(HOLD, "renewal", "search_first", read_lag_seconds=60),
-    Operation(RELEASE, "renewal", "search_first", read_lag_seconds=60),
+    Operation(HoldRenewal, "search_first", read_lag_seconds=60),
+    Operation(ReleaseRenewal, "search_first", read_lag_seconds=60),
 )
+
+StageChange = HoldRenewal | ReleaseRenewal
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
 _OURS = frozenset(RENEWAL_STAGE.values())
 
 
-def compose(config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
-    """`params`: renewal_id, reason, from_stage (our word for the stage it must still have)."""
-    if operation not in TARGETS:
-        raise Refused("This connector does not offer that operation.", "operation_unknown")
-    label, setting = TARGETS[operation]
-    renewal, reason, stage = (params.get(name) for name in ("renewal_id", "reason", "from_stage"))
+def _target(change: Change) -> tuple[StageChange, str, str]:
+    """The change, the stage that it moves to in Gainsight's words, and the setting that names that stage's pick-list item."""
+    match change:
+        case HoldRenewal():
+            return change, "On Hold", "stage_on_hold_item"
+        case ReleaseRenewal():
+            return change, "In Progress", "stage_in_progress_item"
+        case _:
+            raise Refused("This connector does not offer that change.", "operation_unknown")
+
+
+def compose(config: Config, key: str, change: Change) -> Call:
+    wanted, label, setting = _target(change)
+    renewal, reason, stage = wanted.renewal.id, wanted.reason, wanted.from_stage
     if not _KEY.fullmatch(key):
         raise Refused("A hold reference has letters, digits, _ and - only.", "key_invalid")
-    if not isinstance(renewal, str) or not _GSID.fullmatch(renewal):
-        raise Refused("renewal_id must be a Gainsight id.", "parameter_invalid")
-    if not isinstance(reason, str) or not 0 < len(reason) <= 250 or not reason.isprintable():
+    if not _GSID.fullmatch(renewal):
+        raise Refused("The renewal needs a Gainsight id.", "parameter_invalid")
+    if not 0 < len(reason) <= 250 or not reason.isprintable():
         raise Refused("The reason must be one line of 1 to 250 characters.", "parameter_invalid")
-    if not isinstance(stage, str) or stage not in _OURS or stage == RENEWAL_STAGE[label]:
+    if stage not in _OURS or stage == RENEWAL_STAGE[label]:
         raise Refused("from_stage must be the present stage, and another than the new one.", "parameter_invalid")
     item = config.get(setting)
     if not _GSID.fullmatch(item):
         raise Refused(f"The connection does not say which pick-list item is '{label}'.", "setting_missing")
     record = {"Gsid": renewal, "RenewalStage": item, "HoldReason__gc": reason, "HoldReference__gc": key}
-    verb = "Put on hold" if operation == HOLD else "Release"
+    verb = "Put on hold" if isinstance(wanted, HoldRenewal) else "Release"
     return Call(
-        operation=operation,
+        change=change,
         method="PUT",
         path=PATH,
         headers={"Content-Type": "application/json"},
@@ -63,7 +71,6 @@ def compose(config: Config, operation: str, key: str, params: Mapping[str, objec
         before={"stage": stage},
         after={"stage": RENEWAL_STAGE[label], "hold reason": reason, "hold reference": key},
         reverse=f"Set the renewal stage back to {stage}.",
-        params=dict(params),
     )
 
 
@@ -83,9 +90,9 @@ def _post(session: Session, call: Call) -> Receipt:
     if (done := _evidence(session, call, record)) is not None:
         return done
     present = _stage(session, record.text("RenewalStage"))
-    if present != call.params.get("from_stage"):
+    change, label, _setting = _target(call.change)
+    if present != change.from_stage:
         raise Refused("The renewal's stage was changed since this was approved.", "changed_meanwhile")
-    label, _setting = TARGETS[call.operation]
     if _stage(session, _sent(call).text("RenewalStage")) != RENEWAL_STAGE[label]:
         raise Refused(f"The configured pick-list item is not '{label}' in Gainsight.", "setting_invalid")
     try:

@@ -7,14 +7,12 @@ bears our key with the amount, currency and customer that were approved. Once th
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 
 from revops import strict_json
-from revops.errors import Rejected
-from revops.money import Money
+from revops.ledger.reference import Ref
+from revops.postings.changes import Change, CreateCreditMemo
 from sync.connectors.netsuite.auth import Session, error_codes, error_text
 from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows
@@ -24,10 +22,9 @@ from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation,
 from sync.vendor.fields import Payload
 
 RECORD_PATH = "/services/rest/record/v1"
-CREATE_CREDIT_MEMO = "create_credit_memo"
 CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"
 
-OPERATIONS: tuple[Operation, ...] = (Operation(CREATE_CREDIT_MEMO, "credit_memo", "unique_external_id", read_lag_seconds=30),)
+OPERATIONS: tuple[Operation, ...] = (Operation(CreateCreditMemo, "unique_external_id", read_lag_seconds=30),)
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -35,10 +32,10 @@ _LOCATION = re.compile(r"(?:.*/)?creditMemo/([0-9]{1,18})/?(?:[?#].*)?", re.ASCI
 _DUPLICATE = re.compile(r"already exists|DUP_RCRD|duplicate|IDEMPOTENCY", re.IGNORECASE)
 
 
-def compose(config: Config, operation: str, key: str, params: Mapping[str, object]) -> Call:
-    if operation != CREATE_CREDIT_MEMO:
-        raise Refused("This connector does not offer that operation.", "operation_unknown")
-    return _credit_memo(config, key, params)
+def compose(config: Config, key: str, change: Change) -> Call:
+    if not isinstance(change, CreateCreditMemo):
+        raise Refused("This connector does not offer that change.", "operation_unknown")
+    return _credit_memo(config, key, change)
 
 
 def post(client: Client, config: Config, call: Call) -> Receipt:
@@ -49,23 +46,14 @@ def find_posted(client: Client, config: Config, call: Call) -> Receipt | None:
     return _find(Session(client, config), call)
 
 
-def _credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call:
-    """`params`: invoice_id, customer_id, amount {amount, currency}, on, memo, and optionally posting_period."""
+def _credit_memo(config: Config, key: str, change: CreateCreditMemo) -> Call:
     if not _KEY.fullmatch(key):
         raise Refused("A NetSuite external id has letters, digits, _ and - only.", "key_invalid")
-    invoice, customer = _identity(params, "invoice_id"), _identity(params, "customer_id")
-    try:
-        money = Money.from_json(params.get("amount"))
-    except Rejected as error:
-        raise Refused(f"The amount cannot be sent: {error.message}", error.code) from None
-    if money.amount <= 0:
-        raise Refused("A credit memo needs an amount above zero.", "amount_invalid")
+    invoice, customer, money, on, memo = _id(change.invoice), _id(change.customer), change.amount, change.on, change.memo
     currency = pairs(config.get("currency_ids")).get(money.currency)
     if not currency or not _ID.fullmatch(currency):
         raise Refused(f"The connection does not say which NetSuite currency {money.currency} is.", "currency_unknown")
-    on = _day(params)
-    memo = params.get("memo") or ""
-    if not isinstance(memo, str) or len(memo) > 999 or not memo.isprintable():
+    if len(memo) > 999 or not memo.isprintable():
         raise Refused("The memo must be one line of at most 999 characters.", "memo_invalid")
     line = {"item": {"id": config.get("credit_item_id")}, "quantity": 1, "rate": money.amount, "amount": money.amount}
     body: dict[str, object] = {
@@ -79,12 +67,12 @@ def _credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call
         "apply": {"items": [{"doc": {"id": invoice}, "apply": True, "amount": money.amount}]},
     }
     after = {"total": str(money), "applied to invoice": invoice, "date": on.isoformat(), "memo": memo}
-    if params.get("posting_period") is not None:
-        period = _identity(params, "posting_period")
+    if change.period is not None:
+        period = _id(change.period)
         body["postingPeriod"] = {"id": period}
         after["posting period"] = period
     return Call(
-        operation=CREATE_CREDIT_MEMO,
+        change=change,
         method="POST",
         path=CREDIT_MEMO_PATH,
         headers={"Content-Type": "application/json", "X-NetSuite-PropertyNameValidation": "Error"},
@@ -93,23 +81,13 @@ def _credit_memo(config: Config, key: str, params: Mapping[str, object]) -> Call
         summary=f"Create a credit memo of {money} for customer {customer} on invoice {invoice}, dated {on.isoformat()}.",
         after=after,
         reverse="Void the credit memo in NetSuite: the invoice is open again by the same amount.",
-        params=dict(params),
     )
 
 
-def _identity(params: Mapping[str, object], name: str) -> str:
-    value = params.get(name)
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise Refused(f"{name} must be a NetSuite internal id.", "parameter_invalid")
-    return value
-
-
-def _day(params: Mapping[str, object]) -> dt.date:
-    value = params.get("on")
-    try:
-        return payload.day(value if isinstance(value, str) else "", "on")
-    except Misunderstood:
-        raise Refused("`on` must be a day such as 2026-11-30.", "parameter_invalid") from None
+def _id(ref: Ref) -> str:
+    if not _ID.fullmatch(ref.id):
+        raise Refused(f"The {ref.object_type.replace('_', ' ')} needs a NetSuite internal id.", "parameter_invalid")
+    return ref.id
 
 
 def _post(session: Session, call: Call) -> Receipt:
@@ -184,10 +162,12 @@ def _compare(record: Payload, approved: object) -> None:
 
 def _check_period(session: Session, call: Call) -> None:
     """Refuse before sending what a locked period would refuse: cheaper to read for the person who looks at it."""
-    period, on = call.params.get("posting_period"), str(call.params.get("on"))
-    if period is not None:
-        rows = all_rows(session, (f"{PERIODS} AND t.id = ?", [period]))
+    change = call.change
+    assert isinstance(change, CreateCreditMemo), "composed here"
+    if change.period is not None:
+        rows = all_rows(session, (f"{PERIODS} AND t.id = ?", [change.period.id]))
     else:
+        on = change.on.isoformat()
         day = "TO_DATE(?, 'YYYY-MM-DD')"
         rows = all_rows(session, (f"{PERIODS} AND t.startdate <= {day} AND t.enddate >= {day}", [on, on]))
     if not rows:

@@ -250,11 +250,8 @@ def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.dat
         connector = connector_of(row)
         declared = connector.settings
         settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
-        label, pushes, posts = (
-            connector.label,
-            connector.pushes is not None,
-            [op.name.replace("_", " ") for op in connector.operations],
-        )
+        label, pushes = connector.label, connector.pushes is not None
+        posts = [offer.change.code.replace("_", " ") for offer in connector.operations]
     except RevOpsError as error:
         settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
     mine = [line for line in lines if line.system == str(row.pk)]

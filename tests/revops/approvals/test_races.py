@@ -16,7 +16,8 @@ from revops.cases.models import ExceptionCase
 from revops.errors import RevOpsError
 from revops.people.models import RoleGrant, User
 from revops.postings.draft import edit_plan
-from revops.postings.models import UNDER_WAY, ChangePlan, PlanState, PostingState
+from revops.postings.models import ChangePlan, PlanState, PostingState
+from revops.postings.triggers import UNDER_WAY
 from tests.revops import world
 from tests.revops.world import credit_inputs, credit_plan, fresh, usd
 

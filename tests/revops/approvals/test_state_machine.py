@@ -20,7 +20,8 @@ from revops.audit.models import ActionRecord
 from revops.errors import RevOpsError
 from revops.people.models import RoleGrant, User
 from revops.postings.draft import edit_plan, stored_digest
-from revops.postings.models import PLAN_MOVES, UNDER_WAY, ChangePlan, PlanState, PostingState
+from revops.postings.models import PLAN_MOVES, ChangePlan, PlanState, PostingState
+from revops.postings.triggers import UNDER_WAY
 from tests import guards
 from tests.revops import world
 from tests.revops.world import credit_inputs, credit_plan, usd

@@ -57,14 +57,25 @@ def test_i29_a_plan_moves_only_as_listed(posting: Posting, before: str) -> None:
             elif (before, after) not in PLAN_MOVES:
                 assert "leaves a history row" not in said, "refused for itself, not for want of history"
                 assert said, (before, after)
+            elif after == "partly_posted":
+                assert "when a step of it is posted" in said
             elif after == "released":
                 assert "every checkpoint is signed" in said
             else:
                 assert "leaves a history row" in said, (before, after, said)
 
 
+@pytest.mark.parametrize("made", ["posted", "confirmed"])
+def test_i29_a_plan_of_which_a_step_was_made_has_not_failed(posting: Posting, made: str) -> None:
+    put(posting, "released", made)
+    ends = "UPDATE postings_changeplan SET state = %s WHERE id = %s"
+    with application():
+        assert "failed when none is" in refusal_of(ends, ["failed", posting.plan_id])
+        assert "leaves a history row" in refusal_of(ends, ["partly_posted", posting.plan_id]), "refused for want of history only"
+
+
 def test_i29_ends_are_ends() -> None:
-    ends = {PlanState.CONFIRMED, PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED}
+    ends = {"confirmed", "rejected", "withdrawn", "void", "failed", "partly_posted"}
     assert not {before for before, _ in PLAN_MOVES} & ends
     assert not {before for before, _ in POSTING_MOVES} & {PostingState.CONFIRMED, PostingState.REFUSED, PostingState.VOID}
     everything = set(itertools.product(PostingState.values, repeat=2))

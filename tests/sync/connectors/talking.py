@@ -6,10 +6,14 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from revops.ledger.facts import Fact
+from revops.ledger.reference import Ref
+from revops.money import Money
+from revops.postings.changes import CreateCreditMemo
 from sync.connectors import CONNECTORS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
@@ -50,6 +54,12 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 EVERY: Mapping[str, Connector] = {**CONNECTORS, TALLYBOOK.slug: TALLYBOOK}
 """The product's connectors, and the smallest one, which lives in these tests."""
 FAST = Limits(connect_seconds=2, read_seconds=3, total_seconds=6, attempts=2)
+
+
+def a_credit_memo(system: str) -> CreateCreditMemo:
+    """A change that most vendors are not asked for."""
+    day = dt.date(2026, 3, 10)
+    return CreateCreditMemo(Ref(system, "invoice", "1"), Ref(system, "customer", "1"), Money(Decimal("1.00"), "EUR"), day)
 
 
 def now() -> dt.datetime:

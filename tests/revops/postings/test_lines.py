@@ -1,0 +1,372 @@
+"""Lines and touches as the database holds them, plans with several steps as they are built, and proof by natural keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revops import wiring
+from revops.approvals.actions import submit_plan
+from revops.approvals.requirements import needs_of
+from revops.audit.models import ActionRecord
+from revops.cases.models import ExceptionCase
+from revops.errors import Rejected
+from revops.history import write_history
+from revops.ledger.facts import Value
+from revops.ledger.reference import Ref, Refs
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.money import Money
+from revops.people.models import User
+from revops.policies.in_force import policies_in_force
+from revops.postings import port, progress
+from revops.postings.build import Built, build, lines_of
+from revops.postings.changes import Change, CreateCreditMemo, Difference, HoldRenewal, Line, NaturalKey, register, unregister
+from revops.postings.draft import amounts_of, compose_plan
+from revops.postings.kind import FollowUp, FormField, Option, Situation, Suggestion
+from revops.postings.kinds import register as register_kind
+from revops.postings.kinds import unregister as unregister_kind
+from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting, PostingState
+from revops.postings.port import ComposedCall
+from revops.postings.queue import POSTINGS
+from tests.revops import world
+from tests.revops.attacker import application, refusal_of
+from tests.revops.world import credit_plan, eur, usd
+
+DAY = dt.date(2026, 11, 20)
+
+
+# --- built, without a database ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A kind that makes the changes it is given."""
+
+    asked: tuple[Change, ...]
+    code: str = "asked"
+    label: str = "Asked"
+    explains: str = ""
+    role: str = "erp"
+    rules: tuple[str, ...] = ()
+    maker_roles: frozenset[str] = frozenset({"finance_analyst"})
+    fields: tuple[FormField, ...] = ()
+    undone_by: str = ""
+
+    def options(self, situation: Situation) -> Mapping[str, list[Option]]:
+        return {}
+
+    def suggest(self, situation: Situation) -> Suggestion:
+        return Suggestion()
+
+    def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
+        return dict(raw)
+
+    def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
+        return list(self.asked)
+
+    def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
+        return []
+
+    def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
+        return None
+
+    def remainder(self, inputs: Mapping[str, object], missing: Sequence[Change]) -> FollowUp | None:
+        return None
+
+
+def composed(system: str, key: str, change: Change) -> ComposedCall:
+    """A connector that writes the stored form."""
+    body = f"{system}{key}{change.as_json()}".encode()
+    return ComposedCall("POST", "/", {}, body, key, f"Do {change.code}")
+
+
+def built(*changes: Change, key: Callable[[], str] = lambda: "rvo-1") -> Built:
+    situation = Situation(AccountLedger(1, "USD", "US", ()), frozenset(), DAY)
+    return build(Asked(changes), {}, situation, reason="x", compose=composed, new_key=key)
+
+
+def memo(amount: Money, invoice: str = "7", system: str = "erp") -> CreateCreditMemo:
+    return CreateCreditMemo(Ref(system, "invoice", invoice), Ref(system, "customer", "50"), amount, DAY)
+
+
+monies = st.builds(Money.from_minor, st.integers(min_value=1, max_value=10**9), st.sampled_from(["USD", "EUR", "JPY", "KWD"]))
+changes = st.builds(memo, monies, st.sampled_from(["7", "8"]), st.sampled_from(["erp", "erp2"])) | st.builds(
+    lambda key: HoldRenewal(Ref("cs", "renewal", key), "x", "in_progress"), st.sampled_from(["1", "2"])
+)
+
+
+@given(st.lists(changes, max_size=6))
+def test_the_lines_of_any_built_plan_sum_to_zero_in_each_currency(asked: list[Change]) -> None:
+    plan = built(*asked)
+    for currency in {line.amount.currency for line in plan.lines}:
+        mine = [line for line in plan.lines if line.amount.currency == currency]
+        assert sum(line.amount.minor if line.side == "debit" else -line.amount.minor for line in mine) == 0
+    wanted = [change.amount for change in asked if isinstance(change, CreateCreditMemo)]
+    if wanted:
+        assert plan.amount.currency == wanted[0].currency
+        assert plan.amount.minor == sum(amount.minor for amount in wanted if amount.currency == plan.amount.currency)
+    else:
+        assert (plan.lines, plan.amount) == ((), Money.zero("USD"))
+
+
+@given(st.lists(changes, max_size=6))
+def test_a_plan_touches_what_its_steps_touch(asked: list[Change]) -> None:
+    plan = built(*asked)
+    assert [call.sequence for call in plan.calls] == list(range(1, len(asked) + 1))
+    for ref, steps in plan.touches.items():
+        assert list(steps) == [number for number, change in enumerate(asked, start=1) if ref in change.touches]
+    assert set(plan.touches) == {ref for change in asked for ref in change.touches}
+
+
+@dataclass(frozen=True, slots=True)
+class OneSided(CreateCreditMemo):
+    """A change whose author forgot the other side."""
+
+    code: ClassVar[str] = "one_sided"
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return (Line("receivable", "credit", self.amount),)
+
+
+def test_a_change_that_does_not_balance_is_a_defect() -> None:
+    wrong = OneSided(Ref("erp", "invoice", "7"), Ref("erp", "customer", "50"), usd("1.00"), DAY)
+    with pytest.raises(RuntimeError, match="debits and credits in USD differ"):
+        lines_of([wrong])
+    with pytest.raises(RuntimeError, match="USD differ"):
+        built(memo(eur("1.00")), wrong)
+
+
+def test_the_digest_binds_each_change_its_lines_and_what_it_touches() -> None:
+    plans = [
+        built(memo(usd("1.00"))), built(memo(usd("2.00"))), built(memo(usd("1.00"), "8")),
+        built(memo(usd("1.00"), system="erp2")),
+        built(memo(eur("1.00"))), built(memo(usd("1.00")), memo(usd("1.00"))), built(memo(usd("1.00")), key=lambda: "rvo-2"),
+    ]  # fmt: skip
+    assert len({plan.digest for plan in plans}) == len(plans)
+    assert built(memo(usd("1.00"))).digest == plans[0].digest
+
+
+def test_a_connector_that_takes_another_key_is_a_defect() -> None:
+    def careless(system: str, key: str, change: Change) -> ComposedCall:
+        return composed(system, "rvo-other", change)
+
+    situation = Situation(AccountLedger(1, "USD", "US", ()), frozenset(), DAY)
+    with pytest.raises(RuntimeError, match="another key"):
+        build(Asked((memo(usd("1.00")),)), {}, situation, reason="x", compose=careless, new_key=lambda: "rvo-1")
+
+
+# --- what the database holds -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def analyst(db: None) -> User:
+    return world.person("ana", "finance_analyst")
+
+
+@pytest.fixture
+def case(db: None) -> ExceptionCase:
+    world.systems()
+    return world.mismatch(usd("1120.00"), usd("1000.00"))[1]
+
+
+def at_commit(sql: str, *values: str | int) -> str:
+    """What the database says when this is to be committed; empty when it takes it."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            write_history(ChangePlan, ChangePlan.objects.values_list("pk", flat=True))
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    except DatabaseError as refused:
+        return str(refused)
+    return ""
+
+
+LINE = "INSERT INTO postings_planline (plan_id, sequence, account, side, amount_minor, currency) VALUES "
+
+
+def test_a_plan_whose_lines_do_not_balance_is_not_committed(analyst: User, case: ExceptionCase) -> None:
+    plan = credit_plan(analyst, case)
+    assert at_commit("SELECT 1") == ""
+    one = f"{LINE} (%s, 3, 'receivable', 'debit', 5, %s)"
+    assert "debits and credits" in at_commit(one, plan.pk, "USD")
+    assert "debits and credits" in at_commit(one, plan.pk, "EUR"), "another currency does not make up for it"
+    both = f"{one}, (%s, 4, 'contra_revenue', 'credit', 5, %s)"
+    assert "debits and credits" in at_commit(both, plan.pk, "EUR", plan.pk, "USD")
+    assert at_commit(both, plan.pk, "EUR", plan.pk, "EUR") == ""
+    assert "debits and credits" in at_commit("DELETE FROM postings_planline WHERE plan_id = %s AND side = 'debit'", plan.pk)
+
+
+def test_the_amount_of_a_plan_is_the_sum_of_its_debits(analyst: User, case: ExceptionCase) -> None:
+    plan = credit_plan(analyst, case)
+    two = f"{LINE} (%s, 3, 'receivable', 'debit', 5, 'USD'), (%s, 4, 'contra_revenue', 'credit', 5, 'USD')"
+    assert "sum of its debits" in at_commit(two, plan.pk, plan.pk)
+    for change in ("amount_minor = 0", "amount_minor = 11999", "currency = 'EUR'"):
+        assert "sum of its debits" in at_commit(f"UPDATE postings_changeplan SET {change} WHERE id = %s", plan.pk)
+    assert at_commit("UPDATE postings_changeplan SET reason = 'Another one' WHERE id = %s", plan.pk) == ""
+
+
+@pytest.mark.parametrize(
+    "values", ["'receivable', 'debit', 0, 'USD'", "'receivable', 'debit', -5, 'USD'", "'receivable', 'both', 5, 'USD'"]
+)
+def test_a_line_has_a_side_and_an_amount(analyst: User, case: ExceptionCase, values: str) -> None:
+    plan = credit_plan(analyst, case)
+    assert "line_" in at_commit(f"{LINE} (%s, 3, {values})", plan.pk)
+
+
+def test_i24_lines_and_touches_of_what_was_submitted_stay(analyst: User, case: ExceptionCase) -> None:
+    plan = submit_plan(credit_plan(analyst, case), acting_user=analyst)
+    touch = "INSERT INTO postings_plantouch (plan_id, steps, system_id, object_type, object_id, under_way) VALUES "
+    with application():
+        for sql in (
+            "DELETE FROM postings_planline WHERE plan_id = %s",
+            "UPDATE postings_planline SET amount_minor = 1 WHERE plan_id = %s",
+            f"{LINE} (%s, 3, 'receivable', 'debit', 5, 'USD')",
+            "DELETE FROM postings_plantouch WHERE plan_id = %s",
+            "UPDATE postings_plantouch SET under_way = FALSE WHERE plan_id = %s",
+            "UPDATE postings_plantouch SET object_id = '701' WHERE plan_id = %s",
+            "UPDATE postings_plantouch SET steps = '{2}' WHERE plan_id = %s",
+            f"{touch} (%s, '{{1}}', 'netsuite', 'invoice', '701', FALSE)",
+        ):
+            assert refusal_of(sql, [plan.pk]), sql
+
+
+def test_i28_a_touch_is_under_way_with_its_plan_and_never_by_itself(analyst: User, case: ExceptionCase) -> None:
+    plan = credit_plan(analyst, case)
+    touch = plan.touches.get()
+    assert not touch.under_way
+    with pytest.raises(DatabaseError), transaction.atomic():
+        PlanTouch.objects.filter(pk=touch.pk).update(under_way=True)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        PlanTouch.objects.create(
+            plan=plan, steps=[1], system_id="netsuite", object_type="invoice", object_id="701", under_way=True
+        )  # fmt: skip
+    submit_plan(plan, acting_user=analyst)
+    touch.refresh_from_db()
+    assert touch.under_way
+
+
+def test_a_line_of_the_database_is_a_line(analyst: User, case: ExceptionCase) -> None:
+    plan = credit_plan(analyst, case)
+    assert [row.line.as_json() for row in PlanLine.objects.filter(plan=plan)] == [
+        {"account": "contra_revenue", "side": "debit", "amount": {"amount": "120.00", "currency": "USD"}},
+        {"account": "receivable", "side": "credit", "amount": {"amount": "120.00", "currency": "USD"}},
+    ]
+    assert amounts_of(plan) == [usd("120.00")]
+
+
+# --- a plan with two currencies, and proof by a natural key ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RenameCustomer(Change):
+    """A change of an object that keeps no key of ours."""
+
+    code: ClassVar[str] = "rename_customer"
+    customer: Ref
+    name: str
+
+    @property
+    def touches(self) -> tuple[Ref, ...]:
+        return (self.customer,)
+
+    @property
+    def evidence(self) -> NaturalKey:
+        return NaturalKey("customer", "id", self.customer.id)
+
+    def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
+        found = values.get("name")
+        return None if found == self.name else Difference("name", str(found), f"the customer is called {found}")
+
+
+@pytest.fixture
+def asked() -> Iterator[Callable[..., ChangePlan]]:
+    """Composes plans of the changes that it is given, through a vendor's side that writes their stored form."""
+    register(RenameCustomer)
+    port.bind(compose=composed)
+
+    def plan(account: object, maker: User, *wanted: Change) -> ChangePlan:
+        register_kind(Asked(wanted))
+        return compose_plan(kind="asked", case=None, account=account, inputs={}, reason="x", acting_user=maker)  # type: ignore[arg-type]
+
+    yield plan
+    wiring.bind_ports()
+    unregister_kind("asked")
+    unregister("rename_customer")
+
+
+def test_a_plan_of_two_currencies_is_judged_by_both(analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]) -> None:
+    world.say("netsuite", world.rate("EUR", "1.5"))
+    small, large = memo(usd("100.00"), "7", "netsuite"), memo(eur("9000.00"), "8", "netsuite")
+    plan = asked(case.account, analyst, small, large)
+    assert (plan.amount_minor, plan.currency) == (10000, "USD")
+    assert amounts_of(plan) == [usd("100.00"), eur("9000.00")]
+    assert [need.code for need in needs_of(plan, policies_in_force())] == ["amount", "controller"]
+
+
+def test_a_currency_without_a_rate_makes_the_amount_unknown(
+    analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]
+) -> None:
+    plan = asked(case.account, analyst, memo(usd("1.00"), "7", "netsuite"), memo(eur("1.00"), "8", "netsuite"))
+    assert [need.code for need in needs_of(plan, policies_in_force())] == ["amount", "controller"]
+
+
+def test_a_change_is_proven_by_its_natural_key(analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]) -> None:
+    wanted = RenameCustomer(Ref("netsuite", "customer", world.CUSTOMER), "Halden Robotics")
+    plan = submit_plan(asked(case.account, analyst, wanted), acting_user=analyst)
+    assert plan.state == PlanState.RELEASED
+    call_it("Halden Robotics")
+    assert state(plan) == PostingState.RELEASED, "what was said before the first byte left proves nothing"
+    (claimed,) = POSTINGS.claim(limit=1)
+    with transaction.atomic():
+        assert progress.begin_send(claimed) is not None
+    assert progress.note_posted(claimed, world.CUSTOMER)
+    call_it("Halden")
+    assert state(plan) == PostingState.POSTED, "it does not show the change yet, which is no alarm"
+    assert not ActionRecord.objects.filter(verb="posting.alarm").exists()
+    call_it("Halden Robotics")
+    assert state(plan) == PostingState.CONFIRMED
+    assert world.fresh(plan).state == PlanState.CONFIRMED
+
+
+def test_a_refused_change_that_shows_by_its_natural_key_is_an_alarm_once(
+    analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]
+) -> None:
+    wanted = RenameCustomer(Ref("netsuite", "customer", world.CUSTOMER), "Halden Robotics")
+    plan = submit_plan(asked(case.account, analyst, wanted), acting_user=analyst)
+    (claimed,) = POSTINGS.claim(limit=1)
+    with transaction.atomic():
+        assert progress.begin_send(claimed) is not None
+    assert progress.note_refused(claimed, "not allowed", alarm=False)
+    call_it("Halden Inc")
+    assert not ActionRecord.objects.filter(verb="posting.alarm").exists()
+    for _ in range(2):
+        call_it("Halden Robotics")
+    line = ActionRecord.objects.get(verb="posting.alarm")
+    assert (line.after["difference"], line.after["found"]) == ("not_refused", world.CUSTOMER)
+    assert Posting.objects.get(plan=plan).needs_person
+
+
+def test_a_change_that_nobody_offers_is_not_composed(analyst: User, case: ExceptionCase) -> None:
+    wanted = RenameCustomer(Ref("netsuite", "customer", world.CUSTOMER), "Halden Robotics")
+    with pytest.raises(Rejected) as refused:
+        port.compose("netsuite", "rvo-1", wanted)
+    assert refused.value.code == "not_offered"
+
+
+def call_it(name: str) -> None:
+    """The ERP says what the customer is called now."""
+    world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(world.CRM_ID), name=name))
+    world.look()
+
+
+def state(plan: ChangePlan) -> str:
+    return Posting.objects.get(plan=plan).state
