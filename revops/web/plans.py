@@ -286,7 +286,7 @@ def finish(request: HttpRequest, code: str) -> HttpResponse:
         row = compose_remainder(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error)
-    return back(request, f"/plans/{row.code}/", f"Draft {row.code} would finish {plan.code}. Nothing has been sent.")
+    return back(request, href("plan", row.code), f"Draft {row.code} would finish {plan.code}. Nothing has been sent.")
 
 
 @require_POST
