@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -16,9 +17,15 @@ _PREFIXES = {"exceptioncase": "EX", "changeplan": "CP", "account": "AC"}
 
 def href(name: str, *args: object, query: Mapping[str, str] | str = "") -> str:
     """The address of a page of ours (`case`) or of another package (`sync:delivery`), with a query string."""
-    path = reverse(name if ":" in name else f"web:{name}", args=args)
+    path = _path(name if ":" in name else f"web:{name}", args)
     text = query if isinstance(query, str) else urlencode(query)
     return f"{path}?{text}" if text else path
+
+
+@lru_cache(maxsize=4096)
+def _path(name: str, args: tuple[object, ...]) -> str:
+    """A list shows the same pages again and again: 50 look-ups a page are worth remembering."""
+    return reverse(name, args=args)
 
 
 def add_subject(kind: str, name: str) -> None:
