@@ -65,4 +65,4 @@ def test_every_answer_carries_a_strict_content_policy(client: Client) -> None:
 def test_i55_nobody_reaches_a_page_without_signing_in(client: Client) -> None:
     answer = client.get("/")
     assert answer.status_code == 302
-    assert answer["Location"].startswith(settings.LOGIN_URL)
+    assert answer["Location"].startswith("/sign-in/")

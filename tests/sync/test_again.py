@@ -111,7 +111,7 @@ def test_i11_any_order_with_any_repetition_gives_the_same_digest() -> None:
     for seed in range(3):
         chance = random.Random(seed)
         with guards.down(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE sync_delivery CASCADE")
+            cursor.execute("TRUNCATE sync_delivery, sync_deliverykey CASCADE")
         forget()
         order = everything + chance.sample(everything, 15)
         chance.shuffle(order)
@@ -142,7 +142,7 @@ def test_i15_a_replay_after_a_fix_equals_the_first_time() -> None:
     call_command("replay", "--all-dead-letters", "--why", "mended", stdout=io.StringIO())
     mended = settle(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))
     with guards.down(), connection.cursor() as cursor:
-        cursor.execute("TRUNCATE sync_delivery CASCADE")
+        cursor.execute("TRUNCATE sync_delivery, sync_deliverykey CASCADE")
     forget()
     come()
     assert (settle(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))) == mended

@@ -37,7 +37,7 @@ def test_inside_a_transaction_nothing_is_shown(transactional_db: None) -> None:
 def test_every_task_shows_itself_before_it_begins(stripe: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
 
-    def pull(_seconds: float) -> list[object]:
+    def pull(_seconds: float, **_: object) -> list[object]:
         seen.append(list(Heartbeat.objects.values_list("name", flat=True)))
         return []
 

@@ -260,6 +260,7 @@ def test_i59_connections_show_no_secret(company: Company) -> None:
     (shown,) = body(answer)["results"]
     assert set(shown) == {
         "slug", "name", "role", "vendor", "base_url", "active", "posting_enabled", "last_problem", "last_problem_at",
+        "circuit",
     }  # fmt: skip
     for secret in (b"unused", b"demo-client-id", b"private_key", b"secret"):
         assert secret not in answer.content

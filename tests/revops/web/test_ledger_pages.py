@@ -152,7 +152,7 @@ def test_people_are_listed_with_roles(sign_in: SignIn) -> None:
 def test_the_page_of_a_record_names_the_owner_at_its_stage(sign_in: SignIn, status: str, owner: str) -> None:
     world.systems()
     world.customers()
-    refs = {"customer": "cus_1"}
+    refs = {"customer": "stripe:cus_1"}
     world.say("stripe", world.fact("subscription", "sub_1", refs, status=status, annual_amount=world.usd("1200.00")))
     record = SourceRecord.objects.get(object_type="subscription")
     page = sign_in("farid", "finance_analyst").get(f"/records/{record.pk}/").content.decode()
