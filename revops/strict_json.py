@@ -87,11 +87,34 @@ def dump(value: object) -> bytes:
     return _written(value, ordered=False)
 
 
+def canonical(parsed: object) -> bytes:
+    """A value that `parse` made, as ASCII JSON without spaces and with sorted keys: equal values give equal bytes.
+
+    The standard library's own writer does it where it can, which is for values without decimals. It would write a float, so this
+    is for parsed values only; whatever we make up ourselves is written by `dump`.
+    """
+    try:
+        return _STANDARD.encode(parsed).encode("ascii")
+    except _NotStandard:
+        return _written(parsed, ordered=True)
+
+
 def content_digest(value: object, ignoring: Collection[str] = ()) -> str:
-    """SHA-256 (hex) of the value with sorted keys, leaving out the top-level keys `ignoring`."""
+    """SHA-256 (hex) of a parsed value in its canonical form, leaving out the top-level keys `ignoring`."""
     if isinstance(value, Mapping) and ignoring:
         value = {key: part for key, part in value.items() if key not in ignoring}
-    return hashlib.sha256(_written(value, ordered=True)).hexdigest()
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+class _NotStandard(Exception):
+    """The standard writer met something that it cannot write exactly."""
+
+
+def _not_standard(_value: object) -> NoReturn:
+    raise _NotStandard
+
+
+_STANDARD = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_not_standard)
 
 
 def _check_depth(body: bytes, depth_max: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from revops import strict_json
@@ -106,8 +107,9 @@ def _item(session: Session, object_type: str, record: dict[str, object]) -> Item
     known = metadata(session, OBJECTS[object_type]).items
     labels = {field: items[str(record[field])] for field, items in known.items() if str(record.get(field)) in items}
     body = {"record": record, "labels": labels}
-    digest = strict_json.content_digest(body)[:32]
-    return Item(object_type, f"{object_type}:{record.get('Gsid')}:{digest}", strict_json.dump(body))
+    text = strict_json.canonical(body)
+    digest = hashlib.sha256(text).hexdigest()[:32]
+    return Item(object_type, f"{object_type}:{record.get('Gsid')}:{digest}", text)
 
 
 def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -133,8 +134,9 @@ def check(client: Client, config: Config) -> str:
 
 
 def _item(object_type: str, row: Mapping[str, object], body: Mapping[str, object]) -> Item:
-    digest = strict_json.content_digest(body)[:32]
-    return Item(object_type, f"{object_type}:{row.get('id')}:{row.get('modified')}:{digest}", strict_json.dump(body))
+    text = strict_json.canonical(body)
+    digest = hashlib.sha256(text).hexdigest()[:32]
+    return Item(object_type, f"{object_type}:{row.get('id')}:{row.get('modified')}:{digest}", text)
 
 
 def _listed(object_type: str, row: Mapping[str, object], now: dt.datetime) -> Item:
@@ -143,8 +145,9 @@ def _listed(object_type: str, row: Mapping[str, object], now: dt.datetime) -> It
     if row.get("modified"):
         return _item(object_type, row, {"row": row})
     body = {"row": row, "read_on": now.astimezone(dt.UTC).date().isoformat()}
-    digest = strict_json.content_digest(body)[:32]
-    return Item(object_type, f"{object_type}:{row.get('id')}:{body['read_on']}:{digest}", strict_json.dump(body))
+    text = strict_json.canonical(body)
+    digest = hashlib.sha256(text).hexdigest()[:32]
+    return Item(object_type, f"{object_type}:{row.get('id')}:{body['read_on']}:{digest}", text)
 
 
 def _earlier(stamp: str, seconds: int) -> str:

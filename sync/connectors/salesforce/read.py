@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterator
 
@@ -105,9 +106,10 @@ def _page(answer: Response) -> Listed[Payload, str]:
 
 def _item(object_type: str, row: Payload) -> Item:
     record = {name: value for name, value in row.data.items() if name != "attributes"}
-    digest = strict_json.content_digest(record)[:32]
+    text = strict_json.canonical(record)
+    digest = hashlib.sha256(text).hexdigest()[:32]
     key = f"{object_type}:{record.get('Id')}:{record.get('SystemModstamp')}:{digest}"
-    return Item(object_type, key, strict_json.dump(record))
+    return Item(object_type, key, text)
 
 
 def _iso_seconds(at: dt.datetime) -> str:

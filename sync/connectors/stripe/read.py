@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -110,8 +112,9 @@ def _item(client: Client, config: Config, object_type: str, found: Payload, answ
     body: dict[str, object] = {"object": whole}
     if (at := _stated_date(answer)) is not None:
         body = {"read_at": int(at.timestamp()), **body}
-    digest = strict_json.content_digest(body)
-    return Item(object_type, f"{object_type}:{found.text('id')}:{digest[:32]}", strict_json.dump(body))
+    text = strict_json.canonical(body)
+    digest = hashlib.sha256(text).hexdigest()
+    return Item(object_type, f"{object_type}:{found.text('id')}:{digest[:32]}", text)
 
 
 def _rest(client: Client, config: Config, first: Payload, owner: str, object_type: str) -> Mapping[str, object]:
@@ -157,7 +160,13 @@ def _object(answer: Response) -> Mapping[str, object]:
 
 def _stated_date(answer: Response | None) -> dt.datetime | None:
     """The vendor's clock, from the Date header."""
+    return _read_date(answer.headers.get("date", "")) if answer else None
+
+
+@functools.lru_cache(maxsize=8)
+def _read_date(header: str) -> dt.datetime | None:
+    """Asked for each object of a page, and the same for all of them."""
     try:
-        return email.utils.parsedate_to_datetime(answer.headers.get("date", "") if answer else "").astimezone(dt.UTC)
+        return email.utils.parsedate_to_datetime(header).astimezone(dt.UTC)
     except (ValueError, TypeError):
         return None
