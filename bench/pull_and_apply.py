@@ -32,6 +32,8 @@ CUSTOMERS = 100
 INVOICES = 5_000
 ROUNDS = 3
 SECRETS = {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal"}
+DECLARED = {"crm_connection": "bench-customers"}
+"""Whose account ids the customers carry."""
 
 
 def run(scale: float = 1.0) -> Iterator[Figure]:
@@ -61,7 +63,9 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
 
 
 def _connected(slug: str, url: str) -> str:
-    connect(slug=slug, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True)
+    connect(
+        slug=slug, vendor="stripe", base_url=url, values=SECRETS | DECLARED, acting_user=System("bench"), loopback_allowed=True
+    )
     return slug
 
 

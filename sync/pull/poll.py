@@ -39,7 +39,8 @@ _log = logging.getLogger("sync.pull.poll")
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What one pull of one stream did, also while it runs. `problem` is empty when all went well; `done`: read to the end."""
+    """What one pull of one stream did, also while it runs. `problem` is empty when all went well; `done`: read to the end;
+    `busy`: nothing was done, because another worker reads the stream."""
 
     connection: str
     stream: str
@@ -48,6 +49,7 @@ class Pulled:
     stored: int = 0
     conflicts: int = 0
     done: bool = False
+    busy: bool = False
     problem: str = ""
 
 
@@ -76,7 +78,8 @@ def pull_now(slug: str, stream: str, progress: Progress | None = None, *, judge_
     """Pull one stream at once, due or not. When another worker reads it at this moment, says so in `problem`."""
     with streams.take_now(slug, stream) as held:
         if not held.rows:
-            return Pulled(slug, stream, problem="Another worker is reading it at this moment, or it does not exist.")
+            problem = "Another worker is reading it at this moment, or it does not exist."
+            return Pulled(slug, stream, busy=True, problem=problem)
         return _pull(held, progress, math.inf, judge_of)
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import time
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
 from sync.applying.drain import process_round
 from sync.applying.reread import process_rereads
+from sync.applying.straight import straight_into_the_ledger
 from sync.ground import doorbell
 from sync.intake.inbox import conservation
 from sync.management.meter import Meter
 from sync.models import Connection
 from sync.pull import poll
 from sync.pull.poll import Pulled
+
+BUSY_SECONDS = 60.0
+BUSY_AGAIN_SECONDS = 0.5
+"""How long a stream that another worker reads is waited for, and how often it is tried."""
 
 
 class Command(BaseCommand):
@@ -35,7 +41,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"No active connection named {', '.join(missing)}. There are: {', '.join(known) or 'none'}.")
         results = [
-            self._pull(slug, name)
+            self._pull(slug, name, None if no_apply else straight_into_the_ledger)
             for slug in connections or known
             for name in poll.streams_of(slug)
             if not stream or name in stream
@@ -49,7 +55,8 @@ class Command(BaseCommand):
         if problems:
             raise CommandError("\n".join(problems))
 
-    def _pull(self, slug: str, stream: str) -> Pulled:
+    def _pull(self, slug: str, stream: str, judge_of: poll.JudgeOf | None) -> Pulled:
+        """A stream that a worker reads at this moment is waited for."""
         counted = 0
         with Meter(f"{slug} {stream}", sys.stderr, unit="objects") as meter:
 
@@ -58,7 +65,12 @@ class Command(BaseCommand):
                 meter.add(so_far.seen - counted, f"{so_far.stored:,} new")
                 counted = so_far.seen
 
-            return poll.pull_now(slug, stream, progress)
+            until = time.monotonic() + BUSY_SECONDS
+            while (pulled := poll.pull_now(slug, stream, progress, judge_of=judge_of)).busy:
+                if time.monotonic() > until:
+                    break
+                time.sleep(BUSY_AGAIN_SECONDS)
+            return pulled
 
     def _apply(self) -> None:
         with Meter("applying", sys.stderr, total=conservation().pending, unit="deliveries") as meter:
