@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
 from revops.errors import Rejected
 from revops.ledger.object_type import Kind, ObjectType
@@ -102,15 +101,6 @@ class Fact:
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of `content()`."""
         return content_digest(self.content())
-
-
-def written(fact: Fact) -> tuple[dict[str, Any], dict[str, str], str]:
-    """The content of a fact, its `fields` and `refs` as canonical JSON texts, and its digest, made in one pass."""
-    content = fact.content()
-    texts = {name: _CANONICAL.encode(content[name]) for name in ("fields", "refs")}
-    deleted = "true" if fact.deleted else "false"
-    whole = f'{{"deleted":{deleted},"fields":{texts["fields"]},"refs":{texts["refs"]}}}'
-    return content, texts, hashlib.sha256(whole.encode()).hexdigest()
 
 
 def content_digest(content: Mapping[str, object]) -> str:

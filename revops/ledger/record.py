@@ -16,6 +16,7 @@ Accounts whose content moved are marked due, those that a record left included.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from django.db import connection, transaction
 from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers, take_turn
 from revops.ledger.due import mark_due, mark_due_everywhere
-from revops.ledger.facts import SETTLED, Fact, written
+from revops.ledger.facts import SETTLED, Fact, content_digest
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
@@ -51,7 +52,7 @@ class _Work:
 
     records: dict[Key, SourceRecord]
     known: set[tuple[Key, str, str]]
-    entries: list[dict[str, object]] = field(default_factory=list)
+    entries: list[tuple[Key, dict[str, object]]] = field(default_factory=list)
     winner: dict[Key, dict[str, object]] = field(default_factory=dict)
 
     def moved(self) -> list[SourceRecord]:
@@ -168,7 +169,8 @@ def _apply(work: _Work, statement: Statement) -> str:
     fact = statement.fact
     key = (fact.object_type, fact.external_id)
     row = work.records[key]
-    content, texts, digest = written(fact)
+    content = fact.content()
+    digest = content_digest(content)
     if (key, fact.version, digest) in work.known:
         return "same"
     arrival = LedgerEntry.Arrival
@@ -182,18 +184,17 @@ def _apply(work: _Work, statement: Statement) -> str:
     else:
         how = arrival.CONFLICT
     entry: dict[str, object] = {
-        "key": key,
         "version": fact.version,
-        "effective_at": fact.effective_at,
-        "fields": texts["fields"],
-        "refs": texts["refs"],
+        "effective_at": fact.effective_at.isoformat(),
+        "fields": content["fields"],
+        "refs": content["refs"],
         "deleted": fact.deleted,
         "digest": digest,
         "arrival": how.value,
         "delivery_id": statement.delivery_id,
         "trace_id": statement.trace_id,
     }
-    work.entries.append(entry)
+    work.entries.append((key, entry))
     work.known.add((key, fact.version, digest))
     if (fact.version, digest) > (row.version, row.digest):
         row.version, row.digest, row.deleted, row.effective_at = fact.version, digest, fact.deleted, fact.effective_at
@@ -207,10 +208,10 @@ def _apply(work: _Work, statement: Statement) -> str:
 _WRITE = """
     WITH said AS MATERIALIZED (
         SELECT e.*, month_id('ledger_ledgerentry_id_seq') AS entry_id
-          FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::jsonb[], %s::jsonb[],
-                      %s::boolean[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[], %s::text[], %s::bigint[])
-               AS e(object_type, external_id, record_id, version, effective_at, fields, refs, deleted,
-                    digest, arrival, delivery_id, trace_id, wins, customer_ref, account_id)),
+          FROM jsonb_to_recordset(%s)
+               AS e(object_type text, external_id text, record_id bigint, version text, effective_at timestamptz, fields jsonb,
+                    refs jsonb, deleted boolean, digest text, arrival text, delivery_id bigint, trace_id text, wins boolean,
+                    customer_ref text, account_id bigint)),
     made AS (
         INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, account_id, customer_ref, current_id, version,
                                          digest, fields, refs, deleted, effective_at, changed_at, seen_at)
@@ -243,17 +244,9 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
     """
     if work.entries:
         wins = {id(entry) for entry in work.winner.values()}
-        rows = [work.records[entry["key"]] for entry in work.entries]  # type: ignore[index]  # a key, see `_apply`
-        columns: list[list[object]] = [
-            [row.object_type for row in rows],
-            [row.external_id for row in rows],
-            [row.pk for row in rows],
-        ]
-        columns += [[entry[name] for entry in work.entries] for name in _STATED]
-        columns += [[id(entry) in wins for entry in work.entries]]
-        columns += [[row.customer_ref for row in rows], [row.account_id for row in rows]]
+        rows = [_column_values(work.records[key], entry, id(entry) in wins) for key, entry in work.entries]
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [*columns, system, now, now, now, now, now])
+            cursor.execute(_WRITE, [json.dumps(rows), system, now, now, now, now, now])
             made = {(object_type, external_id): pk for pk, object_type, external_id in cursor.fetchall()}
         new = [key for key in work.winner if work.records[key].pk is None]
         if len(made) != len(new):
@@ -266,7 +259,12 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
         SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
 
 
-_STATED = ("version", "effective_at", "fields", "refs", "deleted", "digest", "arrival", "delivery_id", "trace_id")
+def _column_values(row: SourceRecord, entry: dict[str, object], wins: bool) -> dict[str, object]:
+    return {
+        **entry, "object_type": row.object_type, "external_id": row.external_id, "record_id": row.pk, "wins": wins,
+        "customer_ref": row.customer_ref, "account_id": row.account_id,
+    }  # fmt: skip
+
 
 _REMOVE_LINKS = """
     DELETE FROM ledger_link l WHERE l.record_id = ANY(%s) AND NOT EXISTS (

@@ -218,12 +218,13 @@ _RESERVE = f"""
 """
 _STORE_PAGE = f"""
     INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code, next_attempt_at, done_at)
-    SELECT u.id, %s, u.key, u.kind, u.type, u.body, u.digest, '{{}}'::jsonb, u.trace, 1, 0, 0, 0, u.state, u.reason, u.code,
+    SELECT u.id, %s, u.key, u.kind, u.type, decode(u.body, 'hex'), u.digest, '{{}}'::jsonb, u.trace, 1, 0, 0, 0,
+           u.state, u.reason, u.code,
            clock_timestamp() + make_interval(secs => u.after_seconds),
            CASE WHEN u.state = 'pending' THEN NULL ELSE clock_timestamp() END
-      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[],
-                  %s::text[], %s::float8[])
-           AS u(id, key, kind, type, body, digest, trace, state, reason, code, after_seconds)
+      FROM json_to_recordset(%s)
+           AS u(id bigint, key text, kind text, type text, body text, digest text, trace text, state text, reason text,
+                code text, after_seconds float8)
 """
 _OTHER_BYTES = """
     SELECT u.number, o.body
@@ -272,13 +273,16 @@ def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
         endings = judge([NewDelivery(number, row.kind, row.object_type, row.body, row.trace) for number, row in new])
-    columns = [
-        [number for number, _ in new],
-        *([getattr(row, name) for _, row in new] for name in ("key", "kind", "object_type", "body", "digest", "trace")),
-        *([getattr(ending, name) for ending in endings] for name in ("state", "reason", "code", "after_seconds")),
-    ]
+    rows = [
+        {
+            "id": number, "key": row.key, "kind": row.kind, "type": row.object_type, "body": row.body.hex(), "digest": row.digest,
+            "trace": row.trace, "state": ending.state, "reason": ending.reason, "code": ending.code,
+            "after_seconds": ending.after_seconds,
+        }
+        for (number, row), ending in zip(new, endings, strict=True)
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_STORE_PAGE, [door.slug, *columns])
+        cursor.execute(_STORE_PAGE, [door.slug, json.dumps(rows)])
 
 
 def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:

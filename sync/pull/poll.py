@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, transaction
@@ -52,6 +52,10 @@ class Pulled:
     busy: bool = False
     problem: str = ""
 
+
+TOGETHER = 400
+TOGETHER_SECONDS = 2.0
+"""How many items go into the ledger in one transaction, and for how long a page waits for the next one."""
 
 Progress = Callable[[Pulled], None]
 JudgeOf = Callable[[Door], Judge]
@@ -108,8 +112,9 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
             return replace(result, problem=_failed(claim, "This version of the connector has no such stream.", NO_STREAM_SECONDS))
         judge = judging(door) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
-            for page in door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at):
-                result = _store(claim, door, page, result, judge)
+            pages = door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at)
+            for page, count in _together(pages, TOGETHER if judge is not None else 0):
+                result = _store(claim, door, page, result, judge, count=count)
                 held.progressed()
                 alive()
                 if progress is not None:
@@ -136,7 +141,23 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
     return result
 
 
-def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled, judge: Judge | None) -> Pulled:
+def _together(pages: Iterable[Page], items_min: int) -> Iterator[tuple[Page, int]]:
+    """Pages joined until they have so many items or `TOGETHER_SECONDS` are over, each with the number of pages in it. The ledger
+    takes a few hundred rows in one transaction for hardly more statements than one. What was not given yet when a read breaks off
+    is read again: the watermark stands behind what was given."""
+    held: list[Page] = []
+    since = time.monotonic()
+    for page in pages:
+        held.append(page)
+        items = sum(len(each.items) for each in held)
+        if page.done or items >= items_min or time.monotonic() - since > TOGETHER_SECONDS:
+            yield replace(page, items=tuple(item for each in held for item in each.items)), len(held)
+            held, since = [], time.monotonic()
+    if held:
+        yield replace(held[-1], items=tuple(item for each in held for item in each.items)), len(held)
+
+
+def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled, judge: Judge | None, *, count: int) -> Pulled:
     """Commit the page and the watermark behind it together, and renew the lease."""
     with transaction.atomic():
         stored = inbox.store_page(door, page.items, judge)
@@ -146,7 +167,7 @@ def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled, judge: Ju
         doorbell.ring("apply_deliveries")
     return replace(
         result,
-        pages=result.pages + 1,
+        pages=result.pages + count,
         seen=result.seen + len(page.items),
         stored=result.stored + stored.new,
         conflicts=result.conflicts + stored.conflicts,
