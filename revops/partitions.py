@@ -52,6 +52,7 @@ class SplitByMonth(Operation):
     """
 
     reversible = False
+    reduces_to_sql = False
 
     def __init__(self, table: str, keep: Keep, *, unique: Sequence[Sequence[str]] = (), unfinished: str = "false") -> None:
         self.table, self.keep = table, keep
