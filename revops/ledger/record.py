@@ -76,7 +76,8 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     _check_customers(system, statements)
     take_turn(alone=any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements))
     while True:
-        # 1. Known records are locked, in key order; new ones are made as a whole further down, with nothing to lock before.
+        # 1. Known records are locked in key order; new ones are made as a whole further down, in key order too, so that two
+        #    transactions with the same new records never wait for each other in a circle.
         # 2. Where another transaction has made one of them meanwhile, nothing of this batch is kept: it waited for that
         #    transaction's end, finds the record now, and locks it.
         try:
@@ -217,7 +218,7 @@ _WRITE = """
                                          digest, fields, refs, deleted, effective_at, changed_at, seen_at)
         SELECT %s, object_type, external_id, account_id, customer_ref, entry_id, version, digest,
                fields, refs, deleted, effective_at, %s, %s
-          FROM said WHERE wins AND record_id IS NULL
+          FROM said WHERE wins AND record_id IS NULL ORDER BY object_type, external_id
         ON CONFLICT (system_id, object_type, external_id) DO NOTHING
         RETURNING id, object_type, external_id),
     changed AS (
