@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.journeys.product import HERO, Product
+from tests.launch.test_up import none_left
 from tests.launch.test_up import until as until_so
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story"), pytest.mark.slow]
@@ -190,7 +191,7 @@ def test_i45_emptying_redis_in_the_middle_loses_nothing(product: Product) -> Non
         return set(names.values()) - {row["fields"].get("name") for row in heard}
 
     until(lambda: not unknown(), "every new name is in the ledger", 60)
-    until(lambda: not product.get("finance", "deliveries/?state=pending")["results"], "nothing is pending", 60)
+    none_left(lambda: product.get("finance", "deliveries/?state=pending")["results"], 60, every_seconds=1.0)
 
 
 def test_everything_planted_is_found_and_nothing_else(product: Product) -> None:
