@@ -60,17 +60,25 @@ def propose_credit_memo(product: Product, case: dict[str, Any]) -> dict[str, Any
 
 def credit_memo_case(product: Product) -> dict[str, Any]:
     """An open amount mismatch, not the hero's, on which the ERP stands above billing and at least that much is still open."""
-    for case in product.cases("invoice_amount_mismatch"):
-        if HERO in case["account_name"] or " above billing" not in case["sentence"]:
-            continue
-        values = {
-            value["system"]: value["value"]
-            for line in case["evidence"]["differences"] if line["field"] == "amount_remaining"
-            for value in line["values"]
-        }  # fmt: skip
-        if Decimal(values["netsuite"]["amount"]) >= Decimal(case["money_at_risk"]["amount"]):
-            return case
-    raise AssertionError("the company has no correctable mismatch")
+    found: list[dict[str, Any]] = []
+
+    def there_is_one() -> bool:
+        found.extend(case for case in product.cases("invoice_amount_mismatch") if _can_be_credited(case))
+        return bool(found)
+
+    until(there_is_one, "a mismatch that a credit memo corrects", 180)
+    return found[0]
+
+
+def _can_be_credited(case: dict[str, Any]) -> bool:
+    if HERO in case["account_name"] or " above billing" not in case["sentence"]:
+        return False
+    values = {
+        value["system"]: value["value"]
+        for line in case["evidence"]["differences"] if line["field"] == "amount_remaining"
+        for value in line["values"]
+    }  # fmt: skip
+    return Decimal(values["netsuite"]["amount"]) >= Decimal(case["money_at_risk"]["amount"])
 
 
 def pass_checkpoints(product: Product, plan: dict[str, Any], *, in_browser: bool = False) -> None:
