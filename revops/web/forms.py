@@ -101,14 +101,16 @@ class WatchForm(PageForm):
 
 
 class AssignForm(PageForm):
-    """Who works the case from now on; nobody is a choice."""
+    """Who works the case from now on: the first of the people unless another is chosen; nobody is a choice."""
 
     remark = line("Remark (for the log)", length_max=300)
 
     def __init__(self, people: Iterable[tuple[str, str]], *args: Any, label: str = "Give it to", **options: Any) -> None:
         super().__init__(*args, **options)
-        owners = forms.Select(choices=[*people, ("", "Nobody")])
-        self.fields = {"owner": forms.CharField(label=label, required=False, max_length=20, widget=owners), **self.fields}
+        choices = [*people, ("", "Nobody")]
+        owner = forms.CharField(label=label, required=False, max_length=20, widget=forms.Select(choices=choices))
+        owner.initial = choices[0][0]
+        self.fields = {"owner": owner, **self.fields}
 
 
 class SnoozeForm(PageForm):

@@ -65,6 +65,17 @@ def test_many_rows_without_what_is_waited_for(sign_in: SignIn) -> None:
     assert 'value="half typed"' in page  # of the other form that shares the sending
 
 
+def test_the_first_of_the_people_is_offered_until_nobody_is_chosen(case: ExceptionCase, sign_in: SignIn) -> None:
+    client = sign_in("farid", "finance_analyst")
+    me, nobody = f'<option value="{client.user.pk}" selected>', '<option value="" selected>'
+    for path in ("/queue/", f"/cases/{case.code}/"):
+        page = client.get(path).content.decode()
+        assert me in page, path
+        assert nobody not in page, path
+    answer = client.post("/queue/bulk/", {"action": "assign", "case": [], "owner": ""})
+    assert nobody in answer.content.decode()
+
+
 def test_a_plan_is_not_withdrawn_without_a_reason_or_with_one_that_would_be_cut(case: ExceptionCase, sign_in: SignIn) -> None:
     maker = sign_in("farid", "finance_analyst")
     plan = approvals.submit_plan(world.credit_plan(maker.user, case), acting_user=maker.user)
