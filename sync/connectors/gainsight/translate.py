@@ -41,8 +41,9 @@ _DELETED = {name.replace("_", ""): object_type for object_type, name in OBJECTS.
 
 def moment(value: int | Decimal | str | None, where: str) -> dt.datetime:
     """Epoch milliseconds or ISO text, as aware UTC."""
-    found = needed(value, where, "a moment")
-    return payload.instant(found, where) if isinstance(found, str) else payload.epoch_milliseconds(found, where)
+    if value is None:
+        raise Misunderstood(f"{where} should be a moment and is absent.", "field_missing")
+    return payload.instant(value, where) if isinstance(value, str) else payload.epoch_milliseconds(value, where)
 
 
 def version(at: dt.datetime) -> str:
