@@ -142,10 +142,13 @@ def _check_refs(declared: ObjectType, refs: Refs) -> None:
 
 def encode(value: Value) -> object:
     """A field value as JSON. Money keeps its string amount; instants are ISO 8601 with Z; decimals are text."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, Money):
         return value.as_json()
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):
