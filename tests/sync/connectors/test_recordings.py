@@ -52,12 +52,15 @@ def spoken(answer: Fact | Reread) -> dict[str, object]:
     """A fact or a reread as the `.facts.json` file holds it."""
     if isinstance(answer, Reread):
         return {"reread": answer.object_type, "external_id": answer.external_id}
+    content = answer.content()
     return {
         "object_type": answer.object_type,
         "external_id": answer.external_id,
         "version": answer.version,
         "effective_at": encode(answer.effective_at),
-        **answer.content(),
+        "fields": content.fields,
+        "refs": content.refs,
+        "deleted": content.deleted,
     }
 
 
