@@ -11,31 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db import connection
 
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
+from revops.ledger.batch import BatchRecord
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
-from revops.ledger.reference import Ref, refs_from_json
+from revops.ledger.reference import Ref
+from revops.ledger.turns import CHAIN_MAX, customers_of
 from revops.ledger.types import TYPES
 from revops.people.actors import System
 
 ACTOR = System("apply")
 
-_LINKING = 5_001
-"""The advisory lock of links between customers, what is theirs, and accounts; any number that nothing else uses."""
-
-
-def take_turn(*, alone: bool) -> None:
-    """Wait until nobody else changes whose records are whose (`alone`), or until nobody works alone.
-
-    Two transactions do not see each other's rows: a customer in the one and its account in the other would miss each other, and
-    what belongs to them would stay unlinked. Taken before any row is locked, so that no two transactions wait for each other.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [_LINKING])
-
-
 # --- records follow their customer -----------------------------------------------------------------------------------------
 
 
-def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
+def name_customers(system: str, moved: Sequence[BatchRecord]) -> None:
     """Set the customer and the account of records about to be stored, as far as what we know already tells them.
 
     A payment names its invoice, not its customer: it takes the customer of its parent, in this batch or stored before.
@@ -44,8 +32,8 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
     known = {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
     orphans = [(row, parents) for row in moved if not row.customer_ref and (parents := _parents(row))]
     if orphans:
-        wanted = {parent for _, parents in orphans for parent in parents if parent.system == system}
-        known = _customers_of(system, wanted) | known
+        wanted = {parent for _, parents in orphans for parent in parents}
+        known = customers_of(system, wanted) | known
     while named := [(row, parents) for row, parents in orphans if any(parent in known for parent in parents)]:
         for row, parents in named:  # each may be the parent of another orphan
             row.customer_ref = next(known[parent] for parent in parents if parent in known)
@@ -57,27 +45,16 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
         row.account_id = accounts.get((system, row.customer_ref))
 
 
-def _ref(row: SourceRecord) -> Ref:
+def _ref(row: BatchRecord) -> Ref:
     return Ref(row.system_id, row.object_type, row.external_id)
 
 
-def _parents(row: SourceRecord) -> list[Ref]:
+def _parents(row: BatchRecord) -> list[Ref]:
     targets = row.targets
     return [parent for role in TYPES[row.object_type].parents for parent in targets.get(role, ())]
 
 
-def _customers_of(system: str, parents: Iterable[Ref]) -> dict[Ref, str]:
-    wanted = set(parents)
-    rows = (
-        SourceRecord.objects.filter(system=system)
-        .filter(object_type__in={parent.object_type for parent in wanted}, external_id__in={parent.id for parent in wanted})
-        .exclude(customer_ref="")
-    )
-    found = {_ref(row): row.customer_ref for row in rows.only("system", "object_type", "external_id", "customer_ref")}
-    return {ref: customer for ref, customer in found.items() if ref in wanted}
-
-
-def attach_accounts(moved: Sequence[SourceRecord]) -> set[int]:
+def attach_accounts(moved: Sequence[BatchRecord]) -> set[int]:
     """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
     Returns the accounts touched.
 
@@ -115,7 +92,7 @@ def _adopt_waiting(parents: Sequence[int]) -> list[int]:
 # --- customers follow the customers that they refer to ------------------------------------------------------------------------
 
 
-def _link_customers(customers: Sequence[SourceRecord]) -> set[int]:
+def _link_customers(customers: Sequence[BatchRecord]) -> set[int]:
     """Link these customers, and whoever refers to one of them. Returns the accounts that gained or lost records."""
     roles: Mapping[str, str] = dict(SourceSystem.objects.values_list("slug", "role"))
     here = {(row.system_id, row.external_id) for row in customers}
@@ -134,7 +111,7 @@ def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None 
     parts = dict(SourceSystem.objects.values_list("slug", "role")) if roles is None else roles
     touched: set[int] = set()
     waiting = set(changed)
-    for _ in range(_CHAIN_MAX):
+    for _ in range(CHAIN_MAX):
         rows = _referring_to(waiting)
         if not rows:
             break
@@ -144,10 +121,6 @@ def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None 
         waiting = {key for key in keys if found[key] != before.get(key)}
         touched |= _follow_links(waiting)
     return touched
-
-
-_CHAIN_MAX = 20
-"""The longest chain of customers that refer to each other which one change moves."""
 
 
 def _referring_to(customers: Iterable[CustomerKey]) -> list[SourceRecord]:
@@ -181,9 +154,9 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
-def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement:
+def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerStatement:
     own = (row.system_id, row.external_id)
-    targets = refs_from_json(row.refs).get("same_as", ())
+    targets = row.targets.get("same_as", ())
     return CustomerStatement(
         system=row.system_id,
         customer_id=row.external_id,
@@ -196,7 +169,7 @@ def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement
     )
 
 
-def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
+def _note_legal_entities(moved: Sequence[BatchRecord]) -> None:
     """A company is as the system says that keeps its books; where several say that they do, the first by its slug."""
     codes = {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
     for code in sorted(codes):

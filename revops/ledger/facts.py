@@ -90,17 +90,28 @@ class Fact:
         """
         return replace(self, version=f"{self.version}{SETTLED}{int(read_at.timestamp() * 1000):014d}")
 
-    def content(self) -> dict[str, object]:
-        """The JSON form of what is said, without version and time: equal content means nothing changed."""
-        return {
-            "fields": {name: encode(value) for name, value in sorted(self.fields.items())},
-            "refs": refs_as_json(self.refs),
-            "deleted": self.deleted,
-        }
+    def content(self) -> Content:
+        """What is said, without version and time: equal content means nothing changed."""
+        return Content(
+            {name: encode(value) for name, value in sorted(self.fields.items())}, refs_as_json(self.refs), self.deleted
+        )
 
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of `content()`."""
-        return content_digest(self.content())
+        return self.content().digest
+
+
+class Content:
+    """What a fact says, in JSON. `fields_text` and `refs_text` are the canonical texts of `fields` and `refs`; `digest` is the
+    SHA-256 (hex) of the canonical text of all three, which is put together from them: nothing is written twice."""
+
+    __slots__ = ("deleted", "digest", "fields", "fields_text", "refs", "refs_text")
+
+    def __init__(self, fields: dict[str, object], refs: dict[str, list[dict[str, str]]], deleted: bool) -> None:
+        self.fields, self.refs, self.deleted = fields, refs, deleted
+        self.fields_text, self.refs_text = _CANONICAL.encode(fields), _CANONICAL.encode(refs)
+        whole = f'{{"deleted":{"true" if deleted else "false"},"fields":{self.fields_text},"refs":{self.refs_text}}}'
+        self.digest = hashlib.sha256(whole.encode()).hexdigest()
 
 
 def content_digest(content: Mapping[str, object]) -> str:
@@ -131,10 +142,13 @@ def _check_refs(declared: ObjectType, refs: Refs) -> None:
 
 def encode(value: Value) -> object:
     """A field value as JSON. Money keeps its string amount; instants are ISO 8601 with Z; decimals are text."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, Money):
         return value.as_json()
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):
