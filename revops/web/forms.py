@@ -14,6 +14,7 @@ from django import forms
 
 from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
+from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kind import ChangeKind, Option
 from revops.web.fields import (
     DeclaredField,
@@ -27,8 +28,6 @@ from revops.web.fields import (
     radios,
     tick,
 )
-
-REASON_LENGTH_MAX = 2000
 
 
 class PageForm(forms.Form):
