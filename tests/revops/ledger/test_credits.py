@@ -19,10 +19,8 @@ def usd(amount: str, currency: str = "USD") -> Money:
     return Money(Decimal(amount), currency)
 
 
-def record(
-    object_type: str, id: str, fields: Mapping[str, Value], *, system: str = "erp", deleted: bool = False, **named: Ref
-) -> LedgerRecord:
-    return LedgerRecord(system, system, object_type, id, fields, refs(**named), AT, AT, deleted=deleted)
+def record(object_type: str, id: str, fields: Mapping[str, Value], *, system: str = "erp", **named: Ref) -> LedgerRecord:
+    return LedgerRecord(system, system, object_type, id, fields, refs(**named), AT, AT)
 
 
 def invoice(id: str = "501", credited: Value = None, *, system: str = "erp", **named: Ref) -> LedgerRecord:
@@ -44,7 +42,7 @@ def memo(
     fields: Mapping[str, Value] = {
         "total": usd(total, currency), "applied": usd(applied, currency), "unapplied": usd(unapplied, currency), "status": status,
     }  # fmt: skip
-    return record("credit_memo", id, fields, system=system, deleted=deleted, **named)
+    return LedgerRecord(system, system, "credit_memo", id, fields, refs(**named), AT, AT, deleted=deleted)
 
 
 def ledger(*records: LedgerRecord) -> AccountLedger:
