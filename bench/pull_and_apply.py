@@ -26,16 +26,16 @@ from revops.people.actors import System
 from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.connections import connect
+from sync.connectors.salesforce import ids
 from sync.models import Delivery
 from sync.pull import poll
-from sync.vendor import fields as payload
 
 CUSTOMERS = 100
 INVOICES = 5_000
 ROUNDS = 3
 SECRETS = {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal"}
-DECLARED = {"crm_connection": "bench-customers"}
-"""Whose account ids the customers carry."""
+DECLARED = {"crm_connection": "bench-customers", "calls_per_second": "10000"}
+"""Whose account ids the customers carry; and no limit of calls, for the simulator has none."""
 
 
 def run(scale: float = 1.0) -> Iterator[Figure]:
@@ -127,7 +127,7 @@ def _simulator() -> Iterator[str]:
 
 
 def _crm_id(number: int) -> str:
-    return payload.salesforce_id(f"001BENCH{number:07}", "bench")
+    return ids.full(f"001BENCH{number:07}", "bench")
 
 
 def _make_accounts() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -23,6 +22,7 @@ from revops.ledger.object_type import Kind, ObjectType
 from revops.ledger.reference import NO_REFS, Refs, refs_as_json
 from revops.ledger.types import TYPES
 from revops.money import Money
+from revops.strict_json import canonical
 
 Value = Money | dt.date | dt.datetime | str | bool | int | Decimal | tuple[str, ...] | None
 
@@ -102,24 +102,29 @@ class Fact:
 
 
 class Content:
-    """What a fact says, in JSON. `fields_text` and `refs_text` are the canonical texts of `fields` and `refs`; `digest` is the
-    SHA-256 (hex) of the canonical text of all three, which is put together from them: nothing is written twice."""
+    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of `fields` and `refs`; `digest` is the
+    SHA-256 (hex) of the canonical JSON of all three, which is put together from them: nothing is written twice."""
 
-    __slots__ = ("deleted", "digest", "fields", "fields_text", "refs", "refs_text")
+    __slots__ = ("deleted", "digest", "fields", "fields_json", "refs", "refs_json")
 
     def __init__(self, fields: dict[str, object], refs: dict[str, list[dict[str, str]]], deleted: bool) -> None:
         self.fields, self.refs, self.deleted = fields, refs, deleted
-        self.fields_text, self.refs_text = _CANONICAL.encode(fields), _CANONICAL.encode(refs)
-        whole = f'{{"deleted":{"true" if deleted else "false"},"fields":{self.fields_text},"refs":{self.refs_text}}}'
-        self.digest = hashlib.sha256(whole.encode()).hexdigest()
+        self.fields_json, self.refs_json = canonical(fields), canonical(refs)
+        parts = (
+            b'{"deleted":',
+            b"true" if deleted else b"false",
+            b',"fields":',
+            self.fields_json,
+            b',"refs":',
+            self.refs_json,
+            b"}",
+        )
+        self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def content_digest(content: Mapping[str, object]) -> str:
     """SHA-256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def _check(declared: ObjectType, name: str, value: Value) -> None:

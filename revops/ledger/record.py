@@ -16,10 +16,10 @@ Accounts whose content moved are marked due, those that a record left included.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import orjson
 from django.db import connection, transaction
 
 from revops.errors import Rejected
@@ -246,9 +246,11 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
     Raises `_Raced` when a record that was new is there by now.
     """
     if work.entries:
-        rows = ",".join([_columns(work.records[entry.key], entry, work.winner.get(entry.key) is entry) for entry in work.entries])
+        rows = b",".join(
+            [_columns(work.records[entry.key], entry, work.winner.get(entry.key) is entry) for entry in work.entries]
+        )
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [f"[{rows}]", system, now, now, now, now, now])
+            cursor.execute(_WRITE, [f"[{rows.decode()}]", system, now, now, now, now, now])
             made = {(object_type, external_id): pk for pk, object_type, external_id in cursor.fetchall()}
         new = [key for key in work.winner if not work.records[key].pk]
         if len(made) != len(new):
@@ -261,7 +263,7 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
         SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
 
 
-def _columns(row: BatchRecord, entry: _Entry, wins: bool) -> str:
+def _columns(row: BatchRecord, entry: _Entry, wins: bool) -> bytes:
     """One row of `_WRITE`, in JSON."""
     fact, statement = entry.fact, entry.statement
     columns = {
@@ -270,7 +272,8 @@ def _columns(row: BatchRecord, entry: _Entry, wins: bool) -> str:
         "effective_at": fact.effective_at.isoformat(), "deleted": fact.deleted, "digest": entry.content.digest,
         "arrival": entry.arrival, "delivery_id": statement.delivery_id, "trace_id": statement.trace_id,
     }  # fmt: skip
-    return f'{json.dumps(columns)[:-1]}, "fields": {entry.content.fields_text}, "refs": {entry.content.refs_text}}}'
+    parts = (orjson.dumps(columns)[:-1], b',"fields":', entry.content.fields_json, b',"refs":', entry.content.refs_json, b"}")
+    return b"".join(parts)
 
 
 _REMOVE_LINKS = """

@@ -131,7 +131,7 @@ def nested(part: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 @given(st.recursive(EXACT | DECIMALS, nested, max_leaves=12))
 def test_the_canonical_form_says_the_same_whatever_writes_it(value: object) -> None:
-    """With a decimal the strict writer is used, without one the standard library's: both give what `parse` reads back."""
+    """With a decimal the strict writer is used, without one the fast one: both give the same, and what `parse` reads back."""
     written = strict_json.canonical({"value": value})
     assert strict_json.parse(written, allow_unsafe_text=True) == {"value": value}
     beside = strict_json.canonical([Decimal("0.5"), {"value": value}])
