@@ -12,9 +12,9 @@ from django.db import connection
 
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
-from revops.ledger.reference import Ref, refs_from_json
 from revops.ledger.types import TYPES
 from revops.people.actors import System
+from revops.reference import Ref, refs_from_json
 
 ACTOR = System("apply")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.ledger.types import TYPES
+from revops.reference import Ref, Refs
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.ledger.facts import content_digest, encode
-from revops.ledger.reference import Ref, refs_as_json
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
 from revops.postings.changes import Change, Line, debits, unbalanced
 from revops.postings.kind import ChangeKind, Situation
 from revops.postings.port import Compose, ComposedCall
+from revops.reference import Ref, refs_as_json
 
 FactRow = dict[str, object]
 

@@ -26,8 +26,8 @@ from typing import ClassVar, Literal, Self, TypeVar
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.money import Money
+from revops.reference import Ref, Refs
 
 Side = Literal["debit", "credit"]
 

@@ -16,12 +16,12 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
-from revops.ledger.reference import Ref, refs_from_json
 from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.progress import settle_plan
+from revops.reference import Ref, refs_from_json
 
 ACTOR = System("evidence")
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)

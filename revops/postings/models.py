@@ -12,10 +12,10 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
-from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
 from revops.postings.triggers import AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
+from revops.reference import Ref
 from revops.work_queues.rows import QueueRow
 
 

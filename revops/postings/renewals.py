@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.errors import Rejected
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import (
@@ -20,6 +19,7 @@ from revops.postings.kind import (
     text_input,
     text_of,
 )
+from revops.reference import Ref
 
 ROLE = "customer_success"
 STAGES = {

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from revops.errors import Rejected
 from revops.ledger.credits import applied_on, credited_on, credits_on
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import Change, CreateCreditMemo
@@ -31,6 +30,7 @@ from revops.postings.kind import (
     text_input,
     text_of,
 )
+from revops.reference import Ref
 
 INVOICE = FormField("invoice_id", "ERP invoice", "choice", "The invoice in the ERP that the credit is applied to.")
 AMOUNT = FormField("amount", "Amount", "money", "In the invoice's currency, such as 120.00.")

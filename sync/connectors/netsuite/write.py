@@ -11,8 +11,8 @@ import re
 from decimal import Decimal
 
 from revops import strict_json
-from revops.ledger.reference import Ref
 from revops.postings.changes import Change, CreateCreditMemo
+from revops.reference import Ref
 from sync.connectors.netsuite.auth import Session, error_codes, error_text
 from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows

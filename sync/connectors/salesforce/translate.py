@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.money import Money
+from revops.reference import NO_REFS, Ref, Refs, refs
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     Config,

@@ -9,9 +9,9 @@ import pytest
 from revops.detection.examples import Example, Expected, ledger_of
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.in_force import policies_in_force
+from revops.reference import Ref
 
 POLICIES = policies_in_force()
 FIRES = [pytest.param(rule, example, id=f"{rule.code}: {example.name}") for rule in RULES.values() for example in rule.fires_on]

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo, HoldRenewal, ReleaseRenewal
@@ -21,6 +20,7 @@ from revops.postings.kinds import KINDS, kind_of, kinds_for
 from revops.postings.kinds.credit_memo import KIND as CREDIT
 from revops.postings.kinds.hold_renewal import KIND as HOLD
 from revops.postings.kinds.release_renewal import KIND as RELEASE
+from revops.reference import Ref
 from tests.pointing import pointing
 
 TODAY = dt.date(2026, 11, 20)

@@ -20,7 +20,6 @@ from revops.cases.models import ExceptionCase
 from revops.errors import Rejected
 from revops.history import write_history
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.people.models import User
@@ -35,6 +34,7 @@ from revops.postings.kinds import unregister as unregister_kind
 from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting, PostingState
 from revops.postings.port import ComposedCall
 from revops.postings.queue import POSTINGS
+from revops.reference import Ref, Refs
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
 from tests.revops.world import credit_plan, eur, usd

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import Ref
+from revops.reference import Ref
 from sync.vendor import fields
 from sync.vendor.contract import Config, Incoming, Reread
 from sync.vendor.objects import understood
