@@ -47,6 +47,11 @@ class Ref:
         return cls(system, object_type, number, by="number")
 
     @classmethod
+    def ours(cls, what: str, code: str) -> Ref:
+        """A thing of this product, such as `case` `EX-00042` or `plan` `CP-00007`."""
+        return cls(OURSELVES, what, code)
+
+    @classmethod
     def posting(cls, key: str) -> Ref:
         """A posting of ours, by the key that the vendor's record carries."""
         return cls(OURSELVES, "posting", key)

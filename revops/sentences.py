@@ -59,14 +59,14 @@ class Sentence:
 
     def as_json(self) -> dict[str, object]:
         """The form in which it is stored and shown to programs."""
-        return {"code": self.code, "params": {name: encoded(value) for name, value in self.params.items()}}
+        return {"code": self.code, "params": params_as_json(self.params)}
 
     @classmethod
     def from_json(cls, stored: object) -> Sentence:
         """Back from `as_json`. Raises `ValueError` or `Rejected` on any other shape."""
         if not isinstance(stored, Mapping) or set(stored) != {"code", "params"} or not isinstance(stored["params"], Mapping):
             raise ValueError("a sentence is an object with code and params")
-        return cls(str(stored["code"]), {str(name): decoded(value) for name, value in stored["params"].items()})
+        return cls(str(stored["code"]), params_from_json(stored["params"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,17 @@ def render(said: Param) -> str:
     return "".join(plain(part) for part in parts_of(said))
 
 
+WORDS: Mapping[str, str] = {
+    "crm": "CRM",
+    "erp": "ERP",
+    "cs_analyst": "customer success analyst",
+    "admin": "administrator",
+    "won": "closed as won",
+    "lost": "closed as lost",
+}
+"""Codes that are not their own words."""
+
+
 def plain(value: Atom) -> str:
     """One thing in plain text."""
     if isinstance(value, Named):
@@ -140,7 +151,7 @@ def plain(value: Atom) -> str:
     if isinstance(value, Ref):
         return value.id
     if isinstance(value, Word):
-        return value.code.replace("_", " ")
+        return WORDS.get(value.code) or value.code.replace("_", " ")
     if isinstance(value, dt.datetime):
         return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
     return spoken(value) if isinstance(value, dt.timedelta) else str(value)
@@ -176,6 +187,16 @@ def encoded(value: Param) -> object:
         return {"at" if isinstance(value, dt.datetime) else "on": value.isoformat()}
     key = "money" if isinstance(value, Money) else "ref" if isinstance(value, Ref) else "sentence"
     return {key: value.as_json()}
+
+
+def params_as_json(params: Mapping[str, Param]) -> dict[str, object]:
+    """Parameters by name, as JSON."""
+    return {name: encoded(value) for name, value in params.items()}
+
+
+def params_from_json(stored: Mapping[str, object]) -> dict[str, Param]:
+    """Back from `params_as_json`. Raises `ValueError` or `Rejected` on any other shape."""
+    return {str(name): decoded(value) for name, value in stored.items()}
 
 
 _READERS: Mapping[str, Callable[[object], Param]] = {

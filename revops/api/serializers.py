@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
-from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText
+from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText, Said
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote, ExceptionCase
@@ -16,9 +16,10 @@ from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanLine, PlanTouch, Posting
 from revops.postings.partly import Offer, PartlyPosted, partly_posted
+from revops.sentences import Sentence
 
 
-class Said(serializers.Serializer[Any]):
+class StrictSerializer(serializers.Serializer[Any]):
     """The base of everything that a caller may say: a field that is not listed is refused, never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -28,7 +29,7 @@ class Said(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class NothingSaid(Said):
+class NothingSaid(StrictSerializer):
     """A body without content: nothing at all, or `{}`."""
 
 
@@ -130,6 +131,16 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
     account_name = serializers.CharField(source="account.name", read_only=True, allow_null=True, default=None)
     policies = serializers.CharField(source="policy_version", read_only=True, help_text="Version of the policies that judged it.")
     severity = serializers.CharField(source="get_severity_display", read_only=True)
+    sentence = Said()
+    close_reason = Said(allow_null=True)
+    evidence = serializers.SerializerMethodField()
+
+    def get_evidence(self, case: ExceptionCase) -> dict[str, Any]:
+        """What the finding rests on; labels and the names of inputs are given as text beside their codes."""
+        evidence = dict(case.evidence)
+        for part, name in (("differences", "label"), ("inputs", "name")):
+            evidence[part] = [{**each, "text": str(Sentence(str(each[name])))} for each in evidence.get(part) or []]
+        return evidence
 
     class Meta:
         model = ExceptionCase
@@ -162,7 +173,7 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
         ]
 
 
-class CaseChangeSerializer(Said):
+class CaseChangeSerializer(StrictSerializer):
     """What a PATCH of a case may say: its owner, or that it is put aside until then."""
 
     owner = serializers.EmailField(required=False, allow_null=True)
@@ -175,7 +186,7 @@ class CaseChangeSerializer(Said):
         return attrs
 
 
-class NewNoteSerializer(Said):
+class NewNoteSerializer(StrictSerializer):
     text = PlainText(max_length=10_000)
 
 
@@ -188,6 +199,8 @@ class NoteSerializer(serializers.ModelSerializer[CaseNote]):
 
 
 class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
+    why = Said()
+
     class Meta:
         model = Checkpoint
         fields = ["code", "label", "role", "sequence", "why"]
@@ -205,6 +218,8 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
 
 class PostingSerializer(serializers.ModelSerializer[Posting]):
     system = serializers.CharField(source="system_id")
+    summary = Said()
+    reverse = Said(allow_null=True)
 
     class Meta:
         model = Posting
@@ -259,6 +274,7 @@ class StepSerializer(serializers.ModelSerializer[Posting]):
     """One step of a partly posted plan: what it does, and what became of it."""
 
     system = serializers.CharField(source="system_id")
+    summary = Said()
 
     class Meta:
         model = Posting
@@ -278,8 +294,8 @@ class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
 
     done = StepSerializer(many=True)
     missing = StepSerializer(many=True)
-    sentence = serializers.CharField()
-    next_move = serializers.CharField()
+    sentence = Said()
+    next_move = Said()
     offers = OfferSerializer(many=True)
     followed_by = serializers.SerializerMethodField()
 
@@ -299,6 +315,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     postings = PostingSerializer(many=True)
     checkpoints = CheckpointSerializer(many=True)
     decisions = DecisionSerializer(many=True)
+    outcome = Said(allow_null=True)
 
     class Meta:
         model = ChangePlan
@@ -339,7 +356,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
         return PartlyPostedSerializer(partly).data if partly is not None else None
 
 
-class PlanProposalSerializer(Said):
+class PlanProposalSerializer(StrictSerializer):
     """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field."""
 
     kind = serializers.ChoiceField(choices=list(KINDS))
@@ -354,16 +371,18 @@ class PlanProposalSerializer(Said):
         return attrs
 
 
-class ApprovalSerializer(Said):
+class ApprovalSerializer(StrictSerializer):
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The plan's digest as you read it: what you sign.")
     meaning = PlainText(max_length=200)
 
 
-class ReasonSerializer(Said):
+class ReasonSerializer(StrictSerializer):
     reason = PlainText(max_length=2000)
 
 
 class ActionSerializer(serializers.ModelSerializer[ActionRecord]):
+    summary = Said()
+
     class Meta:
         model = ActionRecord
         fields = [

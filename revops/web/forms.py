@@ -14,7 +14,8 @@ from django.forms.renderers import TemplatesSetting
 
 from revops.errors import Rejected, RevOpsError
 from revops.postings.kind import ChangeKind, FormField, Option
-from revops.web.formatting import prose
+from revops.sentences import Sentence
+from revops.web.naming import said_html
 
 REASON_LENGTH_MAX = 2000
 
@@ -54,7 +55,7 @@ class PageForm(forms.Form):
         self.is_valid()
         name = error.field if error.field in self.fields else None
         if name is None or name not in self.errors:
-            self.add_error(name, error.message)
+            self.add_error(name, said_html(error.said) if isinstance(error.said, Sentence) else error.message)
 
 
 def _too_long(label: str, length_max: int) -> str:
@@ -162,7 +163,7 @@ def field_of(spec: FormField, choices: list[Option]) -> forms.Field:
     }
     field: forms.Field
     if spec.kind == "choice":
-        offered = [(option.value, prose(option.label)) for option in choices]
+        offered = [(option.value, said_html(option.label)) for option in choices]
         field = forms.CharField(widget=forms.Select(choices=offered), **common)  # the kind says why one does not fit
     elif spec.kind == "date":
         day = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})

@@ -60,7 +60,7 @@ def propose_credit_memo(product: Product, case: dict[str, Any]) -> dict[str, Any
 def credit_memo_case(product: Product) -> dict[str, Any]:
     """An open amount mismatch, not the hero's, on which the ERP stands above billing and at least that much is still open."""
     for case in product.cases("invoice_amount_mismatch"):
-        if HERO in case["account_name"] or " above billing" not in case["sentence"]:
+        if HERO in case["account_name"] or case["sentence"]["code"] != "invoice_amount_mismatch.above":
             continue
         values = {
             value["system"]: value["value"]
