@@ -186,7 +186,7 @@ TEMPLATES = [
     },
 ]
 COTTON_DIR = "components"
-FORM_RENDERER = "revops.web.forms.Renderer"
+FORM_RENDERER = "revops.web.fields.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)

@@ -157,7 +157,7 @@ def close_month(stage: Stage) -> str:
     old = crm.major(int(fleet.price.unit) * fleet.quantity, stage.hero.entity.places)
     _entry(
         stage, "close_on_stale_subscription",
-        [("stripe", "subscription", fleet.id), ("netsuite", "subscription", str(fleet.order.id))], amount=abs(annual(held) - old),
+        [("stripe", "subscription", fleet.id), ("netsuite", "sales_order", str(fleet.order.id))], amount=abs(annual(held) - old),
         why="The month is being closed while the ERP's order has the amount from before the fleet grew.",
         settled={"netsuite.transaction": f"order {fleet.order.id} carries the amount of billing"},
     )  # fmt: skip

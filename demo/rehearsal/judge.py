@@ -174,7 +174,7 @@ def _stale_orders(native: Native, account: Account, policy: Published, now: dt.d
         since = max(changes) if changes else max(made)
         locked = [moment(p["lastmodifieddate"]) for p in native.periods if _locked_after(p, since, now)]
         due = max(since, min(locked)) + policy.closing if locked else now + dt.timedelta(days=1)
-        subjects = frozenset({("stripe", "subscription", subscription["id"]), ("netsuite", "subscription", str(order["id"]))})
+        subjects = frozenset({("stripe", "subscription", subscription["id"]), ("netsuite", "sales_order", str(order["id"]))})
         yield Standing(
             "close_on_stale_subscription", account.crm, subjects, due, max(due, moment(order["lastmodifieddate"])),
             abs(here - there) if same else here, currency,

@@ -216,7 +216,7 @@ def _order_in_time(company: Company, teller: Teller) -> bool:
         Planted(
             "close_on_stale_subscription",
             teller.customer,
-            [("stripe", "subscription", subscription.id), ("netsuite", "subscription", str(subscription.order.id))],
+            [("stripe", "subscription", subscription.id), ("netsuite", "sales_order", str(subscription.order.id))],
             abs(subscription.annual(company.anchor) - old),
             "The ERP's order lags behind a change of this month; the month is open.",
             {"netsuite.transaction": f"order {subscription.order.id} carries the amount of billing"},

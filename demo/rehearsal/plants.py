@@ -94,7 +94,7 @@ def _stale_order(company: Company, teller: Teller, _: int) -> Planted | None:
     return Planted(
         "close_on_stale_subscription",
         customer,
-        [("stripe", "subscription", subscription.id), ("netsuite", "subscription", str(subscription.order.id))],
+        [("stripe", "subscription", subscription.id), ("netsuite", "sales_order", str(subscription.order.id))],
         abs(subscription.annual(anchor) - old),
         f"The order in the ERP kept the amount from before the change of {at:%d %B}; receivables of that month are locked.",
         {"netsuite.transaction": f"order {subscription.order.id} carries the amount of billing"},

@@ -34,6 +34,7 @@ VIEW_CHANGED = template("view.changed", "changed the view {view}")
 VIEW_DELETED = template("view.deleted", "deleted the view {view}")
 
 NOTE_LENGTH_MAX = 10_000
+VIEW_NAME_LENGTH_MAX = 60
 SNOOZE_DAYS_MAX = 90
 SAVED_VIEWS_MAX = 50
 BULK_MAX = 500
@@ -298,8 +299,8 @@ def save_view(*, name: str, query: str, shared: bool, acting_user: User) -> Save
     Raises `Rejected` for an empty or overlong name, a query over 1,000 characters, or more than 50 views.
     """
     label = " ".join(name.split())
-    if not label or len(label) > 60:
-        raise Rejected("view_name", "Give the view a name of at most 60 characters.", field="name")
+    if not label or len(label) > VIEW_NAME_LENGTH_MAX:
+        raise Rejected("view_name", f"Give the view a name of at most {VIEW_NAME_LENGTH_MAX} characters.", field="name")
     kept = urlencode([pair for pair in parse_qsl(query) if pair[0] not in ("after", "before", "open", "view")])
     if len(kept) > 1000:
         raise Rejected("view_query", "This filter is too long to keep. Remove some of its parts.", field="name")

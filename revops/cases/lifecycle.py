@@ -279,9 +279,8 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
     Expectation.objects.filter(pk__in=[row.pk for key, row in existing.items() if key not in waiting]).delete()
     for fingerprint, sighting in sorted(waiting.items()):
         since = existing[fingerprint].since if fingerprint in existing else now
-        Expectation.objects.update_or_create(
-            fingerprint=fingerprint, defaults={**_promise(account, sighting, policies), "account": account, "since": since}
-        )
+        promise = {**_promise(account, sighting, policies), "search_text": str(sighting.sentence)}
+        Expectation.objects.update_or_create(fingerprint=fingerprint, defaults={**promise, "account": account, "since": since})
     return len(waiting)
 
 

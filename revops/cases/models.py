@@ -134,12 +134,16 @@ class ExceptionCase(models.Model):
 
 
 class Expectation(models.Model):
-    """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late."""
+    """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late.
+
+    `search_text` is the sentence in plain words, for searches alone.
+    """
 
     fingerprint = models.CharField(max_length=64, unique=True)
     rule = models.CharField(max_length=60)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="expectations")
     sentence = SentenceField()
+    search_text = models.TextField()
     amount_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     due_at = models.DateTimeField(db_index=True)

@@ -12,25 +12,12 @@ from django.db import connection
 
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
+from revops.ledger.turns import CHAIN_MAX, customers_of
 from revops.ledger.types import TYPES
 from revops.people.actors import System
 from revops.reference import Ref, refs_from_json
 
 ACTOR = System("apply")
-
-_LINKING = 5_001
-"""The advisory lock of links between customers, what is theirs, and accounts; any number that nothing else uses."""
-
-
-def take_turn(*, alone: bool) -> None:
-    """Wait until nobody else changes whose records are whose (`alone`), or until nobody works alone.
-
-    Two transactions do not see each other's rows: a customer in the one and its account in the other would miss each other, and
-    what belongs to them would stay unlinked. Taken before any row is locked, so that no two transactions wait for each other.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [_LINKING])
-
 
 # --- records follow their customer -----------------------------------------------------------------------------------------
 
@@ -44,8 +31,8 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
     known = {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
     orphans = [(row, parents) for row in moved if not row.customer_ref and (parents := _parents(row))]
     if orphans:
-        wanted = {parent for _, parents in orphans for parent in parents if parent.system == system}
-        known = _customers_of(system, wanted) | known
+        wanted = {parent for _, parents in orphans for parent in parents}
+        known = customers_of(system, wanted) | known
     while named := [(row, parents) for row, parents in orphans if any(parent in known for parent in parents)]:
         for row, parents in named:  # each may be the parent of another orphan
             row.customer_ref = next(known[parent] for parent in parents if parent in known)
@@ -64,17 +51,6 @@ def _ref(row: SourceRecord) -> Ref:
 def _parents(row: SourceRecord) -> list[Ref]:
     targets = row.targets
     return [parent for role in TYPES[row.object_type].parents for parent in targets.get(role, ())]
-
-
-def _customers_of(system: str, parents: Iterable[Ref]) -> dict[Ref, str]:
-    wanted = set(parents)
-    rows = (
-        SourceRecord.objects.filter(system=system)
-        .filter(object_type__in={parent.object_type for parent in wanted}, external_id__in={parent.id for parent in wanted})
-        .exclude(customer_ref="")
-    )
-    found = {_ref(row): row.customer_ref for row in rows.only("system", "object_type", "external_id", "customer_ref")}
-    return {ref: customer for ref, customer in found.items() if ref in wanted}
 
 
 def attach_accounts(moved: Sequence[SourceRecord]) -> set[int]:
@@ -134,7 +110,7 @@ def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None 
     parts = dict(SourceSystem.objects.values_list("slug", "role")) if roles is None else roles
     touched: set[int] = set()
     waiting = set(changed)
-    for _ in range(_CHAIN_MAX):
+    for _ in range(CHAIN_MAX):
         rows = _referring_to(waiting)
         if not rows:
             break
@@ -144,10 +120,6 @@ def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None 
         waiting = {key for key in keys if found[key] != before.get(key)}
         touched |= _follow_links(waiting)
     return touched
-
-
-_CHAIN_MAX = 20
-"""The longest chain of customers that refer to each other which one change moves."""
 
 
 def _referring_to(customers: Iterable[CustomerKey]) -> list[SourceRecord]:

@@ -30,8 +30,25 @@ class FreshnessLine:
 
 
 def note_changes(system: str, object_types: Iterable[str], *, at: dt.datetime) -> None:
-    """Something of these types changed. Called by `ledger.record` in its transaction."""
-    _upsert(system, object_types, "last_change_at", at)
+    """Something of these types changed. Called by `ledger.record` in its transaction, which may be long: where another
+    transaction is noting the same at this moment, its time will do, and nobody waits."""
+    types = sorted(set(object_types))
+    if not types:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH known AS (
+                SELECT id, object_type FROM ledger_freshness WHERE system_id = %s AND object_type = ANY(%s)),
+            noted AS (
+                UPDATE ledger_freshness f SET last_change_at = GREATEST(f.last_change_at, %s)
+                 WHERE f.id IN (SELECT id FROM ledger_freshness WHERE id IN (SELECT id FROM known) FOR UPDATE SKIP LOCKED))
+            SELECT object_type FROM known
+            """,
+            [system, types, at],
+        )
+        known = {row[0] for row in cursor.fetchall()}
+    _upsert(system, set(types) - known, "last_change_at", at)
 
 
 def read_through(

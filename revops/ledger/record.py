@@ -23,12 +23,13 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from revops.errors import Rejected
-from revops.ledger.attach import attach_accounts, name_customers, take_turn
+from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.due import mark_due, mark_due_everywhere
 from revops.ledger.facts import SETTLED, Fact, content_digest
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
+from revops.ledger.turns import take_turn
 from revops.ledger.types import TYPES
 
 
@@ -74,7 +75,7 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
     if not statements:
         return []
     _check_customers(system, statements)
-    take_turn(alone=any(s.fact.object_type == "customer" or not s.fact.refs.get("customer") for s in statements))
+    take_turn(system, [statement.fact for statement in statements])
     while True:
         # 1. Known records are locked in key order; new ones are made as a whole further down, in key order too, so that two
         #    transactions with the same new records never wait for each other in a circle.

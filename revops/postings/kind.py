@@ -158,6 +158,12 @@ def date_input(raw: Mapping[str, object], entry: FormField) -> dt.date:
         raise Rejected("date_invalid", "Write the day as YYYY-MM-DD, such as 2026-11-30.", field=entry.name) from None
 
 
+def check_text(raw: Mapping[str, object], entry: FormField) -> None:
+    """What can be said about a typed input without the ledger: a form shows it for every field at once. Raises `Rejected`."""
+    if text_input(raw, entry) and entry.kind == "date":
+        date_input(raw, entry)
+
+
 def money_input(raw: Mapping[str, object], entry: FormField, currency: str) -> Money:
     """A positive amount in `currency`, as text or in the outside form. Raises `Rejected`; JSON numbers are refused."""
     value = raw.get(entry.name, "")

@@ -1,4 +1,4 @@
-"""Accounts: the list, one account's ledger on two time axes, and which customer records belong to it."""
+"""Accounts: the list, and one account's ledger on two time axes."""
 
 from __future__ import annotations
 
@@ -10,37 +10,34 @@ from urllib.parse import urlencode
 import django_filters
 from django import forms
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from revops.access.rules import may, require, roles_that, visible_to
+from revops.access.rules import may, require, visible_to
 from revops.accounts.link import accounts_of_customer
 from revops.accounts.models import Account, AccountLink
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation
 from revops.cases.queue import capped_count, records_with_id
 from revops.detection.registry import RULES
-from revops.errors import Conflict, Rejected, RevOpsError, http_status
 from revops.keyset import Keyset
-from revops.ledger import relink
 from revops.ledger.freshness import freshness_of
-from revops.ledger.models import SourceRecord, SourceSystem
+from revops.ledger.models import SourceSystem
 from revops.ledger.reading import account_ledger
 from revops.ledger.statement import StatementLine, closing_balances, statement_lines
 from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.parameters import row_id
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.web.addresses import href
 from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import count_text, due_text, minor_html, money_html
+from revops.web.forms import TimesForm, UnlinkForm
 from revops.web.fresh import fresh_strip
-from revops.web.offers import Holders
 from revops.web.pager import cursors_in, pager
-from revops.web.requests import back, id_of, one, signed_in
+from revops.web.requests import id_of, one, signed_in
 from revops.web.rows import case_row
 from revops.web.side_by_side import Pair, closings, moved, pairs
 
@@ -105,18 +102,6 @@ def accounts_page(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/list.html", context)
 
 
-def _moment(text: str) -> dt.datetime | None:
-    """A moment from `2026-11-20` (the end of that day) or `2026-11-20T14:05`, in the reader's zone; None when unreadable."""
-    try:
-        value = dt.datetime.fromisoformat(text)
-        if len(text) == 10:
-            value = value.replace(hour=23, minute=59, second=59)
-        aware = value if value.tzinfo else timezone.make_aware(value)
-    except (ValueError, OverflowError):
-        return None
-    return aware if 1990 <= aware.year <= 2200 else None
-
-
 @require_safe
 def account_page(request: HttpRequest, code: str) -> HttpResponse:
     """One account: its records, statement, cases, as of any moment on either axis."""
@@ -128,9 +113,10 @@ def account_page(request: HttpRequest, code: str) -> HttpResponse:
 
 def account_context(request: HttpRequest, user: User, account: Account, now: dt.datetime) -> dict[str, Any]:
     """Everything the account page shows."""
-    given = {name: request.GET.get(name, "")[:25] for name in ("as_of", "known_at")}
-    moments = {name: _moment(text) if text else None for name, text in given.items()}
-    ledger = account_ledger(account, as_of=moments["as_of"], known_at=moments["known_at"])
+    times = TimesForm(request.GET)
+    given = times.typed()
+    as_of, known_at = times.given("as_of"), times.given("known_at")
+    ledger = account_ledger(account, as_of=as_of, known_at=known_at)
     systems = dict(SourceSystem.objects.values_list("slug", "label"))
     cases = list(
         visible_to(user, ExceptionCase)
@@ -146,12 +132,14 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         "page": "account",
         "section": "accounts",
         "account": account,
+        "times": times,
         "given": given,
-        "unreadable": [name for name, text in given.items() if text and moments[name] is None],
-        "past": any(moments.values()),
+        "past": bool(as_of or known_at),
         "fresh": fresh_strip(freshness_of({r.system for r in own}, now=now), now),
         "headline": _headline(ledger, systems),
-        "links": [{"link": link, "system": systems.get(link.system, link.system)} for link in links],
+        "links": [
+            {"link": link, "system": systems.get(link.system, link.system), "form": unlink_form(link.pk)} for link in links
+        ],
         **_statement(ledger, request.GET.get("books", "")[:60], systems, live, given),
         "groups": _groups(ledger, systems),
         "cases": [case_row(case, systems=systems, now=now, me=user.pk) for case in live],
@@ -168,8 +156,12 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         ],
         "may_link": may(user, "link_account"),
         "actions": ActionRecord.objects.filter(account_id=account.pk, verb__startswith="account.").select_related("actor")[:20],
-        "typed": {},
     }
+
+
+def unlink_form(link_id: int, sent: QueryDict | None = None) -> UnlinkForm:
+    """Why that link is wrong; one for each line of the table."""
+    return UnlinkForm(sent, auto_id=f"unlink-{link_id}-%s", initial={"link": link_id})
 
 
 def _headline(ledger: AccountLedger, systems: dict[str, str]) -> list[tuple[str, str, object]]:
@@ -293,97 +285,3 @@ def _groups(ledger: AccountLedger, systems: dict[str, str]) -> list[dict[str, ob
 def _main_value(record: LedgerRecord) -> object:
     """The value that stands for the record in a list, as its type declares."""
     return next((value for name in TYPES[record.object_type].headline if (value := record.fields.get(name)) is not None), None)
-
-
-# --- who is who --------------------------------------------------------------------------------------------------------
-
-
-@require_safe
-def unlinked_page(request: HttpRequest) -> HttpResponse:
-    """Customer records that belong to no account, with a form that ties each to one."""
-    user = signed_in(request)
-    require(user, "see_ledger")
-    return render(request, "accounts/unlinked.html", _unlinked_context(user))
-
-
-def _unlinked_context(user: User) -> dict[str, Any]:
-    rows = visible_to(user, SourceRecord).filter(account__isnull=True, object_type="customer", deleted=False)
-    page = list(rows.select_related("system").order_by("system", "id")[:100])
-    refs = [(record.system_id, record.external_id) for record in page]
-    behind: dict[tuple[str, str], int] = {}
-    counted = SourceRecord.objects.filter(customer_ref__in=[ref for _, ref in refs], account__isnull=True)
-    for system, ref, count in counted.order_by().values_list("system", "customer_ref").annotate(Count("id")):
-        behind[system, ref] = count
-    return {
-        "page": "unlinked",
-        "section": "queue",
-        "rows": [{"record": r, "behind": max(0, behind.get((r.system_id, r.external_id), 1) - 1)} for r in page],
-        "total": count_text(capped_count(rows)),
-        "may_link": may(user, "link_account"),
-        "linkers": Holders().sentence(roles_that("link_account")),
-        "typed": {},
-    }
-
-
-@require_POST
-def link(request: HttpRequest) -> HttpResponse:
-    """Tie a customer record to an account, with the reason."""
-    user = signed_in(request)
-    require(user, "link_account")
-    record = one(visible_to(user, SourceRecord).filter(object_type="customer"), row_id(request.POST.get("record", "")))
-    try:
-        account = _account_in(user, request.POST.get("account", ""))
-        relink.link_customer(
-            system=record.system_id,
-            customer_id=record.external_id,
-            account=account,
-            reason=request.POST.get("reason", "")[:1000],
-            acting_user=user,
-            now=timezone.now(),
-        )
-    except (Conflict, Rejected) as error:
-        return _link_refused(request, user, error, record.pk)
-    return back(request, href("account", account.code), f"{record.external_id} belongs to {account.name} now")
-
-
-def _account_in(user: User, text: str) -> Account:
-    """An account by its code or exact name. Raises `Rejected` when none or several fit."""
-    words = text.strip()
-    rows = visible_to(user, Account)
-    if words.upper().startswith("AC-") and (key := row_id(words[3:])) is not None:
-        rows = rows.filter(pk=key)
-    else:
-        rows = rows.filter(name__iexact=words)
-    found = list(rows[:2])
-    if len(found) != 1:
-        many = "Several accounts have this name: use the code, such as AC-00012." if found else "There is no such account."
-        raise Rejected("account_unknown", many, field="account")
-    return found[0]
-
-
-def _link_refused(request: HttpRequest, user: User, error: RevOpsError, record_id: int) -> HttpResponse:
-    typed = {name: request.POST.get(name, "")[:1000] for name in ("account", "reason")} | {"record": str(record_id)}
-    context = _unlinked_context(user) | {"problem": error.message, "problem_field": error.field, "typed": typed}
-    return render(request, "accounts/unlinked.html", context, status=http_status(error))
-
-
-@require_POST
-def unlink(request: HttpRequest, code: str) -> HttpResponse:
-    """A person says: this customer record is not this account."""
-    user, now = signed_in(request), timezone.now()
-    require(user, "link_account")
-    account = one(visible_to(user, Account).select_related("legal_entity"), id_of(code, "AC"))
-    tie = one(AccountLink.objects.filter(account=account), row_id(request.POST.get("link", "")))
-    try:
-        relink.unlink_customer(
-            system=tie.system,
-            customer_id=tie.customer_id,
-            reason=request.POST.get("reason", "")[:1000],
-            acting_user=user,
-            now=now,
-        )
-    except (Conflict, Rejected) as error:
-        context = account_context(request, user, account, now)
-        context |= {"problem": error.message, "typed": {"link": tie.pk, "reason": request.POST.get("reason", "")}}
-        return render(request, "accounts/account.html", context, status=http_status(error))
-    return back(request, href("account", account.code), f"{tie.customer_id} does not belong to {account.name} any more")

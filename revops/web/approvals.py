@@ -168,7 +168,7 @@ def approve(request: HttpRequest, code: str) -> HttpResponse:
     try:
         given = form.must()
         _fresh_factor(request, user, given["password"])
-        row = actions.approve(plan, digest=request.POST.get("digest", ""), meaning=given["meaning"], acting_user=user)
+        row = actions.approve(plan, digest=given["digest"], meaning=given["meaning"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error, {"approve_form": form})
     words = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,17 +26,16 @@ from revops.cases.queue import QueueFilter
 from revops.errors import Conflict, Missing, Rejected, RevOpsError, http_status
 from revops.ledger.models import SourceSystem
 from revops.money import Money
-from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.case_context import SNOOZE_CHOICES
+from revops.web.cases import owner_of
 from revops.web.formatting import money_html, plural
-from revops.web.queue import href_of_filter, queue_context
+from revops.web.forms import BulkForm, PageForm
+from revops.web.queue import bulk_forms, href_of_filter, queue_context
 from revops.web.requests import back, signed_in
 from revops.web.rows import case_row
 
 LISTED_MAX = 20
-VERSIONS = 10**9
-"""No row has changed this often: a version beyond it is no version of ours, and would not fit its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +68,36 @@ def bulk(request: HttpRequest) -> HttpResponse:
     """Change the ticked rows, or show first what a filter matches."""
     user, now = signed_in(request), timezone.now()
     require(user, "work_case")
-    chosen = QueueFilter.from_query(request.POST.get("back", "")[:4000])
+    form = BulkForm(request.POST)
+    forms = bulk_forms(user, form.given("action") or "", request.POST)
+    chosen = QueueFilter.from_query(form.given("back") or "")
     try:
-        wanted = _wanted(request)
-        if request.POST.get("scope") == "match":
+        said = form.must()
+        wanted = _wanted(said["action"], forms[said["action"]].must())
+        if said["scope"] == "match":
             return _preview(request, user, chosen, wanted, now)
-        picked = _picked(request, user, wanted.owner)
-        rows = _act(picked, wanted, user, now)
+        rows = _act(_picked(said["case"], user, wanted.owner), wanted, user, now)
     except (Conflict, Rejected) as error:
-        return _refused(request, user, chosen, error, now)
+        if form.given("action"):
+            forms[form.given("action")].keep_problem(error)
+        return _refused(request, chosen, error, form=form, forms=forms)
     return back(request, href_of_filter(chosen), wanted.done(len(rows)))
 
 
-def _wanted(request: HttpRequest) -> Wanted:
-    action, owner_text = request.POST.get("action", ""), request.POST.get("owner", "")
+def _wanted(action: str, said: Mapping[str, Any]) -> Wanted:
     if action == "snooze":
-        hours = request.POST.get("hours", "")
-        if hours not in dict(SNOOZE_CHOICES):
-            raise Rejected("snooze_time", "Choose for how long.", field="hours")
-        reason = request.POST.get("reason", "").strip()[:500]
-        if not reason:
-            raise Rejected("snooze_reason", "Say what you are waiting for.", field="reason")
-        return Wanted("snooze", hours=hours, reason=reason)
-    if action != "assign":
-        raise Rejected("bulk_action", "Choose what to do with the selected rows.")
-    owner = None
-    if owner_text:
-        owner = User.objects.filter(pk=row_id(owner_text) or 0, is_active=True).first()
-        if owner is None or not may(owner, "work_case"):
-            raise Rejected("owner_unsuitable", "This person does not work cases. Choose somebody of the list.", field="owner")
-    return Wanted("assign", owner=owner, remark=request.POST.get("remark", "")[:300])
+        return Wanted("snooze", hours=said["hours"], reason=said["reason"])
+    return Wanted("assign", owner=owner_of(said["owner"]), remark=said["remark"])
 
 
-def _picked(request: HttpRequest, user: User, owner: User | None) -> dict[int, int]:
+def _picked(given: list[tuple[int | None, int | None]], user: User, owner: User | None) -> dict[int, int]:
     """The ticked rows with the versions that were shown. Raises `Missing` when one is not there, not visible or not workable
     for the reader, `Rejected` when the new owner does not work one of them."""
-    given = list(dict.fromkeys(request.POST.getlist("case")))
     if len(given) > BULK_MAX:
         raise Rejected("bulk_limit", f"At most {BULK_MAX} cases at once. Narrow the filter, then do the rest.")
     picked: dict[int, int] = {}
-    for text in given:
-        key, version = (row_id(part) for part in text.partition(":")[::2])
-        if key is None or version is None or version >= VERSIONS:
+    for key, version in given:
+        if key is None or version is None:
             raise Missing("exception")
         picked[key] = version
     rows = list(workable_by(user, visible_to(user, ExceptionCase)).filter(pk__in=picked).only("pk", "team"))
@@ -194,13 +182,15 @@ def _figures(rows: list[ExceptionCase], wanted: Wanted, now: dt.datetime, user: 
     }
 
 
-def _refused(request: HttpRequest, user: User, chosen: QueueFilter, error: RevOpsError, now: dt.datetime) -> HttpResponse:
+def _refused(
+    request: HttpRequest, chosen: QueueFilter, error: RevOpsError, *, form: BulkForm, forms: Mapping[str, PageForm]
+) -> HttpResponse:
     """The queue again, with what was ticked and typed, and why nothing was done."""
-    context = queue_context(user, parse_qs(chosen.query()), now)
-    names = ("owner", "remark", "hours", "reason", "action", "scope")
+    context = queue_context(signed_in(request), parse_qs(chosen.query()), timezone.now())
     context |= {
         "problem": error.message,
-        "picked": {row_id(text.partition(":")[0]) for text in request.POST.getlist("case")},
-        "typed": {name: request.POST.get(name, "")[:500] for name in names},
+        "picked": {key for key, _ in form.given("case") or ()},
+        "bulk_form": form,
+        "forms": forms,
     }
     return render(request, "cases/queue.html", context, status=http_status(error))

@@ -29,10 +29,10 @@ from revops.web.case_context import (
     progress_of,
     stamp_of,
 )
-from revops.web.forms import PageForm
+from revops.web.forms import OriginForm, PageForm, WatchForm
 from revops.web.offers import assignable
 from revops.web.queue import counts_beside, row_of
-from revops.web.requests import back, is_fragment, signed_in, version_in
+from revops.web.requests import back, is_fragment, signed_in
 from revops.web.timeline import SHOWS
 
 
@@ -62,7 +62,8 @@ def preview(request: HttpRequest, code: str) -> HttpResponse:
 
 
 Change = Callable[[ExceptionCase, User, dt.datetime, Mapping[str, Any]], dict[str, Any]]
-"""What an action does, given the clean values of its form; answers what the toast says and how it is undone."""
+"""What an action does, given the version that was shown and the clean values of its form; answers what the toast says and how it
+is undone."""
 
 
 def _act(request: HttpRequest, code: str, change: Change, which: str = "") -> HttpResponse:
@@ -70,14 +71,16 @@ def _act(request: HttpRequest, code: str, change: Change, which: str = "") -> Ht
     user, now = signed_in(request), timezone.now()
     case = case_of(user, code)
     require(user, "work_case", case)
+    origin = OriginForm(request.POST)
+    in_pane = origin.given("view") == "preview"
     forms = case_forms(case, assignable(user, case), which, request.POST)
     try:
-        outcome = change(case, user, now, forms[which].must() if which else {})
+        said = {"version": origin.given("version"), **(forms[which].must() if which else {})}
+        outcome = change(case, user, now, said)
     except (Conflict, Rejected) as error:
         if which:
             forms[which].keep_problem(error)
-        return _refused(request, user, case, error, now=now, forms=forms)
-    in_pane = request.POST.get("view") == "preview"
+        return _refused(request, user, case, error, now=now, forms=forms, in_pane=in_pane)
     if not is_fragment(request):
         return back(
             request, href("queue", query={"open": case.code}) if in_pane else href("case", case.code), str(outcome["toast"])
@@ -96,8 +99,8 @@ def _refused(
     *,
     now: dt.datetime,
     forms: Mapping[str, PageForm],
+    in_pane: bool,
 ) -> HttpResponse:
-    in_pane = request.POST.get("view") == "preview"
     context = case_context(user, case_of(user, case.code), now)
     context |= {"problem": error.message, "forms": forms, "in_pane": in_pane}
     if isinstance(error, Conflict):
@@ -113,9 +116,9 @@ def _refused(
 def take(request: HttpRequest, code: str) -> HttpResponse:
     """Make the case mine."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime, _values: Mapping[str, Any]) -> dict[str, Any]:
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, said: Mapping[str, Any]) -> dict[str, Any]:
         before = case.owner_id
-        row = actions.assign_case(case, owner=user, row_version=version_in(request), acting_user=user)
+        row = actions.assign_case(case, owner=user, row_version=said["version"], acting_user=user)
         return {"toast": f"{case.code} is yours", "undo": _undo_assign(row, before)}
 
     return _act(request, code, change)
@@ -125,9 +128,9 @@ def take(request: HttpRequest, code: str) -> HttpResponse:
 def assign(request: HttpRequest, code: str) -> HttpResponse:
     """Give the case to somebody, or to nobody."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
-        before, owner = case.owner_id, owner_of(values["owner"], case)
-        row = actions.assign_case(case, owner=owner, row_version=version_in(request), acting_user=user, remark=values["remark"])
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+        before, owner = case.owner_id, owner_of(said["owner"], case)
+        row = actions.assign_case(case, owner=owner, row_version=said["version"], acting_user=user, remark=said["remark"])
         words = f"{case.code} is now with {owner.shown_name}" if owner else f"{case.code} is with nobody now"
         return {"toast": words, "undo": _undo_assign(row, before)}
 
@@ -155,13 +158,13 @@ def _undo_assign(row: ExceptionCase, before: int | None) -> dict[str, object] | 
 def snooze(request: HttpRequest, code: str) -> HttpResponse:
     """Put the case aside for some hours."""
 
-    def change(case: ExceptionCase, user: User, now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
-        hours = values["hours"]
+    def change(case: ExceptionCase, user: User, now: dt.datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+        hours = said["hours"]
         row = actions.snooze_case(
             case,
             until=now + dt.timedelta(hours=int(hours)),
-            reason=values["reason"],
-            row_version=version_in(request),
+            reason=said["reason"],
+            row_version=said["version"],
             acting_user=user,
             now=now,
         )
@@ -175,8 +178,8 @@ def snooze(request: HttpRequest, code: str) -> HttpResponse:
 def wake(request: HttpRequest, code: str) -> HttpResponse:
     """Bring a snoozed case back now."""
 
-    def change(case: ExceptionCase, user: User, _now: dt.datetime, _values: Mapping[str, Any]) -> dict[str, Any]:
-        actions.wake_case(case, row_version=version_in(request), acting_user=user)
+    def change(case: ExceptionCase, user: User, _now: dt.datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+        actions.wake_case(case, row_version=said["version"], acting_user=user)
         return {"toast": f"{case.code} is back in the queue"}
 
     return _act(request, code, change)
@@ -187,7 +190,7 @@ def watch(request: HttpRequest, code: str) -> HttpResponse:
     """Watch or stop watching; whoever may see a case may watch it."""
     user, now = signed_in(request), timezone.now()
     case = case_of(user, code)
-    on = request.POST.get("on") == "1"
+    on = bool(WatchForm(request.POST).given("on"))
     if on:
         actions.watch_case(case, acting_user=user)
     else:
@@ -201,8 +204,8 @@ def watch(request: HttpRequest, code: str) -> HttpResponse:
 def note(request: HttpRequest, code: str) -> HttpResponse:
     """Write a note."""
 
-    def change(case: ExceptionCase, user: User, now: dt.datetime, values: Mapping[str, Any]) -> dict[str, Any]:
-        written: CaseNote = actions.comment_on_case(case, text=values["text"], acting_user=user, now=now)
+    def change(case: ExceptionCase, user: User, now: dt.datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+        written: CaseNote = actions.comment_on_case(case, text=said["text"], acting_user=user, now=now)
         called = [person.shown_name for person in written.mentions.all()]
         return {"toast": f"Note written; {', '.join(called)} will see it" if called else "Note written"}
 

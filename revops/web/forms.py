@@ -1,7 +1,8 @@
-"""What every form of the pages shares: how a field is drawn (label, input, error, help, aria), and reading one.
+"""The forms of the pages.
 
 A form checks the shape of what was typed; whether it may be done is the action's to say. `keep_problem` puts an action's
-refusal on the field that it is about, so that both are shown the same way.
+refusal on the field that it is about, so that both are shown the same way. Views hand `request.POST` to a form and read it
+nowhere else. Text that is too long is refused with the text kept, never cut.
 """
 
 from __future__ import annotations
@@ -10,28 +11,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.forms.renderers import TemplatesSetting
 
+from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
-from revops.postings.kind import ChangeKind, FormField, Option
+from revops.postings.kind import ChangeKind, Option
 from revops.sentences import Sentence
+from revops.web.fields import (
+    DeclaredField,
+    MeaningField,
+    MomentField,
+    RowIdField,
+    RowVersionsField,
+    VersionField,
+    line,
+    paragraph,
+    radios,
+    tick,
+)
 from revops.web.naming import said_html
 
 REASON_LENGTH_MAX = 2000
-
-
-class Renderer(TemplatesSetting):
-    """Fields are drawn by our template; widgets by Django's own."""
-
-    field_template_name = "forms/field.html"
-
-
-class RadioField(forms.ChoiceField):
-    """One of a few, drawn as buttons."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.template_name = "forms/radios.html"
 
 
 class PageForm(forms.Form):
@@ -50,6 +49,15 @@ class PageForm(forms.Form):
             raise Rejected("input_invalid", str(lines[0]), field="" if name == "__all__" else name)
         return self.cleaned_data
 
+    def given(self, name: str) -> Any:
+        """The clean value of one field, whatever the others hold; None when it is wrong."""
+        self.is_valid()
+        return self.cleaned_data.get(name)
+
+    def typed(self) -> dict[str, Any]:
+        """What was sent, unchecked, by field: the `initial` of a form that is drawn again without being judged."""
+        return {name: self[name].data for name in self.fields if self[name].data is not None}
+
     def keep_problem(self, error: RevOpsError) -> None:
         """Show an action's refusal at its field, or above the form when it is about none of them."""
         self.is_valid()
@@ -58,55 +66,53 @@ class PageForm(forms.Form):
             self.add_error(name, said_html(error.said) if isinstance(error.said, Sentence) else error.message)
 
 
-def _too_long(label: str, length_max: int) -> str:
-    return f"{label.rstrip('?')} has at most {length_max:,} characters."
+class ReasonForm(PageForm):
+    """Why something is done. Every action that asks for a reason asks with this form; its heirs say what they ask."""
 
+    asks = "Why?"
+    missing = "Say why: it stays in the log."
+    length_max = REASON_LENGTH_MAX
+    help_text = ""
+    rows = 1
 
-def line(label: str, *, length_max: int, missing: str = "", **attrs: str) -> forms.CharField:
-    """A single line of text; `missing` says what to do when it is empty, and makes it compulsory."""
-    return forms.CharField(
-        label=label,
-        max_length=length_max,
-        required=bool(missing),
-        error_messages={"required": missing, "max_length": _too_long(label, length_max)},
-        widget=forms.TextInput(attrs=attrs),
-    )
-
-
-def paragraph(label: str, *, length_max: int, missing: str = "", help_text: str = "", rows: int = 3) -> forms.CharField:
-    """Text of several lines."""
-    return forms.CharField(
-        label=label,
-        max_length=length_max,
-        required=bool(missing),
-        help_text=help_text,
-        error_messages={"required": missing, "max_length": _too_long(label, length_max)},
-        widget=forms.Textarea(attrs={"rows": rows, "cols": False}),
-    )
-
-
-def radios(label: str, choices: Iterable[tuple[str, str]], *, missing: str) -> forms.ChoiceField:
-    """One of a few, each with its button."""
-    return RadioField(
-        label=label,
-        choices=list(choices),
-        widget=forms.RadioSelect,
-        error_messages={"required": missing, "invalid_choice": missing},
-    )
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.rows > 1:
+            field = paragraph(self.asks, length_max=self.length_max, missing=self.missing, rows=self.rows)
+        else:
+            field = line(self.asks, length_max=self.length_max, missing=self.missing)
+        field.error_messages["max_length"] = f"A reason has at most {self.length_max:,} characters."
+        field.help_text = self.help_text
+        self.fields["reason"] = field
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
+class OriginForm(PageForm):
+    """Where a form of a case was drawn: from which version of the case, and whether in the pane beside the list."""
+
+    version = VersionField()
+    view = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
+
+
+class WatchForm(PageForm):
+    """Whether the case is watched from now on."""
+
+    on = forms.NullBooleanField(widget=forms.HiddenInput)
+
+
 class AssignForm(PageForm):
-    """Who works the case from now on; nobody is a choice."""
+    """Who works the case from now on: the first of the people unless another is chosen; nobody is a choice."""
 
     remark = line("Remark (for the log)", length_max=300)
 
     def __init__(self, people: Iterable[tuple[str, str]], *args: Any, label: str = "Give it to", **options: Any) -> None:
         super().__init__(*args, **options)
-        owners = forms.Select(choices=[*people, ("", "Nobody")])
-        self.fields = {"owner": forms.CharField(label=label, required=False, max_length=20, widget=owners), **self.fields}
+        choices = [*people, ("", "Nobody")]
+        owner = forms.CharField(label=label, required=False, max_length=20, widget=forms.Select(choices=choices))
+        owner.initial = choices[0][0]
+        self.fields = {"owner": owner, **self.fields}
 
 
 class SnoozeForm(PageForm):
@@ -122,7 +128,7 @@ class SnoozeForm(PageForm):
 class NoteForm(PageForm):
     """A note on a case."""
 
-    text = paragraph("Note", length_max=10_000, rows=2)
+    text = paragraph("Note", length_max=NOTE_LENGTH_MAX, rows=2)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -130,17 +136,82 @@ class NoteForm(PageForm):
         self.fields["text"].widget.attrs |= {"placeholder": hint, "data-key": "note"}
 
 
+class BulkForm(PageForm):
+    """Which rows of which list, and what is done with them: `AssignForm` or `SnoozeForm` carries the rest."""
+
+    back = forms.CharField(required=False, max_length=4000, widget=forms.HiddenInput)
+    scope = forms.ChoiceField(required=False, choices=[("match", "All that match, not only these")])
+    action = forms.ChoiceField(
+        choices=[("assign", "Assign"), ("snooze", "Snooze")],
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose what to do with the selected rows."),
+    )
+    case = RowVersionsField()
+
+
+class ViewForm(PageForm):
+    """A filter of the queue under a name."""
+
+    name = line("Name of the view", length_max=VIEW_NAME_LENGTH_MAX, missing="Give the view a name.")
+    query = forms.CharField(required=False, widget=forms.HiddenInput)
+    shared = tick("Share it with everybody who works the queue")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, auto_id="view-%s", **options)
+
+
+# --- accounts --------------------------------------------------------------------------------------------------------
+
+
+class TimesForm(PageForm):
+    """The two clocks of an account's page."""
+
+    as_of = MomentField(label="True at", required=False)
+    known_at = MomentField(label="Known by", required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, auto_id="%s", **options)
+
+
+class LinkForm(ReasonForm):
+    """Which account a customer record belongs to, and how one knows."""
+
+    asks = "How do you know?"
+    missing = "Say how you know that this is the same customer."
+    length_max = 1000
+
+    record = RowIdField()
+    account = line(
+        "Account name or code",
+        length_max=300,
+        missing="Name the account, or give its code.",
+        placeholder="Halden Robotics GmbH or AC-00065",
+    )
+
+
+class UnlinkForm(ReasonForm):
+    """Why a customer record does not belong to the account."""
+
+    asks = "Why is this not the same customer?"
+    missing = "Say why this is not the same customer."
+    length_max = 1000
+
+    link = RowIdField()
+
+
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
 class PlanForm(PageForm):
-    """The form of a kind of change, built from the fields that the kind declares. What the inputs mean together, and the
-    currency of an amount, is the kind's own to check: it gets the texts."""
+    """The form of a kind of change, built from the fields that the kind declares and checked by the kind's own readers. What the
+    inputs mean together, and the currency of an amount, is checked when the plan is composed. `once` marks one drawn form."""
+
+    once = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, kind: ChangeKind, choices: Mapping[str, list[Option]], *args: Any, **options: Any) -> None:
         super().__init__(*args, auto_id="f-%s", **options)
+        self._inputs = [spec.name for spec in kind.fields]
         for spec in kind.fields:
-            self.fields[spec.name] = field_of(spec, choices.get(spec.name, []))
+            self.fields[spec.name] = DeclaredField(spec, choices.get(spec.name, []))
         self.fields["reason"] = paragraph(
             "Why is this right?",
             length_max=REASON_LENGTH_MAX,
@@ -148,56 +219,54 @@ class PlanForm(PageForm):
             help_text="Whoever decides reads this. It is kept for ever.",
         )
 
-    def texts(self) -> dict[str, str]:
-        """What was typed, as text, by field."""
-        return {name: str(self.data.get(name, ""))[:REASON_LENGTH_MAX] for name in self.fields}
+    def inputs(self) -> dict[str, str]:
+        """The kind's inputs as text. Raises `Rejected` as `must` does."""
+        clean = self.must()
+        return {name: clean[name] for name in self._inputs}
 
 
-def field_of(spec: FormField, choices: list[Option]) -> forms.Field:
-    """A declared field as a field of a form."""
-    common: dict[str, Any] = {
-        "label": spec.label if spec.required else f"{spec.label} (optional)",
-        "help_text": spec.help,
-        "required": spec.required,
-        "error_messages": {"required": f"Fill in {spec.label.lower()}."},
-    }
-    field: forms.Field
-    if spec.kind == "choice":
-        offered = [(option.value, said_html(option.label)) for option in choices]
-        field = forms.CharField(widget=forms.Select(choices=offered), **common)  # the kind says why one does not fit
-    elif spec.kind == "date":
-        day = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-        field = forms.DateField(input_formats=["%Y-%m-%d"], widget=day, **common)
-        field.error_messages["invalid"] = "Write the day as YYYY-MM-DD, such as 2026-11-30."
-    elif spec.kind == "money":
-        field = forms.CharField(widget=forms.TextInput(attrs={"inputmode": "decimal"}), **common)
-    else:
-        field = forms.CharField(max_length=spec.length_max, **common)
-    return field
+class PlanReasonForm(ReasonForm):
+    """Why a plan is withdrawn, finished or undone."""
+
+    missing = "Say why. Whoever decides reads this."
+
+
+class SettleForm(ReasonForm):
+    """What a controller found out about a call whose outcome nobody knows. Looking it up again needs no words."""
+
+    asks = "Where did you look, and what did you find?"
+    missing = "Say where you looked and what you found."
+    use_required_attribute = False
+
+    verdict = forms.ChoiceField(
+        choices=[("look", "Look it up again"), ("absent", "Nothing happened there")],
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose what to do with this call."),
+    )
+
+    def full_clean(self) -> None:
+        """The reason is compulsory for the one verdict only."""
+        self.fields["reason"].required = self["verdict"].data == "absent"
+        super().full_clean()
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
 
 
-class RejectForm(PageForm):
+class RejectForm(ReasonForm):
     """Why not: the maker reads it."""
 
+    missing = "Say why you reject it."
+    rows = 3
+
     def __init__(self, maker: str, *args: Any, **options: Any) -> None:
+        self.asks = f"Why do you reject it? {maker} reads this."
         super().__init__(*args, auto_id="r-%s", **options)
-        asked = f"Why do you reject it? {maker} reads this."
-        self.fields["reason"] = paragraph(asked, length_max=REASON_LENGTH_MAX, missing="Say why you reject it.")
-
-
-class MeaningField(forms.CharField):
-    """What a signature means, in words; the page offers the usual ones as buttons."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.template_name = "forms/radios.html"
 
 
 class ApproveForm(PageForm):
-    """What the signature means, and the password once more."""
+    """What the signature means, and the password once more. `digest` is of the plan as it was shown: what is signed."""
+
+    digest = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, meanings: Iterable[str], *args: Any, **options: Any) -> None:
         super().__init__(*args, auto_id="a-%s", **options)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
 from django.utils import timezone
 
 from revops.access.rules import may, may_compose, require, roles_that, visible_to
@@ -30,6 +31,7 @@ from revops.postings.partly import PartlyPosted, partly_posted, steps_of
 from revops.sentences import decoded
 from revops.web.case_context import progress_of, trace_base
 from revops.web.compare import field_label
+from revops.web.forms import PlanReasonForm, ReasonForm, SettleForm
 from revops.web.naming import Names, keys_in, names_of, said_html
 from revops.web.offers import Holders
 from revops.web.requests import id_of, one
@@ -169,6 +171,21 @@ def stamp_of_plan(progress: Progress | None) -> str:
     return f"{progress.plan.row_version}{closed}{''.join(f'.{p.state}{p.fence}' for p in progress.postings)}"
 
 
+def withdraw_form(sent: QueryDict | None = None) -> ReasonForm:
+    """Why a plan is taken back."""
+    return PlanReasonForm(sent, auto_id="w-%s")
+
+
+def follow_form(sent: QueryDict | None = None) -> ReasonForm:
+    """Why a plan is undone or finished by another."""
+    return PlanReasonForm(sent, auto_id="u-%s")
+
+
+def settle_form(sent: QueryDict | None = None) -> SettleForm:
+    """What became of a call whose outcome nobody knows. At most one call of a plan waits for a person at a time."""
+    return SettleForm(sent, auto_id="found-%s")
+
+
 def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[str, Any]:
     """What this person may do on the plan page besides reading."""
     stuck = any(step["posting"].needs_person for step in context["steps"])
@@ -185,4 +202,7 @@ def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[s
         "may_recover": stuck and bool(user.role_codes() & recover.DECIDERS),
         "reversal": _reversal(user, plan, context["kind"]),
         "follow_ups": _follow_ups(user, context["partly"]),
+        "withdraw_form": withdraw_form(),
+        "follow_form": follow_form(),
+        "settle_form": settle_form(),
     }

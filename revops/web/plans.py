@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,17 @@ from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.web.addresses import href
 from revops.web.case_context import case_of, progress_of
 from revops.web.formatting import ago_text, count_text, minor_html, plural
-from revops.web.forms import PlanForm
+from revops.web.forms import PageForm, PlanForm
 from revops.web.pager import cursors_in, pager
-from revops.web.plan_context import frame_of, plan_context, plan_of, stamp_of_plan
+from revops.web.plan_context import (
+    follow_form,
+    frame_of,
+    plan_context,
+    plan_of,
+    settle_form,
+    stamp_of_plan,
+    withdraw_form,
+)
 from revops.web.requests import back, id_of, is_fragment, one, signed_in
 
 ONCE_SECONDS = 600
@@ -127,17 +135,14 @@ def new_plan(request: HttpRequest) -> HttpResponse:
     about = _Subject(case, account, kind, situation_of(account, case))
     if request.method != "POST":
         return render(request, "postings/new.html", _form_context(about, _form(about, None)))
-    if not _first_time(user, request.POST.get("once", "")):
+    form = _form(about, request.POST)
+    if not _first_time(user, form.given("once") or ""):
         made = ChangePlan.objects.filter(maker=user, kind=kind.code, account=account, state=PlanState.DRAFT).first()
         if made is not None:
             return redirect("web:plan", code=made.code)
-    form = _form(about, request.POST)
     try:
-        form.must()
-        typed = form.texts()
-        plan = compose_plan(
-            kind=kind.code, case=case, account=account, inputs=typed, reason=typed["reason"], acting_user=user
-        )  # fmt: skip
+        inputs, reason = form.inputs(), form.given("reason")
+        plan = compose_plan(kind=kind.code, case=case, account=account, inputs=inputs, reason=reason, acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         form.keep_problem(error)
         return render(request, "postings/new.html", _form_context(about, form), status=http_status(error))
@@ -148,7 +153,7 @@ def new_plan(request: HttpRequest) -> HttpResponse:
 def _first_time(user: User, once: str) -> bool:
     """False when this very form was sent before. Without the cache every sending counts as the first: a draft sends nothing."""
     try:
-        return not once or bool(cache.add(f"compose:{user.pk}:{once[:64]}", 1, ONCE_SECONDS))
+        return not once or bool(cache.add(f"compose:{user.pk}:{once}", 1, ONCE_SECONDS))
     except redis.RedisError:
         return True
 
@@ -197,9 +202,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
         return render(request, "postings/new.html", _form_context(about, _form(about, None, stored)) | {"plan": plan})
     form = _form(about, request.POST)
     try:
-        form.must()
-        typed = form.texts()
-        edit_plan(plan, inputs=typed, reason=typed["reason"], acting_user=user)
+        edit_plan(plan, inputs=form.inputs(), reason=form.given("reason"), acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         form.keep_problem(error)
         context = _form_context(about, form) | {"plan": plan}
@@ -226,9 +229,12 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, template, context | frame_of(user, plan, context))
 
 
-def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError) -> HttpResponse:
+def _refused(request: HttpRequest, user: User, plan: ChangePlan, error: RevOpsError, **forms: PageForm) -> HttpResponse:
+    """The plan's page again with the refusal above it and at its field; `forms` are those that were sent."""
+    for form in forms.values():
+        form.keep_problem(error)
     context = plan_context(user, plan_of(user, plan.code))
-    context |= frame_of(user, plan, context) | {"problem": error.message, "typed": request.POST.get("reason", "")[:2000]}
+    context |= frame_of(user, plan, context) | {"problem": error.message, **forms}
     return render(request, "postings/plan.html", context, status=http_status(error))
 
 
@@ -256,37 +262,36 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
     user = signed_in(request)
     plan = plan_of(user, code)
     require(user, "compose_plan")
+    form = withdraw_form(request.POST)
     try:
-        actions.withdraw(plan, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+        actions.withdraw(plan, reason=form.must()["reason"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error)
+        return _refused(request, user, plan, error, withdraw_form=form)
     return back(request, href("plan", plan.code), f"{plan.code} is withdrawn. Nothing was sent.")
 
 
 @require_POST
 def undo(request: HttpRequest, code: str) -> HttpResponse:
     """Compose the plan that undoes a posted one; it passes the same checkpoints."""
-    user = signed_in(request)
-    plan = plan_of(user, code)
-    require(user, "compose_plan")
-    try:
-        row = compose_reversal(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
-    except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error)
-    return back(request, href("plan", row.code), f"Draft {row.code} would undo {plan.code}. Nothing has been sent.")
+    return _follow(request, code, compose_reversal, "would undo")
 
 
 @require_POST
 def finish(request: HttpRequest, code: str) -> HttpResponse:
     """Compose the plan that makes the missing steps of a partly posted one; it passes the same checkpoints."""
+    return _follow(request, code, compose_remainder, "would finish")
+
+
+def _follow(request: HttpRequest, code: str, compose: Callable[..., ChangePlan], what: str) -> HttpResponse:
     user = signed_in(request)
     plan = plan_of(user, code)
     require(user, "compose_plan")
+    form = follow_form(request.POST)
     try:
-        row = compose_remainder(plan, inputs={}, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+        row = compose(plan, inputs={}, reason=form.must()["reason"], acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error)
-    return back(request, href("plan", row.code), f"Draft {row.code} would finish {plan.code}. Nothing has been sent.")
+        return _refused(request, user, plan, error, follow_form=form)
+    return back(request, href("plan", row.code), f"Draft {row.code} {what} {plan.code}. Nothing has been sent.")
 
 
 @require_POST
@@ -296,13 +301,15 @@ def settle(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     plan = plan_of(user, code)
     require(user, "decide_plan")
     posting = one(Posting.objects.filter(plan=plan), pk)
+    form = settle_form(request.POST)
     try:
-        if request.POST.get("verdict") == "absent":
-            recover.set_aside(posting, reason=request.POST.get("reason", "")[:2000], acting_user=user)
+        said = form.must()
+        if said["verdict"] == "absent":
+            recover.set_aside(posting, reason=said["reason"], acting_user=user)
             words = "Set aside: nothing happened there. The case needs somebody again."
         else:
             recover.look_again(posting, acting_user=user)
             words = "It is being looked up again. Nothing is sent by this."
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error)
+        return _refused(request, user, plan, error, settle_form=form)
     return back(request, href("plan", plan.code), words)

@@ -6,13 +6,14 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
 from django.core.cache import cache
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -30,6 +31,7 @@ from revops.people.models import LegalEntity, User
 from revops.web.addresses import href
 from revops.web.case_context import SNOOZE_CHOICES, preview_context
 from revops.web.formatting import count_text, money_html
+from revops.web.forms import AssignForm, PageForm, SnoozeForm, ViewForm
 from revops.web.fresh import fresh_strip
 from revops.web.offers import assignable
 from revops.web.requests import is_fragment, signed_in
@@ -165,10 +167,9 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         "clear_href": href_of_filter(QueueFilter(status=chosen.status)),
         "own_views": [v for v in views if v.owner_id == user.pk],
         "may_work": may(user, "work_case"),
-        "people": assignable(user) if may(user, "work_case") else [],
-        "snoozes": SNOOZE_CHOICES,
+        "forms": bulk_forms(user) if may(user, "work_case") else {},
+        "view_form": ViewForm(),
         "picked": set(),
-        "typed": {},
         "fresh": fresh_strip(freshness_of(now=now), now),
         "open_code": values.get("open", [""])[0][:20],
         "unlinked": unlinked_count(),
@@ -191,6 +192,20 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
     context["previous_href"] = f"?{chosen.query(before=page.before)}" if page.before else ""
     context["next_href"] = f"?{chosen.query(after=page.after)}" if page.after else ""
     return context
+
+
+def bulk_forms(user: User, which: str = "", sent: QueryDict | None = None) -> dict[str, PageForm]:
+    """The forms below the list, which share one sending: only the one named `which` is judged."""
+    forms: dict[str, PageForm] = {}
+    for code, make in (
+        ("assign", partial(AssignForm, assignable(user), label="Give them to")),
+        ("snooze", partial(SnoozeForm, SNOOZE_CHOICES)),
+    ):
+        typed = {} if sent is None else make(sent).typed()
+        start = {"hours": SNOOZE_CHOICES[0][0], **typed}
+        data = sent if code == which else None
+        forms[code] = make(data, initial=start, auto_id="bulk-%s", use_required_attribute=False)
+    return forms
 
 
 CELLS_KEPT_SECONDS = 30

@@ -1,4 +1,4 @@
-"""What views read from a request: the person, codes in addresses, versions in forms, and how an answer finds its way back."""
+"""What views read from a request: the person, codes in addresses, and how an answer finds its way back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
-from revops.errors import Missing, RevOpsError, http_status
-from revops.parameters import row_id
+from revops.errors import Missing
 from revops.people.models import User
 
 M = TypeVar("M", bound=Model)
@@ -43,17 +42,6 @@ def one(rows: QuerySet[M], pk: int | None) -> M:
     if row is None:
         raise Missing()
     return row
-
-
-def version_in(request: HttpRequest) -> int | None:
-    """The row version that the form was drawn from; None when the form carries none that can be read."""
-    text = request.POST.get("version", "")
-    return row_id(text) if len(text) < 10 else None
-
-
-def problem_of(error: RevOpsError) -> dict[str, object]:
-    """An error for a form: the words, the field it is about, and the status."""
-    return {"message": error.message, "field": error.field or "", "code": error.code, "status": http_status(error)}
 
 
 def back(

@@ -24,7 +24,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from revops.web.addresses import href
-from revops.web.forms import PageForm, line
+from revops.web.fields import line
+from revops.web.forms import PageForm
 from revops.web.shell import DENSITIES, THEMES
 
 WINDOW_SECONDS = 900
@@ -54,15 +55,26 @@ class SignInForm(PageForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, auto_id="%s", **options)
         first = "password" if self.initial.get("username") else "username"
         self.fields[first].widget.attrs["autofocus"] = True
 
 
-def safe_next(request: HttpRequest, default: str | None = None) -> str:
-    """Where to go on: only ever a path of this site; without one, `default`, else the start."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
+class PreferencesForm(PageForm):
+    """What a reader may choose; each button sends one."""
+
+    theme = forms.ChoiceField(required=False, choices=[(code, code) for code in (*THEMES, "system")])
+    density = forms.ChoiceField(required=False, choices=[(code, code) for code in DENSITIES])
+    keys = forms.ChoiceField(required=False, choices=[("on", "on"), ("off", "off")])
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+def safe_next(request: HttpRequest, sent: str | None = None, default: str | None = None) -> str:
+    """Where to go on, as a form or else the address says: only a path of this site; without one `default`, else the start."""
+    target = sent or request.GET.get("next", "")
     allowed = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     parts = urlsplit(target) if allowed else None
     if parts is None or not parts.path.startswith("/") or parts.path in (href("sign-in"), href("sign-out")):
@@ -78,11 +90,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """The form; on success the page that was asked for."""
     if request.user.is_authenticated and request.method != "POST":
         return redirect(safe_next(request))
-    context: dict[str, object] = {"page": "sign-in", "next": safe_next(request, ""), "form": SignInForm(), "problem": ""}
-    if request.method != "POST":
+    form = SignInForm(request.POST) if request.method == "POST" else SignInForm()
+    sent = form.given("next") if form.is_bound else None
+    context: dict[str, object] = {"page": "sign-in", "next": safe_next(request, sent, ""), "form": form, "problem": ""}
+    if not form.is_bound:
         return render(request, "web/sign_in.html", context)
-    form = SignInForm(request.POST)
-    name = str(form.data.get("username", "")).strip()
+    name = str(form["username"].data or "").strip()
     context["form"] = SignInForm(initial={"username": name[:150]})  # never with what of the two was wrong
     if count_attempt(request, name) > 1:
         return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
@@ -93,7 +106,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return render(request, "web/sign_in.html", context | {"problem": REFUSED}, status=422)
     login(request, user)
     forget_attempts(request, name)
-    return HttpResponseRedirect(safe_next(request))
+    return HttpResponseRedirect(safe_next(request, sent))
 
 
 @require_POST
@@ -108,10 +121,10 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
     """Theme, density and shortcuts: kept in this browser, read by the server before the first byte."""
-    answer: HttpResponse = HttpResponseRedirect(safe_next(request))
-    for name, allowed in (("theme", (*THEMES, "system")), ("density", DENSITIES), ("keys", ("on", "off"))):
-        value = request.POST.get(name, "")
-        if value in allowed:
+    form = PreferencesForm(request.POST)
+    answer: HttpResponse = HttpResponseRedirect(safe_next(request, form.given("next")))
+    for name in ("theme", "density", "keys"):
+        if value := form.given(name):
             answer.set_cookie(
                 f"revops-{name}", value, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure(), httponly=True
             )

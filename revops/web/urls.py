@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from revops.web import accounts, approvals, audit, bulk, cases, home, people, plans, queue, records, saved_views, sign_in, still
+from revops.web import (
+    accounts,
+    approvals,
+    audit,
+    bulk,
+    cases,
+    home,
+    links,
+    people,
+    plans,
+    queue,
+    records,
+    saved_views,
+    sign_in,
+    still,
+)
 from revops.web.navigation import Section, add_section
 
 app_name = "web"
@@ -30,9 +45,9 @@ urlpatterns = [
     path("cases/<str:code>/notes/", cases.note, name="case-note"),
     path("accounts/", accounts.accounts_page, name="accounts"),
     path("accounts/<str:code>/", accounts.account_page, name="account"),
-    path("accounts/<str:code>/unlink/", accounts.unlink, name="account-unlink"),
-    path("unlinked/", accounts.unlinked_page, name="unlinked"),
-    path("unlinked/link/", accounts.link, name="unlinked-link"),
+    path("accounts/<str:code>/unlink/", links.unlink, name="account-unlink"),
+    path("unlinked/", links.unlinked_page, name="unlinked"),
+    path("unlinked/link/", links.link, name="unlinked-link"),
     path("records/<int:pk>/", records.record_page, name="record"),
     path("plans/", plans.plans_page, name="plans"),
     path("plans/new/", plans.new_plan, name="plan-new"),

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,11 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
 
 
-def until(true: Callable[[], bool], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
+def until(true: Callable[[], object], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
     """Wait until something is so, or fail saying what was not."""
+    none_left(lambda: [] if true() else [what], timeout_seconds, every_seconds)
+
+
+def none_left(left: Callable[[], Sequence[object]], timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
+    """Wait until nothing of this is left, or fail saying what is."""
     deadline = time.monotonic() + timeout_seconds
-    while not true():
-        assert time.monotonic() < deadline, f"after {timeout_seconds:.0f} s: not {what}"
+    while found := left():
+        assert time.monotonic() < deadline, f"after {timeout_seconds:.0f} s: not {found}"
         time.sleep(every_seconds)
 
 

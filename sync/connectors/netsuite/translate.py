@@ -364,7 +364,7 @@ HINTED = {
     "invoice": "invoice",
     "creditMemo": "credit_memo",
     "customerPayment": "payment",
-    "salesOrder": "subscription",
+    "salesOrder": "sales_order",
     "customer": "customer",
     "accountingPeriod": "accounting_period",
 }

@@ -10,8 +10,8 @@ import json
 import re
 from typing import Any
 
+from django import forms
 from django.db.models import Count, Max, Min
-from django.forms import Form, Select
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, roles_that, visible_to
-from revops.errors import Missing, Rejected, RevOpsError
+from revops.errors import Conflict, Missing, Rejected, RevOpsError, http_status
 from revops.keyset import Keyset
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceSystem
@@ -28,6 +28,7 @@ from revops.people.models import User
 from revops.web.addresses import add_subject, href
 from revops.web.case_context import trace_base
 from revops.web.formatting import count_text
+from revops.web.forms import ReasonForm
 from revops.web.fresh import fresh_strip
 from revops.web.navigation import Section, add_section
 from revops.web.offers import Holders
@@ -83,12 +84,12 @@ def deliveries_page(request: HttpRequest) -> HttpResponse:
     return render(request, "sync/deliveries.html", context)
 
 
-def _filter_form(given: dict[str, str]) -> Form:
+def _filter_form(given: dict[str, str]) -> forms.Form:
     """The two filters that are drawn as inputs; the others are chips."""
-    form: Form = DeliveryFilter(given, Delivery.objects.none()).form
+    form: forms.Form = DeliveryFilter(given, Delivery.objects.none()).form
     systems = Connection.objects.order_by("system_id").values_list("pk", "system__label")
     select = form.fields["connection"].widget
-    if isinstance(select, Select):
+    if isinstance(select, forms.Select):
         select.choices = [("", "Every system"), *systems]
     return form
 
@@ -211,23 +212,38 @@ def _as_it_came(digits: str) -> str:
 # --- connections -------------------------------------------------------------------------------------------------------------
 
 
+class PostingForm(ReasonForm):
+    """Whether anything may be sent to a system, and why."""
+
+    length_max = 500
+
+    posting = forms.ChoiceField(choices=[("on", "Allow posting"), ("off", "Stop posting")], widget=forms.HiddenInput)
+
+    def __init__(self, slug: str, *args: Any, **options: Any) -> None:
+        super().__init__(*args, auto_id=f"%s-{slug}", **options)
+
+
 @require_safe
 def connections_page(request: HttpRequest) -> HttpResponse:
     """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
-    user, now = signed_in(request), timezone.now()
+    user = signed_in(request)
     require(user, "see_connections")
+    return render(request, "sync/connections.html", _connections_context(user))
+
+
+def _connections_context(user: User) -> dict[str, Any]:
+    now = timezone.now()
     rows = list(visible_to(user, Connection).select_related("system", "circuit").order_by("system__role", "system_id"))
     marks: dict[str, list[Watermark]] = {}
     for mark in Watermark.objects.order_by("stream"):
         marks.setdefault(mark.connection_id, []).append(mark)
     lines = freshness_of(now=now)
-    context = {
+    return {
         "page": "connections",
         "section": "connections",
         "may_manage": may(user, "manage_connections"),
         "rows": [_connection(row, marks.get(str(row.pk), []), lines, now) for row in rows],
     }
-    return render(request, "sync/connections.html", context)
 
 
 @require_POST
@@ -238,10 +254,18 @@ def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
     row = visible_to(user, Connection).filter(pk=slug).select_related("system").first()
     if row is None:
         raise Missing()
-    reason, on = request.POST.get("reason", "").strip()[:500], request.POST.get("posting") == "on"
-    if not reason:
-        raise Rejected("reason_missing", "Say why: it stays in the log.", field="reason")
-    change_connection(slug, posting_enabled=on, reason=reason, acting_user=user)
+    form = PostingForm(slug, request.POST)
+    try:
+        said = form.must()
+        on = said["posting"] == "on"
+        change_connection(slug, posting_enabled=on, reason=said["reason"], acting_user=user)
+    except (Conflict, Rejected) as error:
+        form.keep_problem(error)
+        context = _connections_context(user)
+        for item in context["rows"]:
+            if item["row"].pk == row.pk:
+                item["form"] = form
+        return render(request, "sync/connections.html", context, status=http_status(error))
     return back(request, href("sync:connections"), f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
 
 
@@ -258,6 +282,7 @@ def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.dat
     circuit = getattr(row, "circuit", None)
     return {
         "row": row,
+        "form": PostingForm(str(row.pk)),
         "label": label,
         "circuit": circuit,
         "pushes": pushes,

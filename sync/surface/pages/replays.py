@@ -18,11 +18,12 @@ from revops.access.rules import may, require, visible_to
 from revops.accounts.models import Account
 from revops.errors import Conflict, Rejected, RevOpsError, http_status
 from revops.ledger.types import TYPES
-from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.addresses import href
+from revops.web.fields import RowIdsField
 from revops.web.filters import ListFilter
 from revops.web.formatting import plural
+from revops.web.forms import PageForm, ReasonForm
 from revops.web.requests import back, one, signed_in
 from sync.applying.replay import Impact, begin_replay, cancel_replay, impact_of, replay_many
 from sync.models import Delivery, DeliveryState, Replay
@@ -54,20 +55,42 @@ def filtered(user: User, values: Mapping[str, str]) -> QuerySet[Delivery]:
     return DeliveryFilter(values, visible_to(user, Delivery)).rows
 
 
-def _selection(request: HttpRequest, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:
+class SelectionForm(PageForm):
+    """Which deliveries are meant: the ticked ones, or all that a filter of the list finds."""
+
+    delivery = RowIdsField()
+    query = forms.CharField(required=False, max_length=500, widget=forms.HiddenInput)
+
+
+class ReplayForm(ReasonForm):
+    """Why they are replayed."""
+
+    asks = "Why do you replay?"
+    missing = "Say why you replay: it stays in the log."
+    length_max = 500
+    help_text = (
+        f"Kept in the log. At most {REPLAY_MAX} at a time; the rest stays where it is. While it runs you can stop what is not "
+        "yet replayed."
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, auto_id="%s", **options)
+
+
+def _selection(form: SelectionForm, user: User) -> tuple[QuerySet[Delivery], dict[str, Any]]:
     """The deliveries that a form names: by id, or by the filter of a group. At most `REPLAY_MAX`, oldest first."""
-    ids = [key for text in request.POST.getlist("delivery")[:REPLAY_MAX] if (key := row_id(text)) is not None]
+    said = form.must()
+    ids = said["delivery"][:REPLAY_MAX]
     rows = visible_to(user, Delivery).exclude(state=DeliveryState.PENDING)
     if ids:
         return rows.filter(pk__in=ids), {"ids": ids, "query": ""}
-    query = request.POST.get("query", "")[:500]
-    given = {name: values[0] for name, values in parse_qs(query).items() if name in FILTERS}
+    given = {name: values[0] for name, values in parse_qs(said["query"]).items() if name in FILTERS}
     if not given.get("state"):
         raise Rejected("nothing_selected", "Select deliveries, or open one cause, before you replay.")
     wanted = filtered(user, given).exclude(state=DeliveryState.PENDING)
     return wanted.filter(pk__in=list(wanted.order_by("id").values_list("pk", flat=True)[:REPLAY_MAX])), {
         "ids": [],
-        "query": query,
+        "query": said["query"],
     }
 
 
@@ -77,14 +100,16 @@ def preview_replay(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, "replay_delivery")
     try:
-        rows, chosen = _selection(request, user)
+        rows, chosen = _selection(SelectionForm(request.POST), user)
         impact = impact_of(rows, now=timezone.now())
     except RevOpsError as error:
         return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
     return render(request, "sync/replay.html", _replay_context(impact, chosen, "" if impact.deliveries else "Nothing to replay."))
 
 
-def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str) -> dict[str, Any]:
+def _replay_context(
+    impact: Impact | None, chosen: dict[str, Any], problem: str, form: ReplayForm | None = None
+) -> dict[str, Any]:
     lines = sorted(impact.arrivals.items()) if impact else []
     words = {
         "first": "new records", "newer": "changed records", "same": "already known, nothing to write",
@@ -101,7 +126,7 @@ def _replay_context(impact: Impact | None, chosen: dict[str, Any], problem: str)
         "refused": sorted(impact.refused.items()) if impact else [],
         "ignored": sorted(impact.ignored.items()) if impact else [],
         "accounts": accounts,
-        "limit": REPLAY_MAX,
+        "form": form or ReplayForm(),
     }
 
 
@@ -110,20 +135,22 @@ def replay_now(request: HttpRequest) -> HttpResponse:
     """Put the chosen deliveries back to the start, and show how they get on."""
     user = signed_in(request)
     require(user, "replay_delivery")
-    reason = request.POST.get("reason", "").strip()[:500]
+    form = ReplayForm(request.POST)
     try:
-        rows, chosen = _selection(request, user)
-        if not reason:
-            impact = impact_of(rows, now=timezone.now())
-            context = _replay_context(impact, chosen, "Say why you replay: it stays in the log.")
-            return render(request, "sync/replay.html", context, status=422)
+        rows, chosen = _selection(SelectionForm(request.POST), user)
+    except RevOpsError as error:
+        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
+    try:
+        reason = form.must()["reason"]
         ids = list(rows.order_by("id").values_list("pk", flat=True))
         if not ids:
             raise Rejected("nothing_selected", "There is nothing to replay any more.")
         run = begin_replay(reason=reason, acting_user=user)
         count = replay_many(visible_to(user, Delivery).filter(pk__in=ids), reason=reason, acting_user=user, run=run)
     except RevOpsError as error:
-        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
+        form.keep_problem(error)
+        context = _replay_context(impact_of(rows, now=timezone.now()), chosen, error.message, form)
+        return render(request, "sync/replay.html", context, status=http_status(error))
     request.session["replay"] = run.pk
     return back(request, href("sync:replay-run", run.pk), f"{plural(count, 'delivery', 'deliveries')} put back to the start")
 

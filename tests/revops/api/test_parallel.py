@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -92,19 +93,21 @@ def test_a16_many_signatures_at_once_are_one(office: tuple[Company, str]) -> Non
 
 
 def test_a14_the_limit_counts_parallel_requests_exactly(office: tuple[Company, str]) -> None:
-    from revops.api.throttle import CHANGES_MAX
+    """Within one minute of the clock exactly so many are served. A burst across the end of a minute proves nothing: again."""
+    from revops.api.throttle import CHANGES_MAX, WINDOW_SECONDS
     from tests.revops.api.caller import token_for
 
     company, url = office
-    token = token_for(company.people["auditor"])
-    calls = [poster(url, token, "change-plans/1/approve/", {}, "of-no-effect")] * 20
-    answers = [answer for _ in range(CHANGES_MAX // 20 + 2) for answer in at_once(calls)]
-    outcomes = Counter(outcome(answer) for answer in answers)
-    assert set(outcomes) == {(404, "not_found"), (429, "throttled")}
-    served = outcomes[(404, "not_found")]
-    assert served == CHANGES_MAX or CHANGES_MAX < served < 2 * CHANGES_MAX  # the second form: a minute ended in between
-    limited = next(answer for answer in answers if answer.status_code == 429)
-    assert 1 <= int(limited.headers["Retry-After"]) <= 60
+    for role in ("auditor", "approver", "finance_analyst", "controller"):
+        calls = [poster(url, token_for(company.people[role]), "change-plans/1/approve/", {}, "of-no-effect")] * 20
+        began = time.time() // WINDOW_SECONDS
+        answers = [answer for _ in range(CHANGES_MAX // 20 + 2) for answer in at_once(calls)]
+        if time.time() // WINDOW_SECONDS == began:
+            break
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(answers) - len(refused) == CHANGES_MAX
+    assert {outcome(answer)[1] for answer in refused} == {"throttled"}
+    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
 
 
 def test_a_row_that_somebody_holds_is_a_503_and_not_a_long_wait(office: tuple[Company, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -55,6 +56,39 @@ def test_nobody_types_an_address() -> None:
         for path in sorted((ROOT / package).rglob("*.py")):
             found += [f"{path.relative_to(ROOT)}: {typed}" for typed in typed_path.findall(path.read_text())]
     assert not found, "\n".join(found)
+
+
+def reads_outside_a_form(source: str) -> list[int]:
+    """The lines that use what was posted for anything but filling in a form: `SomeForm(request.POST)` or a function that makes
+    one, whose name ends in `form` or `forms`."""
+    tree = ast.parse(source)
+    handed = {
+        id(argument)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and re.search(
+            r"(Form|_forms?)$", call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        )
+        for argument in call.args
+    }
+    posted = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("POST", "FILES"))
+    return sorted(node.lineno for node in posted if id(node) not in handed)
+
+
+def test_what_is_posted_is_read_by_a_form() -> None:
+    """The one exception looks into every field, whatever its name: the guard against NUL."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for package in ("revops", "sync/surface")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for number in reads_outside_a_form(path.read_text())
+        if path != ROOT / "revops/web/middleware.py"
+    ]
+    assert not found, "\n".join(found)
+    planted = (
+        'def view(request):\n    form = LinkForm(request.POST)\n    why = request.POST.get("why")\n    sent = request.POST\n'
+    )
+    assert reads_outside_a_form(planted) == [3, 4]
 
 
 def test_every_form_that_posts_carries_the_token() -> None:

@@ -13,10 +13,10 @@ import pytest
 from revops.errors import Rejected
 from revops.money import Money
 from revops.postings.changes import read_change
-from sync.vendor.contract import Call, Config, Receipt, Refused, RetryLater, Unknown
+from sync.vendor.contract import Call, Config, Incoming, Receipt, Refused, Reread, RetryLater, Unknown
 from sync.vendor.http import HttpClient
 from tests.pointing import pointing
-from tests.sync.connectors.talking import FAST, Talk, talking
+from tests.sync.connectors.talking import FAST, Talk, now, talking
 
 CREDIT_PATH = "/services/rest/record/v1/creditMemo"
 MARCH = "2026-03-15"
@@ -238,6 +238,15 @@ def test_a_hint_is_read_again_by_its_id(talk: Talk) -> None:
     period = talk.read("accounting_period", "214")
     assert period is not None
     assert period.fields["name"] == "Feb 2026"
+
+
+@pytest.mark.parametrize("name", ["invoice", "creditMemo", "customerPayment", "salesOrder", "customer", "accountingPeriod"])
+def test_each_record_that_a_hint_names_can_be_read(talk: Talk, name: str) -> None:
+    """A hint that asks for what the connector does not read would be tried for minutes and end as a dead letter."""
+    body = json.dumps({"type": name, "id": "999", "event": "edit", "at": "2026-03-02T08:00:00Z", "nonce": "n"}).encode()
+    (asked,) = talk.connector.translate(Incoming("hint", body, received_at=now()), talk.config)
+    assert isinstance(asked, Reread)
+    assert talk.read(asked.object_type, asked.external_id) is None
 
 
 def test_pages_go_on_by_key_when_many_rows_share_a_stamp(talk: Talk) -> None:
