@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from time import perf_counter
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from bench.figure import Figure, best, seconds
+from bench.worker import work
 from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import Statement, record
@@ -24,25 +26,25 @@ from revops.people.actors import System
 from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.connections import connect
+from sync.connectors.salesforce import ids
 from sync.models import Delivery
 from sync.pull import poll
-from sync.vendor import fields as payload
 
 CUSTOMERS = 100
 INVOICES = 5_000
 ROUNDS = 3
 SECRETS = {"api_key": "sk_test_rehearsal", "webhook_secret": "whsec_rehearsal"}
-DECLARED = {"crm_connection": "bench-customers"}
-"""Whose account ids the customers carry."""
+DECLARED = {"crm_connection": "bench-customers", "calls_per_second": "10000"}
+"""Whose account ids the customers carry; and no limit of calls, for the simulator has none."""
 
 
 def run(scale: float = 1.0) -> Iterator[Figure]:
     """5,000 invoices of 100 customers listed by the Stripe simulator (a process of its own), stored, translated, applied, and
-    their accounts marked due. The accounts are there already, the links are made. Each round is two connections: one is read
-    straight into the ledger, as the workers do, the other into the inbox and from there, as what the vendors push."""
+    their accounts marked due. The accounts are there already. Each round is four connections: one is read straight into the
+    ledger, as the workers do; one into the inbox and from there, as what the vendors push; two by two workers at once."""
     size = max(round(INVOICES * scale), CUSTOMERS)
     _make_accounts()
-    straight, applied, copied = [], [], []
+    straight, applied, copied, side_by_side = [], [], [], []
     with _simulator() as url:
         _load(url, size)
         for number in range(ROUNDS):
@@ -55,11 +57,18 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
             applied.append(seconds(lambda: process_all(timezone.now())))
             _check(pushed, size)
             copied.append(_copy(read))
+            DueAccount.objects.all().delete()
+            pair = [_connected(f"bench-{which}-{number}", url) for which in ("left", "right")]
+            side_by_side.append(_pull_at_once(pair))
+            for slug in pair:
+                _check(slug, size)
     limit = size / best(copied)
     against = f"COPY of the same payloads: {limit:.0f} rows/s"
     total, alone = size / best(straight), size / best(applied)
     yield Figure("pull_and_apply", total, "rows/s", against, total / limit)
     yield Figure("apply_alone", alone, "rows/s", against, alone / limit)
+    two = 2 * size / best(side_by_side)
+    yield Figure("pull_and_apply_two", two, "rows/s", f"one worker: {total:.0f} rows/s", two / total)
 
 
 def _connected(slug: str, url: str) -> str:
@@ -72,6 +81,29 @@ def _connected(slug: str, url: str) -> str:
 def _pull(slug: str, judge_of: poll.JudgeOf | None = None) -> None:
     for stream in poll.streams_of(slug):
         poll.pull_now(slug, stream, judge_of=judge_of)
+
+
+def _pull_at_once(slugs: Sequence[str]) -> float:
+    """Seconds for one worker a connection, each a process of its own, from the same moment to the end of the last one."""
+    processes = get_context("spawn")
+    start = processes.Barrier(len(slugs) + 1)
+    workers = [processes.Process(target=work, args=(__name__, "pull_straight", slug, start)) for slug in slugs]
+    for worker in workers:
+        worker.start()
+    start.wait(60)
+
+    def all_ended() -> None:
+        for worker in workers:
+            worker.join()
+
+    needed = seconds(all_ended)
+    assert [worker.exitcode for worker in workers] == [0] * len(slugs)
+    return needed
+
+
+def pull_straight(slug: str) -> None:
+    """What a worker does with one connection."""
+    _pull(slug, straight_into_the_ledger)
 
 
 def _check(slug: str, size: int) -> None:
@@ -95,7 +127,7 @@ def _simulator() -> Iterator[str]:
 
 
 def _crm_id(number: int) -> str:
-    return payload.salesforce_id(f"001BENCH{number:07}", "bench")
+    return ids.full(f"001BENCH{number:07}", "bench")
 
 
 def _make_accounts() -> None:

@@ -82,7 +82,11 @@ def refs(**found: Ref | Iterable[Ref] | None) -> Refs:
 
 def refs_as_json(found: Refs) -> dict[str, list[dict[str, str]]]:
     """The form in which a record's references are stored and shown to programs."""
-    return {role: [target.as_json() for target in sorted(set(targets))] for role, targets in sorted(found.items()) if targets}
+    return {
+        role: [target.as_json() for target in (sorted(set(targets)) if len(targets) > 1 else targets)]
+        for role, targets in sorted(found.items())
+        if targets
+    }
 
 
 def refs_from_json(stored: object) -> Refs:

@@ -186,6 +186,7 @@ TEMPLATES = [
     },
 ]
 COTTON_DIR = "components"
+COTTON_ISOLATE_BY_DEFAULT = True  # a component sees what it is handed, never what happens to stand around it
 FORM_RENDERER = "revops.web.fields.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MUTMUT = str(Path(sys.executable).with_name("mutmut"))
+MUTMUT = [sys.executable, "-m", "mutmut"]
 FLOOR = 0.90
 ENDED = ("killed", "timeout", "segfault", "caught by type check")
 """A mutant that never ends is noticed as well: the test's own time limit turns red."""
@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--floor", type=float, default=FLOOR)
     parser.add_argument("--processes", type=int, default=2)
     chosen = parser.parse_args(arguments)
-    ran = subprocess.run([MUTMUT, "run", "--max-children", str(chosen.processes), *chosen.names], cwd=ROOT, check=False)
-    listed = subprocess.run([MUTMUT, "results", "--all", "true"], cwd=ROOT, check=False, capture_output=True, text=True)
+    ran = subprocess.run([*MUTMUT, "run", "--max-children", str(chosen.processes), *chosen.names], cwd=ROOT, check=False)
+    listed = subprocess.run([*MUTMUT, "results", "--all", "true"], cwd=ROOT, check=False, capture_output=True, text=True)
     lines, fine = verdict(endings(listed.stdout, chosen.names), chosen.floor, accepted_survivors())
     print("\n".join(lines))
     if ran.returncode or not lines:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from revops.accounts.models import Account, AccountLink
 from revops.audit.log import record as audit
 from revops.errors import Conflict, Rejected
+from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
 from revops.reference import Ref
@@ -71,17 +72,25 @@ def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | 
     links = _links(statements.keys() | targets)
     makers = any(customer.makes_account for customer in statements.values())
     entities = dict(LegalEntity.objects.values_list("code", "id")) if makers else {}
+    new: list[AccountLink] = []
     for key, customer in sorted(statements.items(), key=lambda item: (bool(item[1].same_as), item[0])):
         link = links.get(key)
         if link is not None and (link.basis not in (Basis.MADE, Basis.REFERENCE) or customer.deleted):
             continue
         if customer.same_as:
             found = next((links[target] for target in customer.same_as if target in links and _holds(links[target])), None)
-            _follow(links, customer, found.account_id if found is not None else None, acting_user=acting_user)
+            if link is None and found is not None:
+                links[key] = AccountLink(account_id=found.account_id, system=key[0], customer_id=key[1], basis=Basis.REFERENCE)
+                new.append(links[key])
+            elif link is not None:
+                _follow(link, links, customer, found.account_id if found is not None else None, acting_user=acting_user)
         elif customer.makes_account:
             _own_account(links, customer, entities.get(customer.legal_entity_code), acting_user=acting_user)
         elif link is not None:
-            _follow(links, customer, None, acting_user=acting_user)
+            _follow(link, links, customer, None, acting_user=acting_user)
+    if new:
+        AccountLink.objects.bulk_create(new)
+        write_history(AccountLink, [link.pk for link in new], kind="+")
     return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in statements}
 
 
@@ -98,16 +107,14 @@ def _holds(link: AccountLink) -> bool:
 
 
 def _follow(
-    links: dict[CustomerKey, AccountLink], customer: CustomerStatement, account_id: int | None, *, acting_user: User | System
+    link: AccountLink,
+    links: dict[CustomerKey, AccountLink],
+    customer: CustomerStatement,
+    account_id: int | None,
+    *,
+    acting_user: User | System,
 ) -> None:
-    """Link the customer to the account that it refers to, or to none while that is unknown."""
-    link = links.get(customer.key)
-    if link is None:
-        if account_id is not None:
-            links[customer.key] = AccountLink.objects.create(
-                account_id=account_id, system=customer.system, customer_id=customer.customer_id, basis=Basis.REFERENCE
-            )
-        return
+    """A link that we have follows the customer to the account that it refers to, or goes while that is unknown."""
     before = link.account_id
     if account_id is None:
         audit(
@@ -220,7 +227,12 @@ def note_legal_entity(
 
 def linked(customers: Iterable[CustomerKey]) -> dict[CustomerKey, int]:
     """(system, customer id) -> account id for those that are linked."""
-    return {key: link.account_id for key, link in _links(customers).items() if _holds(link)}
+    wanted = set(customers)
+    held = AccountLink.objects.filter(system__in={key[0] for key in wanted}, customer_id__in={key[1] for key in wanted}).exclude(
+        basis=Basis.REFUSED
+    )
+    rows = held.values_list("system", "customer_id", "account_id")
+    return {(system, customer): account for system, customer, account in rows if (system, customer) in wanted}
 
 
 def accounts_of_customer(customer_id: str) -> QuerySet[AccountLink, int]:

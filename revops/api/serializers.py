@@ -11,8 +11,10 @@ from revops.accounts.models import Account, AccountLink
 from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText, Said
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
+from revops.cases.actions import NOTE_LENGTH_MAX
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanLine, PlanTouch, Posting
 from revops.postings.partly import Offer, PartlyPosted, partly_posted
@@ -178,7 +180,7 @@ class CaseChangeSerializer(StrictSerializer):
 
     owner = serializers.EmailField(required=False, allow_null=True)
     snoozed_until = Instant(required=False, allow_null=True)
-    reason = PlainText(required=False, allow_blank=True, max_length=2000, default="")
+    reason = PlainText(required=False, allow_blank=True, max_length=REASON_LENGTH_MAX, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("owner" in attrs) == ("snoozed_until" in attrs):
@@ -187,7 +189,7 @@ class CaseChangeSerializer(StrictSerializer):
 
 
 class NewNoteSerializer(StrictSerializer):
-    text = PlainText(max_length=10_000)
+    text = PlainText(max_length=NOTE_LENGTH_MAX)
 
 
 class NoteSerializer(serializers.ModelSerializer[CaseNote]):
@@ -357,12 +359,18 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
 
 
 class PlanProposalSerializer(StrictSerializer):
-    """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field."""
+    """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field.
 
-    kind = serializers.ChoiceField(choices=list(KINDS))
+    The kinds are those that there are when the request comes. What an input holds is checked by the kind alone, when the plan is
+    composed, as it is for the page.
+    """
+
     case = serializers.IntegerField(min_value=1)
     inputs = serializers.DictField()
-    reason = PlainText(max_length=2000)
+    reason = PlainText(max_length=REASON_LENGTH_MAX)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"kind": serializers.ChoiceField(choices=list(KINDS)), **super().get_fields()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(attrs["inputs"]) - {entry.name for entry in KINDS[attrs["kind"]].fields})
@@ -377,7 +385,7 @@ class ApprovalSerializer(StrictSerializer):
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = PlainText(max_length=2000)
+    reason = PlainText(max_length=REASON_LENGTH_MAX)
 
 
 class ActionSerializer(serializers.ModelSerializer[ActionRecord]):

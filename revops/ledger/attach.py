@@ -11,18 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db import connection
 
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
+from revops.ledger.batch import BatchRecord
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
 from revops.ledger.turns import CHAIN_MAX, customers_of
 from revops.ledger.types import TYPES
 from revops.people.actors import System
-from revops.reference import Ref, refs_from_json
+from revops.reference import Ref
 
 ACTOR = System("apply")
 
 # --- records follow their customer -----------------------------------------------------------------------------------------
 
 
-def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
+def name_customers(system: str, moved: Sequence[BatchRecord]) -> None:
     """Set the customer and the account of records about to be stored, as far as what we know already tells them.
 
     A payment names its invoice, not its customer: it takes the customer of its parent, in this batch or stored before.
@@ -44,16 +45,16 @@ def name_customers(system: str, moved: Sequence[SourceRecord]) -> None:
         row.account_id = accounts.get((system, row.customer_ref))
 
 
-def _ref(row: SourceRecord) -> Ref:
+def _ref(row: BatchRecord) -> Ref:
     return Ref(row.system_id, row.object_type, row.external_id)
 
 
-def _parents(row: SourceRecord) -> list[Ref]:
+def _parents(row: BatchRecord) -> list[Ref]:
     targets = row.targets
     return [parent for role in TYPES[row.object_type].parents for parent in targets.get(role, ())]
 
 
-def attach_accounts(moved: Sequence[SourceRecord]) -> set[int]:
+def attach_accounts(moved: Sequence[BatchRecord]) -> set[int]:
     """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
     Returns the accounts touched.
 
@@ -91,7 +92,7 @@ def _adopt_waiting(parents: Sequence[int]) -> list[int]:
 # --- customers follow the customers that they refer to ------------------------------------------------------------------------
 
 
-def _link_customers(customers: Sequence[SourceRecord]) -> set[int]:
+def _link_customers(customers: Sequence[BatchRecord]) -> set[int]:
     """Link these customers, and whoever refers to one of them. Returns the accounts that gained or lost records."""
     roles: Mapping[str, str] = dict(SourceSystem.objects.values_list("slug", "role"))
     here = {(row.system_id, row.external_id) for row in customers}
@@ -153,9 +154,9 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
-def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement:
+def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerStatement:
     own = (row.system_id, row.external_id)
-    targets = refs_from_json(row.refs).get("same_as", ())
+    targets = row.targets.get("same_as", ())
     return CustomerStatement(
         system=row.system_id,
         customer_id=row.external_id,
@@ -168,7 +169,7 @@ def _statement(row: SourceRecord, roles: Mapping[str, str]) -> CustomerStatement
     )
 
 
-def _note_legal_entities(moved: Sequence[SourceRecord]) -> None:
+def _note_legal_entities(moved: Sequence[BatchRecord]) -> None:
     """A company is as the system says that keeps its books; where several say that they do, the first by its slug."""
     codes = {str(row.fields["code"]) for row in moved if row.object_type == "legal_entity" and row.fields.get("code")}
     for code in sorted(codes):

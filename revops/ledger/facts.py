@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -23,6 +22,7 @@ from revops.ledger.object_type import Kind, ObjectType
 from revops.ledger.types import TYPES
 from revops.money import Money
 from revops.reference import NO_REFS, Refs, refs_as_json
+from revops.strict_json import canonical
 
 Value = Money | dt.date | dt.datetime | str | bool | int | Decimal | tuple[str, ...] | None
 
@@ -90,25 +90,41 @@ class Fact:
         """
         return replace(self, version=f"{self.version}{SETTLED}{int(read_at.timestamp() * 1000):014d}")
 
-    def content(self) -> dict[str, object]:
-        """The JSON form of what is said, without version and time: equal content means nothing changed."""
-        return {
-            "fields": {name: encode(value) for name, value in sorted(self.fields.items())},
-            "refs": refs_as_json(self.refs),
-            "deleted": self.deleted,
-        }
+    def content(self) -> Content:
+        """What is said, without version and time: equal content means nothing changed."""
+        return Content(
+            {name: encode(value) for name, value in sorted(self.fields.items())}, refs_as_json(self.refs), self.deleted
+        )
 
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of `content()`."""
-        return content_digest(self.content())
+        return self.content().digest
+
+
+class Content:
+    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of `fields` and `refs`; `digest` is the
+    SHA-256 (hex) of the canonical JSON of all three, which is put together from them: nothing is written twice."""
+
+    __slots__ = ("deleted", "digest", "fields", "fields_json", "refs", "refs_json")
+
+    def __init__(self, fields: dict[str, object], refs: dict[str, list[dict[str, str]]], deleted: bool) -> None:
+        self.fields, self.refs, self.deleted = fields, refs, deleted
+        self.fields_json, self.refs_json = canonical(fields), canonical(refs)
+        parts = (
+            b'{"deleted":',
+            b"true" if deleted else b"false",
+            b',"fields":',
+            self.fields_json,
+            b',"refs":',
+            self.refs_json,
+            b"}",
+        )
+        self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def content_digest(content: Mapping[str, object]) -> str:
     """SHA-256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def _check(declared: ObjectType, name: str, value: Value) -> None:
@@ -131,10 +147,13 @@ def _check_refs(declared: ObjectType, refs: Refs) -> None:
 
 def encode(value: Value) -> object:
     """A field value as JSON. Money keeps its string amount; instants are ISO 8601 with Z; decimals are text."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, Money):
         return value.as_json()
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):

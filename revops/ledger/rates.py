@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
+from revops.ledger.batch import BatchRecord
 from revops.ledger.facts import Value, decode
-from revops.ledger.models import ExchangeRate, SourceRecord
+from revops.ledger.models import ExchangeRate
 from revops.money import Money
 
 
-def note_rates(moved: Sequence[SourceRecord]) -> None:
+def note_rates(moved: Sequence[BatchRecord]) -> None:
     """Keep the table of rates as these records have them. Called by `ledger.record` in its transaction."""
     rates = [row for row in moved if row.object_type == "exchange_rate"]
     if not rates:
@@ -20,7 +21,7 @@ def note_rates(moved: Sequence[SourceRecord]) -> None:
     ExchangeRate.objects.bulk_create([made for row in rates if (made := _rate_of(row)) is not None])
 
 
-def _rate_of(row: SourceRecord) -> ExchangeRate | None:
+def _rate_of(row: BatchRecord) -> ExchangeRate | None:
     """The row of one record; None when it was deleted or does not state all of a rate."""
     stated: dict[str, Value] = {name: decode(row.object_type, name, value) for name, value in row.fields.items()}
     currency, base, on, value = (stated.get(name) for name in ("currency", "base_currency", "on", "rate"))

@@ -16,16 +16,17 @@ Accounts whose content moved are marked due, those that a record left included.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import orjson
 from django.db import connection, transaction
 
 from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers
+from revops.ledger.batch import BatchRecord
 from revops.ledger.due import mark_due, mark_due_everywhere
-from revops.ledger.facts import SETTLED, Fact, content_digest
+from revops.ledger.facts import SETTLED, Content, Fact
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
@@ -47,16 +48,27 @@ Key = tuple[str, str]
 
 
 @dataclass(slots=True)
+class _Entry:
+    """One version to be kept."""
+
+    key: Key
+    fact: Fact
+    content: Content
+    arrival: str
+    statement: Statement
+
+
+@dataclass(slots=True)
 class _Work:
-    """What a batch will write. `records` are the objects spoken of, new ones without an id until they are stored; `entries` are
-    columns by name; `winner` is the entry that became its record's content."""
+    """What a batch will write. `records` are the objects spoken of, new ones with `pk` 0 until they are stored; `winner` is
+    the entry that became its record's content."""
 
-    records: dict[Key, SourceRecord]
+    records: dict[Key, BatchRecord]
     known: set[tuple[Key, str, str]]
-    entries: list[tuple[Key, dict[str, object]]] = field(default_factory=list)
-    winner: dict[Key, dict[str, object]] = field(default_factory=dict)
+    entries: list[_Entry] = field(default_factory=list)
+    winner: dict[Key, _Entry] = field(default_factory=dict)
 
-    def moved(self) -> list[SourceRecord]:
+    def moved(self) -> list[BatchRecord]:
         """The records whose content this batch replaces."""
         return [self.records[key] for key in self.winner]
 
@@ -147,9 +159,8 @@ def _lock(system: str, statements: Sequence[Statement]) -> _Work:
         cursor.execute(_LOCK, [[key[0] for key in keys], [key[1] for key in keys], system])
         rows = cursor.fetchall()
     records = {
-        (row[0], row[1]): SourceRecord(
-            system_id=system, object_type=row[0], external_id=row[1], id=row[2], version=row[3], digest=row[4],
-            customer_ref=row[5], account_id=row[6],
+        (row[0], row[1]): BatchRecord(
+            system, row[0], row[1], pk=row[2], version=row[3], digest=row[4], customer_ref=row[5], account_id=row[6]
         )
         for row in rows
     }  # fmt: skip
@@ -163,7 +174,7 @@ def _lock(system: str, statements: Sequence[Statement]) -> _Work:
     found = {(by_id[pk], version, digest) for pk, version, digest in known.values_list("record_id", "version", "digest")}
     for key in keys:
         if key not in records:
-            records[key] = SourceRecord(system_id=system, object_type=key[0], external_id=key[1])
+            records[key] = BatchRecord(system, key[0], key[1])
     return _Work(records, found if asked else set())
 
 
@@ -172,7 +183,7 @@ def _apply(work: _Work, statement: Statement) -> str:
     key = (fact.object_type, fact.external_id)
     row = work.records[key]
     content = fact.content()
-    digest = content_digest(content)
+    digest = content.digest
     if (key, fact.version, digest) in work.known:
         return "same"
     arrival = LedgerEntry.Arrival
@@ -185,22 +196,12 @@ def _apply(work: _Work, statement: Statement) -> str:
         how = arrival.RESTATED if digest == row.digest else arrival.NEWER
     else:
         how = arrival.CONFLICT
-    entry: dict[str, object] = {
-        "version": fact.version,
-        "effective_at": fact.effective_at.isoformat(),
-        "fields": content["fields"],
-        "refs": content["refs"],
-        "deleted": fact.deleted,
-        "digest": digest,
-        "arrival": how.value,
-        "delivery_id": statement.delivery_id,
-        "trace_id": statement.trace_id,
-    }
-    work.entries.append((key, entry))
+    entry = _Entry(key, fact, content, how.value, statement)
+    work.entries.append(entry)
     work.known.add((key, fact.version, digest))
     if (fact.version, digest) > (row.version, row.digest):
-        row.version, row.digest, row.deleted, row.effective_at = fact.version, digest, fact.deleted, fact.effective_at
-        row.fields, row.refs = content["fields"], content["refs"]
+        row.version, row.digest, row.deleted = fact.version, digest, fact.deleted
+        row.fields, row.targets = content.fields, fact.refs
         named = fact.refs.get("customer", ())
         row.customer_ref = fact.external_id if fact.object_type == "customer" else named[0].id if named else row.customer_ref
         work.winner[key] = entry
@@ -245,12 +246,13 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
     Raises `_Raced` when a record that was new is there by now.
     """
     if work.entries:
-        wins = {id(entry) for entry in work.winner.values()}
-        rows = [_column_values(work.records[key], entry, id(entry) in wins) for key, entry in work.entries]
+        rows = b",".join(
+            [_columns(work.records[entry.key], entry, work.winner.get(entry.key) is entry) for entry in work.entries]
+        )
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [json.dumps(rows), system, now, now, now, now, now])
+            cursor.execute(_WRITE, [f"[{rows.decode()}]", system, now, now, now, now, now])
             made = {(object_type, external_id): pk for pk, object_type, external_id in cursor.fetchall()}
-        new = [key for key in work.winner if work.records[key].pk is None]
+        new = [key for key in work.winner if not work.records[key].pk]
         if len(made) != len(new):
             raise _Raced
         for key in new:
@@ -261,11 +263,17 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
         SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
 
 
-def _column_values(row: SourceRecord, entry: dict[str, object], wins: bool) -> dict[str, object]:
-    return {
-        **entry, "object_type": row.object_type, "external_id": row.external_id, "record_id": row.pk, "wins": wins,
-        "customer_ref": row.customer_ref, "account_id": row.account_id,
+def _columns(row: BatchRecord, entry: _Entry, wins: bool) -> bytes:
+    """One row of `_WRITE`, in JSON."""
+    fact, statement = entry.fact, entry.statement
+    columns = {
+        "object_type": row.object_type, "external_id": row.external_id, "record_id": row.pk or None, "wins": wins,
+        "customer_ref": row.customer_ref, "account_id": row.account_id, "version": fact.version,
+        "effective_at": fact.effective_at.isoformat(), "deleted": fact.deleted, "digest": entry.content.digest,
+        "arrival": entry.arrival, "delivery_id": statement.delivery_id, "trace_id": statement.trace_id,
     }  # fmt: skip
+    parts = (orjson.dumps(columns)[:-1], b',"fields":', entry.content.fields_json, b',"refs":', entry.content.refs_json, b"}")
+    return b"".join(parts)
 
 
 _REMOVE_LINKS = """
@@ -282,12 +290,12 @@ _ADD_LINKS = """
 """
 
 
-def _write_links(moved: Sequence[SourceRecord], new: frozenset[int]) -> None:
+def _write_links(moved: Sequence[BatchRecord], new: frozenset[int]) -> None:
     """Make the reference rows of these records those of their content; those that are new have none yet."""
     links = [
-        (row.pk, role, target["system"], target["object_type"], target["id"], target.get("by", ""))
+        (row.pk, role, target.system, target.object_type, target.id, target.by)
         for row in moved
-        for role, targets in row.refs.items()
+        for role, targets in row.targets.items()
         for target in targets
     ]
     columns = [list(column) for column in zip(*links, strict=True)] if links else [[] for _ in range(6)]

@@ -33,12 +33,12 @@ from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.web.addresses import href
 from revops.web.filters import ListFilter, only_first
-from revops.web.formatting import count_text, due_text, minor_html, money_html
+from revops.web.formatting import count_text, money_html
 from revops.web.forms import TimesForm, UnlinkForm
 from revops.web.fresh import fresh_strip
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import id_of, one, signed_in
-from revops.web.rows import case_row
+from revops.web.rows import case_row, expectation_row
 from revops.web.side_by_side import Pair, closings, moved, pairs
 
 BY_NAME = Keyset(("name", "id"), descending=False)
@@ -145,14 +145,8 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         "cases": [case_row(case, systems=systems, now=now, me=user.pk) for case in live],
         "closed_count": len(cases) - len(live),
         "waiting": [
-            {
-                "sentence": row.sentence,
-                "rule": RULES[row.rule].title if row.rule in RULES else row.rule,
-                "due": due_text(row.due_at, now),
-                "due_at": row.due_at,
-                "amount": minor_html(row.amount_minor, row.currency),
-            }
-            for row in visible_to(user, Expectation).filter(account=account).order_by("due_at")[:50]
+            expectation_row(row, rules={code: rule.title for code, rule in RULES.items()}, now=now)
+            for row in visible_to(user, Expectation).filter(account=account).select_related("account").order_by("due_at")[:50]
         ],
         "may_link": may(user, "link_account"),
         "actions": ActionRecord.objects.filter(account_id=account.pk, verb__startswith="account.").select_related("actor")[:20],

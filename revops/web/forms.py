@@ -14,6 +14,7 @@ from django import forms
 
 from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
+from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kind import ChangeKind, Option
 from revops.sentences import Sentence
 from revops.web.fields import (
@@ -29,8 +30,6 @@ from revops.web.fields import (
     tick,
 )
 from revops.web.naming import said_html
-
-REASON_LENGTH_MAX = 2000
 
 
 class PageForm(forms.Form):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,8 @@ from typing import Any
 
 import redis
 from django.core.cache import cache
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may_compose, require, visible_to
@@ -21,20 +18,17 @@ from revops.accounts.models import Account
 from revops.approvals import actions
 from revops.approvals.models import Checkpoint
 from revops.cases.models import ExceptionCase
-from revops.cases.queue import capped_count
 from revops.errors import Conflict, Missing, NotAllowed, Rejected, RevOpsError, http_status
-from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings import recover
 from revops.postings.draft import compose_plan, compose_remainder, compose_reversal, edit_plan, situation_of
 from revops.postings.kind import ChangeKind, Situation
-from revops.postings.kinds import KINDS, kind_of
+from revops.postings.kinds import kind_of
 from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.web.addresses import href
 from revops.web.case_context import case_of, progress_of
-from revops.web.formatting import ago_text, count_text, minor_html, plural
+from revops.web.formatting import plural
 from revops.web.forms import PageForm, PlanForm
-from revops.web.pager import cursors_in, pager
 from revops.web.plan_context import (
     follow_form,
     frame_of,
@@ -47,66 +41,6 @@ from revops.web.plan_context import (
 from revops.web.requests import back, id_of, is_fragment, one, signed_in
 
 ONCE_SECONDS = 600
-
-
-SHOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "moving": ("Under way", (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED)),
-    "draft": ("Drafts", (PlanState.DRAFT,)),
-    "done": ("Done and proven", (PlanState.CONFIRMED,)),
-    "partly": ("Partly posted", (PlanState.PARTLY_POSTED,)),
-    "ended": ("Not done", (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)),
-}
-
-
-@require_safe
-def plans_page(request: HttpRequest) -> HttpResponse:
-    """Every change of ours in other systems: what is under way, what waits for a person, what came of the rest. Keyset by id."""
-    user, now = signed_in(request), timezone.now()
-    require(user, "see_plan")
-    show = request.GET.get("show", "moving")
-    show = show if show in (*SHOWN, "person") else "moving"
-    own = request.GET.get("maker") == "me"
-    rows = _of_maker(user, visible_to(user, ChangePlan), own=own)
-    found = _shown(rows, show).select_related("account", "maker", "case")
-    page = Keyset().page(found, **cursors_in(request))
-    tabs = [(code, label, count_text(capped_count(_shown(rows, code)))) for code, (label, _) in SHOWN.items()]
-    stuck = capped_count(_shown(rows, "person"))
-    context = {
-        "page": "plans",
-        "section": "plans",
-        "show": show,
-        "own": own,
-        "tabs": [
-            *tabs[:1],
-            *([("person", "Needs a controller", count_text(stuck))] if stuck or show == "person" else []),
-            *tabs[1:],
-        ],
-        "rows": [_line(plan, now) for plan in page.rows],
-        "pager": pager(request, page),
-        "anything": bool(page.rows) or rows.exists(),
-    }
-    return render(request, "postings/list.html", context)
-
-
-def _of_maker(user: User, rows: QuerySet[ChangePlan], *, own: bool) -> QuerySet[ChangePlan]:
-    return rows.filter(maker=user) if own else rows
-
-
-def _shown(rows: QuerySet[ChangePlan], show: str) -> QuerySet[ChangePlan]:
-    if show == "person":
-        return rows.filter(pk__in=Posting.objects.filter(needs_person=True, state="unknown").values("plan"))
-    return rows.filter(state__in=SHOWN[show][1])
-
-
-def _line(plan: ChangePlan, now: dt.datetime) -> dict[str, object]:
-    moment = plan.ended_at or plan.released_at or plan.submitted_at or plan.created_at
-    return {
-        "plan": plan,
-        "label": KINDS[plan.kind].label if plan.kind in KINDS else plan.kind,
-        "amount": minor_html(plan.amount_minor, plan.currency) if plan.amount_minor else "",
-        "moment": moment,
-        "ago": ago_text(moment, now),
-    }
 
 
 # --- composing ---------------------------------------------------------------------------------------------------------

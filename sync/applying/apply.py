@@ -117,7 +117,7 @@ def _understand_one(row: Claimed, connector: Connector, config: Config) -> Under
 def incoming_of(row: Claimed) -> Incoming:
     """The delivery as its connector knows it."""
     kind = DeliveryKind.READ if row.kind == DeliveryKind.SETTLING else row.kind
-    if kind not in DeliveryKind.values:
+    if kind not in _KINDS:
         raise Rejected("delivery_kind", f"A delivery is no {kind!r}.")
     return Incoming(
         kind=kind,  # type: ignore[arg-type]  # checked above
@@ -126,6 +126,9 @@ def incoming_of(row: Claimed) -> Incoming:
         received_at=row.received_at,
         object_type=row.object_type,
     )
+
+
+_KINDS = frozenset(DeliveryKind.values)
 
 
 # --- recording --------------------------------------------------------------------------------------------------------

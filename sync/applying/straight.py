@@ -11,10 +11,9 @@ import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from revops.errors import RevOpsError
 from revops.ledger.record import Statement, record
 from sync.applying.apply import Understood, recorded, understand
 from sync.applying.claims import REREAD, Claimed, Verdict
@@ -51,7 +50,7 @@ def _recorded(slug: str, items: Sequence[Understood], now: dt.datetime) -> Mappi
     try:
         with transaction.atomic():
             arrivals = iter(record(slug, statements, now=now))
-    except (RevOpsError, DatabaseError) as error:
+    except Exception as error:  # noqa: BLE001, RUF100 - the queue judges it row by row
         _log.info("a page goes to the queue", extra={"connection": slug, "rows": len(items), "error": type(error).__name__})
         return {item.row.key: TO_THE_QUEUE for item in items}
     return {item.row.key: _ending(recorded(item, [next(arrivals) for _ in item.facts])) for item in items}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ from sync.vendor.contract import RetryLater
 FAILURES = 5
 OPEN_SECONDS, OPEN_SECONDS_MAX = 15, 240
 PROBE_SECONDS = 70  # a request is over in 60
+LOOK_SECONDS = 1.0
+"""For how long a worker that saw the circuit closed does not look again; its own failures it knows at once."""
 
 _log = logging.getLogger("sync.connections.breaker")
 
@@ -65,14 +68,19 @@ class StoredBreaker:
     slug: str
     troubled: bool = False
     """Whether there was a failure in the row when this worker last looked: only then does an answer change it."""
+    closed_until: float = 0.0
+    """Until when (monotonic seconds) this worker takes the circuit for closed without looking again."""
 
     def admit(self) -> None:
+        if time.monotonic() < self.closed_until:
+            return
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_STATE, [self.slug])
                 row = cursor.fetchone()
                 self.troubled = row is not None and (row[0] != CircuitState.CLOSED or row[1] > 0)
                 if row is None or row[0] == CircuitState.CLOSED:
+                    self.closed_until = 0.0 if self.troubled else time.monotonic() + LOOK_SECONDS
                     return
                 cursor.execute(_PROBE, [PROBE_SECONDS, self.slug])
                 if cursor.rowcount == 1:
@@ -95,7 +103,7 @@ class StoredBreaker:
             "first": OPEN_SECONDS,
             "longest": OPEN_SECONDS_MAX,
         }
-        self.troubled = True
+        self.troubled, self.closed_until = True, 0.0
         self._write(_FAILED, values)
 
     def _write(self, statement: str, values: Mapping[str, str | int]) -> None:

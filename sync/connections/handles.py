@@ -21,7 +21,7 @@ from django.db import connection as current
 
 from revops.errors import Conflict
 from sync.connections.envelope import unseal
-from sync.connectors import CONNECTORS
+from sync.connectors import CONNECTORS, ID_FORMS
 from sync.ground import intake_db
 from sync.ground.heartbeat import alive
 from sync.models import Connection
@@ -49,7 +49,7 @@ def config_of(connection: Connection) -> Config:
     values = {setting.name: setting.default for setting in declared if setting.default}
     values |= {str(name): str(value) for name, value in connection.settings.items()}
     values |= unseal(connection.secrets, str(connection.pk))
-    return Config(slug=str(connection.pk), base_url=connection.base_url, settings=values)
+    return Config(slug=str(connection.pk), base_url=connection.base_url, settings=values, id_forms=ID_FORMS)
 
 
 def client_for(

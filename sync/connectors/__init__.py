@@ -9,8 +9,10 @@ from sync.connectors.gainsight import GAINSIGHT
 from sync.connectors.netsuite import NETSUITE
 from sync.connectors.salesforce import SALESFORCE
 from sync.connectors.stripe import STRIPE
-from sync.vendor.contract import Connector
+from sync.vendor.contract import Connector, IdForm
 
 _ALL: tuple[Connector, ...] = (SALESFORCE, GAINSIGHT, STRIPE, NETSUITE)
 CONNECTORS: dict[str, Connector] = {connector.slug: connector for connector in _ALL}
 """An installation may add connectors of its own here when it starts."""
+ID_FORMS: dict[str, IdForm] = {connector.slug: connector.id_form for connector in _ALL if connector.id_form}
+"""How the vendors write their ids, for the references that other vendors' objects hold."""

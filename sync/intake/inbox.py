@@ -8,6 +8,7 @@ Never: a 2xx before the commit; a second body that replaces the first; a parser 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -214,18 +215,9 @@ _RESERVE = f"""
     SELECT %s, u.key, {_NEW_ID} FROM unnest(%s::text[]) WITH ORDINALITY AS u(key, number)
      WHERE NOT EXISTS (SELECT 1 FROM sync_deliverykey k WHERE k.connection_id = %s AND k.key = u.key)
      ORDER BY u.number
-    ON CONFLICT (connection_id, key) DO NOTHING RETURNING key, delivery_id
+    ON CONFLICT (connection_id, key) DO NOTHING RETURNING key, delivery_id, clock_timestamp()
 """
-_STORE_PAGE = f"""
-    INSERT INTO sync_delivery ({_COLUMNS}, state, reason, reason_code, next_attempt_at, done_at)
-    SELECT u.id, %s, u.key, u.kind, u.type, decode(u.body, 'hex'), u.digest, '{{}}'::jsonb, u.trace, 1, 0, 0, 0,
-           u.state, u.reason, u.code,
-           clock_timestamp() + make_interval(secs => u.after_seconds),
-           CASE WHEN u.state = 'pending' THEN NULL ELSE clock_timestamp() END
-      FROM json_to_recordset(%s)
-           AS u(id bigint, key text, kind text, type text, body text, digest text, trace text, state text, reason text,
-                code text, after_seconds float8)
-"""
+_STORE_PAGE = f"COPY sync_delivery ({_COLUMNS}, state, reason, reason_code, next_attempt_at, done_at) FROM STDIN"
 _OTHER_BYTES = """
     SELECT u.number, o.body
       FROM unnest(%s::int[], %s::text[], %s::text[]) AS u(number, key, digest)
@@ -253,9 +245,10 @@ def _store_page(door: Door, items: Sequence[_Arrived], judge: Judge | None = Non
     first = {arrived.key: arrived for arrived in reversed(rows)}
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, [door.slug, list(dict.fromkeys(row.key for row in rows)), door.slug])
-        new = [(number, first[key]) for key, number in cursor.fetchall()]
+        reserved = cursor.fetchall()
+        new = [(number, first[key]) for key, number, _ in reserved]
         if new:
-            _insert(door, new, judge)
+            _insert(door, new, judge, reserved[0][2])
         conflicts = 0
         if len(new) < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
@@ -269,20 +262,18 @@ def _store_page(door: Door, items: Sequence[_Arrived], judge: Judge | None = Non
     return StoredPage(len(new), len(items) - len(new) - conflicts, conflicts)
 
 
-def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None) -> None:
+def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None, now: dt.datetime) -> None:
+    """Store what nobody had seen. `now` is the database's time."""
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
         endings = judge([NewDelivery(number, row.kind, row.object_type, row.body, row.trace) for number, row in new])
-    rows = [
-        {
-            "id": number, "key": row.key, "kind": row.kind, "type": row.object_type, "body": row.body.hex(), "digest": row.digest,
-            "trace": row.trace, "state": ending.state, "reason": ending.reason, "code": ending.code,
-            "after_seconds": ending.after_seconds,
-        }
-        for (number, row), ending in zip(new, endings, strict=True)
-    ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE_PAGE, [door.slug, json.dumps(rows)])
+    with connection.cursor() as cursor, cursor.copy(_STORE_PAGE) as copy:
+        for (number, row), ending in zip(new, endings, strict=True):
+            after = now + dt.timedelta(seconds=ending.after_seconds) if ending.after_seconds else now
+            copy.write_row(
+                (number, door.slug, row.key, row.kind, row.object_type, row.body, row.digest, row.headers, row.trace, 1, 0, 0, 0,
+                 str(ending.state), ending.reason, ending.code, after, None if ending.state == DeliveryState.PENDING else now)
+            )  # fmt: skip
 
 
 def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:

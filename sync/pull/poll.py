@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, transaction
@@ -27,6 +28,7 @@ from sync.intake.announce import announce_reads
 from sync.intake.inbox import Judge
 from sync.models import Connection, Watermark
 from sync.pull import streams
+from sync.pull.ahead import read_ahead
 from sync.pull.streams import StreamClaim
 from sync.vendor.contract import ConnectorAnswer, Page, RetryLater, Stream
 
@@ -113,15 +115,16 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
         judge = judging(door) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
             pages = door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at)
-            for page, count in _together(pages, TOGETHER if judge is not None else 0):
-                result = _store(claim, door, page, result, judge, count=count)
-                held.progressed()
-                alive()
-                if progress is not None:
-                    progress(result)
-                if not page.done and page.watermark != claim.value and time.monotonic() > turn_ends:
-                    streams.note_pause(claim)
-                    return result
+            with closing(read_ahead(_together(pages, TOGETHER if judge is not None else 0))) as batches:
+                for page, count in batches:
+                    result = _store(claim, door, page, result, judge, count=count)
+                    held.progressed()
+                    alive()
+                    if progress is not None:
+                        progress(result)
+                    if not page.done and page.watermark != claim.value and time.monotonic() > turn_ends:
+                        streams.note_pause(claim)
+                        return result
     except LeaseLost:
         return replace(result, problem="Another worker took the stream over.")
     except RetryLater as answer:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -130,13 +129,20 @@ class Operation:
     read_lag_seconds: int = 30
 
 
+IdForm = Callable[[str, str], str]
+"""The one form of a vendor's id, of which it writes several, and how a reason speaks of the field -> that form. Raises
+`Misunderstood("reference_invalid")` for what is no id of that vendor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A connection as a connector sees it: base URL, settings (secrets decrypted), what kind of deployment it is."""
+    """A connection as a connector sees it: base URL, settings (secrets decrypted). `id_forms`: how other vendors write their
+    ids, by the vendor's slug, where that is not as they are; references to another system need it."""
 
     slug: str
     base_url: str
     settings: Mapping[str, str]
+    id_forms: Mapping[str, IdForm] = field(default_factory=dict)
 
     def get(self, name: str, default: str = "") -> str:
         return self.settings.get(name, default)
@@ -314,8 +320,8 @@ class Connector:
     """What a vendor's folder declares: its names, its settings, and its capabilities. A capability that the vendor or this
     version does not have is None; `reading()`, `taking_pushes()` and `writing()` are for callers that cannot go on without.
 
-    `role`: crm, customer_success, billing or erp. `models`: the module whose `OBJECTS` declare what
-    its reads select and its pushes bring; imported when asked for, because an intake process needs none of it.
+    `role`: crm, customer_success, billing or erp. `objects`: the vendor's objects by its name of them, which its reads select and
+    its pushes bring. `id_form`: how its ids are written, when one id has several forms.
     """
 
     slug: str
@@ -328,17 +334,12 @@ class Connector:
     pushes: TakesPushes | None = None
     writes: Writes | None = None
     rates: tuple[Rate, ...] = ()
-    models: str = ""
+    objects: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    id_form: IdForm | None = None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
         return self.reads.STREAMS if self.reads else ()
-
-    @property
-    def objects(self) -> Mapping[str, type[BaseModel]]:
-        """The declared objects by the vendor's name of them."""
-        found: Mapping[str, type[BaseModel]] = importlib.import_module(self.models).OBJECTS if self.models else {}
-        return found
 
     @property
     def operations(self) -> tuple[Operation, ...]:

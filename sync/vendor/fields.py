@@ -1,7 +1,8 @@
-"""Typed reading of a vendor's JSON object: the right kind of value, or `Misunderstood` with a reason. Pure.
+"""Bodies, envelopes and single values of a vendor's JSON: the right kind of value, or `Misunderstood` with a reason. Pure.
 
-A reason names the field and the class of the value found there (text, number, list, nothing), never the value itself.
-`needed` means present and not null; `maybe` means absent or null is understood as None.
+What an object says is read by its declared model (`sync.vendor.objects`). `Payload` reads what has no model: the envelope of an
+answer, and fields whose names the settings of a connection give. A reason names the field and the class of the value found there
+(text, number, list, nothing), never the value itself. `maybe` means absent or null is understood as None.
 
 Never: a guess, a default in place of a missing needed field, a float.
 """
@@ -22,8 +23,8 @@ from sync.vendor.contract import Misunderstood, Refused, Response, RetryLater, U
 
 Choice = TypeVar("Choice")
 
-_SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+TEXT_MAX = 4000
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,19}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
 
@@ -70,6 +71,11 @@ def key_of(body: bytes, field: str) -> str:
     return key
 
 
+def or_none(text: str | None) -> str | None:
+    """A text that an object may lack: empty is None, and a longer one than the ledger keeps is cut."""
+    return text[:TEXT_MAX] if text else None
+
+
 def our_word(value: str, choices: Mapping[str, Choice], where: str) -> Choice:
     """Our word for the vendor's. A word from the future is `Misunderstood`."""
     if value not in choices:
@@ -93,20 +99,6 @@ def kind_of(value: object) -> str:
 def word(value: object) -> str:
     """The value for a reason when it is one harmless word such as an event type or error code, else its class."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else kind_of(value)
-
-
-def salesforce_id(text: str, where: str) -> str:
-    """The 18-character form. Raises `Misunderstood` for wrong characters, length or checksum."""
-    if not _SALESFORCE_ID.fullmatch(text):
-        raise Misunderstood(f"{where} is not a Salesforce id.", "reference_invalid")
-    base = text[:15]
-    suffix = "".join(
-        _ALPHABET[sum(1 << index for index, character in enumerate(base[start : start + 5]) if character.isupper())]
-        for start in (0, 5, 10)
-    )
-    if len(text) == 18 and text[15:].upper() != suffix:
-        raise Misunderstood(f"{where} is not a Salesforce id: its checksum is wrong.", "reference_invalid")
-    return base + suffix
 
 
 def decimal_text(text: str) -> Decimal | None:
@@ -151,10 +143,10 @@ def day(text: str, where: str) -> dt.date:
         raise Misunderstood(f"{where} is not a day.", "time_invalid") from None
 
 
-def epoch(seconds: int | Decimal, where: str) -> dt.datetime:
-    """Seconds since 1970 as aware UTC."""
+def epoch_milliseconds(count: int | Decimal, where: str) -> dt.datetime:
+    """Milliseconds since 1970 as aware UTC."""
     try:
-        value = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(seconds * 1_000_000))
+        value = _EPOCH + dt.timedelta(microseconds=int(count * 1000))
     except OverflowError:
         raise Misunderstood(f"{where} is no believable time.", "time_invalid") from None
     return believable(value, where)
@@ -207,17 +199,11 @@ class Payload:
             raise self.misunderstood(field, "a whole number")
         return value
 
-    def maybe_whole(self, field: str) -> int | None:
-        return self.whole(field) if self.has(field) else None
-
     def number(self, field: str) -> Decimal:
         value = self.data.get(field)
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise self.misunderstood(field, "a number")
         return Decimal(value)
-
-    def maybe_number(self, field: str) -> Decimal | None:
-        return self.number(field) if self.has(field) else None
 
     def written_number(self, field: str) -> Decimal:
         """A number that the vendor writes as text."""
@@ -231,16 +217,6 @@ class Payload:
         if not isinstance(value, bool):
             raise self.misunderstood(field, "true or false")
         return value
-
-    def choice(self, field: str, choices: Mapping[str, Choice]) -> Choice:
-        """Our word for the vendor's. A word from the future is `Misunderstood`."""
-        return our_word(self.text(field), choices, self.where(field))
-
-    def epoch(self, field: str) -> dt.datetime:
-        return epoch(self.whole(field), self.where(field))
-
-    def maybe_epoch(self, field: str) -> dt.datetime | None:
-        return self.epoch(field) if self.has(field) else None
 
     def child(self, field: str) -> Payload:
         value = self.data.get(field)

@@ -1,16 +1,19 @@
-"""A vendor's objects as declared models: what our reads select and pushes bring. Pure.
+"""A vendor's objects as declared models: what our reads select and pushes bring, and what the translation reads by. Pure.
 
 A model says which fields we rely on and of which kind they are; further fields are allowed. It is filled from JSON that
-`strict_json` has parsed: whole numbers are `int`, fractions `Decimal`, and nothing is converted from one kind to another. What
-does not fit is `Misunderstood` with the path of the field and the kind of value found there, never the value itself.
+`strict_json` has parsed: whole numbers are `int`, fractions `Decimal`. Only a number or a day that is written as text is
+converted. What does not fit is `Misunderstood` with the path of the field and the kind of value found there, never the value
+itself.
 
-A word of a vendor's list (`Known`) may be one that we do not know yet: it is kept as it is, and `unknown_words` names it.
+A word of a vendor's list (`Known`) may be one that we do not know yet: it is kept as it is, `unknown_words` names it, and the
+translation refuses it where it matters (`fields.our_word`).
 
 Never: a float; a default in place of a needed field.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +22,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -26,7 +30,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from sync.vendor.contract import Misunderstood
 from sync.vendor.fields import kind_of
@@ -37,7 +41,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 class VendorObject(BaseModel):
     """One kind of object, event or answer of a vendor."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=False, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=False, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +58,65 @@ def known(words: Mapping[str, object] | Sequence[str]) -> Known:
     return Known(tuple(words))
 
 
-Text = Annotated[str, StringConstraints(min_length=1)]
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What a reason calls a type that the library has no one word for. Without `schema` it stands for the type it is beside."""
 
-
-class _Exact:
-    """A JSON number as `strict_json` gives it: `int` or `Decimal`."""
+    words: str
+    schema: CoreSchema | None = None
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        either = core_schema.union_schema(
-            [core_schema.int_schema(strict=True), core_schema.is_instance_schema(Decimal)], mode="left_to_right"
-        )
-        return core_schema.custom_error_schema(either, "number_type", custom_error_message="a number")
+        found = handler(source) if self.schema is None else self.schema
+        return core_schema.custom_error_schema(found, "wanted", custom_error_message=self.words)
 
 
-Number = Annotated[int | Decimal, _Exact(), WithJsonSchema({"type": "number"})]
-WrittenNumber = Annotated[
-    str, StringConstraints(pattern=r"^[+-]?([0-9]{1,19}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?$")
+@dataclass(frozen=True, slots=True, eq=False)
+class _Written:
+    """A value that the vendor writes as text of this pattern."""
+
+    pattern: str
+    value: CoreSchema
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=self.pattern), self.value])
+
+
+_DECIMAL = core_schema.decimal_schema(strict=False)
+_EXACT = core_schema.union_schema(
+    [core_schema.is_instance_schema(Decimal), core_schema.chain_schema([core_schema.int_schema(strict=True), _DECIMAL])],
+    mode="left_to_right",
+)
+_NUMBER = r"^[+-]?([0-9]{1,19}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?$"
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Number = Annotated[Decimal, Wanted("a number", _EXACT), WithJsonSchema({"type": "number"})]
+"""A JSON number, exact."""
+WrittenNumber = Annotated[Decimal, _Written(_NUMBER, _DECIMAL), WithJsonSchema({"type": "string", "pattern": _NUMBER})]
+"""A number that the vendor writes as text."""
+Day = Annotated[
+    dt.date,
+    _Written(_DAY, core_schema.date_schema(strict=False)),
+    Wanted("a day"),
+    WithJsonSchema({"type": "string", "format": "date"}),
 ]
+"""`YYYY-MM-DD`."""
+Epoch = Annotated[int, Field(ge=631_152_000, lt=7_289_654_400), Wanted("a time")]
+"""Seconds since 1970 that a business system can mean: 1990 to 2200."""
+Whole = Annotated[
+    Mapping[str, Any], Wanted("an object", core_schema.is_instance_schema(dict)), WithJsonSchema({"type": "object"})
+]
+"""An object whose fields another model declares. Not copied."""
 
 Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
 
 _WANTED = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
     "string_pattern_mismatch": "a number written as text",
     "int_type": "a whole number",
-    "number_type": "a number",
+    "greater_than_equal": "a positive number",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "an object",
@@ -88,21 +125,61 @@ _WANTED = {
 
 
 def understood(model: type[Model], data: object, name: str) -> Model:
-    """The object as `model`. `name` is how reasons speak of it. Raises `Misunderstood` (`field_missing`, `field_changed`)."""
+    """The object as `model`. `name` is how reasons speak of it. Raises `Misunderstood`: `field_missing`, `field_changed`,
+    `value_unknown` for a word that is none of a closed list, `time_invalid`."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _misunderstood(error, name) from None
+        raise _misunderstood(model, data, error, name) from None
 
 
-def _misunderstood(error: ValidationError, name: str) -> Misunderstood:
+def needed(value: Value | None, where: str, wanted: str) -> Value:
+    """A value that the model lets be absent and that this object cannot be without. Raises `Misunderstood("field_missing")`."""
+    if value is None:
+        raise Misunderstood(f"{where} should be {wanted} and is absent.", "field_missing")
+    return value
+
+
+def _misunderstood(model: type[BaseModel], data: object, error: ValidationError, name: str) -> Misunderstood:
     """The refusal for the first thing that does not fit."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    path = ".".join([name, *(str(part) for part in first["loc"] if isinstance(part, int) or part.isidentifier())])
-    wanted = _WANTED.get(first["type"], "what we know")
-    if first["type"] == "missing":
-        return Misunderstood(f"{path} should be there and is absent.", "field_missing")
-    return Misunderstood(f"{path} should be {wanted} and is {kind_of(first['input'])}.", "field_changed")
+    first = _errors(error)[0]
+    path, kind, found = ".".join([name, *map(str, first["loc"])]), first["type"], first["input"]
+    if kind == "missing":
+        return Misunderstood(f"{path} should be {_wanted_at(model, data, first['loc'])} and is absent.", "field_missing")
+    if kind == "literal_error" and isinstance(found, str):
+        return Misunderstood(f"{path} holds a word that we do not know.", "value_unknown")
+    if _wanted(first) == "a day" and isinstance(found, str):
+        return Misunderstood(f"{path} is not a day.", "time_invalid")
+    if _wanted(first) == "a time" and kind_of(found) == "a number":
+        return Misunderstood(f"{path} is no believable time.", "time_invalid")
+    return Misunderstood(f"{path} should be {_wanted(first)} and is {kind_of(found)}.", "field_changed")
+
+
+def _errors(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False)
+
+
+def _wanted(error: ErrorDetails) -> str:
+    return error["msg"] if error["type"] == "wanted" else _WANTED.get(error["type"], "what we know")
+
+
+def _wanted_at(model: type[BaseModel], data: object, path: tuple[int | str, ...]) -> str:
+    """What the model wants at a place where there is nothing: asked by putting null there."""
+    try:
+        model.model_validate(_with_nothing(data, path))
+    except ValidationError as error:
+        return next((_wanted(one) for one in _errors(error) if one["loc"] == path), "there")
+    return "there"
+
+
+def _with_nothing(data: object, path: tuple[int | str, ...]) -> object:
+    if not path:
+        return None
+    first, *rest = path
+    if isinstance(data, list):
+        return [_with_nothing(part, tuple(rest)) if place == first else part for place, part in enumerate(data)]
+    whole: dict[Any, Any] = dict(data) if isinstance(data, Mapping) else {}
+    return {**whole, first: _with_nothing(whole.get(first), tuple(rest))}
 
 
 def unknown_words(found: BaseModel, path: str = "") -> Iterator[str]:

@@ -8,9 +8,9 @@ settings: what is not declared is not understood as a reference.
 from __future__ import annotations
 
 from revops.reference import Ref
-from sync.vendor import fields as payload
 from sync.vendor.contract import Config, Misunderstood, Setting
 
+PLAIN = "plain"
 CRM_SETTINGS: tuple[Setting, ...] = (
     Setting("crm_connection", "CRM", required=False, help="Slug of the connection whose customer and contract ids stand here."),
     Setting(
@@ -18,7 +18,7 @@ CRM_SETTINGS: tuple[Setting, ...] = (
         "Form of the CRM's ids",
         required=False,
         default="salesforce",
-        help="salesforce: 15 or 18 characters with their checksum; plain: as they are written.",
+        help="The vendor whose ids these are, when it writes one id in several forms (salesforce); plain: as they are written.",
     ),
 )
 BILLING_SETTING = Setting(
@@ -37,10 +37,11 @@ def in_crm(config: Config, object_type: str, identity: str | None, where: str) -
     slug = config.get("crm_connection")
     if not identity:
         return None
-    form = config.get("crm_id_form") or "salesforce"
-    if form not in ("salesforce", "plain"):
-        raise Misunderstood("The setting of the form of the CRM's ids must be salesforce or plain.", "setting_invalid")
-    known = payload.salesforce_id(identity, where) if form == "salesforce" else identity
+    form = config.get("crm_id_form", "salesforce")
+    if form not in config.id_forms and form != PLAIN:
+        names = ", ".join([*sorted(config.id_forms), PLAIN])
+        raise Misunderstood(f"The setting of the form of the CRM's ids must be one of {names}.", "setting_invalid")
+    known = identity if form == PLAIN else config.id_forms[form](identity, where)
     return Ref(slug, object_type, known) if slug else None
 
 

@@ -12,7 +12,7 @@ from tests.launch.test_up import ROOT
 
 FIGURES = {
     "intake": {"intake", "intake_16", "intake_p95"},
-    "pull_and_apply": {"pull_and_apply", "apply_alone"},
+    "pull_and_apply": {"pull_and_apply", "apply_alone", "pull_and_apply_two"},
     "detection": {"detection"},
     "queue": {"queue_page_p50", "queue_page_p95", "queue_page_after_action_p95", "queue_page_deep_p95"},
     "rules": {"rules"},

@@ -1,4 +1,4 @@
-"""The list of guards that are taken away one at a time (`scripts/mutants.py`) fits the code: each is where the list says."""
+"""The lists of guards that are taken away one at a time (`scripts/guards/`) fit the code: each is where its list says."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from scripts.guards import __main__ as guards
 from tests.house.test_words import ROOT
 
 
@@ -25,11 +26,6 @@ def script(name: str) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def mutants() -> ModuleType:
-    return script("mutants")
 
 
 LISTING = """    revops.money.xǁMoneyǁparse__mutmut_1: killed
@@ -86,19 +82,19 @@ pytest_add_cli_args_test_selection = ["tests/revops/cases/test_routing.py"]
 """
 
 
-def test_every_guard_is_where_the_list_says(mutants: ModuleType) -> None:
-    assert mutants.texts() == []
-    names = [mutant.name for mutant in mutants.MUTANTS]
+def test_every_guard_is_where_the_list_says() -> None:
+    assert guards.texts() == []
+    names = [guard.name for guard in guards.GUARDS]
     assert len(set(names)) == len(names) > 50
 
 
 @pytest.mark.django_db
-def test_every_guard_of_the_database_is_there_to_be_dropped(mutants: ModuleType) -> None:
+def test_every_guard_of_the_database_is_there_to_be_dropped() -> None:
     from django.db import connection, transaction
 
-    for mutant in mutants.MUTANTS:
-        if mutant.sql:
+    for guard in guards.GUARDS:
+        if guard.sql:
             point = transaction.savepoint()
             with connection.cursor() as cursor:
-                cursor.execute(mutant.sql)
+                cursor.execute(guard.sql)
             transaction.savepoint_rollback(point)

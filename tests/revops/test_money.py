@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable
+from decimal import ROUND_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,105 @@ def test_a8_i20_unreadable_amounts_are_refused_with_a_code(text: str, currency: 
     with pytest.raises(Rejected) as refused:
         Money.parse(text, currency)
     assert refused.value.code == code
+
+
+def euros(text: str) -> Money:
+    return Money.parse(text, "EUR")
+
+
+NUMBER = "An amount is a decimal number such as 12.30."
+WRITTEN = "Write the amount with digits and one point, such as 1234.50."
+LARGE = "The amount is larger than any that can be kept."
+OUTSIDE = 'Money is {"amount": "12.30", "currency": "EUR"}.'
+WEIGHTS = "Give at least one positive weight and none below zero."
+MIXED = "EUR and USD cannot be added or compared."
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "message", "field"),
+    [
+        (lambda: Money(Decimal("NaN"), "EUR"), "amount_invalid", NUMBER, "amount"),
+        (lambda: Money("1", "EUR"), "amount_invalid", NUMBER, "amount"),  # type: ignore[arg-type]
+        (lambda: Money(Decimal("1e21"), "EUR"), "amount_too_large", LARGE, "amount"),
+        (lambda: euros("1000000000000000.01"), "amount_too_large", LARGE, "amount"),
+        (lambda: euros("-1000000000000000.01"), "amount_too_large", LARGE, "amount"),
+        (lambda: euros("1.005"), "amount_decimals", "EUR amounts have 2 decimals; 1.005 has more.", "amount"),
+        (lambda: euros("1,5"), "amount_invalid", WRITTEN, "amount"),
+        (lambda: Money.parse(Decimal(1), "EUR"), "amount_invalid", WRITTEN, "amount"),  # type: ignore[arg-type]
+        (lambda: Money.from_minor(True, "EUR"), "amount_invalid", "Minor units are a whole number.", "amount"),
+        (lambda: Money.from_minor(Decimal(7), "EUR"), "amount_invalid", "Minor units are a whole number.", "amount"),  # type: ignore[arg-type]
+        (lambda: Money.rounded(Decimal("NaN"), "EUR"), "amount_invalid", "An amount is a finite decimal number.", "amount"),
+        (lambda: Money.from_json([]), "amount_invalid", OUTSIDE, "amount"),
+        (lambda: Money.from_json({"amount": "1"}), "amount_invalid", OUTSIDE, "amount"),
+        (
+            lambda: Money.parse("1", "eur"), "currency_unknown",
+            "'eur' is not a currency code we know; use ISO 4217, such as EUR.", None,
+        ),
+        (lambda: euros("1") + Money.parse("1", "USD"), "currency_mixed", MIXED, None),
+        (lambda: euros("1").times(0.5), "amount_invalid", "A factor is exact: use Decimal, not float.", None),  # type: ignore[arg-type]
+        (lambda: euros("1").allocate([]), "weights_invalid", WEIGHTS, None),
+        (lambda: euros("1").allocate([0, 0]), "weights_invalid", WEIGHTS, None),
+        (lambda: euros("1").allocate([-1, 2]), "weights_invalid", WEIGHTS, None),
+    ],
+)  # fmt: skip
+def test_a_refusal_has_a_code_for_machines_a_sentence_for_people_and_the_field(
+    act: Callable[[], object], code: str, message: str, field: str | None
+) -> None:
+    with pytest.raises(Rejected) as refused:
+        act()
+    assert (refused.value.code, refused.value.message, refused.value.field) == (code, message, field)
+
+
+def test_i20_the_largest_amount_is_kept() -> None:
+    assert euros("1000000000000000.00").minor == 10**17
+    assert euros("-1000000000000000.00").minor == -(10**17)
+
+
+@given(whole=st.integers(-(10**12), 10**12), currency=CURRENCIES)
+def test_the_decimal_context_of_the_caller_changes_nothing(whole: int, currency: str) -> None:
+    with localcontext(prec=2, rounding=ROUND_UP):
+        assert Money(Decimal(whole), currency).as_json()["amount"].partition(".")[0] == str(whole)
+        assert Money.rounded(Decimal("12.344"), "USD").as_json()["amount"] == "12.34"
+        assert Money.rounded(Decimal("12345678.901"), "USD").as_json()["amount"] == "12345678.90"
+
+
+def test_amounts_have_an_order_a_sign_and_a_size() -> None:
+    assert euros("1") < euros("2")
+    assert not euros("1") < euros("1")
+    assert euros("1") <= euros("1")
+    assert euros("1") <= euros("2")
+    assert not euros("2") <= euros("1")
+    with pytest.raises(Rejected):
+        assert euros("1") <= Money.parse("2", "USD")
+    assert -euros("1.50") == euros("-1.50")
+    assert abs(euros("-1.50")) == abs(euros("1.50")) == euros("1.50")
+    assert euros("0.01")
+    assert euros("-0.01")
+    assert not euros("0")
+    assert str(euros("-1.5")) == "-1.50 EUR"
+
+
+@pytest.mark.parametrize(
+    ("amount", "factor", "expected"),
+    [("10", 3, "30"), ("10", Decimal("0.5"), "5"), ("0.05", Decimal("0.5"), "0.02"), ("0.15", Decimal("0.5"), "0.08")],
+)
+def test_a_product_is_rounded_half_to_even(amount: str, factor: Decimal | int, expected: str) -> None:
+    assert euros(amount).times(factor) == euros(expected)
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "parts"),
+    [
+        ("1", [1], ["1"]),
+        ("1", [1, 1, 1], ["0.34", "0.33", "0.33"]),
+        ("-1", [1, 1, 1], ["-0.34", "-0.33", "-0.33"]),
+        ("1", [2, 5], ["0.29", "0.71"]),  # the larger remainder, not the larger share
+        ("0", [3, 4], ["0", "0"]),
+        ("0.02", [1, 0, 1, 1], ["0.01", "0", "0.01", "0"]),
+    ],
+)
+def test_the_residue_goes_to_the_largest_remainders_first(amount: str, weights: list[int], parts: list[str]) -> None:
+    assert euros(amount).allocate(weights) == [euros(part) for part in parts]
 
 
 @pytest.mark.parametrize("amount", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("1e10000000"), 0.1, 3])

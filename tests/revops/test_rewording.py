@@ -155,7 +155,7 @@ class Readers:
         analyst, approver, auditor = (
             world.person(f"reading-{role}", role) for role in ("finance_analyst", "approver", "auditor")
         )
-        self.reads = {analyst: self.pages_of_analysts, approver: self.pages_of_approvers, auditor: lambda: ["/audit/"]}
+        self.reads = {analyst: self.pages_of_analysts, approver: self.pages_of_approvers, auditor: self.pages_of_auditors}
         self.calls = {Caller(analyst): ("cases/", "change-plans/", "postings/"), Caller(auditor): ("audit/",)}
 
     def pages_of_analysts(self) -> list[str]:
@@ -170,6 +170,9 @@ class Readers:
 
     def pages_of_approvers(self) -> list[str]:
         return [f"/approvals/{plan.code}/" for plan in ChangePlan.objects.exclude(state="draft").order_by("pk")]
+
+    def pages_of_auditors(self) -> list[str]:
+        return ["/audit/"]
 
     def pages(self) -> dict[str, str]:
         """Every page by its address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -130,7 +131,7 @@ def nested(part: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 @given(st.recursive(EXACT | DECIMALS, nested, max_leaves=12))
 def test_the_canonical_form_says_the_same_whatever_writes_it(value: object) -> None:
-    """With a decimal the strict writer is used, without one the standard library's: both give what `parse` reads back."""
+    """With a decimal the strict writer is used, without one the fast one: both give the same, and what `parse` reads back."""
     written = strict_json.canonical({"value": value})
     assert strict_json.parse(written, allow_unsafe_text=True) == {"value": value}
     beside = strict_json.canonical([Decimal("0.5"), {"value": value}])
@@ -139,3 +140,60 @@ def test_the_canonical_form_says_the_same_whatever_writes_it(value: object) -> N
 
 def test_equal_values_have_one_canonical_form() -> None:
     assert strict_json.canonical({"b": 1, "a": [{"d": 2, "c": 3}]}) == strict_json.canonical({"a": [{"c": 3, "d": 2}], "b": 1})
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**42), 10**42), st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    st.sampled_from(["", ":", "a", 'say "a": 1', "\\", "{[", "\u00e9", "a\nb"]),
+)  # fmt: skip
+
+
+def _written(value: object, draw_ascii: bool) -> str:
+    """JSON text of a value in which an object is a list of pairs, so that a key can stand there twice."""
+    if isinstance(value, tuple):
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(key, ensure_ascii=draw_ascii)} : {_written(part, draw_ascii)}" for key, part in value)
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ",".join(_written(part, draw_ascii) for part in value) + "]"
+    return f"{value:f}" if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=draw_ascii)
+
+
+def _has_key_twice(value: object) -> bool:
+    if isinstance(value, tuple):
+        return len({key for key, _ in value}) < len(value) or any(_has_key_twice(part) for _, part in value)
+    return isinstance(value, list) and any(map(_has_key_twice, value))
+
+
+def _has_long_number(value: object) -> bool:
+    if isinstance(value, tuple):
+        return any(_has_long_number(part) for _, part in value)
+    if isinstance(value, list):
+        return any(map(_has_long_number, value))
+    return isinstance(value, int) and not isinstance(value, bool) and len(str(value)) > strict_json.DIGITS_MAX
+
+
+def _as_parsed(value: object) -> object:
+    if isinstance(value, tuple):
+        return {key: _as_parsed(part) for key, part in value}
+    return [_as_parsed(part) for part in value] if isinstance(value, list) else value
+
+
+_KEYS = st.sampled_from(["a", "b", ":", 'q"', "\u00e9"])
+_VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(_KEYS, inner), max_size=4).map(tuple), max_leaves=20
+)
+
+
+@given(value=_VALUES, ascii_only=st.booleans())
+def test_w20_whatever_the_text_looks_like_each_key_counts_once_and_each_number_is_exact(value: object, ascii_only: bool) -> None:
+    body = _written(value, ascii_only).encode()
+    if _has_key_twice(value) or _has_long_number(value):
+        with pytest.raises((DuplicateKey, NotJson)):
+            strict_json.parse(body)
+        return
+    parsed = strict_json.parse(body)
+    assert parsed == _as_parsed(value)
+    assert strict_json.parse(strict_json.canonical(parsed)) == parsed

@@ -31,7 +31,7 @@ def values_for(vendor: str, webhook_secret: str) -> dict[str, str]:
             "crm_connection": "salesforce",
         },
         "stripe": {
-            "api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test",
+            "api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test", "calls_per_second": "1000",
             "crm_connection": "salesforce", "crm_id_key": "salesforce_account_id", "contract_number_key": "contract_number",
         },
         "netsuite": {

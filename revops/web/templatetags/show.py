@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django import template
 from django.utils import timezone
@@ -108,6 +109,22 @@ def initials_of(user: User) -> str:
 def record_name(record: SourceRecord) -> str:
     """What people call a record."""
     return naming.record_name(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The heading of one column. `figures` are set to the right; `hidden` is only read out."""
+
+    label: str
+    figures: bool = False
+    hidden: bool = False
+
+
+@register.filter
+def columns(text: str) -> list[Column]:
+    """The headings of a table from `Plan | #Amount | ~Actions`: `#` before a column of figures, `~` before a hidden heading."""
+    words = [part.strip() for part in text.split("|")]
+    return [Column(word.lstrip("#~"), word.startswith("#"), word.startswith("~")) for word in words]
 
 
 @register.filter

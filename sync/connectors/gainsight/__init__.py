@@ -8,7 +8,7 @@ Never: an offset over changing data; an answer judged by its HTTP status alone; 
 
 from __future__ import annotations
 
-from sync.connectors.gainsight import read, translate, verify, write
+from sync.connectors.gainsight import models, read, translate, verify, write
 from sync.vendor.contract import Connector, Rate, Setting
 from sync.vendor.references import CRM_SETTINGS
 
@@ -33,5 +33,5 @@ GAINSIGHT = Connector(
     pushes=verify,
     writes=write,
     rates=(Rate("minute", 60, setting="calls_per_minute"), Rate("day", 50_000, seconds=24 * 3600)),
-    models="sync.connectors.gainsight.models",
+    objects=models.OBJECTS,
 )

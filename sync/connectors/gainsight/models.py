@@ -1,26 +1,35 @@
-"""Gainsight's records as our queries select them, the lines of its delete logs, and the hints of a rule. A moment is epoch
-milliseconds or ISO text; a pick-list value is an item id."""
+"""Gainsight's records as our queries select them, the lines of its delete logs, the hints of a rule, and the words of its lists
+with ours for them. A moment is epoch milliseconds or ISO text; a pick-list value is an item id."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from sync.vendor.objects import Number, Text, VendorObject
+from sync.vendor.objects import Number, Text, VendorObject, Wanted, Whole
 
-Moment = int | str
+RENEWAL_STAGE = {
+    "Not Started": "not_started",
+    "In Progress": "in_progress",
+    "On Hold": "on_hold",
+    "Closed Won": "won",
+    "Closed Lost": "lost",
+}
+Moment = Annotated[int | Number | str, Field(union_mode="left_to_right"), Wanted("a moment")]
 
 
 class _Record(VendorObject):
     Gsid: Text
     ModifiedDate: Moment | None = None
     CreatedDate: Moment | None = None
-    CurrencyIsoCode: str | None = None
 
 
 class Company(_Record):
     Name: str | None = None
     SfdcAccountId: str | None = None
     Arr: Number | None = None
+    CurrencyIsoCode: str | None = None
     RenewalDate: Moment | None = None
     Stage: str | None = None
     Status: str | None = None
@@ -36,6 +45,7 @@ class GsOpportunity(_Record):
     CloseDate: Moment | None = None
     TargetAmount: Number | None = None
     ForecastAmount: Number | None = None
+    CurrencyIsoCode: str | None = None
     StartedDate__gc: Moment | None = None
     HoldReason__gc: str | None = None
     HoldReference__gc: str | None = None
@@ -64,6 +74,13 @@ class Hint(VendorObject):
     object: Text
     gsid: Text
     modifiedDate: Text
+
+
+class Read(VendorObject):
+    """A record as our own read keeps it, with the labels of its pick-list values."""
+
+    record: Whole
+    labels: dict[str, str] = {}
 
 
 OBJECTS: dict[str, type[VendorObject]] = {

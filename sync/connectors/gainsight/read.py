@@ -89,7 +89,7 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
         return Listed(found, len(found) == ROWS, found[-1][1].text("Gsid") if found else None)
 
     for page in pages(f"Gainsight's list of {stream}", ask, cursor or None):
-        stamps = [_ms(moment(row, "ModifiedDate")) for _item, row in page.rows if row.has("ModifiedDate")]
+        stamps = [_ms(_moment(row, "ModifiedDate")) for _item, row in page.rows if row.has("ModifiedDate")]
         latest = max([latest, *stamps])
         at_end = f"since {latest if since is not None else started}"
         midway = watermark if since is not None else f"load {started} {page.after}"
@@ -125,7 +125,7 @@ def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:
 
     for log in DELETE_LOGS:
         for row in (row for page in pages(f"Gainsight's {log}", ask) for row in page.rows):
-            latest = max(latest, _ms(moment(Payload("Gainsight delete log", row), "DeletedOn")))
+            latest = max(latest, _ms(_moment(Payload("Gainsight delete log", row), "DeletedOn")))
             key = f"deletion:{row.get('RecordId')}:{row.get('DeletedOn')}"
             items.append(Item("deletion", key, strict_json.dump({"record": row})))
     yield Page(tuple(items), f"since {latest}" if latest else watermark, done=True)
@@ -159,6 +159,11 @@ def _filter_value(since: int, config: Config) -> str:
     """A filter's text for an instant in milliseconds, a day early because its zone is the vendor's guess."""
     at = dt.datetime.fromtimestamp(since // 1000, dt.UTC) - dt.timedelta(seconds=OVERLAP_SECONDS)
     return max(at, BEGINNING).astimezone(zone_of(config)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _moment(row: Payload, field: str) -> dt.datetime:
+    value = row.data.get(field)
+    return moment(value if isinstance(value, str) else row.number(field), row.where(field))
 
 
 def _ms(at: dt.datetime) -> int:

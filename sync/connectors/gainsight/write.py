@@ -13,8 +13,8 @@ from revops import strict_json
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.sentences import Word, template
 from sync.connectors.gainsight.auth import Failed, Session
+from sync.connectors.gainsight.models import RENEWAL_STAGE
 from sync.connectors.gainsight.objects import metadata, query
-from sync.connectors.gainsight.translate import RENEWAL_STAGE
 from sync.vendor import fields as payload
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.fields import Payload

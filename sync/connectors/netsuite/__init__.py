@@ -4,12 +4,15 @@ credit memos.
 Truth is SuiteQL, read by windows over `lastmodifieddate` that reach two hours back, keyed by (stamp, id). A hint from our
 own SuiteScript only says where to look. Writes are create-only, under our key as external id.
 
+NetSuite limits how many calls run at the same time (5 to 20 an account, shared by all integrations), not how many a minute: there
+is no rate to declare, and a worker makes one call at a time.
+
 Never: an offset over changing data; an update of a posted document.
 """
 
 from __future__ import annotations
 
-from sync.connectors.netsuite import read, translate, verify, write
+from sync.connectors.netsuite import models, read, translate, verify, write
 from sync.vendor.contract import Connector, Setting
 from sync.vendor.references import BILLING_SETTING, CRM_SETTINGS
 
@@ -49,5 +52,5 @@ NETSUITE = Connector(
     reads=read,
     pushes=verify,
     writes=write,
-    models="sync.connectors.netsuite.models",
+    objects=models.OBJECTS,
 )

@@ -1,19 +1,51 @@
-"""NetSuite's rows as our SuiteQL selects them, and the hints of our own script. Every value is text; nulls are absent."""
+"""NetSuite's rows as our SuiteQL selects them, the hints of our own script, and the words of its lists with ours for them. Every
+value is text; nulls are absent. Custom fields that a connection names come beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from sync.connectors.netsuite.translate import DELETED_TYPES, HINTED, OBJECT_TYPES
-from sync.vendor.objects import Text, VendorObject, WrittenNumber, known
+from sync.vendor.objects import Day, Text, VendorObject, Whole, WrittenNumber, known
 
+OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "sales_order"}
+STATUS: Mapping[str, Mapping[str, str]] = {
+    "CustInvc": {"A": "open", "B": "paid", "D": "pending_approval", "E": "rejected", "V": "void"},
+    "CustCred": {"A": "open", "B": "applied", "V": "void"},
+    "CustPymt": {"A": "pending", "B": "paid", "C": "paid", "R": "failed"},
+    "SalesOrd": {
+        "A": "pending",
+        "B": "active",
+        "C": "canceled",
+        "D": "active",
+        "E": "active",
+        "F": "active",
+        "G": "active",
+        "H": "ended",
+    },
+}
+DELETED_TYPES = {
+    "invoice": "invoice",
+    "creditmemo": "credit_memo",
+    "customerpayment": "payment",
+    "salesorder": "sales_order",
+    "customer": "customer",
+}
+HINTED = {
+    "invoice": "invoice",
+    "creditMemo": "credit_memo",
+    "customerPayment": "payment",
+    "salesOrder": "sales_order",
+    "customer": "customer",
+    "accountingPeriod": "accounting_period",
+}
 Flag = Literal["T", "F"]
 
 
 class Transaction(VendorObject):
     id: Text
     type: Annotated[Text, known(OBJECT_TYPES)]
-    status: Text | None = None
+    status: Text
     modified: Text
     currency: Text
     foreignamount: WrittenNumber
@@ -25,8 +57,8 @@ class Transaction(VendorObject):
     entity: str | None = None
     memo: str | None = None
     postingperiod: str | None = None
-    trandate: str | None = None
-    duedate: str | None = None
+    trandate: Day | None = None
+    duedate: Day | None = None
     createdfrom: str | None = None
 
 
@@ -54,8 +86,8 @@ class Customer(VendorObject):
 class AccountingPeriod(VendorObject):
     id: Text
     periodname: Text
-    startdate: Text
-    enddate: Text
+    startdate: Day
+    enddate: Day
     closed: Flag
     alllocked: Flag
     arlocked: Flag
@@ -77,8 +109,8 @@ class ConsolidatedExchangeRate(VendorObject):
     basecurrency: Text
     currentrate: WrittenNumber
     accountingbook: str | None = None
-    startdate: Text
-    enddate: Text
+    startdate: Day
+    enddate: Day
 
 
 class DeletedRecord(VendorObject):
@@ -91,6 +123,19 @@ class Hint(VendorObject):
     nonce: Text
     type: Annotated[Text, known(HINTED)]
     id: Text
+
+
+class TransactionRead(VendorObject):
+    """A transaction as our own read keeps it, with the applications that touch it."""
+
+    transaction: Whole
+    applications: list[Application]
+
+
+class RowRead(VendorObject):
+    """Another row as our own read keeps it."""
+
+    row: Whole
 
 
 OBJECTS: dict[str, type[VendorObject]] = {

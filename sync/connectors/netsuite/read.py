@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from revops import strict_json
 from sync.connectors.netsuite import queries
 from sync.connectors.netsuite.auth import Session
+from sync.connectors.netsuite.models import OBJECT_TYPES
 from sync.connectors.netsuite.suiteql import all_rows, rows, rows_for
-from sync.connectors.netsuite.translate import OBJECT_TYPES, account_of, custom_fields
+from sync.connectors.netsuite.translate import account_of, custom_fields
 from sync.vendor.contract import (
     Client,
     Config,

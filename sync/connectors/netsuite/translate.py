@@ -19,6 +19,22 @@ from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money, total
 from revops.reference import Ref, Refs, refs
+from sync.connectors.netsuite.models import (
+    DELETED_TYPES,
+    HINTED,
+    OBJECT_TYPES,
+    STATUS,
+    AccountingPeriod,
+    Application,
+    ConsolidatedExchangeRate,
+    Customer,
+    DeletedRecord,
+    Hint,
+    RowRead,
+    Subsidiary,
+    Transaction,
+    TransactionRead,
+)
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     NEVER,
@@ -28,33 +44,12 @@ from sync.vendor.contract import (
     Misunderstood,
     Reread,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, or_none, our_word
+from sync.vendor.objects import understood
 from sync.vendor.references import contract_numbered, in_billing, in_crm, own
 
-OBJECT_TYPES = {"CustInvc": "invoice", "CustCred": "credit_memo", "CustPymt": "payment", "SalesOrd": "sales_order"}
-STATUS: Mapping[str, Mapping[str, str]] = {
-    "CustInvc": {"A": "open", "B": "paid", "D": "pending_approval", "E": "rejected", "V": "void"},
-    "CustCred": {"A": "open", "B": "applied", "V": "void"},
-    "CustPymt": {"A": "pending", "B": "paid", "C": "paid", "R": "failed"},
-    "SalesOrd": {
-        "A": "pending",
-        "B": "active",
-        "C": "canceled",
-        "D": "active",
-        "E": "active",
-        "F": "active",
-        "G": "active",
-        "H": "ended",
-    },
-}
-DELETED_TYPES = {
-    "invoice": "invoice",
-    "creditmemo": "credit_memo",
-    "customerpayment": "payment",
-    "salesorder": "sales_order",
-    "customer": "customer",
-}
 OUR_KEYS = "rvo-"
+_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +65,10 @@ class Account:
 
 def stamp(text: str, zone: ZoneInfo, where: str) -> dt.datetime:
     """`YYYY-MM-DD HH:MM:SS` in the account's zone, as aware UTC."""
+    if not _STAMP.fullmatch(text):
+        raise Misunderstood(f"{where} is not a date and time.", "time_invalid")
     try:
-        value = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+        value = dt.datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError:
         raise Misunderstood(f"{where} is not a date and time.", "time_invalid") from None
     return payload.believable(value.astimezone(dt.UTC), where)
@@ -82,89 +79,92 @@ def version(at: dt.datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _amount(row: Payload, field: str, currency: str) -> Money:
+def _worth(amount: Decimal, currency: str, where: str) -> Money:
     """The magnitude of a stored amount: signs depend on the side of the ledger, not on what the document is worth."""
-    return payload.money(abs(row.written_number(field)), currency, row.where(field))
+    return payload.money(abs(amount), currency, where)
 
 
-def _flag(row: Payload, field: str) -> bool:
-    return row.choice(field, {"T": True, "F": False})
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A transaction row with what is known beside it: its status in our words, the applications that touch it, and the row as it
+    came, for fields of the account's own."""
 
+    row: Transaction
+    status: str
+    links: Sequence[Application]
+    own: Payload
 
-def _day(row: Payload, field: str) -> dt.date | None:
-    text = row.maybe_text(field)
-    return payload.day(text, row.where(field)) if text else None
+    def worth(self, amount: Decimal, field: str) -> Money:
+        return _worth(amount, self.row.currency, f"{self.own.name}.{field}")
+
+    @property
+    def nothing(self) -> Money:
+        return Money.zero(self.row.currency)
 
 
 Said = tuple[dict[str, Value], Refs]
 
 
-def transaction(body: Payload, account: Account) -> Fact:
+def transaction(body: Mapping[str, object], account: Account) -> Fact:
     """One transaction with the applications that touch it: `{"transaction": row, "applications": [row, ...]}`."""
-    found = body.child("transaction")
-    kind = found.text("type")
+    read = understood(TransactionRead, body, "body")
+    kind = Payload("body.transaction", read.transaction).text("type")
     if kind not in OBJECT_TYPES:
         raise Ignored(f"Transactions of type {payload.word(kind)} are not kept.", "transaction_type")
-    row = Payload(f"NetSuite {kind}", found.data)
-    if not row.has("status"):
-        raise row.misunderstood("status", "a status letter")
-    status = row.choice("status", STATUS[kind])
-    applications = [Payload("NetSuite application", link.data) for link in body.children("applications")]
-    own = row.text("id")
-    stamps = [stamp(row.text("modified"), account.zone, row.where("modified"))]
+    name = f"NetSuite {kind}"
+    row, links = understood(Transaction, read.transaction, name), read.applications
+    status = our_word(row.status, STATUS[kind], f"{name}.status")
+    latest = stamp(row.modified, account.zone, f"{name}.modified")
     if kind == "CustInvc":
-        stamps += [stamp(link.text("nextmodified"), account.zone, link.where("nextmodified")) for link in applications]
+        latest = max([latest, *(stamp(link.nextmodified, account.zone, NEXT_MODIFIED) for link in links)])
     build = {"CustInvc": _invoice, "CustCred": _credit_memo, "CustPymt": _payment, "SalesOrd": _sales_order}[kind]
-    fields, pointing = build(row, status, applications, account.config)
+    fields, pointing = build(Document(row, status, links, Payload(name, read.transaction)), account.config)
     if kind == "SalesOrd":
-        fields = {**fields, "changed_at": max(stamps)}
-    return Fact(OBJECT_TYPES[kind], own, version(max(stamps)), max(stamps), fields, pointing)
+        fields = {**fields, "changed_at": latest}
+    return Fact(OBJECT_TYPES[kind], row.id, version(latest), latest, fields, pointing)
 
 
-def _invoice(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
-    currency = row.text("currency")
-    whole = _amount(row, "foreignamount", currency)
-    settled = _amount(row, "foreignamountpaid", currency) if row.has("foreignamountpaid") else Money.zero(currency)
-    unpaid = _amount(row, "foreignamountunpaid", currency) if row.has("foreignamountunpaid") else whole - settled
+NEXT_MODIFIED = "NetSuite application.nextmodified"
+
+
+def _invoice(document: Document, config: Config) -> Said:
+    row, status = document.row, document.status
+    whole = document.worth(row.foreignamount, "foreignamount")
+    paid, open_amount = row.foreignamountpaid, row.foreignamountunpaid
+    settled = document.nothing if paid is None else document.worth(paid, "foreignamountpaid")
+    unpaid = whole - settled if open_amount is None else document.worth(open_amount, "foreignamountunpaid")
     if status == "void":
-        settled, unpaid = Money.zero(currency), Money.zero(currency)
+        settled, unpaid = document.nothing, document.nothing
     elif settled + unpaid != whole or (status == "paid" and unpaid):
         raise Misunderstood("The amounts of the NetSuite CustInvc do not add up.", "amounts_inconsistent")
-    credited = _applied([link for link in links if link.text("nexttype") == "CustCred"], currency)
+    credited = _applied([link for link in document.links if link.nexttype == "CustCred"], row.currency)
     if status == "void":
-        credited = Money.zero(currency)
+        credited = document.nothing
     fields: dict[str, Value] = {
-        "number": row.maybe_text("tranid"),
+        "number": or_none(row.tranid),
         "status": status,
         "total": whole,
         "amount_due": whole - credited,
         "amount_paid": settled - credited,
         "amount_remaining": unpaid,
         "credited": credited,
-        "issued_on": _day(row, "trandate"),
-        "due_on": _day(row, "duedate"),
-        "posting_period": row.maybe_text("postingperiod"),
-        "memo": row.maybe_text("memo"),
+        "issued_on": row.trandate,
+        "due_on": row.duedate,
+        "posting_period": or_none(row.postingperiod),
+        "memo": or_none(row.memo),
     }
     return fields, refs(
-        customer=own(config, "customer", row.maybe_text("entity")),
-        sales_order=own(config, "sales_order", row.maybe_text("createdfrom")),
-        contract=_contract(row, config),
-        copy_of=in_billing(config, "invoice", row.maybe_text("externalid")),
+        customer=own(config, "customer", row.entity),
+        sales_order=own(config, "sales_order", row.createdfrom),
+        contract=_contract(document, config),
+        copy_of=in_billing(config, "invoice", row.externalid),
     )
 
 
-def _whole(row: Payload, field: str) -> int:
-    number = row.written_number(field)
-    if number != number.to_integral_value() or number < 0:
-        raise row.misunderstood(field, "a whole number")
-    return int(number)
-
-
-def _contract(row: Payload, config: Config) -> Ref | None:
+def _contract(document: Document, config: Config) -> Ref | None:
     """The contract, where the connection declares which field of a transaction holds its number."""
     field = declared_field(config, "contract_number_field", "otherrefnum")
-    return contract_numbered(config, row.maybe_text(field)) if field else None
+    return contract_numbered(config, document.own.maybe_text(field)) if field else None
 
 
 _CUSTOM_FIELD = re.compile(r"custbody[a-z0-9_]{1,40}", re.ASCII)
@@ -189,169 +189,169 @@ def custom_fields(config: Config) -> list[str]:
     return sorted(name for name in names if _CUSTOM_FIELD.fullmatch(name))
 
 
-def _applied(links: list[Payload], currency: str) -> Money:
-    return total((_amount(link, "foreignamount", currency) for link in links), currency)
+def _applied(links: Sequence[Application], currency: str) -> Money:
+    return total((_worth(link.foreignamount, currency, "NetSuite application.foreignamount") for link in links), currency)
 
 
-def _credit_memo(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
-    currency = row.text("currency")
-    whole = _amount(row, "foreignamount", currency)
-    applied = Money.zero(currency) if status == "void" else _applied(links, currency)
+def _credit_memo(document: Document, config: Config) -> Said:
+    row, status = document.row, document.status
+    whole = document.worth(row.foreignamount, "foreignamount")
+    applied = document.nothing if status == "void" else _applied(document.links, row.currency)
     fields: dict[str, Value] = {
-        "number": row.maybe_text("tranid"),
+        "number": or_none(row.tranid),
         "status": status,
         "total": whole,
         "applied": applied,
-        "unapplied": Money.zero(currency) if status == "void" else whole - applied,
-        "issued_on": _day(row, "trandate"),
-        "posting_period": row.maybe_text("postingperiod"),
-        "memo": row.maybe_text("memo"),
+        "unapplied": document.nothing if status == "void" else whole - applied,
+        "issued_on": row.trandate,
+        "posting_period": or_none(row.postingperiod),
+        "memo": or_none(row.memo),
     }
-    key = row.maybe_text("externalid") or ""
-    created_from = own(config, "invoice", row.maybe_text("createdfrom"))
+    key = row.externalid or ""
     ours = key.startswith(OUR_KEYS)
     return fields, refs(
-        customer=own(config, "customer", row.maybe_text("entity")),
-        invoice=created_from or _applied_to(links, config),
+        customer=own(config, "customer", row.entity),
+        invoice=own(config, "invoice", row.createdfrom) or _applied_to(document, config),
         change=Ref.posting(key) if ours else None,
         copy_of=None if ours else in_billing(config, "credit_memo", key),
     )
 
 
-def _applied_to(links: list[Payload], config: Config) -> list[Ref]:
+def _applied_to(document: Document, config: Config) -> list[Ref]:
     """Every invoice that a credit memo or a payment is applied to."""
-    return [Ref(config.slug, "invoice", link.text("previousdoc")) for link in links]
+    return [Ref(config.slug, "invoice", link.previousdoc) for link in document.links]
 
 
-def _payment(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
-    currency = row.text("currency")
+def _payment(document: Document, config: Config) -> Said:
+    row = document.row
     fields: dict[str, Value] = {
-        "number": row.maybe_text("tranid"),
-        "status": status,
-        "amount": _amount(row, "foreignamount", currency),
-        "paid_on": _day(row, "trandate"),
+        "number": or_none(row.tranid),
+        "status": document.status,
+        "amount": document.worth(row.foreignamount, "foreignamount"),
+        "paid_on": row.trandate,
     }
     return fields, refs(
-        customer=own(config, "customer", row.maybe_text("entity")),
-        invoice=_applied_to(links, config),
-        copy_of=in_billing(config, "payment", row.maybe_text("externalid")),
+        customer=own(config, "customer", row.entity),
+        invoice=_applied_to(document, config),
+        copy_of=in_billing(config, "payment", row.externalid),
     )
 
 
-def _sales_order(row: Payload, status: str, links: list[Payload], config: Config) -> Said:
-    del links
-    currency = row.text("currency")
+def _sales_order(document: Document, config: Config) -> Said:
+    row = document.row
     annual = declared_field(config, "order_annual_field", "foreignamount")
     term = declared_field(config, "order_term_field")
     fields: dict[str, Value] = {
-        "number": row.maybe_text("tranid"),
-        "status": status,
-        "ordered_on": _day(row, "trandate"),
-        "total": _amount(row, "foreignamount", currency),
+        "number": or_none(row.tranid),
+        "status": document.status,
+        "ordered_on": row.trandate,
+        "total": document.worth(row.foreignamount, "foreignamount"),
     }
     if term:
-        fields["term_months"] = _whole(row, term) if row.has(term) else None
+        fields["term_months"] = _whole(document.own, term) if document.own.has(term) else None
     if annual:
-        fields["annual_amount"] = _amount(row, annual, currency) if row.has(annual) else None
+        has_annual = document.own.has(annual)
+        fields["annual_amount"] = document.worth(document.own.written_number(annual), annual) if has_annual else None
     return fields, refs(
-        customer=own(config, "customer", row.maybe_text("entity")),
-        contract=_contract(row, config),
-        subscription=in_billing(config, "subscription", row.maybe_text("externalid")),
+        customer=own(config, "customer", row.entity),
+        contract=_contract(document, config),
+        subscription=in_billing(config, "subscription", row.externalid),
     )
 
 
-def customer(body: Payload, account: Account) -> Fact:
-    row = Payload("NetSuite customer", body.child("row").data)
-    at = stamp(row.text("modified"), account.zone, row.where("modified"))
-    currency = row.maybe_text("currency")
+def _whole(row: Payload, field: str) -> int:
+    number = row.written_number(field)
+    if number != number.to_integral_value() or number < 0:
+        raise row.misunderstood(field, "a whole number")
+    return int(number)
+
+
+def customer(body: Mapping[str, object], account: Account) -> Fact:
+    row = understood(Customer, _row(body), "NetSuite customer")
+    at = stamp(row.modified, account.zone, "NetSuite customer.modified")
     fields: dict[str, Value] = {
-        "name": row.maybe_text("companyname") or row.maybe_text("entityid"),
-        "currency": currency,
-        "legal_entity": _code(row, "subsidiary", account),
-        "status": "inactive" if _flag(row, "isinactive") else "active",
-        "balance": _balance(row, currency),
+        "name": or_none(row.companyname) or or_none(row.entityid),
+        "currency": row.currency or None,
+        "legal_entity": account.codes.get(row.subsidiary or "") or row.country or None,
+        "status": "inactive" if row.isinactive == "T" else "active",
+        "balance": _balance(row),
     }
-    same_as = _same_customer(row, account.config)
-    return Fact("customer", row.text("id"), version(at), at, fields, refs(same_as=same_as))
+    return Fact("customer", row.id, version(at), at, fields, refs(same_as=_same_customer(row, account.config)))
 
 
-def _same_customer(row: Payload, config: Config) -> Ref | None:
+def _row(body: Mapping[str, object]) -> Mapping[str, object]:
+    return understood(RowRead, body, "body").row
+
+
+def _same_customer(row: Customer, config: Config) -> Ref | None:
     """The CRM's customer; None for some other system's id: the customer stays unlinked until a person links it."""
     try:
-        return in_crm(config, "customer", row.maybe_text("externalid"), row.where("externalid"))
+        return in_crm(config, "customer", row.externalid, "NetSuite customer.externalid")
     except Misunderstood:
         return None
 
 
-def _balance(row: Payload, currency: str | None) -> Money | None:
-    if currency is None or not row.has("balancesearch"):
+def _balance(row: Customer) -> Money | None:
+    if not row.currency or row.balancesearch is None:
         return None
-    return payload.money(row.written_number("balancesearch"), currency, row.where("balancesearch"))
+    return payload.money(row.balancesearch, row.currency, "NetSuite customer.balancesearch")
 
 
-def _code(row: Payload, field: str, account: Account) -> str | None:
-    """Our code of a subsidiary: as configured, else its country."""
-    subsidiary = row.maybe_text(field)
-    return account.codes.get(subsidiary or "") or row.maybe_text("country")
-
-
-def _listed_at(row: Payload, account: Account) -> dt.datetime:
+def _listed_at(modified: str | None, account: Account, where: str) -> dt.datetime:
     """The stamp of a row of a whole list; where the account gives none, when we read it."""
-    return stamp(row.text("modified"), account.zone, row.where("modified")) if row.has("modified") else account.read_at
+    return account.read_at if modified is None else stamp(modified, account.zone, where)
 
 
-def accounting_period(body: Payload, account: Account) -> Fact:
-    row = Payload("NetSuite accountingperiod", body.child("row").data)
-    at = _listed_at(row, account)
+def accounting_period(body: Mapping[str, object], account: Account) -> Fact:
+    row = understood(AccountingPeriod, _row(body), "NetSuite accountingperiod")
+    at = _listed_at(row.modified, account, "NetSuite accountingperiod.modified")
     fields: dict[str, Value] = {
-        "name": row.text("periodname"),
-        "start_on": payload.day(row.text("startdate"), row.where("startdate")),
-        "end_on": payload.day(row.text("enddate"), row.where("enddate")),
-        "ar_locked": _flag(row, "arlocked"),
-        "all_locked": _flag(row, "alllocked"),
-        "closed": _flag(row, "closed"),
+        "name": or_none(row.periodname),
+        "start_on": row.startdate,
+        "end_on": row.enddate,
+        "ar_locked": row.arlocked == "T",
+        "all_locked": row.alllocked == "T",
+        "closed": row.closed == "T",
     }
-    return Fact("accounting_period", row.text("id"), version(at), at, fields)
+    return Fact("accounting_period", row.id, version(at), at, fields)
 
 
-def legal_entity(body: Payload, account: Account) -> Fact:
-    row = Payload("NetSuite subsidiary", body.child("row").data)
-    at = _listed_at(row, account)
-    code = _code(row, "id", account) or row.text("id")
-    fields: dict[str, Value] = {"name": row.text("name"), "currency": row.text("currency"), "code": code}
+def legal_entity(body: Mapping[str, object], account: Account) -> Fact:
+    row = understood(Subsidiary, _row(body), "NetSuite subsidiary")
+    at = _listed_at(row.modified, account, "NetSuite subsidiary.modified")
+    code = account.codes.get(row.id) or row.country or row.id
+    fields: dict[str, Value] = {"name": or_none(row.name), "currency": row.currency, "code": code}
     if books := account.config.get("books_of"):
         fields["keeps_books"] = code in re.split(r"[,;\s]+", books.strip())
-    return Fact("legal_entity", row.text("id"), version(at), at, fields)
+    return Fact("legal_entity", row.id, version(at), at, fields)
 
 
-def exchange_rate(body: Payload, account: Account) -> Fact:
+def exchange_rate(body: Mapping[str, object], account: Account) -> Fact:
     """A consolidated rate of a period. It has no stamp: the version is the second at which we read it."""
-    row = Payload("NetSuite consolidatedexchangerate", body.child("row").data)
-    start = payload.day(row.text("startdate"), row.where("startdate"))
-    rate = row.written_number("currentrate")
-    if rate <= Decimal(0):
+    row = understood(ConsolidatedExchangeRate, _row(body), "NetSuite consolidatedexchangerate")
+    if row.currentrate <= 0:
         raise Misunderstood("A NetSuite exchange rate is not positive.", "value_unknown")
     fields: dict[str, Value] = {
-        "currency": row.text("currency"),
-        "base_currency": row.text("basecurrency"),
-        "rate": rate,
-        "on": payload.day(row.text("enddate"), row.where("enddate")),
+        "currency": row.currency,
+        "base_currency": row.basecurrency,
+        "rate": row.currentrate,
+        "on": row.enddate,
         "kind": "current",
     }
-    effective_at = dt.datetime.combine(start, dt.time(), tzinfo=dt.UTC)
-    return Fact("exchange_rate", row.text("id"), version(account.read_at), effective_at, fields)
+    effective_at = dt.datetime.combine(row.startdate, dt.time(), tzinfo=dt.UTC)
+    return Fact("exchange_rate", row.id, version(account.read_at), effective_at, fields)
 
 
-def deletion(body: Payload, account: Account) -> Fact:
-    row = Payload("NetSuite deletedrecord", body.child("row").data)
-    object_type = DELETED_TYPES.get(row.text("recordtype").lower())
+def deletion(body: Mapping[str, object], account: Account) -> Fact:
+    row = understood(DeletedRecord, _row(body), "NetSuite deletedrecord")
+    object_type = DELETED_TYPES.get(row.recordtype.lower())
     if object_type is None:
         raise Ignored("A record of a type that the ledger does not keep was deleted.", "record_type")
-    at = stamp(row.text("modified"), account.zone, row.where("deleteddate"))
-    return Fact(object_type, row.text("id"), version(at), at, {}, deleted=True)
+    at = stamp(row.modified, account.zone, "NetSuite deletedrecord.deleteddate")
+    return Fact(object_type, row.id, version(at), at, {}, deleted=True)
 
 
-TRANSLATORS: Mapping[str, Callable[[Payload, Account], Fact]] = {
+TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Account], Fact]] = {
     **dict.fromkeys(OBJECT_TYPES.values(), transaction),
     "customer": customer,
     "accounting_period": accounting_period,
@@ -360,22 +360,13 @@ TRANSLATORS: Mapping[str, Callable[[Payload, Account], Fact]] = {
     "deletion": deletion,
 }
 
-HINTED = {
-    "invoice": "invoice",
-    "creditMemo": "credit_memo",
-    "customerPayment": "payment",
-    "salesOrder": "sales_order",
-    "customer": "customer",
-    "accountingPeriod": "accounting_period",
-}
-
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = Payload("hint" if incoming.kind == "hint" else "body", payload.message(incoming.body))
+    body = payload.message(incoming.body)
     if incoming.kind != "read":
-        return [_hinted(body)]
+        return [_hinted(understood(Hint, body, "hint"))]
     translator = TRANSLATORS.get(incoming.object_type)
     if translator is None:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
@@ -385,13 +376,12 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
 
-def _hinted(hint: Payload) -> Reread:
-    kind, identity = hint.text("type"), hint.text("id")
-    if kind not in HINTED:
-        raise Ignored(f"Hints about {payload.word(kind)} say nothing that the ledger keeps.", "event_type")
-    if not _ID.fullmatch(identity):
-        raise hint.misunderstood("id", "an internal id")
-    return Reread(HINTED[kind], identity)
+def _hinted(hint: Hint) -> Reread:
+    if hint.type not in HINTED:
+        raise Ignored(f"Hints about {payload.word(hint.type)} say nothing that the ledger keeps.", "event_type")
+    if not _ID.fullmatch(hint.id):
+        raise Misunderstood("hint.id should be an internal id and is another text.", "field_changed")
+    return Reread(HINTED[hint.type], hint.id)
 
 
 def account_of(config: Config, read_at: dt.datetime = NEVER) -> Account:

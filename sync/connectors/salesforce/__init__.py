@@ -4,13 +4,15 @@ Truth is `SystemModstamp`: windows ordered by (stamp, id) that reach ten minutes
 transaction commits. `queryAll` brings the deleted rows too. A deleted account may be the loser of a merge; here it becomes a
 tombstone, and the survivor comes as its own row.
 
+The daily total of calls depends on edition and licences, and is not published in one place: it is a setting.
+
 Never: a write; a token sent to a host other than the connection's own.
 """
 
 from __future__ import annotations
 
-from sync.connectors.salesforce import read, translate
-from sync.vendor.contract import Connector, Setting
+from sync.connectors.salesforce import ids, models, read, translate
+from sync.vendor.contract import Connector, Rate, Setting
 
 SALESFORCE = Connector(
     slug="salesforce",
@@ -20,6 +22,12 @@ SALESFORCE = Connector(
         Setting("client_id", "Consumer key", help="Of an external client app with the client credentials flow."),
         Setting("client_secret", "Consumer secret", sensitive=True),
         Setting("api_version", "API version", default="67.0"),
+        Setting(
+            "calls_per_day",
+            "Calls a day",
+            default="100000",
+            help="Of the org's total, which others share: Setup, System Overview.",
+        ),
         Setting("currency", "Currency", required=False, help="Only for orgs without multiple currencies: their one."),
         Setting("legal_entity_field", "Field of the legal entity", required=False, default="Legal_Entity__c"),
         Setting(
@@ -36,5 +44,7 @@ SALESFORCE = Connector(
     check=read.check,
     translate=translate.translate,
     reads=read,
-    models="sync.connectors.salesforce.models",
+    rates=(Rate("day", 100_000, seconds=24 * 3600, setting="calls_per_day"),),
+    objects=models.OBJECTS,
+    id_form=ids.full,
 )

@@ -1,14 +1,18 @@
-"""Salesforce's records as our queries select them. Fields of the org's own come beside them."""
+"""Salesforce's records as our queries select them, and the words of its lists with ours for them. Fields of the org's own come
+beside them."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from sync.connectors.salesforce.translate import CONTRACT_STATUS
-from sync.vendor.objects import Number, Text, VendorObject, known
+from sync.vendor.objects import Day, Number, Text, VendorObject, known
+
+CONTRACT_STATUS = {"Draft": "draft", "InApproval": "in_approval", "Activated": "activated"}
 
 
-class _Record(VendorObject):
+class Record(VendorObject):
+    """What every record has, and all that is read of a deleted one."""
+
     Id: Text
     IsDeleted: bool
     SystemModstamp: Text
@@ -19,33 +23,33 @@ class User(VendorObject):
     Name: str | None = None
 
 
-class Account(_Record):
-    Name: str | None = None
+class Account(Record):
+    Name: Text
     Type: str | None = None
     Owner: User | None = None
     MasterRecordId: str | None = None
 
 
-class Contract(_Record):
+class Contract(Record):
     AccountId: str | None = None
-    ContractNumber: str | None = None
-    StatusCode: Annotated[str, known(CONTRACT_STATUS)] | None = None
-    StartDate: str | None = None
-    EndDate: str | None = None
+    ContractNumber: Text
+    StatusCode: Annotated[Text, known(CONTRACT_STATUS)]
+    StartDate: Day | None = None
+    EndDate: Day | None = None
     ContractTerm: int | None = None
     ActivatedDate: str | None = None
 
 
-class Opportunity(_Record):
+class Opportunity(Record):
     AccountId: str | None = None
     ContractId: str | None = None
     Name: str | None = None
     Type: str | None = None
-    StageName: str | None = None
-    IsClosed: bool | None = None
-    IsWon: bool | None = None
+    StageName: Text
+    IsClosed: bool
+    IsWon: bool
     Amount: Number | None = None
-    CloseDate: str | None = None
+    CloseDate: Day | None = None
 
 
-OBJECTS: dict[str, type[VendorObject]] = {"Account": Account, "Contract": Contract, "Opportunity": Opportunity}
+OBJECTS: dict[str, type[Record]] = {"Account": Account, "Contract": Contract, "Opportunity": Opportunity}

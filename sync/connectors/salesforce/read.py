@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from revops import strict_json
+from sync.connectors.salesforce import ids
 from sync.connectors.salesforce.auth import error_code, get
 from sync.connectors.salesforce.translate import OBJECTS, iso, stamp
 from sync.vendor import fields as payload
@@ -55,14 +56,14 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
 
     for page in pages(f"Salesforce's list of {stream}", ask):
         items = tuple(_item(object_type, row) for row in page.rows)
-        watermark = max([watermark, *(iso(stamp(row, "SystemModstamp")) for row in page.rows)])
+        watermark = max([watermark, *(iso(_stamp(row)) for row in page.rows)])
         yield Page(items, watermark, done=not page.more)
 
 
 def read(client: Client, config: Config, object_type: str, external_id: str) -> Item | None:
     if object_type not in OBJECTS:
         raise Misunderstood("A read of something that this connector does not read.", "object_unknown")
-    identity = payload.salesforce_id(external_id, "id")
+    identity = ids.full(external_id, "id")
     page = _page(_query(client, config, object_type, f"Id = '{identity}'"))
     return next((_item(object_type, row) for row in page.rows), None)
 
@@ -110,6 +111,10 @@ def _item(object_type: str, row: Payload) -> Item:
     digest = hashlib.sha256(text).hexdigest()[:32]
     key = f"{object_type}:{record.get('Id')}:{record.get('SystemModstamp')}:{digest}"
     return Item(object_type, key, text)
+
+
+def _stamp(row: Payload) -> dt.datetime:
+    return stamp(row.text("SystemModstamp"), row.where("SystemModstamp"))
 
 
 def _iso_seconds(at: dt.datetime) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.money import Money
 from revops.reference import NO_REFS, Ref, Refs, refs
+from sync.connectors.salesforce import ids
+from sync.connectors.salesforce.models import CONTRACT_STATUS, Account, Contract, Opportunity, Record
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     Config,
@@ -17,10 +18,9 @@ from sync.vendor.contract import (
     Misunderstood,
     Reread,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, or_none, our_word
+from sync.vendor.objects import needed, understood
 from sync.vendor.references import own
-
-CONTRACT_STATUS = {"Draft": "draft", "InApproval": "in_approval", "Activated": "activated"}
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 OBJECTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -41,100 +41,100 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
     translator = _TRANSLATORS.get(incoming.object_type)
     if incoming.kind != "read" or translator is None:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
-    row = Payload(f"Salesforce {OBJECTS[incoming.object_type][0]}", body)
-    at = stamp(row, "SystemModstamp")
-    identity = payload.salesforce_id(row.text("Id"), row.where("Id"))
-    deleted = row.flag("IsDeleted")
+    name = f"Salesforce {OBJECTS[incoming.object_type][0]}"
+    deleted = body.get("IsDeleted") is True
     try:
-        fields, pointing = ({}, NO_REFS) if deleted else translator(row, config)
+        row, fields, pointing = (understood(Record, body, name), {}, NO_REFS) if deleted else translator(body, config)
+        at = stamp(row.SystemModstamp, f"{name}.SystemModstamp")
+        identity = ids.full(row.Id, f"{name}.Id")
         return [Fact(incoming.object_type, identity, iso(at), at, fields, pointing, deleted)]
     except Rejected as error:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
 
-Said = tuple[dict[str, Value], Refs]
+Body = Mapping[str, object]
+Said = tuple[Record, dict[str, Value], Refs]
 
 
-def _customer(row: Payload, config: Config) -> Said:
-    kind = row.maybe_text("Type")
+def _customer(body: Body, config: Config) -> Said:
+    row = understood(Account, body, "Salesforce Account")
+    own_fields = Payload("Salesforce Account", body)
     fields: dict[str, Value] = {
-        "name": row.text("Name"),
-        "currency": _currency(row, config),
-        "legal_entity": row.maybe_text(config.get("legal_entity_field", "Legal_Entity__c")),
-        "status": kind.lower() if kind else None,
-        "owner_name": row.maybe_child("Owner").maybe_text("Name"),
+        "name": or_none(row.Name),
+        "currency": _currency(row, config, "Salesforce Account"),
+        "legal_entity": own_fields.maybe_text(config.get("legal_entity_field", "Legal_Entity__c")),
+        "status": row.Type.lower() if row.Type else None,
+        "owner_name": or_none(row.Owner.Name) if row.Owner else None,
     }
-    return fields, refs(same_as=_other_customer(row, config))
+    return row, fields, refs(same_as=_other_customer(own_fields, config))
 
 
-def _contract(row: Payload, config: Config) -> Said:
+def _contract(body: Body, config: Config) -> Said:
+    row = understood(Contract, body, "Salesforce Contract")
+    activated = row.ActivatedDate
     fields: dict[str, Value] = {
-        "number": row.text("ContractNumber"),
-        "status": row.choice("StatusCode", CONTRACT_STATUS),
-        "start_on": _day(row, "StartDate"),
-        "end_on": _day(row, "EndDate"),
-        "term_months": row.maybe_whole("ContractTerm"),
-        "activated_at": stamp(row, "ActivatedDate") if row.has("ActivatedDate") else None,
-        "currency": _currency(row, config),
+        "number": row.ContractNumber,
+        "status": our_word(row.StatusCode, CONTRACT_STATUS, "Salesforce Contract.StatusCode"),
+        "start_on": row.StartDate,
+        "end_on": row.EndDate,
+        "term_months": row.ContractTerm,
+        "activated_at": None if activated is None else stamp(activated, "Salesforce Contract.ActivatedDate"),
+        "currency": _currency(row, config, "Salesforce Contract"),
     }
-    return fields, refs(customer=_reference(row, config, "customer", "AccountId"))
+    return row, fields, refs(customer=_reference(row.AccountId, config, "customer", "Salesforce Contract.AccountId"))
 
 
-def _opportunity(row: Payload, config: Config) -> Said:
-    kind = row.maybe_text("Type")
+def _opportunity(body: Body, config: Config) -> Said:
+    row = understood(Opportunity, body, "Salesforce Opportunity")
+    kind, where = row.Type, "Salesforce Opportunity"
     renewals = {name.strip() for name in config.get("renewal_types", "Renewal").split(";")}
-    amount = row.maybe_number("Amount")
+    amount = row.Amount
     fields: dict[str, Value] = {
-        "name": row.maybe_text("Name"),
+        "name": or_none(row.Name),
         "kind": "renewal" if kind in renewals else re.sub(r"\W+", "_", kind.lower()) if kind else None,
-        "stage": row.text("StageName"),
-        "is_closed": row.flag("IsClosed"),
-        "is_won": row.flag("IsWon"),
-        "amount": _money(row, config) if amount is not None else None,
-        "close_on": _day(row, "CloseDate"),
+        "stage": or_none(row.StageName),
+        "is_closed": row.IsClosed,
+        "is_won": row.IsWon,
+        "amount": None if amount is None else payload.money(amount, _currency(row, config, where), f"{where}.Amount"),
+        "close_on": row.CloseDate,
     }
-    return fields, refs(
-        customer=_reference(row, config, "customer", "AccountId"), contract=_reference(row, config, "contract", "ContractId")
+    return (
+        row,
+        fields,
+        refs(
+            customer=_reference(row.AccountId, config, "customer", f"{where}.AccountId"),
+            contract=_reference(row.ContractId, config, "contract", f"{where}.ContractId"),
+        ),
     )
 
 
-_TRANSLATORS: Mapping[str, Callable[[Payload, Config], Said]] = {
+_TRANSLATORS: Mapping[str, Callable[[Body, Config], Said]] = {
     "customer": _customer,
     "contract": _contract,
     "opportunity": _opportunity,
 }
 
 
-def _currency(row: Payload, config: Config) -> str:
-    return config.get("currency") or row.text("CurrencyIsoCode")
+def _currency(row: Record, config: Config, name: str) -> str:
+    return config.get("currency") or needed(row.CurrencyIsoCode or None, f"{name}.CurrencyIsoCode", "a text")
 
 
-def _money(row: Payload, config: Config) -> Money:
-    return payload.money(row.number("Amount"), _currency(row, config), row.where("Amount"))
+def _reference(identity: str | None, config: Config, object_type: str, where: str) -> Ref | None:
+    return own(config, object_type, ids.full(identity, where)) if identity else None
 
 
-def _day(row: Payload, field: str) -> dt.date | None:
-    return payload.day(row.text(field), row.where(field)) if row.has(field) else None
-
-
-def _reference(row: Payload, config: Config, object_type: str, field: str) -> Ref | None:
-    value = row.maybe_text(field)
-    return own(config, object_type, payload.salesforce_id(value, row.where(field))) if value else None
-
-
-def _other_customer(row: Payload, config: Config) -> Ref | None:
+def _other_customer(own_fields: Payload, config: Config) -> Ref | None:
     """The customer of another connection that this account says it is, where the connection declares field and connection."""
     slug, field = config.get("same_customer_connection"), config.get("same_customer_field")
-    value = row.maybe_text(field) if slug and field else None
+    value = own_fields.maybe_text(field) if slug and field else None
     return Ref(slug, "customer", value) if value else None
 
 
-def stamp(row: Payload, field: str) -> dt.datetime:
+def stamp(text: str, where: str) -> dt.datetime:
     """`2020-10-22T21:03:23.000+0000`, with or without the colon."""
-    text = row.text(field)
     if not _STAMP.fullmatch(text):
-        raise row.misunderstood(field, "a date and time")
-    return payload.instant(re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text), row.where(field))
+        raise Misunderstood(f"{where} should be a date and time and is another text.", "time_invalid")
+    return payload.instant(text, where)
 
 
 def iso(at: dt.datetime) -> str:

@@ -8,8 +8,8 @@ Never: a write; trust in the order of events (see `translate.version`).
 
 from __future__ import annotations
 
-from sync.connectors.stripe import read, translate, verify
-from sync.vendor.contract import Connector, Setting
+from sync.connectors.stripe import models, read, translate, verify
+from sync.vendor.contract import Connector, Rate, Setting
 from sync.vendor.references import CRM_SETTINGS
 
 STRIPE = Connector(
@@ -26,6 +26,12 @@ STRIPE = Connector(
         ),
         Setting("mode", "Mode", default="test", help="test or live. Events of the other mode are refused."),
         Setting("account", "Account id", required=False, help="acct_..., when events of connected accounts may come in."),
+        Setting(
+            "calls_per_second",
+            "Calls a second",
+            default="25",
+            help="Stripe allows 25 to one endpoint, and 100 in all (a sandbox 25).",
+        ),
         *CRM_SETTINGS,
         Setting(
             "crm_id_key",
@@ -45,5 +51,6 @@ STRIPE = Connector(
     translate=translate.translate,
     reads=read,
     pushes=verify,
-    models="sync.connectors.stripe.models",
+    rates=(Rate("second", 25, seconds=1, setting="calls_per_second"),),
+    objects=models.OBJECTS,
 )

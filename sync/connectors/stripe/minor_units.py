@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from revops.money import Money
 from sync.vendor import fields as payload
-from sync.vendor.fields import Payload
 
 _ZERO = frozenset(["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"])
 _THREE = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
@@ -23,16 +22,6 @@ def exponent(currency: str) -> int:
     return 0 if currency in _ZERO else 3 if currency in _THREE else 2
 
 
-def currency_of(body: Payload, field: str = "currency") -> str:
-    """The upper-case code of an object; Stripe writes it in lower case."""
-    return body.text(field).upper()
-
-
 def to_money(minor: int | Decimal, currency: str, where: str) -> Money:
     """Exact. Raises `Misunderstood` for a currency we do not keep or a fraction that the currency does not have."""
     return payload.money(Decimal(minor).scaleb(-exponent(currency)), currency, where)
-
-
-def amount(body: Payload, field: str, currency: str) -> Money:
-    """The amount in `field`, which must be there."""
-    return to_money(body.whole(field), currency, body.where(field))

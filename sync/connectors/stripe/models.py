@@ -1,37 +1,75 @@
-"""Stripe's objects in the shapes after basil (2025-03-31), and its events. Amounts are whole numbers of minor units, moments
-epoch seconds; a reference is an id or, expanded, the object itself."""
+"""Stripe's objects in the shapes after basil (2025-03-31), its events, and the words of its lists with ours for them. Amounts are
+whole numbers of minor units, moments epoch seconds; a reference is an id or, expanded, the object itself."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Literal
 
-from sync.connectors.stripe.translate import (
-    BILLING_REASONS,
-    CREDIT_NOTE_STATUS,
-    INVOICE_STATUS,
-    PAYMENT_STATUS,
-    SUBSCRIPTION_STATUS,
-)
-from sync.vendor.objects import Text, VendorObject, known
+from pydantic import Field
 
-Reference = str | dict[str, Any]
+from sync.vendor.objects import Epoch, Text, VendorObject, Wanted, Whole, known
+
+SUBSCRIPTION_STATUS = {
+    "incomplete": "incomplete",
+    "incomplete_expired": "ended",
+    "trialing": "trialing",
+    "active": "active",
+    "past_due": "past_due",
+    "unpaid": "unpaid",
+    "paused": "paused",
+    "canceled": "canceled",
+}
+INVOICE_STATUS = {status: status for status in ("draft", "open", "paid", "void", "uncollectible")}
+PAYMENT_STATUS = {"open": "pending", "paid": "paid", "canceled": "canceled"}
+CREDIT_NOTE_STATUS = {"issued": "applied", "void": "void"}
+BILLING_REASONS = {
+    reason: reason
+    for reason in (
+        "automatic_pending_invoice_item_invoice",
+        "manual",
+        "quote_accept",
+        "subscription",
+        "subscription_create",
+        "subscription_cycle",
+        "subscription_threshold",
+        "subscription_update",
+        "upcoming",
+    )
+}
+IS_METERED = {"licensed": False, "metered": True}
+PERIODS_A_YEAR = {"day": Decimal(365), "week": Decimal(52), "month": Decimal(12), "year": Decimal(1)}
+PAID_BY = ("payment_intent", "charge", "payment_record")
 Metadata = dict[str, str]
+
+
+class Expanded(VendorObject):
+    id: Text
+
+
+Reference = Annotated[str | Expanded, Field(union_mode="left_to_right"), Wanted("an id")]
 
 
 class Customer(VendorObject):
     id: Text
     name: str | None = None
-    balance: int | None = None  # an erased customer has nothing but its id
+    balance: int
     currency: str | None = None
     delinquent: bool | None = None
-    deleted: bool | None = None
     metadata: Metadata | None = None
 
 
+class DeletedCustomer(VendorObject):
+    """What a read of an erased customer answers."""
+
+    id: Text
+    deleted: Literal[True]
+
+
 class Recurring(VendorObject):
-    interval: Text
-    interval_count: int
-    usage_type: str | None = None
+    interval: Annotated[Text, known(PERIODS_A_YEAR)]
+    interval_count: Annotated[int, Field(ge=1)]
+    usage_type: Annotated[Text, known(IS_METERED)]
 
 
 class Price(VendorObject):
@@ -40,15 +78,16 @@ class Price(VendorObject):
     unit_amount: int | None = None
     unit_amount_decimal: str | None = None
     billing_scheme: str | None = None
+    transform_quantity: Whole | None = None
 
 
 class SubscriptionItem(VendorObject):
     id: Text
     price: Price
     quantity: int | None = None
-    created: int | None = None
-    current_period_start: int | None = None
-    current_period_end: int | None = None
+    created: Epoch | None = None
+    current_period_start: Epoch | None = None
+    current_period_end: Epoch | None = None
 
 
 class SubscriptionItems(VendorObject):
@@ -61,11 +100,9 @@ class Subscription(VendorObject):
     status: Annotated[Text, known(SUBSCRIPTION_STATUS)]
     currency: Text
     customer: Reference | None = None
-    created: int | None = None
-    start_date: int
+    created: Epoch
+    start_date: Epoch
     cancel_at_period_end: bool
-    canceled_at: int | None = None
-    ended_at: int | None = None
     items: SubscriptionItems
     metadata: Metadata | None = None
 
@@ -102,7 +139,8 @@ class Invoice(VendorObject):
     id: Text
     number: str | None = None
     status: Annotated[Text, known(INVOICE_STATUS)]
-    billing_reason: Annotated[str, known(sorted(BILLING_REASONS))] | None = None
+    billing_reason: Annotated[str, known(BILLING_REASONS)] | None = None
+    created: Epoch | None = None
     currency: Text
     customer: Reference | None = None
     total: int
@@ -111,18 +149,18 @@ class Invoice(VendorObject):
     amount_remaining: int
     pre_payment_credit_notes_amount: int
     post_payment_credit_notes_amount: int
-    effective_at: int | None = None
-    due_date: int | None = None
+    effective_at: Epoch | None = None
+    due_date: Epoch | None = None
     description: str | None = None
-    status_transitions: dict[str, int | None]
+    status_transitions: dict[str, Epoch | None]
     lines: Lines
     parent: Parent | None = None
     metadata: Metadata | None = None
 
 
 class Period(VendorObject):
-    start: int
-    end: int
+    start: Epoch
+    end: Epoch
 
 
 class InvoiceItem(VendorObject):
@@ -130,6 +168,7 @@ class InvoiceItem(VendorObject):
     amount: int
     currency: Text
     customer: Reference | None = None
+    date: Epoch | None = None
     description: str | None = None
     invoice: Reference | None = None
     parent: Parent | None = None
@@ -138,7 +177,7 @@ class InvoiceItem(VendorObject):
 
 
 class PaidBy(VendorObject):
-    type: Annotated[Text, known(("payment_intent", "charge", "payment_record"))]
+    type: Annotated[Text, known(PAID_BY)]
     payment_intent: Reference | None = None
     charge: Reference | None = None
     payment_record: Reference | None = None
@@ -147,12 +186,13 @@ class PaidBy(VendorObject):
 class InvoicePayment(VendorObject):
     id: Text
     status: Annotated[Text, known(PAYMENT_STATUS)]
+    created: Epoch | None = None
     currency: Text
     amount_paid: int | None = None
     amount_requested: int | None = None
     invoice: Reference | None = None
     payment: PaidBy
-    status_transitions: dict[str, int | None]
+    status_transitions: dict[str, Epoch | None]
 
 
 class CreditNote(VendorObject):
@@ -161,8 +201,9 @@ class CreditNote(VendorObject):
     status: Annotated[Text, known(CREDIT_NOTE_STATUS)]
     currency: Text
     total: int
-    created: int
-    effective_at: int | None = None
+    created: Epoch
+    effective_at: Epoch | None = None
+    voided_at: Epoch | None = None
     customer: Reference | None = None
     invoice: Reference | None = None
     reason: str | None = None
@@ -170,15 +211,14 @@ class CreditNote(VendorObject):
 
 
 class EventData(VendorObject):
-    object: dict[str, Any]
-    previous_attributes: dict[str, Any] | None = None
+    object: Whole
+    previous_attributes: Whole | None = None
 
 
 class Event(VendorObject):
     id: Text
     type: Text
-    created: int
-    livemode: bool | None = None
+    created: Epoch
     api_version: str | None = None
     account: str | None = None
     data: EventData
@@ -195,8 +235,16 @@ class ThinEvent(VendorObject):
     related_object: Related | None = None
 
 
+class Read(VendorObject):
+    """An object as our own read keeps it, with the vendor's second of reading."""
+
+    read_at: Epoch | None = None
+    object: Whole
+
+
 OBJECTS: dict[str, type[VendorObject]] = {
     "customer": Customer,
+    "deleted_customer": DeletedCustomer,
     "subscription": Subscription,
     "invoice": Invoice,
     "invoiceitem": InvoiceItem,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -18,7 +18,34 @@ from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
 from revops.money import Money
 from revops.reference import NO_REFS, Refs, refs
-from sync.connectors.stripe.minor_units import amount, currency_of, exponent, to_money
+from sync.connectors.stripe.minor_units import exponent, to_money
+from sync.connectors.stripe.models import (
+    BILLING_REASONS,
+    CREDIT_NOTE_STATUS,
+    INVOICE_STATUS,
+    IS_METERED,
+    PAID_BY,
+    PAYMENT_STATUS,
+    PERIODS_A_YEAR,
+    SUBSCRIPTION_STATUS,
+    CreditNote,
+    Customer,
+    DeletedCustomer,
+    Event,
+    Expanded,
+    Invoice,
+    InvoiceItem,
+    InvoicePayment,
+    Line,
+    Metadata,
+    Price,
+    Read,
+    Recurring,
+    Reference,
+    Subscription,
+    SubscriptionItem,
+    ThinEvent,
+)
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     Config,
@@ -27,36 +54,10 @@ from sync.vendor.contract import (
     Misunderstood,
     Reread,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import or_none, our_word
+from sync.vendor.objects import needed, understood
 from sync.vendor.references import contract_numbered, in_crm, own
 
-SUBSCRIPTION_STATUS = {
-    "incomplete": "incomplete",
-    "incomplete_expired": "ended",
-    "trialing": "trialing",
-    "active": "active",
-    "past_due": "past_due",
-    "unpaid": "unpaid",
-    "paused": "paused",
-    "canceled": "canceled",
-}
-INVOICE_STATUS = {status: status for status in ("draft", "open", "paid", "void", "uncollectible")}
-PAYMENT_STATUS = {"open": "pending", "paid": "paid", "canceled": "canceled"}
-CREDIT_NOTE_STATUS = {"issued": "applied", "void": "void"}
-BILLING_REASONS = frozenset(
-    {
-        "automatic_pending_invoice_item_invoice",
-        "manual",
-        "quote_accept",
-        "subscription",
-        "subscription_create",
-        "subscription_cycle",
-        "subscription_threshold",
-        "subscription_update",
-        "upcoming",
-    }
-)
-_PERIODS_A_YEAR = {"day": Decimal(365), "week": Decimal(52), "month": Decimal(12), "year": Decimal(1)}
 _RANK = {
     "subscription": ["incomplete", "trialing", "active", "paused", "past_due", "unpaid", "ended", "canceled"],
     "invoice": ["draft", "open", "uncollectible", "paid", "void"],
@@ -64,8 +65,6 @@ _RANK = {
     "credit_memo": ["applied", "void"],
 }
 _GONE = 9
-_STAMPED = frozenset({"invoice", "payment", "credit_memo", "proration"})
-"""Documents, whose amounts stand once they are issued; customers and subscriptions change without any stamp on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +87,29 @@ def version(said: Said, object_type: str, status: str = "", progress: int = 0) -
     return f"{second:011d}.{rank}{max(0, min(progress, 999)):03d}.{int(said.is_read)}"
 
 
-def reference(body: Payload, field: str) -> str | None:
+def reference(found: Reference | None) -> str | None:
     """An id, whether Stripe sent it plain or expanded into the object."""
-    value = body.data.get(field)
-    if isinstance(value, Mapping):
-        return body.child(field).text("id")
-    return body.maybe_text(field)
+    return found.id if isinstance(found, Expanded) else found or None
 
 
-def _true_since(body: Payload, said: Said) -> dt.datetime:
+def _moment(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def _maybe_moment(seconds: int | None) -> dt.datetime | None:
+    return None if seconds is None else _moment(seconds)
+
+
+def _true_since(said: Said, stamps: Iterable[int | None]) -> dt.datetime:
     """Since when it has been so: an event says it; of what we read, the latest of the stamps that the object carries."""
     if not said.is_read or said.deleted:
         return said.at
-    moved = body.maybe_child("status_transitions")
-    stamps = [body.maybe_epoch(name) for name in ("created", "date", "start_date", "canceled_at", "ended_at", "voided_at")]
-    stamps += [moved.maybe_epoch(name) for name in moved.data]
-    return min(said.at, max((stamp for stamp in stamps if stamp is not None), default=said.at))
+    latest = max((stamp for stamp in stamps if stamp is not None), default=None)
+    return said.at if latest is None else min(said.at, _moment(latest))
 
 
 def _fact(
-    body: Payload,
+    identity: str,
     said: Said,
     fields: Mapping[str, Value],
     refs: Refs,
@@ -115,82 +117,86 @@ def _fact(
     kind: str,
     status: str = "",
     progress: int | None = None,
+    stamps: Iterable[int | None] = (),
 ) -> Fact:
+    """`stamps`: of a document, whose amounts stand once it is issued. Customers and subscriptions change without any stamp."""
     if progress is None:  # what was made comes before what happened to it in the same second
         progress = 0 if said.is_creation else 1
     return Fact(
         object_type=kind,
-        external_id=body.text("id"),
+        external_id=identity,
         version=version(said, kind, status, progress),
-        effective_at=_true_since(body, said) if kind in _STAMPED else said.at,
+        effective_at=_true_since(said, stamps),
         fields=fields,
         refs=refs,
         deleted=said.deleted,
     )
 
 
-def customer(body: Payload, said: Said, config: Config) -> Fact:
-    if body.data.get("deleted") is True:  # what a read of an erased customer answers: nothing but its id
-        gone = replace(said, deleted=True)
-        return _fact(body, gone, {}, NO_REFS, kind="customer")
-    metadata = body.maybe_child("metadata")
+def customer(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+    if body.get("deleted") is True:
+        gone = understood(DeletedCustomer, body, "Stripe customer")
+        return _fact(gone.id, replace(said, deleted=True), {}, NO_REFS, kind="customer")
+    found = understood(Customer, body, "Stripe customer")
     crm_key = config.get("crm_id_key", "salesforce_account_id")
-    balance, currency = body.whole("balance"), body.maybe_text("currency")
-    code = currency.upper() if currency else None
+    code = found.currency.upper() if found.currency else None
     fields: dict[str, Value] = {
-        "name": body.maybe_text("name"),
+        "name": or_none(found.name),
         "currency": code,
-        "legal_entity": metadata.maybe_text("legal_entity"),
+        "legal_entity": _metadata(found.metadata, "legal_entity"),
         "status": "deleted" if said.deleted else "active",
-        "delinquent": body.flag("delinquent") if body.has("delinquent") else None,
-        "balance": to_money(balance, code, body.where("balance")) if code else None,
+        "delinquent": found.delinquent,
+        "balance": to_money(found.balance, code, "Stripe customer.balance") if code else None,
     }
-    same_as = in_crm(config, "customer", metadata.maybe_text(crm_key), metadata.where(crm_key))
-    return _fact(body, said, fields, refs(same_as=same_as), kind="customer")
+    same_as = in_crm(config, "customer", _metadata(found.metadata, crm_key), f"Stripe customer.metadata.{crm_key}")
+    return _fact(found.id, said, fields, refs(same_as=same_as), kind="customer")
 
 
-def subscription(body: Payload, said: Said, config: Config) -> Fact | Reread:
-    items = body.child("items")
-    if items.data.get("has_more") is True:
-        return Reread("subscription", body.text("id"))
-    parts = list(items.children("data"))
-    status = body.choice("status", SUBSCRIPTION_STATUS)
-    currency = currency_of(body)
-    starts = [start for part in parts if (start := part.maybe_epoch("current_period_start"))]
-    ends = [end for part in parts if (end := part.maybe_epoch("current_period_end"))]
-    licensed = [part for part in parts if not _is_metered(part)]
+def _metadata(metadata: Metadata | None, key: str) -> str | None:
+    return or_none(metadata.get(key)) if metadata and key else None
+
+
+def subscription(body: Mapping[str, object], said: Said, config: Config) -> Fact | Reread:
+    found = understood(Subscription, body, "Stripe subscription")
+    if found.items.has_more:
+        return Reread("subscription", found.id)
+    items = found.items.data
+    status = our_word(found.status, SUBSCRIPTION_STATUS, "Stripe subscription.status")
+    currency = found.currency.upper()
+    starts = [item.current_period_start for item in items if item.current_period_start]
+    ends = [item.current_period_end for item in items if item.current_period_end]
+    licensed = [item for item in items if not _is_metered(item)]
     fields: dict[str, Value] = {
         "status": status,
-        "started_on": body.epoch("start_date").date(),
-        "period_start_at": min(starts) if starts else None,
-        "period_end_at": min(ends) if ends else None,
-        "cancel_at_period_end": body.flag("cancel_at_period_end"),
-        "quantity": sum((_quantity(part) for part in licensed), Decimal(0)),
-        "usage_based": len(licensed) < len(parts),
-        "items": tuple(sorted(_item_label(part) for part in parts)),
+        "started_on": _moment(found.start_date).date(),
+        "period_start_at": _moment(min(starts)) if starts else None,
+        "period_end_at": _moment(max(ends)) if ends else None,
+        "cancel_at_period_end": found.cancel_at_period_end,
+        "quantity": Decimal(sum(_quantity(item) for item in licensed)),
+        "usage_based": len(licensed) < len(items),
+        "items": tuple(sorted(_item_label(item) for item in items)),
     }
-    annual = _annual(licensed, currency, body.where("items"))
+    annual = _annual(licensed, currency)
     if annual is not None:
         fields["annual_amount"] = annual
-    changed_at = _changed_at(body, parts, said)
+    changed_at = _changed_at(found, said)
     if changed_at is not None:
         fields["changed_at"] = changed_at
     pointing = refs(
-        customer=own(config, "customer", reference(body, "customer")),
-        contract=contract_numbered(config, _contract_number(body.maybe_child("metadata"), config)),
+        customer=own(config, "customer", reference(found.customer)),
+        contract=contract_numbered(config, _contract_number(found.metadata, config)),
     )
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
     kept = replace(said, deleted=False)
-    return _fact(body, kept, fields, pointing, kind="subscription", status=status)
+    return _fact(found.id, kept, fields, pointing, kind="subscription", status=status)
 
 
-def _contract_number(metadata: Payload, config: Config) -> str | None:
+def _contract_number(metadata: Metadata | None, config: Config) -> str | None:
     """The contract number, where the connection declares under which key of the metadata it stands."""
-    key = config.get("contract_number_key")
-    return metadata.maybe_text(key) if key else None
+    return _metadata(metadata, config.get("contract_number_key"))
 
 
-def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime | None:
+def _changed_at(found: Subscription, said: Said) -> dt.datetime | None:
     """When the terms last changed. Only an event that changed items or quantity tells; a read knows the items' own
     age.
     """
@@ -198,152 +204,156 @@ def _changed_at(body: Payload, parts: list[Payload], said: Said) -> dt.datetime 
         return said.at
     if not said.is_read:
         return None
-    made = [created for part in parts if (created := part.maybe_epoch("created"))]
-    return max([body.epoch("created"), *made])
+    return _moment(max([found.created, *(item.created for item in found.items.data if item.created)]))
 
 
-def _is_metered(item: Payload) -> bool:
-    recurring = item.child("price").maybe_child("recurring")
-    usage = recurring.choice("usage_type", {"licensed": False, "metered": True}) if recurring.data else False
-    return bool(usage)
+def _is_metered(item: SubscriptionItem) -> bool:
+    recurring = item.price.recurring
+    where = "Stripe subscription.items.price.recurring.usage_type"
+    return recurring is not None and our_word(recurring.usage_type, IS_METERED, where)
 
 
-def _quantity(item: Payload) -> Decimal:
-    return Decimal(item.whole("quantity")) if item.has("quantity") else Decimal(0)
+def _quantity(item: SubscriptionItem) -> int:
+    return item.quantity or 0
 
 
-def _item_label(item: Payload) -> str:
-    price = item.child("price").text("id")
-    return f"{price} by usage" if _is_metered(item) else f"{price} x {_quantity(item):f}"
+def _item_label(item: SubscriptionItem) -> str:
+    return f"{item.price.id} by usage" if _is_metered(item) else f"{item.price.id} x {_quantity(item)}"
 
 
-def _annual(items: list[Payload], currency: str, where: str) -> Money | None:
+def _annual(items: Sequence[SubscriptionItem], currency: str) -> Money | None:
     """What the licensed items cost in a year; None when a price cannot be known from here (tiers, packages)."""
     total = Decimal(0)
     for item in items:
-        price = item.child("price")
-        recurring = price.child("recurring")
-        unit = price.maybe_text("unit_amount_decimal")
-        number = payload.decimal_text(unit) if unit else price.maybe_number("unit_amount")
-        if number is None or price.has("transform_quantity") or price.data.get("billing_scheme") == "tiered":
+        recurring = needed(item.price.recurring, "Stripe subscription.items.price.recurring", "an object")
+        unit = _unit_amount(item.price)
+        if unit is None:
             return None
-        periods = recurring.choice("interval", _PERIODS_A_YEAR) / recurring.whole("interval_count")
-        total += number.scaleb(-exponent(currency)) * _quantity(item) * periods
-    return payload.rounded_money(total, currency, where)
+        total += unit.scaleb(-exponent(currency)) * _quantity(item) * _periods_a_year(recurring)
+    return payload.rounded_money(total, currency, "Stripe subscription.items")
 
 
-def invoice(body: Payload, said: Said, config: Config) -> Fact | Reread:
-    lines = body.child("lines")
-    if lines.data.get("has_more") is True and not said.deleted:
-        return Reread("invoice", body.text("id"))
-    currency = currency_of(body)
-    status = body.choice("status", INVOICE_STATUS)
-    moved = body.child("status_transitions")
-    finalized_at = moved.maybe_epoch("finalized_at")
-    issued_at = body.maybe_epoch("effective_at") or finalized_at
-    due_at = body.maybe_epoch("due_date")
-    reason = body.maybe_text("billing_reason")
-    if reason is not None and reason not in BILLING_REASONS:
-        body.choice("billing_reason", {})
-    parent = body.maybe_child("parent").maybe_child("subscription_details")
-    credited = body.whole("pre_payment_credit_notes_amount") + body.whole("post_payment_credit_notes_amount")
+def _unit_amount(price: Price) -> Decimal | None:
+    if price.transform_quantity is not None or price.billing_scheme == "tiered":
+        return None
+    if price.unit_amount_decimal:
+        return payload.decimal_text(price.unit_amount_decimal)
+    return None if price.unit_amount is None else Decimal(price.unit_amount)
+
+
+def _periods_a_year(recurring: Recurring) -> Decimal:
+    where = "Stripe subscription.items.price.recurring.interval"
+    return our_word(recurring.interval, PERIODS_A_YEAR, where) / recurring.interval_count
+
+
+def invoice(body: Mapping[str, object], said: Said, config: Config) -> Fact | Reread:
+    found = understood(Invoice, body, "Stripe invoice")
+    if found.lines.has_more and not said.deleted:
+        return Reread("invoice", found.id)
+    currency = found.currency.upper()
+    status = our_word(found.status, INVOICE_STATUS, "Stripe invoice.status")
+    finalized_at = found.status_transitions.get("finalized_at")
+    issued_at = found.effective_at or finalized_at
+    credited = found.pre_payment_credit_notes_amount + found.post_payment_credit_notes_amount
+    reason = found.billing_reason or None
     fields: dict[str, Value] = {
-        "number": body.maybe_text("number"),
+        "number": or_none(found.number),
         "status": status,
-        "total": amount(body, "total", currency),
-        "amount_due": amount(body, "amount_due", currency),
-        "amount_paid": amount(body, "amount_paid", currency),
-        "amount_remaining": amount(body, "amount_remaining", currency),
-        "credited": to_money(credited, currency, body.where("credit notes")),
-        "issued_on": issued_at.date() if issued_at and status != "draft" else None,
-        "due_on": due_at.date() if due_at else None,
-        "finalized_at": finalized_at,
-        "billing_reason": reason,
-        "proration_items": tuple(sorted({item for line in lines.children("data") if (item := _invoice_item(line))})),
-        "memo": body.maybe_text("description"),
+        "total": to_money(found.total, currency, "Stripe invoice.total"),
+        "amount_due": to_money(found.amount_due, currency, "Stripe invoice.amount_due"),
+        "amount_paid": to_money(found.amount_paid, currency, "Stripe invoice.amount_paid"),
+        "amount_remaining": to_money(found.amount_remaining, currency, "Stripe invoice.amount_remaining"),
+        "credited": to_money(credited, currency, "Stripe invoice.credit notes"),
+        "issued_on": _moment(issued_at).date() if issued_at and status != "draft" else None,
+        "due_on": _moment(found.due_date).date() if found.due_date else None,
+        "finalized_at": _maybe_moment(finalized_at),
+        "billing_reason": our_word(reason, BILLING_REASONS, "Stripe invoice.billing_reason") if reason else None,
+        "proration_items": tuple(sorted({item for line in found.lines.data if (item := _invoice_item(line))})),
+        "memo": or_none(found.description),
     }
-    number = _contract_number(parent.maybe_child("metadata"), config)
+    details = found.parent.subscription_details if found.parent else None
+    number = _contract_number(details.metadata, config) if details else None
     pointing = refs(
-        customer=own(config, "customer", reference(body, "customer")),
-        subscription=own(config, "subscription", reference(parent, "subscription")),
-        contract=contract_numbered(config, number or _contract_number(body.maybe_child("metadata"), config)),
+        customer=own(config, "customer", reference(found.customer)),
+        subscription=own(config, "subscription", reference(details.subscription) if details else None),
+        contract=contract_numbered(config, number or _contract_number(found.metadata, config)),
     )
-    parts = list(lines.children("data"))
-    settled = body.whole("amount_paid") + credited
-    progress = len(parts) if status == "draft" else settled * 999 // max(1, abs(body.whole("total")))
-    return _fact(body, said, fields, pointing, kind="invoice", status=status, progress=progress)
+    settled = found.amount_paid + credited
+    progress = len(found.lines.data) if status == "draft" else settled * 999 // max(1, abs(found.total))
+    stamps = (found.created, *found.status_transitions.values())
+    return _fact(found.id, said, fields, pointing, kind="invoice", status=status, progress=progress, stamps=stamps)
 
 
-def _invoice_item(line: Payload) -> str | None:
-    parent = line.maybe_child("parent")
-    for details in ("invoice_item_details", "subscription_item_details"):
-        item = reference(parent.maybe_child(details), "invoice_item")
-        if item:
-            return item
-    return None
+def _invoice_item(line: Line) -> str | None:
+    if line.parent is None:
+        return None
+    both = (line.parent.invoice_item_details, line.parent.subscription_item_details)
+    return next((item for details in both if details and (item := reference(details.invoice_item))), None)
 
 
-def proration(body: Payload, said: Said, config: Config) -> Fact:
-    currency = currency_of(body)
-    period = body.child("period")
+def proration(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+    found = understood(InvoiceItem, body, "Stripe invoiceitem")
     fields: dict[str, Value] = {
-        "amount": amount(body, "amount", currency),
-        "description": body.maybe_text("description"),
-        "period_start_at": period.epoch("start"),
-        "period_end_at": period.epoch("end"),
-        "is_proration": body.flag("proration"),
+        "amount": to_money(found.amount, found.currency.upper(), "Stripe invoiceitem.amount"),
+        "description": or_none(found.description),
+        "period_start_at": _moment(found.period.start),
+        "period_end_at": _moment(found.period.end),
+        "is_proration": found.proration,
     }
-    details = body.maybe_child("parent").maybe_child("subscription_details")
+    details = found.parent.subscription_details if found.parent else None
     pointing = refs(
-        customer=own(config, "customer", reference(body, "customer")),
-        subscription=own(config, "subscription", reference(details, "subscription")),
-        invoice=own(config, "invoice", reference(body, "invoice")),
+        customer=own(config, "customer", reference(found.customer)),
+        subscription=own(config, "subscription", reference(details.subscription) if details else None),
+        invoice=own(config, "invoice", reference(found.invoice)),
     )
-    return _fact(body, said, fields, pointing, kind="proration")
+    return _fact(found.id, said, fields, pointing, kind="proration", stamps=(found.date,))
 
 
-def payment(body: Payload, said: Said, config: Config) -> Fact:
+def payment(body: Mapping[str, object], said: Said, config: Config) -> Fact:
     """An invoice payment, known by the payment intent (or charge, or record) that the other systems name."""
-    currency = currency_of(body)
-    made_by = body.child("payment")
-    kind = made_by.choice("type", {name: name for name in ("payment_intent", "charge", "payment_record")})
-    status = body.choice("status", PAYMENT_STATUS)
-    paid_at = body.child("status_transitions").maybe_epoch("paid_at")
-    external_id = reference(made_by, kind)
-    if external_id is None:
-        raise made_by.misunderstood(kind, "an id")
+    found = understood(InvoicePayment, body, "Stripe invoice_payment")
+    by = found.payment
+    kind = our_word(by.type, dict(zip(PAID_BY, PAID_BY, strict=True)), "Stripe invoice_payment.payment.type")
+    paid_with = {"payment_intent": by.payment_intent, "charge": by.charge, "payment_record": by.payment_record}[kind]
+    identity = needed(reference(paid_with), f"Stripe invoice_payment.payment.{kind}", "an id")
+    status = our_word(found.status, PAYMENT_STATUS, "Stripe invoice_payment.status")
+    minor = found.amount_requested if found.amount_paid is None else found.amount_paid
+    where = "Stripe invoice_payment.amount_requested"
+    paid_at = found.status_transitions.get("paid_at")
     fields: dict[str, Value] = {
         "status": status,
-        "amount": amount(body, "amount_paid" if body.has("amount_paid") else "amount_requested", currency),
-        "paid_on": paid_at.date() if paid_at else None,
+        "amount": to_money(needed(minor, where, "a whole number"), found.currency.upper(), where),
+        "paid_on": _moment(paid_at).date() if paid_at else None,
     }
-    pointing = refs(invoice=own(config, "invoice", reference(body, "invoice")))
-    known_as = Payload(body.name, {**body.data, "id": external_id})
-    return _fact(known_as, said, fields, pointing, kind="payment", status=status)
+    pointing = refs(invoice=own(config, "invoice", reference(found.invoice)))
+    stamps = (found.created, *found.status_transitions.values())
+    return _fact(identity, said, fields, pointing, kind="payment", status=status, stamps=stamps)
 
 
-def credit_note(body: Payload, said: Said, config: Config) -> Fact:
-    currency = currency_of(body)
-    status = body.choice("status", CREDIT_NOTE_STATUS)
-    total = amount(body, "total", currency)
-    issued_at = body.maybe_epoch("effective_at") or body.epoch("created")
+def credit_note(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+    found = understood(CreditNote, body, "Stripe credit_note")
+    currency = found.currency.upper()
+    status = our_word(found.status, CREDIT_NOTE_STATUS, "Stripe credit_note.status")
+    total = to_money(found.total, currency, "Stripe credit_note.total")
     fields: dict[str, Value] = {
-        "number": body.maybe_text("number"),
+        "number": or_none(found.number),
         "status": status,
         "total": total,
         "applied": total if status == "applied" else Money.zero(currency),
         "unapplied": Money.zero(currency),
-        "issued_on": issued_at.date(),
-        "reason": body.maybe_text("reason"),
-        "memo": body.maybe_text("memo"),
+        "issued_on": _moment(found.effective_at or found.created).date(),
+        "reason": or_none(found.reason),
+        "memo": or_none(found.memo),
     }
     pointing = refs(
-        customer=own(config, "customer", reference(body, "customer")), invoice=own(config, "invoice", reference(body, "invoice"))
+        customer=own(config, "customer", reference(found.customer)),
+        invoice=own(config, "invoice", reference(found.invoice)),
     )
-    return _fact(body, said, fields, pointing, kind="credit_memo", status=status)
+    stamps = (found.created, found.voided_at)
+    return _fact(found.id, said, fields, pointing, kind="credit_memo", status=status, stamps=stamps)
 
 
-TRANSLATORS: Mapping[str, Callable[[Payload, Said, Config], Fact | Reread]] = {
+TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Said, Config], Fact | Reread]] = {
     "customer": customer,
     "subscription": subscription,
     "invoice": invoice,
@@ -353,7 +363,7 @@ TRANSLATORS: Mapping[str, Callable[[Payload, Said, Config], Fact | Reread]] = {
 }
 """By Stripe's own name of the object."""
 
-OLDEST_VERSION = "2025-03-31"  # basil: the shapes that the translation reads  # basil: the shapes that the translation reads
+OLDEST_VERSION = "2025-03-31"  # basil: the shapes that the translation reads
 
 # Event type prefix -> the object it carries. `invoice.upcoming` has no stored invoice behind it.
 EVENTS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -390,51 +400,50 @@ _OURS = {name: object_type for object_type, (_path, name) in COLLECTIONS.items()
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = Payload("body", payload.message(incoming.body))
+    body = payload.message(incoming.body)
     try:
         if incoming.kind == "read":
             return [_from_read(body, incoming, config)]
-        if body.data.get("object") == "v2.core.event":
-            return [_from_thin(Payload("event", body.data))]
-        return [_from_event(Payload("event", body.data), config)]
+        if body.get("object") == "v2.core.event":
+            return [_from_thin(understood(ThinEvent, body, "event"))]
+        return [_from_event(body, config)]
     except Rejected as error:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
 
-def _from_read(body: Payload, incoming: Incoming, config: Config) -> Fact | Reread:
+def _from_read(body: Mapping[str, object], incoming: Incoming, config: Config) -> Fact | Reread:
     name = COLLECTIONS.get(incoming.object_type, ("", ""))[1]
     if not name:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
-    at = body.epoch("read_at") if body.has("read_at") else incoming.received_at
-    return TRANSLATORS[name](Payload(f"Stripe {name}", body.child("object").data), Said(at, is_read=True), config)
+    read = understood(Read, body, "body")
+    at = incoming.received_at if read.read_at is None else _moment(read.read_at)
+    return TRANSLATORS[name](read.object, Said(at, is_read=True), config)
 
 
-def _from_event(event: Payload, config: Config) -> Fact | Reread:
-    event_type = event.text("type")
-    name = next((target for pattern, target in EVENTS if pattern.fullmatch(event_type)), "")
+def _from_event(body: Mapping[str, object], config: Config) -> Fact | Reread:
+    event = understood(Event, body, "event")
+    name = next((target for pattern, target in EVENTS if pattern.fullmatch(event.type)), "")
     if not name:
-        raise Ignored(f"Events of type {payload.word(event_type)} say nothing that the ledger keeps.", "event_type")
-    if (version := event.maybe_text("api_version")) and version[:10] < OLDEST_VERSION:
+        raise Ignored(f"Events of type {payload.word(event.type)} say nothing that the ledger keeps.", "event_type")
+    if event.api_version and event.api_version[:10] < OLDEST_VERSION:
         raise Misunderstood("The webhook endpoint renders events in a version from before basil.", "api_version")
-    if event.has("account") and event.text("account") != config.get("account"):
+    if event.account is not None and event.account != config.get("account"):
         raise Misunderstood("The event belongs to another Stripe account.", "account_wrong")
-    data = event.child("data")
-    found = data.child("object")
-    if found.text("object") != name:
+    if event.data.object.get("object") != name:
         raise Misunderstood(f"An event about {name} carries another object.", "field_changed")
     said = Said(
-        at=event.epoch("created"),
+        at=_moment(event.created),
         is_read=False,
-        deleted=event_type.endswith(".deleted"),
-        changed=frozenset(data.maybe_child("previous_attributes").data) if event_type.endswith("updated") else None,
-        is_creation=event_type.endswith(".created"),
+        deleted=event.type.endswith(".deleted"),
+        changed=frozenset(event.data.previous_attributes or ()) if event.type.endswith("updated") else None,
+        is_creation=event.type.endswith(".created"),
     )
-    return TRANSLATORS[name](Payload(f"Stripe {name}", found.data), said, config)
+    return TRANSLATORS[name](event.data.object, said, config)
 
 
-def _from_thin(event: Payload) -> Reread:
-    related = event.maybe_child("related_object")
-    ours = _OURS.get(related.maybe_text("type") or "")
-    if ours is None:
+def _from_thin(event: ThinEvent) -> Reread:
+    related = event.related_object
+    ours = _OURS.get(related.type) if related else None
+    if related is None or ours is None:
         raise Ignored("A thin event about an object that the ledger does not keep.", "event_type")
-    return Reread(ours, related.text("id"))
+    return Reread(ours, related.id)

@@ -10,6 +10,8 @@ from revops.access.grants import grant_role, revoke_role
 from revops.approvals.models import Decision
 from revops.people.actors import System
 from revops.people.models import Role
+from revops.postings.kinds import register, unregister
+from revops.postings.kinds.credit_memo import CreditMemo
 from revops.postings.models import ChangePlan, PlanState, PostingState
 from tests.revops import world
 from tests.revops.api.caller import Caller, Company, body, code, errors
@@ -75,6 +77,25 @@ def test_a_proposal_that_says_the_wrong_thing(company: Company, over: dict[str, 
     assert code(answer) == (400, "invalid")
     assert {name.partition(".")[0] for name in errors(answer)} == set(over)
     assert ChangePlan.objects.count() == 1
+
+
+def test_a_kind_that_is_added_later_may_be_proposed(company: Company) -> None:
+    """Page and API ask the registry when they are asked, and the kind's own reader for what an input holds."""
+    company[FIN].post(f"change-plans/{company.plan.pk}/withdraw/", {"reason": "Another kind"})
+    added = {"kind": "goodwill_credit"}
+    assert code(company[FIN].post("change-plans/", proposal(company) | added)) == (400, "invalid")
+    register(CreditMemo(code="goodwill_credit", label="Goodwill credit"))
+    try:
+        unknown = company[FIN].post("change-plans/", proposal(company, vendor_secret="x") | added)
+        wrong = company[FIN].post("change-plans/", proposal(company, memo="x" * 201) | added)
+        answer = company[FIN].post("change-plans/", proposal(company) | added)
+    finally:
+        unregister("goodwill_credit")
+    assert code(unknown) == (400, "invalid")
+    assert set(errors(unknown)) == {"inputs.vendor_secret"}
+    assert code(wrong) == (422, "input_too_long")
+    assert errors(wrong)["memo"] == "Memo has at most 200 characters."
+    assert (answer.status_code, body(answer)["kind"]) == (201, "goodwill_credit")
 
 
 def test_customer_success_proposes_no_money(company: Company) -> None:

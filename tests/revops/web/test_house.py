@@ -42,6 +42,61 @@ def test_markup_can_be_read() -> None:
     assert not found, "\n".join(found)
 
 
+DRAWN_ONCE = {
+    r'class="badge\b': "c-badge, c-state",
+    r'class="note[ "]': "c-note, c-next-step",
+    r'class="facts\b|<dl class="[^"]*\bfacts\b': "c-facts and c-fact",
+    r'class="crumbs\b': "c-crumb",
+    r'class="empty\b': "c-empty",
+    r'class="chip"': "c-chip",
+    r'class="dot\b': "c-dot",
+    r'<details class="inline"': "c-pop",
+    r'class="signature\b': "c-signature",
+    r'class="mark"': "c-moment",
+    r'class="money\b|\{% minor\b': "c-money",
+    r"<time\b": "c-time or |instant",
+    r'class="field"|<label for=': "{{ field.as_field_group }}",
+    r'<table class="grid (?!risk-table|change)': "c-table",
+    r'<section class="card" aria-labelledby': "c-card",
+    r'<svg viewBox="0 0 20 20"': "c-brand",
+}
+"""Markup that one component draws -> the component. It stands in `templates/components` (fields: `templates/forms`) alone."""
+
+
+def drawn_by_hand(markup: str) -> list[str]:
+    """The components that this markup should have used."""
+    return [component for pattern, component in DRAWN_ONCE.items() if re.search(pattern, markup, re.M)]
+
+
+def test_what_a_component_draws_is_drawn_nowhere_else() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {component}"
+        for path in TEMPLATES
+        if path.parent.name not in ("components", "forms")
+        for component in drawn_by_hand(path.read_text())
+    ]
+    assert not found, "\n".join(found)
+    for planted, component in (
+        ('<span class="badge ok">✓ active</span>', "c-badge, c-state"),
+        ('<dl class="card-in facts narrow">', "c-facts and c-fact"),
+        ("{% minor plan.amount_minor plan.currency %}", "c-money"),
+        ('<div class="field"><label for="why">Why?</label>', "{{ field.as_field_group }}"),
+    ):
+        assert drawn_by_hand(planted) == [component]
+
+
+def test_every_component_is_used_and_says_what_it_takes() -> None:
+    """An attribute that is not declared by `c-vars` or the first lines would silently be lost."""
+    for path in sorted((ROOT / "templates/components").glob("*.html")):
+        name, text = path.stem.replace("_", "-"), path.read_text()
+        uses = re.findall(rf"<c-{name}(?=[\s/>])((?:[^>\"]|\"[^\"]*\")*)>", MARKUP)
+        assert uses, f"{path.name} is used nowhere"
+        for use in uses:
+            bare = re.sub(r'"[^"]*"', '""', use)
+            for given in re.findall(r":?([a-z_]+)(?:=\"\")?(?=[\s/]|$)", bare):
+                assert re.search(rf"\b{given}\b", text), f"<c-{name} {given}>"
+
+
 def test_nobody_types_an_address() -> None:
     """Templates name the page (`{% url 'web:case' ... %}`), Python asks `web.addresses.href`; the files that declare the
     addresses are the only ones that spell them."""
@@ -101,7 +156,7 @@ def test_every_key_leads_somewhere_and_no_page_binds_one_twice() -> None:
     for key in KEYS:
         verb, _, name = key.action.partition(":")
         if verb == "click":
-            assert f'data-key="{name}"' in MARKUP or f'"data-key": "{name}"' in FORMS, key
+            assert re.search(rf'\b(data-)?key="{name}"', MARKUP) or f'"data-key": "{name}"' in FORMS, key
         elif verb == "focus":
             assert f'data-focus="{name}"' in MARKUP, key
         elif verb == "row":

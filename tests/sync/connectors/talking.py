@@ -14,7 +14,7 @@ from revops.ledger.facts import Fact
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo
 from revops.reference import Ref
-from sync.connectors import CONNECTORS
+from sync.connectors import CONNECTORS, ID_FORMS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
 from tests.demo.simulators.control import Control, free_port, process
@@ -114,6 +114,6 @@ def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
     url = f"http://127.0.0.1:{port}"
     connector = CONNECTORS[vendor]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
-    config = Config(f"{vendor}-{port}", url, {**defaults, **values})
+    config = Config(f"{vendor}-{port}", url, {**defaults, **values}, ID_FORMS)
     with process(vendor, port, folder), HttpClient(config, allow_loopback=True, limits=FAST) as client:
         yield Talk(connector, config, client, Control(url))

@@ -84,7 +84,7 @@ def with_stage_items(talk: Talk) -> Talk:
         "stage_on_hold_item": items["On Hold"],
         "stage_in_progress_item": items["In Progress"],
     }
-    return replace(talk, config=Config(talk.config.slug, talk.config.base_url, settings))
+    return replace(talk, config=replace(talk.config, settings=settings))
 
 
 def settings(talk: Talk, **values: Any) -> None:
@@ -304,7 +304,7 @@ def test_our_reference_with_another_stage_is_refused(talk: Talk) -> None:
 
 def test_a_pick_list_item_that_means_something_else_is_refused(talk: Talk) -> None:
     settings = {**talk.config.settings, "stage_on_hold_item": talk.config.get("stage_in_progress_item")}
-    wrong = replace(talk, config=Config(talk.config.slug, talk.config.base_url, settings))
+    wrong = replace(talk, config=replace(talk.config, settings=settings))
     with pytest.raises(Refused) as refused:
         post(wrong, composed(wrong))
     assert refused.value.code == "setting_invalid"

@@ -18,6 +18,7 @@ import pytest
 
 from revops import strict_json
 from revops.ledger.facts import Fact, encode
+from sync.connectors import ID_FORMS
 from sync.vendor.contract import Config, Connector, Incoming, Reread
 from tests.sync.connectors.shapes import at, keys_of
 from tests.sync.connectors.talking import EVERY, SETTINGS
@@ -36,7 +37,7 @@ def load(path: Path) -> tuple[Connector, Config, Incoming, dict[str, Any]]:
     assert isinstance(recording, dict)
     connector = EVERY[path.parent.name]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
-    config = Config("recorded", "https://vendor.example", {**defaults, **SETTINGS[connector.slug]})
+    config = Config("recorded", "https://vendor.example", {**defaults, **SETTINGS[connector.slug]}, ID_FORMS)
     said = recording["incoming"]
     incoming = Incoming(
         kind=said["kind"],
@@ -51,12 +52,15 @@ def spoken(answer: Fact | Reread) -> dict[str, object]:
     """A fact or a reread as the `.facts.json` file holds it."""
     if isinstance(answer, Reread):
         return {"reread": answer.object_type, "external_id": answer.external_id}
+    content = answer.content()
     return {
         "object_type": answer.object_type,
         "external_id": answer.external_id,
         "version": answer.version,
         "effective_at": encode(answer.effective_at),
-        **answer.content(),
+        "fields": content.fields,
+        "refs": content.refs,
+        "deleted": content.deleted,
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 from revops import strict_json
 from revops.ledger.facts import Fact
 from sync.connectors.stripe import minor_units
-from sync.vendor.contract import Config, Connector, Ignored, Incoming, Misunderstood
+from sync.vendor.contract import Config, Connector, Ignored, Incoming, Misunderstood, Reread
 from tests.sync.connectors.test_recordings import HERE, RECORDINGS, load, name_of
 
 Change = Callable[[Any], None]
@@ -30,7 +30,7 @@ def answer_to(vendor: str, name: str, change: Change, **settings: str) -> Misund
     body = copy.deepcopy(body)
     change(body)
     given = Incoming(incoming.kind, strict_json.dump(body), {}, incoming.received_at, incoming.object_type)
-    config = Config(config.slug, config.base_url, {**config.settings, **settings})
+    config = Config(config.slug, config.base_url, {**config.settings, **settings}, config.id_forms)
     with pytest.raises((Misunderstood, Ignored)) as raised:
         connector.translate(given, config)
     assert isinstance(raised.value, (Misunderstood, Ignored))
@@ -85,7 +85,7 @@ ROW = "transaction"
         ("stripe", INV, drop(f"{S}.amount_remaining"), "amount_remaining should be a whole number and is absent"),
         ("stripe", INV, put(f"{S}.total", Decimal("1485.00")), "total should be a whole number and is a number"),
         ("stripe", INV, put(f"{S}.total", "148500"), "total should be a whole number and is a text"),
-        ("stripe", INV, put(f"{S}.lines.data", ["il_1"]), "lines.data holds a text among objects"),
+        ("stripe", INV, put(f"{S}.lines.data", ["il_1"]), "lines.data.0 should be an object and is a text"),
         ("stripe", INV, put(f"{S}.status_transitions", None), "status_transitions should be an object and is nothing"),
         ("stripe", INV, drop(f"{S}.pre_payment_credit_notes_amount"), "pre_payment_credit_notes_amount should be"),
         ("stripe", "invoice_payment_paid", drop(f"{S}.payment.payment_intent"), "payment_intent should be an id"),
@@ -96,7 +96,7 @@ ROW = "transaction"
         ("stripe", INV, put(f"{S}.object", "quote"), "carries another object"),
         ("netsuite", "invoice_open", drop(f"{ROW}.foreignamount"), "foreignamount should be a text and is absent"),
         ("netsuite", "invoice_open", put(f"{ROW}.foreignamount", "12,50"), "should be a number written as text"),
-        ("netsuite", "invoice_open", drop(f"{ROW}.status"), "status should be a status letter and is absent"),
+        ("netsuite", "invoice_open", drop(f"{ROW}.status"), "status should be a text and is absent"),
         ("netsuite", "invoice_open", drop("applications"), "applications should be a list and is absent"),
         ("netsuite", "exchange_rate", put("row.currentrate", "0"), "exchange rate is not positive"),
         ("gainsight", "company", put("record.Arr", "14850"), "Arr should be a number and is a text"),
@@ -107,6 +107,12 @@ ROW = "transaction"
         ("salesforce", "account", drop("Name"), "Account.Name should be a text and is absent"),
         ("salesforce", "opportunity_renewal", put("Amount", "14850"), "Amount should be a number and is a text"),
         ("salesforce", "contract_activated", put("ContractTerm", Decimal("1.5")), "ContractTerm should be a whole number"),
+        ("stripe", SUB, put(f"{S}.items.data.0.price.recurring.interval_count", 0), "interval_count should be a positive number"),
+        ("netsuite", "accounting_period", put("row.startdate", 20261101), "startdate should be a day and is a number"),
+        ("netsuite", "hint", put("id", "SO-1"), "hint.id should be an internal id"),
+        ("gainsight", "hint", put("gsid", "!"), "hint.gsid should be a Gainsight id"),
+        ("gainsight", "company", put("record.RenewalDate", []), "company.RenewalDate should be a moment and is a list"),
+        ("salesforce", "account_merged_away", drop("SystemModstamp"), "Account.SystemModstamp should be a text and is absent"),
         # references and amounts that cannot be
         ("stripe", "customer_updated", put(f"{S}.metadata.salesforce_account_id", "0015500000Xyy06AAA"), "checksum is wrong"),
         ("stripe", "customer_updated", put(f"{S}.metadata.salesforce_account_id", "001 1G00000abcdAAA"), "not a Salesforce id"),
@@ -160,6 +166,22 @@ def test_w25_ignored_has_a_reason(vendor: str, name: str, change: Change, code: 
     assert isinstance(answer, Ignored)
     assert answer.code == code
     assert answer.reason
+
+
+@pytest.mark.parametrize(
+    ("vendor", "field", "word"),
+    [
+        *(("netsuite", "type", word) for word in ("invoice", "creditMemo", "customerPayment", "salesOrder", "customer")),
+        ("netsuite", "type", "accountingPeriod"),
+        *(("gainsight", "object", word) for word in ("company", "gs_opportunity", "call_to_action")),
+    ],
+)
+def test_what_a_hint_names_is_read_by_a_stream(vendor: str, field: str, word: str) -> None:
+    connector, config, incoming, body = recording(vendor, "hint")
+    put(field, word)(body)
+    (again,) = connector.translate(Incoming("hint", strict_json.dump(body), {}, incoming.received_at), config)
+    assert isinstance(again, Reread)
+    assert again.object_type in {kind for stream in connector.streams for kind in stream.object_types}
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=name_of)

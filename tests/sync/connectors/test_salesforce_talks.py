@@ -10,19 +10,19 @@ import pytest
 
 from revops.ledger.facts import Fact
 from revops.money import Money
+from sync.connectors.salesforce import ids
 from sync.vendor.contract import Config, Misunderstood, Refused, RetryLater
-from sync.vendor.fields import salesforce_id
 from sync.vendor.http import HttpClient
 from tests.pointing import pointing
 from tests.sync.connectors.talking import FAST, Talk, now, talking
 
-ACCOUNT = salesforce_id("001550000000001", "test")
+ACCOUNT = ids.full("001550000000001", "test")
 STAMP = "2026-03-01T00:00:00.000+0000"
 
 
 def account(number: int, **more: Any) -> dict[str, Any]:
     return {
-        "Id": salesforce_id(f"001550000{number:06d}", "test"),
+        "Id": ids.full(f"001550000{number:06d}", "test"),
         "Name": f"Customer {number}",
         "Type": "Customer",
         "CurrencyIsoCode": "EUR",
@@ -39,7 +39,7 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
         talk.control.load(
             "Contract",
             {
-                "Id": salesforce_id("800550000000001", "test"),
+                "Id": ids.full("800550000000001", "test"),
                 "AccountId": ACCOUNT,
                 "ContractNumber": "C-00000001",
                 "Status": "Activated",
@@ -55,7 +55,7 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
         talk.control.load(
             "Opportunity",
             {
-                "Id": salesforce_id("006550000000001", "test"),
+                "Id": ids.full("006550000000001", "test"),
                 "AccountId": ACCOUNT,
                 "Name": "Renewal 2027",
                 "Type": "Renewal",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ from jsonschema import Draft202012Validator
 
 from revops import strict_json
 from sync.connectors import CONNECTORS
-from sync.vendor.contract import Misunderstood
+from sync.vendor.contract import Incoming, Misunderstood
 from sync.vendor.objects import DIALECT, schemas, understood, unknown_words
 from tests.sync.connectors.talking import EVERY
-from tests.sync.connectors.test_recordings import RECORDINGS, load, name_of
+from tests.sync.connectors.test_recordings import RECORDINGS, load, name_of, spoken
 
 ROWS = {
     "customer": "customer",
@@ -38,24 +40,27 @@ SOBJECTS = {"customer": "Account", "contract": "Contract", "opportunity": "Oppor
 def parts(path: Path) -> Iterator[tuple[str, Any]]:
     """The vendor's objects in a recording, each with its name there."""
     connector, _, incoming, _ = load(path)
-    body: Any = strict_json.parse(incoming.body)
+    yield from parts_of(connector.slug, incoming, strict_json.parse(incoming.body))
+
+
+def parts_of(slug: str, incoming: Incoming, body: Any) -> Iterator[tuple[str, Any]]:
     if incoming.kind == "hint":
         yield "hint", body
-    elif connector.slug == "stripe" and incoming.kind == "event":
+    elif slug == "stripe" and incoming.kind == "event":
         name = body.get("object", "event")
         yield name, body
-        if name == "event" and body["data"]["object"]["object"] in connector.objects:
+        if name == "event" and body["data"]["object"]["object"] in EVERY[slug].objects:
             yield body["data"]["object"]["object"], body["data"]["object"]
-    elif connector.slug == "stripe":
-        yield body["object"]["object"], body["object"]
-    elif connector.slug == "salesforce":
+    elif slug == "stripe":
+        yield ("deleted_customer" if body["object"].get("deleted") else body["object"]["object"]), body["object"]
+    elif slug == "salesforce":
         yield SOBJECTS[incoming.object_type], body
-    elif connector.slug == "gainsight":
+    elif slug == "gainsight":
         yield RECORDS[incoming.object_type], body["record"]
-    elif connector.slug == "netsuite" and "transaction" in body:
+    elif slug == "netsuite" and "transaction" in body:
         yield "transaction", body["transaction"]
         yield from (("nexttransactionlink", link) for link in body["applications"])
-    elif connector.slug == "netsuite":
+    elif slug == "netsuite":
         yield ROWS[incoming.object_type], body["row"]
     else:
         yield "invoice" if incoming.kind == "read" else "change", body
@@ -76,6 +81,48 @@ def test_a_recording_fits_the_declared_objects(path: Path) -> None:
     for name, body in parts(path):
         Draft202012Validator(schemas(objects)[name]).validate(body)
         assert list(unknown_words(understood(objects[name], body, name))) == []
+
+
+TELLS_THE_KIND = {"object"}
+"""Stripe's name of an object, by which its model is chosen."""
+NAMED_BY_SETTINGS = {"Legal_Entity__c"}
+
+
+def told(path: Path, change: Callable[[str, dict[str, Any]], None]) -> list[dict[str, object]]:
+    """What a recording says after each of its vendor's objects was changed in place."""
+    connector, config, incoming, _ = load(path)
+    body: Any = strict_json.parse(incoming.body)
+    for name, found in list(parts_of(connector.slug, incoming, body)):
+        change(name, found)
+    given = replace(incoming, body=strict_json.dump(body))
+    return [spoken(answer) for answer in connector.translate(given, config)]
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
+def test_what_is_not_declared_is_not_read(path: Path) -> None:
+    declared = schemas(EVERY[path.parent.name].objects)
+
+    def only_declared(name: str, found: dict[str, Any]) -> None:
+        for field in set(found) - set(declared[name]["properties"]) - TELLS_THE_KIND - NAMED_BY_SETTINGS:
+            del found[field]
+
+    assert told(path, only_declared) == told(path, lambda name, found: None)
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
+def test_a_needed_field_that_is_not_there_is_named(path: Path) -> None:
+    """Of a record that Salesforce deleted, what a tombstone needs is needed; a customer of Stripe is deleted when it says so."""
+    connector, _, incoming, _ = load(path)
+    declared = schemas(connector.objects)
+    body: Any = strict_json.parse(incoming.body)
+    gone = connector.slug == "salesforce" and body["IsDeleted"]
+    needed = {(name, field) for name, _ in parts(path) for field in declared[name].get("required", ())}
+    needed -= {("deleted_customer", "deleted")}
+    for name, field in needed & {("Account", "Id"), ("Account", "SystemModstamp")} if gone else needed:
+        with pytest.raises(Misunderstood) as wrong:
+            told(path, lambda kind, found, name=name, field=field: found.pop(field) if kind == name else None)  # type: ignore[misc]
+        assert re.search(rf"{field} should be .* and is absent", wrong.value.reason), (name, field, wrong.value.reason)
+        assert wrong.value.code in ("field_missing", "field_changed")
 
 
 @pytest.mark.parametrize("slug", sorted(EVERY))
@@ -106,6 +153,10 @@ def an_invoice() -> Mapping[str, Any]:
         ({"total": "12"}, "invoice.total should be a whole number and is a text.", "field_changed"),
         ({"lines": {"data": [{"id": 7}]}}, "invoice.lines.data.0.id should be a text and is a number.", "field_changed"),
         ({"lines": {"data": {}}}, "invoice.lines.data should be a list and is an object.", "field_changed"),
+        ({"lines": {"data": [{}]}}, "invoice.lines.data.0.id should be a text and is absent.", "field_missing"),
+        ({"customer": 7}, "invoice.customer should be an id and is a number.", "field_changed"),
+        ({"created": 7}, "invoice.created is no believable time.", "time_invalid"),
+        ({"created": "7"}, "invoice.created should be a time and is a text.", "field_changed"),
         ({"total": None}, "invoice.total should be a whole number and is nothing.", "field_changed"),
     ],
 )
@@ -120,7 +171,7 @@ def test_a_missing_field_is_named() -> None:
     body = {name: value for name, value in an_invoice().items() if name != "currency"}
     with pytest.raises(Misunderstood) as wrong:
         understood(CONNECTORS["stripe"].objects["invoice"], body, "invoice")
-    assert (wrong.value.reason, wrong.value.code) == ("invoice.currency should be there and is absent.", "field_missing")
+    assert (wrong.value.reason, wrong.value.code) == ("invoice.currency should be a text and is absent.", "field_missing")
 
 
 def test_the_command_prints_them() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync.vendor.contract import Connector, Setting
-from tests.sync.connectors.tallybook import read, translate, verify
+from tests.sync.connectors.tallybook import models, read, translate, verify
 
 TALLYBOOK = Connector(
     slug="tallybook",
@@ -17,5 +17,5 @@ TALLYBOOK = Connector(
     translate=translate.translate,
     reads=read,
     pushes=verify,
-    models="tests.sync.connectors.tallybook.models",
+    objects=models.OBJECTS,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
 from revops.reference import Ref
@@ -16,7 +15,7 @@ from tests.sync.connectors.tallybook.models import STATUS, Change, Invoice
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
     body = fields.message(incoming.body)
     said = understood(Invoice, body, "invoice") if incoming.kind == "read" else understood(Change, body, "change").invoice
-    total, paid = (fields.money(Decimal(number), said.currency, "invoice") for number in (said.total, said.settled))
+    total, paid = (fields.money(number, said.currency, "invoice") for number in (said.total, said.settled))
     status = fields.our_word(said.status, STATUS, "invoice.status")
     values: dict[str, Value] = {
         "status": status, "total": total, "amount_due": total, "amount_paid": paid, "amount_remaining": total - paid,

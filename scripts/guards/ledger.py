@@ -1,0 +1,37 @@
+"""The ledger: each version once, late evidence changes nothing, rows stay."""
+
+from __future__ import annotations
+
+from scripts.guards.guard import Guard, drop_trigger
+
+GUARDS: tuple[Guard, ...] = (
+    Guard(
+        "ledger: a known version is applied once",
+        "tests/revops/ledger/test_record.py -k i10",
+        "revops/ledger/record.py",
+        "    if (key, fact.version, digest) in work.known:",
+        "    if False:",
+    ),
+    Guard(
+        "ledger: late evidence changes nothing",
+        "tests/revops/ledger/test_record.py -k i12",
+        "revops/ledger/record.py",
+        "    elif fact.version < row.version:",
+        "    elif False:",
+    ),
+    Guard(
+        "ledger: one winner of a conflict",
+        "tests/revops/ledger/test_record.py -k i11",
+        "revops/ledger/record.py",
+        "if (fact.version, digest) > (row.version, row.digest):",
+        "if fact.version >= row.version:",
+    ),
+    Guard(
+        "ledger: append-only", "tests/revops/ledger/test_record.py -k i18", sql=drop_trigger("ledger_ledgerentry", "append_only")
+    ),
+    Guard(
+        "ledger: never emptied",
+        "tests/revops/ledger/test_record.py -k i18",
+        sql=drop_trigger("ledger_ledgerentry", "no_truncate"),
+    ),
+)
