@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from launch.embedded import start_throwaway
@@ -27,6 +28,11 @@ if "REVOPS_TEST_SERVERS" not in os.environ:
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # one Redis database each
     os.environ["REDIS_URL"] = re.sub(r"/0$", f"/{int(worker[2:]) % 15 + 1}", os.environ["REDIS_URL"])
 os.environ["DJANGO_SETTINGS_MODULE"] = "revops.settings"
+
+# For `make mutants`: the same examples each time, and a slow machine is no reason to call a mutant killed.
+hypothesis.settings.register_profile(
+    "mutants", max_examples=25, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

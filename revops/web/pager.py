@@ -19,7 +19,7 @@ class Cursors(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Addresses of the first and the next page, empty where there is none. Everything else of the address stays."""
+    """Addresses of the first page (in the queue: of the page before) and of the next, empty where there is none."""
 
     first: str
     following: str

@@ -34,6 +34,7 @@ from revops.web.formatting import count_text, money_html
 from revops.web.forms import AssignForm, PageForm, SnoozeForm, ViewForm
 from revops.web.fresh import fresh_strip
 from revops.web.offers import assignable
+from revops.web.pager import Pager
 from revops.web.requests import is_fragment, signed_in
 from revops.web.rows import CaseRow, case_row, expectation_row, rule_label
 
@@ -189,8 +190,10 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         case_row(case, systems=names.systems, now=now, me=user.pk, workable=may(user, "work_case", case)) for case in page.rows
     ]
     context["readable_only"] = sum(not row.workable for row in context["rows"])
-    context["previous_href"] = f"?{chosen.query(before=page.before)}" if page.before else ""
-    context["next_href"] = f"?{chosen.query(after=page.after)}" if page.after else ""
+    context["pager"] = Pager(
+        first=f"?{chosen.query(before=page.before)}" if page.before else "",
+        following=f"?{chosen.query(after=page.after)}" if page.after else "",
+    )
     return context
 
 

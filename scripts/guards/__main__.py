@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from scripts.guards import (
+    accounts,
     applying,
     approvals,
     audit,
@@ -48,7 +49,21 @@ def _unguarded(django_db_setup: None, django_db_blocker: object) -> None:
 """Added to the copy's tests: the database loses the guard before the first test."""
 
 
-PACKAGES = (applying, approvals, audit, cases, connections, intake, ledger, people, posting, postings, vendor, work_queues)
+PACKAGES = (
+    accounts,
+    applying,
+    approvals,
+    audit,
+    cases,
+    connections,
+    intake,
+    ledger,
+    people,
+    posting,
+    postings,
+    vendor,
+    work_queues,
+)
 GUARDS: tuple[Guard, ...] = tuple(guard for package in PACKAGES for guard in package.GUARDS)
 
 

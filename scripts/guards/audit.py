@@ -25,4 +25,47 @@ GUARDS: tuple[Guard, ...] = (
         "        post_migrate.connect(",
         "        (lambda *_, **__: None)(",
     ),
+    *(
+        Guard(
+            f"history: demanded of {table}",
+            "tests/revops/test_history.py -k i49_a_change_by_sql",
+            sql=drop_trigger(table, "leaves_history"),
+        )
+        for table in ("accounts_account", "accounts_accountlink", "people_rolegrant", "postings_changeplan", "sync_connection")
+    ),
+    *(
+        Guard(
+            f"history: append-only of {table}",
+            "tests/revops/test_history.py -k i50_history",
+            sql=drop_trigger(table, "append_only"),
+        )
+        for table in (
+            "accounts_historicalaccount",
+            "accounts_historicalaccountlink",
+            "people_historicalrolegrant",
+            "postings_historicalchangeplan",
+            "sync_historicalconnection",
+        )
+    ),
+    *(
+        Guard(
+            f"never emptied: {table}",
+            "tests/revops/test_history.py -k 'emptied or i50_history'",
+            sql=drop_trigger(table, "no_truncate"),
+        )
+        for table in (
+            "accounts_account",
+            "accounts_accountlink",
+            "approvals_checkpoint",
+            "approvals_decision",
+            "cases_exceptioncase",
+            "cases_historicalexceptioncase",
+            "people_rolegrant",
+            "postings_changeplan",
+            "postings_historicalchangeplan",
+            "postings_posting",
+            "sync_connection",
+            "sync_delivery",
+        )
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.guards.guard import Guard, drop_trigger
+from scripts.guards.guard import Guard, drop_constraint, drop_trigger
 
 GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -29,5 +29,60 @@ GUARDS: tuple[Guard, ...] = (
         "partly posted: the plan says so",
         "tests/revops/postings/test_moves.py -k i29_a_plan",
         sql=drop_trigger("postings_changeplan", "partly_posted_says_so"),
+    ),
+    Guard(
+        "lines: stay as they were written",
+        "tests/revops/postings/test_lines.py -k i24_lines",
+        sql=drop_trigger("postings_planline", "lines_stay"),
+    ),
+    Guard(
+        "lines: above zero",
+        "tests/revops/postings/test_lines.py -k side_and_an_amount",
+        sql=drop_constraint("postings_planline", "line_above_zero"),
+    ),
+    Guard(
+        "lines: debit or credit",
+        "tests/revops/postings/test_lines.py -k side_and_an_amount",
+        sql=drop_constraint("postings_planline", "line_has_a_side"),
+    ),
+    Guard(
+        "touches: written with their draft",
+        "tests/revops/postings/test_lines.py -k i24_lines",
+        sql=drop_trigger("postings_plantouch", "written_with_its_draft"),
+    ),
+    Guard(
+        "touches: born at rest",
+        "tests/revops/postings/test_lines.py -k i28_a_touch",
+        sql=drop_trigger("postings_plantouch", "born_at_rest"),
+    ),
+    Guard(
+        "touches: move with their plan",
+        "tests/revops/postings/test_lines.py -k i28_a_touch",
+        sql=drop_trigger("postings_changeplan", "touches_follow"),
+    ),
+    Guard(
+        "plans: kept for ever",
+        "tests/revops/postings/test_draft.py -k i29_ended",
+        sql=drop_trigger("postings_changeplan", "kept_for_ever"),
+    ),
+    Guard(
+        "postings: born planned",
+        "tests/revops/postings/test_draft.py -k i29_nothing",
+        sql=drop_trigger("postings_posting", "born_planned"),
+    ),
+    Guard(
+        "postings: kept once released",
+        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        sql=drop_trigger("postings_posting", "kept_once_released"),
+    ),
+    Guard(
+        "postings: void only while unsent",
+        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        sql=drop_trigger("postings_posting", "void_only_unsent"),
+    ),
+    Guard(
+        "plans: void only while nothing was sent",
+        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        sql=drop_trigger("postings_changeplan", "void_only_unsent"),
     ),
 )

@@ -77,7 +77,7 @@ SAMPLE = """[tool.mutmut]
 source_paths = ["revops"]
 only_mutate = ["revops/cases/routing.py"]
 also_copy = ["sync", "demo", "launch", "bench", "scripts", "templates", "static", "manage.py"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--no-header"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--no-header", "--hypothesis-profile=mutants"]
 pytest_add_cli_args_test_selection = ["tests/revops/cases/test_routing.py"]
 """
 
