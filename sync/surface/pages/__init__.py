@@ -261,7 +261,7 @@ def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
         change_connection(slug, posting_enabled=on, reason=said["reason"], acting_user=user)
     except (Conflict, Rejected) as error:
         form.keep_problem(error)
-        context = _connections_context(user)
+        context = _connections_context(user) | {"problem": error.message}
         for item in context["rows"]:
             if item["row"].pk == row.pk:
                 item["form"] = form

@@ -16,7 +16,7 @@ from revops.policies.document import DocumentInvalid, policies_of, version_of
 from revops.policies.in_force import DEFAULTS, policies_in_force
 from revops.policies.policies import Ownership
 from revops.policies.process import Process
-from revops.policies.values import spoken
+from revops.sentences import spoken
 from tests.revops.policies.documents import document, policies
 
 

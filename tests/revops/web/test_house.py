@@ -58,6 +58,7 @@ DRAWN_ONCE = {
     r'class="field"|<label for=': "{{ field.as_field_group }}",
     r'<table class="grid (?!risk-table|change)': "c-table",
     r'<section class="card" aria-labelledby': "c-card",
+    r'<nav class="pager"': "c-pager",
     r'<svg viewBox="0 0 20 20"': "c-brand",
 }
 """Markup that one component draws -> the component. It stands in `templates/components` (fields: `templates/forms`) alone."""
