@@ -17,8 +17,8 @@ from revops.ledger.due import mark_due
 from revops.ledger.facts import Fact
 from revops.ledger.models import SourceSystem
 from revops.ledger.record import Statement, record
-from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.money import Money
+from revops.reference import NO_REFS, Ref, Refs, refs
 
 ACCOUNTS = 300
 INVOICES = 12

@@ -21,6 +21,7 @@ from revops.cases.models import CaseStatus, ExceptionCase
 from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
+from revops.sentences import Sentence
 
 CASES = 100_000
 ACCOUNTS = 2_000
@@ -118,7 +119,7 @@ def _fill(cases: int) -> None:
                 account=chance.choice(accounts),
                 legal_entity_code="US",
                 title="Invoice amount differs between billing and ERP",
-                sentence="The ERP carries more than billing issued.",
+                sentence=Sentence("bench.found"),
                 severity=chance.randint(1, 4),
                 status=status,
                 team=chance.choice(("finance", "customer_success")),

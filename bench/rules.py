@@ -11,10 +11,10 @@ from time import process_time
 from bench.figure import Figure, best
 from revops.detection.registry import RULES
 from revops.ledger.facts import Value
-from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
+from revops.reference import NO_REFS, Ref, Refs, refs
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 OLD = NOW - dt.timedelta(days=9)

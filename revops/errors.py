@@ -9,12 +9,16 @@ from __future__ import annotations
 
 
 class RevOpsError(Exception):
-    """Root of the errors that a user may see. `code` is stable; `message` says what to do; `field` names the input."""
+    """Root of the errors that a user may see. `code` is stable; `message` says what to do; `field` names the input.
 
-    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
+    `said` is the message as it was given: a text, or a `Sentence` where a page shows its amounts and days in its own way.
+    """
+
+    def __init__(self, code: str, said: object, *, field: str | None = None) -> None:
+        super().__init__(str(said))
         self.code = code
-        self.message = message
+        self.said = said
+        self.message = str(said)
         self.field = field
 
 

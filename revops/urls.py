@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from revops.wiring import load_texts
+
+load_texts()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("intake/", include("sync.intake.urls")),
     path("api/", include("sync.surface.api")),

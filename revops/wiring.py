@@ -1,12 +1,30 @@
-"""Binds the ports of `postings` and `telemetry` to the vendors' side. One of the few files that name both packages."""
+"""Binds the ports of `postings` and `telemetry` to the vendors' side, and knows who says what. One of the few files that name
+both packages."""
 
 from __future__ import annotations
+
+import importlib
 
 from revops.errors import Rejected
 from revops.postings import port
 from revops.postings.changes import Change
 from revops.postings.port import ComposedCall
 from revops.telemetry import figures, work
+
+SAID_ELSEWHERE = (
+    "revops.access.joiners",
+    "revops.detection.run",
+    "revops.management.commands.retention",
+    "revops.postings.confirm",
+    "sync.posting.verify_facts",
+)
+"""Modules that declare templates and that nothing imports which shows them."""
+
+
+def load_texts() -> None:
+    """Called by a process that shows sentences: it needs the texts of all of them, whoever has said them."""
+    for name in SAID_ELSEWHERE:
+        importlib.import_module(name)
 
 
 def bind_ports() -> None:

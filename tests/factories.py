@@ -14,6 +14,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase, Severity, Team
 from revops.history import write_history
 from revops.people.models import RoleGrant, User
+from revops.sentences import Sentence
 from sync.models import Delivery, DeliveryState
 from tests import guards
 
@@ -47,7 +48,7 @@ def a_case(**fields: Any) -> ExceptionCase:
         "fingerprint": f"{n:064d}",
         "legal_entity_code": ("US", "DE", "JP")[n % 3],
         "title": "Invoice amount differs between billing and ERP",
-        "sentence": "The ERP is 120.00 USD above billing.",
+        "sentence": Sentence("test.found"),
         "severity": Severity.values[n % 3],
         "team": Team.values[n % 2],
         "systems": SYSTEMS[n % 3],
@@ -82,13 +83,13 @@ def many_cases(count: int, accounts: int = 50) -> None:
                 refreshed_at, close_reason, close_evidence, reopened_count, row_version, trace_id)
             SELECT (%s::text[])[1 + n %% 5], 'many-' || lpad(n::text, 59, '0'), %s + n %% %s,
                 (ARRAY['US', 'DE', 'JP'])[1 + n %% 3],
-                'Invoice amount differs between billing and ERP', 'The ERP is above billing.', 1 + n %% 3, 'open',
-                (ARRAY['finance', 'customer_success'])[1 + n %% 2], '',
+                'Invoice amount differs between billing and ERP', '{"code": "test.found", "params": {}}', 1 + n %% 3, 'open',
+                (ARRAY['finance', 'customer_success'])[1 + n %% 2], NULL,
                 CASE n %% 3 WHEN 0 THEN ARRAY['stripe', 'netsuite'] WHEN 1 THEN ARRAY['gainsight', 'stripe']
                     ELSE ARRAY['netsuite', 'salesforce'] END,
                 1000 + n, (ARRAY['USD', 'EUR', 'JPY'])[1 + n %% 3], '{}', repeat('0', 64), '',
                 now() + make_interval(mins => 37 * (n %% 97) - 600), now() - make_interval(hours => 7 * (n %% 40)), now(),
-                '', '{}', 0, 1, ''
+                NULL, '{}', 0, 1, ''
             FROM generate_series(1, %s) n
             """,
             [list(RULES), rows[0].pk, accounts, count],

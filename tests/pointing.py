@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from revops.ledger.reference import Ref, Refs, refs
 from revops.ledger.types import TYPES
+from revops.reference import Ref, Refs, refs
 
 
 def pointing(object_type: str, short: Mapping[str, str] | None) -> Refs:

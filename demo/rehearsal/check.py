@@ -144,7 +144,7 @@ def cases_of_accounts() -> list[OpenCase]:
             amount=Money.from_minor(case.amount_minor, case.currency).amount,
             currency=case.currency,
             live=case.is_live,
-            sentence=case.sentence,
+            sentence=str(case.sentence),
         )
         for case in ExceptionCase.objects.filter(account__isnull=False).select_related("account").order_by("pk")
     ]

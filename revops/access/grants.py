@@ -12,6 +12,12 @@ from revops.audit.log import record as audit
 from revops.errors import NotAllowed, Rejected
 from revops.people.actors import System, actor_user
 from revops.people.models import CONFLICTS, ApiToken, Role, RoleGrant, User
+from revops.sentences import Word, template
+
+ROLE_GRANTED = template("role.granted", "{person} is now {role}")
+ROLE_REVOKED = template("role.revoked", "{person} is no longer {role}")
+TOKEN_ISSUED = template("token.issued", "API token {name} for {person}, {days} days")
+TOKENS_ENDED = template("token.ended", "{count} API tokens of {person} ended")
 
 
 @transaction.atomic
@@ -32,7 +38,11 @@ def grant_role(user: User, role: str, *, acting_user: User | System) -> RoleGran
     grant, created = RoleGrant.objects.get_or_create(user=user, role=Role(role), defaults={"granted_by": actor_user(acting_user)})
     if created:
         audit(
-            "role.grant", user, acting_user=acting_user, summary=f"{user} is now {grant.get_role_display()}", after={"role": role}
+            "role.grant",
+            user,
+            acting_user=acting_user,
+            summary=ROLE_GRANTED(person=str(user), role=Word(role)),
+            after={"role": role},
         )
     return grant
 
@@ -52,7 +62,13 @@ def revoke_role(user: User, role: str, *, acting_user: User | System) -> None:
     if role == Role.ADMIN and not others.exists():
         raise Rejected("last_admin", "This is the last administrator; make another one first.", field="role")
     grant.delete()
-    audit("role.revoke", user, acting_user=acting_user, summary=f"{user} is no longer {Role(role).label}", before={"role": role})
+    audit(
+        "role.revoke",
+        user,
+        acting_user=acting_user,
+        summary=ROLE_REVOKED(person=str(user), role=Word(role)),
+        before={"role": role},
+    )
 
 
 @transaction.atomic
@@ -69,7 +85,7 @@ def issue_token(user: User, *, name: str, days: int, now: dt.datetime, acting_us
         raise Rejected("user_inactive", "This person is not active.", field="user")
     token = "rvo_" + secrets.token_urlsafe(32)
     ApiToken.objects.create(user=user, name=name[:80], digest=token_digest(token), expires_at=now + dt.timedelta(days=days))
-    audit("token.issue", user, acting_user=acting_user, summary=f"API token {name!r} for {user}, {days} days")
+    audit("token.issue", user, acting_user=acting_user, summary=TOKEN_ISSUED(name=name, person=str(user), days=days))
     return token
 
 
@@ -79,7 +95,11 @@ def revoke_tokens(user: User, *, now: dt.datetime, acting_user: User | System) -
     ended = ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=now)
     if ended:
         audit(
-            "token.revoke", user, acting_user=acting_user, summary=f"{ended} API tokens of {user} ended", after={"tokens": ended}
+            "token.revoke",
+            user,
+            acting_user=acting_user,
+            summary=TOKENS_ENDED(count=ended, person=str(user)),
+            after={"tokens": ended},
         )
     return ended
 

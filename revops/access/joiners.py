@@ -10,6 +10,9 @@ from revops.audit.log import record as audit
 from revops.errors import Rejected
 from revops.people.actors import System
 from revops.people.models import User
+from revops.sentences import template
+
+JOINED = template("person.joined", "{person} joined")
 
 NAME_LENGTH_MAX = 120
 
@@ -33,5 +36,5 @@ def add_person(email: str, *, name: str, password: str, acting_user: User | Syst
     user = User(username=address, email=address, display_name=name)
     user.set_password(password)
     user.save()
-    audit("person.add", user, acting_user=acting_user, summary=f"{address} joined", after={"email": address, "name": name})
+    audit("person.add", user, acting_user=acting_user, summary=JOINED(person=address), after={"email": address, "name": name})
     return user

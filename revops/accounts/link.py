@@ -19,6 +19,16 @@ from revops.errors import Conflict, Rejected
 from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
+from revops.reference import Ref
+from revops.sentences import Word, template
+
+REFERS_TO_NONE = template("account.refers_to_none", "{system} {customer} refers to no known customer any more")
+REFERS_ELSEWHERE = template("account.refers_elsewhere", "{system} {customer} now refers to another account")
+MADE = template("account.made", "Account {account} from {system}")
+REFRESHED = template("account.refreshed", "{system} changed {fields}")
+BOOKS_KEPT = template("account.books_kept", "{entity} keeps its books")
+LINKED = template("account.linked", "{system} {customer} is {account}")
+UNLINKED = template("account.unlinked", "{system} {customer} is not {account}")
 
 CustomerKey = tuple[str, str]
 """(system, customer id there)."""
@@ -42,6 +52,11 @@ class CustomerStatement:
     @property
     def key(self) -> CustomerKey:
         return (self.system, self.customer_id)
+
+    @property
+    def ref(self) -> Ref:
+        """The customer as a sentence names it."""
+        return Ref(self.system, "customer", self.customer_id)
 
 
 def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | System) -> dict[CustomerKey, int | None]:
@@ -107,7 +122,7 @@ def _follow(
             link,
             acting_user=acting_user,
             account_id=before,
-            summary=f"{customer.system} {customer.customer_id} refers to no known customer any more",
+            summary=REFERS_TO_NONE(system=customer.system, customer=customer.ref),
             before={"account": before, "basis": link.basis},
         )
         link.delete()
@@ -123,7 +138,7 @@ def _follow(
             link,
             acting_user=acting_user,
             account_id=account_id,
-            summary=f"{customer.system} {customer.customer_id} now refers to another account",
+            summary=REFERS_ELSEWHERE(system=customer.system, customer=customer.ref),
             before={"account": before},
             after={"account": account_id},
         )
@@ -145,7 +160,7 @@ def _own_account(
         account,
         acting_user=acting_user,
         account_id=account.pk,
-        summary=f"Account {account.name} from {customer.system}",
+        summary=MADE(account=account.name, system=customer.system),
     )
     if link is None:
         link = AccountLink(system=customer.system, customer_id=customer.customer_id)
@@ -171,7 +186,7 @@ def _refresh(account: Account, customer: CustomerStatement, entity_id: int | Non
         account,
         acting_user=acting_user,
         account_id=account.pk,
-        summary=f"{customer.system} changed {', '.join(sorted(before))}",
+        summary=REFRESHED(system=customer.system, fields=tuple(Word(name) for name in sorted(before))),
         before=before,
         after={name: new[name] for name in before},
     )
@@ -203,7 +218,7 @@ def note_legal_entity(
             account,
             acting_user=acting_user,
             account_id=account.pk,
-            summary=f"{entity} keeps its books",
+            summary=BOOKS_KEPT(entity=str(entity)),
             before={"legal_entity_id": None},
             after={"legal_entity_id": entity.pk},
         )
@@ -249,7 +264,7 @@ def link_customer(*, system: str, customer_id: str, account: Account, reason: st
         acting_user=acting_user,
         account_id=account.pk,
         reason=reason,
-        summary=f"{system} {customer_id} is {account.name}",
+        summary=LINKED(system=system, customer=Ref(system, "customer", customer_id), account=account.name),
         after={"account": account.pk, "basis": "confirmed"},
     )
     return link
@@ -269,7 +284,7 @@ def unlink_customer(*, system: str, customer_id: str, reason: str, acting_user: 
         acting_user=acting_user,
         account_id=link.account_id,
         reason=reason,
-        summary=f"{system} {customer_id} is not {link.account.name}",
+        summary=UNLINKED(system=system, customer=Ref(system, "customer", customer_id), account=link.account.name),
         before={"account": link.account_id, "basis": link.basis},
     )
     link.basis = AccountLink.Basis.REFUSED

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from revops.errors import Rejected
 from revops.money import Money
+from revops.sentences import Sentence
 
 
 @extend_schema_field(
@@ -64,3 +65,28 @@ class PlainText(serializers.CharField):
         if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in text):
             raise serializers.ValidationError("Control characters are not allowed.", code="control_characters")
         return text
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "description": "In plain words, which may change at any time."},
+            "code": {"type": "string", "description": "Stable; names what is said.", "examples": ["case.opened"]},
+            "params": {
+                "type": "object",
+                "additionalProperties": True,
+                "description": "Amounts, references, days, typed.",
+            },
+        },
+        "required": ["text", "code", "params"],
+    }
+)
+class Said(serializers.Field[Sentence, Any, dict[str, object], Any]):
+    """A sentence: its text for people, its code and parameters for programs. Read only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+
+    def to_representation(self, value: Sentence) -> dict[str, object]:
+        return {"text": str(value), **value.as_json()}

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
-from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText
+from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText, Said
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.actions import NOTE_LENGTH_MAX
@@ -18,9 +18,10 @@ from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanLine, PlanTouch, Posting
 from revops.postings.partly import Offer, PartlyPosted, partly_posted
+from revops.sentences import Sentence
 
 
-class Said(serializers.Serializer[Any]):
+class StrictSerializer(serializers.Serializer[Any]):
     """The base of everything that a caller may say: a field that is not listed is refused, never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -30,7 +31,7 @@ class Said(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class NothingSaid(Said):
+class NothingSaid(StrictSerializer):
     """A body without content: nothing at all, or `{}`."""
 
 
@@ -132,6 +133,16 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
     account_name = serializers.CharField(source="account.name", read_only=True, allow_null=True, default=None)
     policies = serializers.CharField(source="policy_version", read_only=True, help_text="Version of the policies that judged it.")
     severity = serializers.CharField(source="get_severity_display", read_only=True)
+    sentence = Said()
+    close_reason = Said(allow_null=True)
+    evidence = serializers.SerializerMethodField()
+
+    def get_evidence(self, case: ExceptionCase) -> dict[str, Any]:
+        """What the finding rests on; labels and the names of inputs are given as text beside their codes."""
+        evidence = dict(case.evidence)
+        for part, name in (("differences", "label"), ("inputs", "name")):
+            evidence[part] = [{**each, "text": str(Sentence(str(each[name])))} for each in evidence.get(part) or []]
+        return evidence
 
     class Meta:
         model = ExceptionCase
@@ -164,7 +175,7 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
         ]
 
 
-class CaseChangeSerializer(Said):
+class CaseChangeSerializer(StrictSerializer):
     """What a PATCH of a case may say: its owner, or that it is put aside until then."""
 
     owner = serializers.EmailField(required=False, allow_null=True)
@@ -177,7 +188,7 @@ class CaseChangeSerializer(Said):
         return attrs
 
 
-class NewNoteSerializer(Said):
+class NewNoteSerializer(StrictSerializer):
     text = PlainText(max_length=NOTE_LENGTH_MAX)
 
 
@@ -190,6 +201,8 @@ class NoteSerializer(serializers.ModelSerializer[CaseNote]):
 
 
 class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
+    why = Said()
+
     class Meta:
         model = Checkpoint
         fields = ["code", "label", "role", "sequence", "why"]
@@ -207,6 +220,8 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
 
 class PostingSerializer(serializers.ModelSerializer[Posting]):
     system = serializers.CharField(source="system_id")
+    summary = Said()
+    reverse = Said(allow_null=True)
 
     class Meta:
         model = Posting
@@ -261,6 +276,7 @@ class StepSerializer(serializers.ModelSerializer[Posting]):
     """One step of a partly posted plan: what it does, and what became of it."""
 
     system = serializers.CharField(source="system_id")
+    summary = Said()
 
     class Meta:
         model = Posting
@@ -280,8 +296,8 @@ class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
 
     done = StepSerializer(many=True)
     missing = StepSerializer(many=True)
-    sentence = serializers.CharField()
-    next_move = serializers.CharField()
+    sentence = Said()
+    next_move = Said()
     offers = OfferSerializer(many=True)
     followed_by = serializers.SerializerMethodField()
 
@@ -301,6 +317,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     postings = PostingSerializer(many=True)
     checkpoints = CheckpointSerializer(many=True)
     decisions = DecisionSerializer(many=True)
+    outcome = Said(allow_null=True)
 
     class Meta:
         model = ChangePlan
@@ -341,7 +358,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
         return PartlyPostedSerializer(partly).data if partly is not None else None
 
 
-class PlanProposalSerializer(Said):
+class PlanProposalSerializer(StrictSerializer):
     """A new plan: for which case, of which kind, with which inputs, and why. Who asks is the token's owner, never a field.
 
     The kinds are those that there are when the request comes. What an input holds is checked by the kind alone, when the plan is
@@ -362,16 +379,18 @@ class PlanProposalSerializer(Said):
         return attrs
 
 
-class ApprovalSerializer(Said):
+class ApprovalSerializer(StrictSerializer):
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The plan's digest as you read it: what you sign.")
     meaning = PlainText(max_length=200)
 
 
-class ReasonSerializer(Said):
+class ReasonSerializer(StrictSerializer):
     reason = PlainText(max_length=REASON_LENGTH_MAX)
 
 
 class ActionSerializer(serializers.ModelSerializer[ActionRecord]):
+    summary = Said()
+
     class Meta:
         model = ActionRecord
         fields = [

@@ -26,6 +26,27 @@ from revops.postings.kinds import kind_of
 from revops.postings.locks import locked_plan
 from revops.postings.models import ChangePlan, PlanState, PlanTouch
 from revops.postings.release import Moved, release_plan, reopen_case, void_plan, what_moved
+from revops.sentences import template
+
+COMPOSE_ON_NEW_FACTS = template(
+    "plan.compose_on_new_facts", "{moved} Open the draft and save it again to compose it on the new facts."
+)
+SUBMITTED = template("plan.submitted", "submitted {plan}; approvals needed: {count}")
+NEEDS_NO_APPROVAL = template("plan.needs_no_approval", "submitted {plan}; it needs no approval")
+RELEASED_UNSIGNED = template(
+    "plan.released_unsigned", "released {plan} for posting: it moves no money and can be undone, so no checkpoint applies"
+)
+RELEASED_SIGNED = template(
+    "plan.released_signed", "released {plan} for posting: every checkpoint is signed; facts, roles, tier and period hold"
+)
+APPROVED = template("plan.approved", "approved {plan}")
+SIGNER_MAY_NOT = template("plan.signer_may_not", "{person}, who approved it, may not approve any more.")
+MAKER_MAY_NOT = template("plan.maker_may_not", "{person}, who composed it, may not any more.")
+TIER_ROSE = template("plan.tier_rose", "{plan} needs more approvals now ({count}): {why}")
+REJECTED = template("plan.rejected", "rejected {plan}")
+REJECTED_BY = template("plan.rejected_by", "Rejected by {person}: {reason}")
+WAS_REJECTED = template("plan.was_rejected", "{plan} was rejected")
+WAS_WITHDRAWN = template("plan.was_withdrawn", "{plan} was withdrawn")
 
 MEANING_LENGTH_MAX = 200
 REASON_LENGTH_MAX = 2000
@@ -55,7 +76,7 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
         raise Conflict("not_a_draft", f"{row.code} is {row.get_state_display().lower()}. Reload to see it as it is now.")
     moved = what_moved(row, account_ledger(row.account))
     if moved is not None:
-        raise Conflict("facts_moved", f"{moved.sentence} Open the draft and save it again to compose it on the new facts.")
+        raise Conflict("facts_moved", str(COMPOSE_ON_NEW_FACTS(moved=moved.sentence)))
     other = _other_under_way(row)
     if other is not None:
         raise _under_way(other)
@@ -67,14 +88,14 @@ def _submit(plan: ChangePlan, acting_user: User | System) -> ChangePlan:
     row.state, row.submitted_at, row.policy_version = PlanState.SUBMITTED, timezone.now(), policies.version
     row.row_version += 1
     row.save()
-    count = "1 approval" if len(needs) == 1 else f"{len(needs)} approvals"
+    listed = [{"role": n.role, "why": n.why.as_json()} for n in needs]
     audit(
         "plan.submit", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=row.reason,
-        summary=f"submitted {row.code} for {count}" if needs else f"submitted {row.code}; it needs no approval",
-        after={"state": row.state, "digest": row.digest, "checkpoints": [{"role": n.role, "why": n.why} for n in needs]},
+        summary=SUBMITTED(plan=row.ref, count=len(needs)) if needs else NEEDS_NO_APPROVAL(plan=row.ref),
+        after={"state": row.state, "digest": row.digest, "checkpoints": listed},
     )  # fmt: skip
     if not needs:
-        release_plan(row, acting_user=acting_user, why="It moves no money and can be undone: no checkpoint applies.")
+        release_plan(row, acting_user=acting_user, released=RELEASED_UNSIGNED(plan=row.ref))
     return row
 
 
@@ -113,7 +134,7 @@ def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | 
     _decide(row, checkpoint, user, Verdict.APPROVED, meaning=words)
     audit(
         "plan.approve", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
-        summary=f"approved {row.code}", after={"checkpoint": checkpoint.id, "role": checkpoint.role, "digest": row.digest},
+        summary=APPROVED(plan=row.ref), after={"checkpoint": checkpoint.id, "role": checkpoint.role, "digest": row.digest},
     )  # fmt: skip
     _release_if_complete(row, acting_user=acting_user)
     return row
@@ -128,12 +149,12 @@ def _release_if_complete(row: ChangePlan, *, acting_user: User | System) -> None
     for decision in Decision.objects.filter(plan=row, verdict=Verdict.APPROVED).select_related("checkpoint", "decided_by"):
         if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):
             who = decision.decided_by.get_username()
-            void_plan(row, Moved(f"{who}, who approved it, may not approve any more."), acting_user=acting_user)
+            void_plan(row, Moved(SIGNER_MAY_NOT(person=who)), acting_user=acting_user)
             return
     if not roles_now(row.maker_id) & kind_of(row.kind).maker_roles:
-        void_plan(row, Moved(f"{row.maker.get_username()}, who composed it, may not any more."), acting_user=acting_user)
+        void_plan(row, Moved(MAKER_MAY_NOT(person=row.maker.get_username())), acting_user=acting_user)
         return
-    release_plan(row, acting_user=acting_user, why="Every checkpoint is signed; facts, roles, tier and period hold.")
+    release_plan(row, acting_user=acting_user, released=RELEASED_SIGNED(plan=row.ref))
 
 
 def _tier_rose(row: ChangePlan, *, acting_user: User | System) -> bool:
@@ -150,8 +171,8 @@ def _tier_rose(row: ChangePlan, *, acting_user: User | System) -> bool:
     if added:
         audit(
             "plan.tier_rose", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id,
-            summary=f"{row.code} needs {len(added)} more approval now: {added[0].why}"[:400],
-            after={"checkpoints": [{"role": n.role, "why": n.why} for n in added]},
+            summary=TIER_ROSE(plan=row.ref, count=len(added), why=added[0].why),
+            after={"checkpoints": [{"role": n.role, "why": n.why.as_json()} for n in added]},
         )  # fmt: skip
     return bool(added)
 
@@ -166,12 +187,12 @@ def reject(plan: ChangePlan, *, reason: str, acting_user: User | System) -> Chan
         )
     row, user, checkpoint = _deciding(plan, acting_user)
     _decide(row, checkpoint, user, Verdict.REJECTED, meaning="Rejected", reason=words)
-    end_plan(row, PlanState.REJECTED, outcome=f"Rejected by {user.get_username()}: {words}")
+    end_plan(row, PlanState.REJECTED, outcome=REJECTED_BY(person=user.get_username(), reason=words))
     audit(
         "plan.reject", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
-        summary=f"rejected {row.code}", after={"state": row.state, "role": checkpoint.role},
+        summary=REJECTED(plan=row.ref), after={"state": row.state, "role": checkpoint.role},
     )  # fmt: skip
-    reopen_case(row, f"{row.code} was rejected")
+    reopen_case(row, WAS_REJECTED(plan=row.ref))
     return row
 
 
@@ -179,7 +200,7 @@ def reject(plan: ChangePlan, *, reason: str, acting_user: User | System) -> Chan
 def withdraw(plan: ChangePlan, *, reason: str, acting_user: User | System) -> ChangePlan:
     """Take a draft or submitted plan back. Only its maker, before its release. Raises `Rejected`, `NotAllowed`, `Conflict`."""
     row = withdraw_plan(plan, reason=reason, acting_user=acting_user)
-    reopen_case(row, f"{row.code} was withdrawn")
+    reopen_case(row, WAS_WITHDRAWN(plan=row.ref))
     return row
 
 

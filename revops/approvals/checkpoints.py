@@ -12,10 +12,21 @@ from dataclasses import dataclass
 
 from revops.money import Money, total
 from revops.policies.policies import Policies, Tier
-from revops.policies.values import spoken
+from revops.reference import Ref
+from revops.sentences import Param, Sentence, template
 
 Convert = Callable[[Money, str], Money | None]
 """An amount in another currency; None when no rate is known."""
+
+ALWAYS = template("checkpoint.always", "It moves {moved}: somebody other than its maker approves.")
+BECAUSE = template("checkpoint.because", "Because {reasons}.")
+NO_RATE = template("checkpoint.no_rate", "no exchange rate from {strange} to {currency} is known, so the strictest tier applies")
+NOT_CONVERTED = template("checkpoint.not_converted", "the amount of {plans} cannot be converted to {currency}")
+REACHES = template("checkpoint.reaches", "{amount} reaches the limit of {limit}")
+TOGETHER = template("checkpoint.together", "together with {plans} on the same account within {window} it is {amount}")
+
+OTHER_PLANS = template("checkpoint.other_plans", "{count} other plans")
+NAMED_MAX = 10
 
 APPROVER = "approver"
 CONTROLLER = "controller"
@@ -29,7 +40,7 @@ class Need:
     label: str
     role: str
     sequence: int
-    why: str
+    why: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +70,37 @@ def checkpoints_for(
         return []
     moved = (amount, *more)
     first, *others = policies.checkpoints.tiers
-    whys = [(first, f"It moves {' and '.join(str(each) for each in moved)}: somebody other than its maker approves.")]
-    whys += [(tier, why) for tier in others if (why := _why(tier, policies, moved, convert, related))]
+    whys = [(first, ALWAYS(moved=moved))]
+    whys += [(tier, BECAUSE(reasons=why)) for tier in others if (why := _why(tier, policies, moved, convert, related))]
     return [Need(tier.code, tier.label, tier.role, number, why) for number, (tier, why) in enumerate(whys, start=1)]
 
 
-def _why(tier: Tier, policies: Policies, moved: Sequence[Money], convert: Convert, related: Sequence[Related]) -> str:
-    """Why the tier is reached; empty when it is not."""
+def _why(
+    tier: Tier, policies: Policies, moved: Sequence[Money], convert: Convert, related: Sequence[Related]
+) -> tuple[Sentence, ...]:
+    """Every reason why the tier is reached; none when it is not."""
     currency = tier.starts_at.currency
     mine = _together(moved, currency, convert)
     theirs = [(plan.code, _together((plan.amount, *plan.more), currency, convert)) for plan in related]
-    reasons = []
+    reasons: list[Sentence] = []
     if mine is None:
         strange = next(money.currency for money in moved if convert(money, currency) is None)
-        reasons.append(f"no exchange rate from {strange} to {currency} is known, so the strictest tier applies")
+        reasons.append(NO_RATE(strange=strange, currency=currency))
     unknown = [code for code, converted in theirs if converted is None]
     if unknown:
-        reasons.append(f"the amount of {', '.join(unknown)} cannot be converted to {currency}")
+        reasons.append(NOT_CONVERTED(plans=_plans(unknown), currency=currency))
     together = total([money for money in (mine, *(converted for _, converted in theirs)) if money is not None], currency)
     if mine is not None and mine >= tier.starts_at:
-        reasons.append(f"{mine} reaches the limit of {tier.starts_at}")
+        reasons.append(REACHES(amount=mine, limit=tier.starts_at))
     elif together >= tier.starts_at:
-        codes, window = ", ".join(plan.code for plan in related), spoken(policies.checkpoints.split_window)
-        reasons.append(f"together with {codes} on the same account within {window} it is {together}")
-    words = "; ".join(reasons)
-    return f"{words[0].upper()}{words[1:]}."[:300] if words else ""
+        plans = _plans([plan.code for plan in related])
+        reasons.append(TOGETHER(plans=plans, window=policies.checkpoints.split_window, amount=together))
+    return tuple(reasons)
+
+
+def _plans(codes: Sequence[str]) -> Param:
+    """The plans by their codes, or how many they are."""
+    return tuple(Ref.ours("plan", code) for code in codes) if len(codes) <= NAMED_MAX else OTHER_PLANS(count=len(codes))
 
 
 def _together(amounts: Sequence[Money], currency: str, convert: Convert) -> Money | None:

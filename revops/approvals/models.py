@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from revops.history import no_truncate
 from revops.people.models import Role
 from revops.postings.models import ChangePlan
+from revops.sentence_field import SentenceField
 
 
 class Checkpoint(models.Model):
@@ -21,7 +22,7 @@ class Checkpoint(models.Model):
     label = models.CharField(max_length=120)
     role = models.CharField(max_length=30, choices=Role.choices)
     sequence = models.PositiveSmallIntegerField(default=1)
-    why = models.CharField(max_length=300)
+    why = SentenceField()
 
     class Meta:
         ordering = ["plan_id", "sequence"]

@@ -10,6 +10,7 @@ from django.db import connection, models
 from revops.audit.models import ActionRecord
 from revops.audit.trace import request_id, trace_id
 from revops.people.actors import System, actor_label, actor_user
+from revops.sentences import Sentence
 
 if TYPE_CHECKING:
     from revops.people.models import User
@@ -20,7 +21,7 @@ def record(
     subject: models.Model | str,
     *,
     acting_user: User | System,
-    summary: str,
+    summary: Sentence,
     reason: str = "",
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
@@ -44,7 +45,7 @@ def record(
         subject=subject_key(subject),
         account_id=account_id,
         case_id=case_id,
-        summary=summary[:400],
+        summary=summary,
         reason=reason,
         before=dict(before or {}),
         after=dict(after or {}),

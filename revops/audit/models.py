@@ -7,13 +7,15 @@ from django.db import models
 from django.db.models.functions import Now
 
 from revops.history import append_only
+from revops.sentence_field import SentenceField
 
 
 class ActionRecord(models.Model):
     """One action: who did what to which thing, when, why, from which request and trace. Append-only in the database.
 
-    `verb` is stable and dotted (`case.assign`, `plan.submit`, `posting.confirm`); `subject` is `<type>:<id>`; `before` and
-    `after` hold the changed fields only, secrets never. `account_id` and `case_id` are plain numbers for the timelines.
+    `verb` is stable and dotted (`case.assign`, `plan.submit`, `posting.confirm`); `subject` is `<type>:<id>`; `summary` says
+    what was done, `reason` is what the person or the vendor gave as the reason, word for word. `before` and `after` hold the
+    changed fields only, secrets never. `account_id` and `case_id` are plain numbers for the timelines.
     """
 
     at = models.DateTimeField(db_default=Now(), db_index=True)
@@ -23,7 +25,7 @@ class ActionRecord(models.Model):
     subject = models.CharField(max_length=120, db_index=True)
     account_id = models.BigIntegerField(null=True, db_index=True)
     case_id = models.BigIntegerField(null=True, db_index=True)
-    summary = models.CharField(max_length=400)
+    summary = SentenceField()
     reason = models.TextField(blank=True)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)

@@ -18,8 +18,20 @@ from django.db import IntegrityError, transaction
 from revops.audit.log import record as audit
 from revops.cases.models import CaseNote, CaseStatus, CaseWatch, ExceptionCase, SavedView
 from revops.errors import Conflict, Missing, Rejected
-from revops.people.actors import System, actor_label
+from revops.people.actors import System
 from revops.people.models import User
+from revops.sentences import template
+
+ASSIGNED = template("case.assigned", "assigned {case} to {owner}")
+UNASSIGNED = template("case.unassigned", "took {case} off its owner")
+COMMENTED = template("case.commented", "wrote a note on {case}")
+SNOOZED = template("case.snoozed", "snoozed {case} until {until}")
+WOKEN = template("case.woken", "woke {case}")
+WATCHED = template("case.watched", "watches {case}")
+UNWATCHED = template("case.unwatched", "no longer watches {case}")
+VIEW_SAVED = template("view.saved", "saved the view {view}")
+VIEW_CHANGED = template("view.changed", "changed the view {view}")
+VIEW_DELETED = template("view.deleted", "deleted the view {view}")
 
 NOTE_LENGTH_MAX = 10_000
 VIEW_NAME_LENGTH_MAX = 60
@@ -78,7 +90,7 @@ def _assign(row: ExceptionCase, owner: User | None, acting_user: User | System, 
         case_id=row.pk,
         account_id=row.account_id,
         reason=remark,
-        summary=f"assigned {row.code} to {owner.shown_name}" if owner else f"took {row.code} off its owner",
+        summary=ASSIGNED(case=row.ref, owner=owner.shown_name) if owner else UNASSIGNED(case=row.ref),
         before={"owner": before},
         after={"owner": owner.get_username() if owner else None},
     )
@@ -150,7 +162,7 @@ def comment_on_case(
         acting_user=acting_user,
         case_id=row.pk,
         account_id=row.account_id,
-        summary=f"wrote a note on {row.code}",
+        summary=COMMENTED(case=row.ref),
         after={"note": note.pk, "mentions": sorted(user.get_username() for user in called.values())},
     )
     return note
@@ -208,7 +220,7 @@ def _snooze(row: ExceptionCase, until: dt.datetime, reason: str, acting_user: Us
         case_id=row.pk,
         account_id=row.account_id,
         reason=reason.strip(),
-        summary=f"snoozed {row.code} until {until:%Y-%m-%d %H:%M %Z}",
+        summary=SNOOZED(case=row.ref, until=until),
         before=before,
         after={"status": row.status, "snoozed_until": until.isoformat()},
     )
@@ -242,7 +254,7 @@ def wake_case(case: ExceptionCase, *, row_version: int | None, acting_user: User
         acting_user=acting_user,
         case_id=row.pk,
         account_id=row.account_id,
-        summary=f"{actor_label(acting_user)} woke {row.code}",
+        summary=WOKEN(case=row.ref),
         before={"snoozed_until": before.isoformat() if before else None},
         after={"status": row.status},
     )
@@ -260,7 +272,7 @@ def watch_case(case: ExceptionCase, *, acting_user: User) -> CaseWatch:
             acting_user=acting_user,
             case_id=case.pk,
             account_id=case.account_id,
-            summary=f"watches {case.code}",
+            summary=WATCHED(case=case.ref),
         )
     return watch
 
@@ -276,7 +288,7 @@ def unwatch_case(case: ExceptionCase, *, acting_user: User) -> None:
             acting_user=acting_user,
             case_id=case.pk,
             account_id=case.account_id,
-            summary=f"no longer watches {case.code}",
+            summary=UNWATCHED(case=case.ref),
         )
 
 
@@ -305,7 +317,7 @@ def save_view(*, name: str, query: str, shared: bool, acting_user: User) -> Save
         "view.save",
         view,
         acting_user=acting_user,
-        summary=f"{'saved' if made else 'changed'} the view {label}",
+        summary=(VIEW_SAVED if made else VIEW_CHANGED)(view=label),
         after={"query": kept, "shared": shared},
     )
     return view
@@ -317,5 +329,5 @@ def delete_view(view: SavedView, *, acting_user: User) -> None:
     row = SavedView.objects.select_for_update().filter(pk=view.pk, owner=acting_user).first()
     if row is None:
         raise Missing("view")
-    audit("view.delete", row, acting_user=acting_user, summary=f"deleted the view {row.name}", before={"query": row.query})
+    audit("view.delete", row, acting_user=acting_user, summary=VIEW_DELETED(view=row.name), before={"query": row.query})
     row.delete()

@@ -24,8 +24,19 @@ from revops.money import Money
 from revops.people.actors import System
 from revops.policies.policies import Policies
 from revops.policies.values import SeverityCode
+from revops.sentences import Sentence, template
 
 ACTOR = System("detection")
+
+OPENED = template("case.opened", "Opened: {found}")
+MOVED = template("case.moved", "Its records now belong to {account}")
+REFRESHED = template("case.refreshed", "The systems now say: {found}")
+JUDGED_ANEW = template("case.judged_anew", "Judged by new policies: {found}")
+REOPENED = template("case.reopened", "Came back: {found}")
+CLOSED = template("case.closed", "Closed by evidence: {why}")
+AGREED = template("case.agreed", "The systems no longer contradict each other.")
+NOT_DUE_AGAIN = template("case.not_due_again", "The systems changed and it is not yet due again.")
+SNOOZE_OVER = template("case.snooze_over", "The snooze is over")
 
 SEVERITIES: Mapping[SeverityCode, Severity] = {
     "critical": Severity.CRITICAL,
@@ -40,12 +51,12 @@ Subject = Account | SourceSystem
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One finding as cases need it: identity, words, money, evidence (JSON), and from when on it is due."""
+    """One finding as cases need it: identity, sentence, money, evidence (JSON), and from when on it is due."""
 
     fingerprint: str
     rule: str
     title: str
-    sentence: str
+    sentence: Sentence
     amount: Money | None
     due_at: dt.datetime
     systems: tuple[str, ...]
@@ -204,7 +215,7 @@ def _open(subject: Subject, sighting: Sighting, policies: Policies, now: dt.date
     )
     _fill(case, subject, sighting, policies, now)
     case.save()
-    _audit(case, "case.open", f"Opened: {sighting.sentence}")
+    _audit(case, "case.open", OPENED(found=sighting.sentence))
 
 
 def _entity_code(subject: Subject) -> str:
@@ -217,14 +228,14 @@ def _move(case: ExceptionCase, account: Account) -> None:
     case.account, case.legal_entity_code = account, _entity_code(account)
     case.row_version += 1
     case.save()
-    _audit(case, "case.move", f"Its records now belong to {account.name}", {"account": before}, {"account": account.pk})
+    _audit(case, "case.move", MOVED(account=account.name), {"account": before}, {"account": account.pk})
 
 
 def _shown(case: ExceptionCase) -> dict[str, object]:
     return {
         "amount_minor": case.amount_minor,
         "severity": case.severity,
-        "sentence": case.sentence,
+        "sentence": case.sentence.as_json(),
         "policies": case.policy_version,
     }
 
@@ -237,30 +248,28 @@ def _refresh(case: ExceptionCase, subject: Subject, sighting: Sighting, policies
         case.status, case.snoozed_until = CaseStatus.OPEN, None
     case.row_version += 1
     case.save()
-    why = "The systems now say" if moved else "Judged by new policies"
-    _audit(case, "case.refresh", f"{why}: {sighting.sentence}", before, _shown(case))
+    told = REFRESHED if moved else JUDGED_ANEW
+    _audit(case, "case.refresh", told(found=sighting.sentence), before, _shown(case))
 
 
 def _reopen(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
     routing = route(sighting.rule, policies, since=now)
-    case.status, case.closed_at, case.close_reason, case.close_evidence = CaseStatus.OPEN, None, "", {}
+    case.status, case.closed_at, case.close_reason, case.close_evidence = CaseStatus.OPEN, None, None, {}
     case.due_at, case.reopened_count = routing.due_at, case.reopened_count + 1
     case.row_version += 1
     _fill(case, subject, sighting, policies, now)
     case.save()
-    _audit(case, "case.reopen", f"Came back: {sighting.sentence}", {"status": "closed"}, {"status": "open"})
+    _audit(case, "case.reopen", REOPENED(found=sighting.sentence), {"status": "closed"}, {"status": "open"})
 
 
 def _close(case: ExceptionCase, now: dt.datetime, evidence: Mapping[str, object], *, not_due: bool) -> None:
     before = case.status
     case.status, case.closed_at, case.snoozed_until = CaseStatus.CLOSED, now, None
-    case.close_reason = (
-        "The systems changed and it is not yet due again." if not_due else "The systems no longer contradict each other."
-    )
+    case.close_reason = NOT_DUE_AGAIN() if not_due else AGREED()
     case.close_evidence = dict(evidence)
     case.row_version += 1
     case.save()
-    _audit(case, "case.close", f"Closed by evidence: {case.close_reason}", {"status": before}, {"status": "closed"})
+    _audit(case, "case.close", CLOSED(why=case.close_reason), {"status": before}, {"status": "closed"})
 
 
 def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[str], policies: Policies, now: dt.datetime) -> int:
@@ -270,16 +279,15 @@ def _expect(account: Account, waiting: Mapping[str, Sighting], rules: Iterable[s
     Expectation.objects.filter(pk__in=[row.pk for key, row in existing.items() if key not in waiting]).delete()
     for fingerprint, sighting in sorted(waiting.items()):
         since = existing[fingerprint].since if fingerprint in existing else now
-        Expectation.objects.update_or_create(
-            fingerprint=fingerprint, defaults={**_promise(account, sighting, policies), "account": account, "since": since}
-        )
+        promise = {**_promise(account, sighting, policies), "search_text": str(sighting.sentence)}
+        Expectation.objects.update_or_create(fingerprint=fingerprint, defaults={**promise, "account": account, "since": since})
     return len(waiting)
 
 
 def _audit(
     case: ExceptionCase,
     verb: str,
-    summary: str,
+    summary: Sentence,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
@@ -296,7 +304,7 @@ def _audit(
 
 
 @transaction.atomic
-def await_evidence(case_id: int, *, acting_user: System, summary: str) -> None:
+def await_evidence(case_id: int, *, acting_user: System, summary: Sentence) -> None:
     """A fix was posted: the case waits for the vendor's own record. Closed cases stay closed."""
     case = ExceptionCase.objects.select_for_update().get(pk=case_id)
     if case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED):
@@ -316,7 +324,7 @@ def await_evidence(case_id: int, *, acting_user: System, summary: str) -> None:
 
 
 @transaction.atomic
-def back_to_open(case_id: int, *, acting_user: System, summary: str) -> None:
+def back_to_open(case_id: int, *, acting_user: System, summary: Sentence) -> None:
     """The fix did not happen: the case needs somebody again."""
     case = ExceptionCase.objects.select_for_update().get(pk=case_id)
     if case.status == CaseStatus.AWAITING_EVIDENCE:
@@ -343,5 +351,5 @@ def wake_due_cases(*, now: dt.datetime, limit: int = 500) -> int:
         for case in rows:
             case.status, case.snoozed_until, case.row_version = CaseStatus.OPEN, None, case.row_version + 1
             case.save()
-            _audit(case, "case.wake", "The snooze is over", {"status": "snoozed"}, {"status": "open"})
+            _audit(case, "case.wake", SNOOZE_OVER(), {"status": "snoozed"}, {"status": "open"})
     return len(rows)

@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 from revops.accounts.models import Account
 from revops.history import KeptHistory
 from revops.ledger.models import SourceSystem
+from revops.reference import Ref
+from revops.sentence_field import SentenceField
 
 
 class Severity(models.IntegerChoices):
@@ -42,7 +44,8 @@ class ExceptionCase(models.Model):
 
     `fingerprint` is the identity of the contradiction: the same contradiction is the same row for ever, also when it comes
     back. `evidence` is the finding as shown: {"differences": [{"field", "label", "owner", "values": [{"system", "record",
-    "value"}]}], "records": [{"system", "object_type", "external_id", "version"}]}. `amount_minor` with `currency` is the
+    "value"}]}], "records": [{"system", "object_type", "external_id", "version"}], "inputs": [{"name", "value"}]}; a label and
+    the name of an input are codes of templates. `amount_minor` with `currency` is the
     money at risk (0 with the account's currency when none). `facts_digest` changes whenever the evidence changes.
     `policy_version` names the policies that judged it last. `row_version` guards forms against stale edits.
     """
@@ -53,11 +56,11 @@ class ExceptionCase(models.Model):
     system = models.ForeignKey(SourceSystem, null=True, blank=True, on_delete=models.PROTECT, related_name="cases")
     legal_entity_code = models.CharField(max_length=20, blank=True)
     title = models.CharField(max_length=200)
-    sentence = models.TextField()
+    sentence = SentenceField()
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)
     status = models.CharField(max_length=30, choices=CaseStatus.choices, default=CaseStatus.OPEN)
     team = models.CharField(max_length=30, choices=Team.choices)
-    routing_reason = models.CharField(max_length=200, blank=True)
+    routing_reason = SentenceField(null=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="owned_cases"
     )
@@ -71,7 +74,7 @@ class ExceptionCase(models.Model):
     opened_at = models.DateTimeField()
     refreshed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
-    close_reason = models.TextField(blank=True)
+    close_reason = SentenceField(null=True)
     close_evidence = models.JSONField(default=dict)
     reopened_count = models.PositiveIntegerField(default=0)
     snoozed_until = models.DateTimeField(null=True)
@@ -109,6 +112,11 @@ class ExceptionCase(models.Model):
         return f"EX-{self.pk:05d}"
 
     @property
+    def ref(self) -> Ref:
+        """The case as a sentence names it."""
+        return Ref.ours("case", self.code)
+
+    @property
     def about(self) -> Account | SourceSystem:
         """What it is about; the database holds that it is one of the two."""
         subject = self.account or self.system
@@ -126,12 +134,16 @@ class ExceptionCase(models.Model):
 
 
 class Expectation(models.Model):
-    """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late."""
+    """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late.
+
+    `search_text` is the sentence in plain words, for searches alone.
+    """
 
     fingerprint = models.CharField(max_length=64, unique=True)
     rule = models.CharField(max_length=60)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="expectations")
-    sentence = models.TextField()
+    sentence = SentenceField()
+    search_text = models.TextField()
     amount_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     due_at = models.DateTimeField(db_index=True)

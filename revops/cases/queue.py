@@ -346,7 +346,7 @@ def expectations(rows: QuerySet[Expectation], chosen: QueueFilter) -> QuerySet[E
     if chosen.rule:
         found = found.filter(rule__in=chosen.rule)
     if chosen.q:
-        found = found.filter(Q(account__name__icontains=chosen.q) | Q(sentence__icontains=chosen.q))
+        found = found.filter(Q(account__name__icontains=chosen.q) | Q(search_text__icontains=chosen.q))
     return found.order_by("due_at", "id")
 
 

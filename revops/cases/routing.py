@@ -6,7 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from revops.policies.policies import Policies
-from revops.policies.values import SeverityCode, spoken
+from revops.policies.values import SeverityCode
+from revops.sentences import Sentence, Word, template
+
+_BY_TEAM = template("routing.by_team", "This kind of exception belongs to {team}; its severity allows {limit}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +17,12 @@ class Routing:
     team: str
     severity: SeverityCode
     due_at: dt.datetime
-    reason: str
+    reason: Sentence
 
 
 def route(rule: str, policies: Policies, *, since: dt.datetime) -> Routing:
     """The team and the severity that the policies name for the rule, due by that severity from `since` (aware UTC)."""
     judged = policies.rule(rule)
     limit = policies.resolution_time(judged.severity)
-    label = judged.team.replace("_", " ")
-    reason = f"This kind of exception belongs to {label}; its severity allows {spoken(limit)}."
+    reason = _BY_TEAM(team=Word(judged.team), limit=limit)
     return Routing(judged.team, judged.severity, since + limit, reason)

@@ -16,9 +16,11 @@ from django.db import transaction
 from revops.audit.trace import tracing
 from revops.cases.lifecycle import Sighting, settle
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
+from revops.detection.rule import inputs_as_json
 from revops.ledger.models import SourceSystem
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Policies
+from revops.sentences import Param, Sentence, Template, Word, template
 
 DEAD_LETTERS, UNREADABLE = "dead_letters_pile_up", "connection_unreadable"
 CONNECTION_RULES: Mapping[str, str] = {
@@ -26,6 +28,18 @@ CONNECTION_RULES: Mapping[str, str] = {
     UNREADABLE: "Connection cannot be read",
 }
 """Code and title of each kind of exception that is about a system and not about an account."""
+
+PILED_UP = template(
+    "connections.piled_up",
+    "{system} has {count} or more dead letters: deliveries that could not be used. What they say is missing here.",
+)
+CANNOT_BE_READ = template(
+    "connections.cannot_be_read", "{system} cannot be read ({streams}): what changes there is not seen here."
+)
+DEAD = template("connections.dead_letters", "Dead letters")
+OR_MORE = template("connections.or_more", "{count} or more")
+NOT_READ = template("connections.not_read", "Cannot be read")
+LAST_PROBLEM = template("connections.last_problem", "Last problem")
 
 STEPS = (1000, 500, 200, 100, 50, 20, 10, 5, 2, 1)
 """Dead letters are told in steps, so that a flood of them does not rewrite the case with each one."""
@@ -48,18 +62,17 @@ def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.date
     found = []
     if health.dead_letters >= policies.connections.dead_letters:
         count = next(step for step in STEPS if step <= health.dead_letters)
-        sentence = f"{label} has {count} or more dead letters: deliveries that could not be used. What they say is missing here."
-        found.append(_sighting(DEAD_LETTERS, health, sentence, {"dead letters": f"{count} or more"}, now))
+        sentence = PILED_UP(system=label, count=count)
+        found.append(_sighting(DEAD_LETTERS, health, sentence, {DEAD: OR_MORE(count=count)}, now))
     failing = sorted(stream for stream, count in (health.failures or {}).items() if count >= policies.connections.failed_reads)
     if failing:
-        streams = ", ".join(stream.replace("_", " ") for stream in failing)
-        sentence = f"{label} cannot be read ({streams}): what changes there is not seen here."
-        inputs = {"cannot be read": streams, **({"last problem": health.problem} if health.problem else {})}
-        found.append(_sighting(UNREADABLE, health, sentence, inputs, now))
+        streams = tuple(Word(stream) for stream in failing)
+        inputs: dict[Template, Param] = {NOT_READ: streams, **({LAST_PROBLEM: health.problem} if health.problem else {})}
+        found.append(_sighting(UNREADABLE, health, CANNOT_BE_READ(system=label, streams=streams), inputs, now))
     return found
 
 
-def _sighting(rule: str, health: Health, sentence: str, inputs: dict[str, str], now: dt.datetime) -> Sighting:
+def _sighting(rule: str, health: Health, sentence: Sentence, inputs: Mapping[Template, Param], now: dt.datetime) -> Sighting:
     return Sighting(
         fingerprint=hashlib.sha256(f"{rule}\x1e{health.system}".encode()).hexdigest(),
         rule=rule,
@@ -68,7 +81,7 @@ def _sighting(rule: str, health: Health, sentence: str, inputs: dict[str, str], 
         amount=None,
         due_at=now,
         systems=(health.system,),
-        evidence={"differences": [], "records": [], "inputs": inputs, "order": None, "rule": rule},
+        evidence={"differences": [], "records": [], "inputs": inputs_as_json(inputs), "order": None, "rule": rule},
     )
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import NO_REFS, Ref, Refs, refs
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
+from revops.reference import NO_REFS, Ref, Refs, refs
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 """When examples are looked at, unless one says otherwise: a Friday noon."""

@@ -16,14 +16,16 @@ from revops.ledger.facts import Value
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.policies.policies import Policies
+from revops.sentences import Param, Sentence, Template, encoded, template
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field on which the systems do not agree. `values` are (record, value) pairs; `owner` is the role whose word counts."""
+    """One field on which the systems do not agree. `label` is a template without parameters; `values` are (record, value) pairs;
+    `owner` is the role whose word counts. The value of a field that the object type does not declare is a code of the rule's."""
 
     field: str
-    label: str
+    label: Template
     owner: str
     values: tuple[tuple[LedgerRecord, Value], ...]
 
@@ -40,15 +42,16 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One contradiction. `subjects` are the records it is about: with the rule they are its identity, so they must be the same
-    whenever the same contradiction is looked at. `due_at` (aware UTC): before it, this is not yet due; from it on, broken."""
+    whenever the same contradiction is looked at. `due_at` (aware UTC): before it, this is not yet due; from it on, broken.
+    `inputs` are what it was computed from, each under a template without parameters."""
 
     subjects: tuple[LedgerRecord, ...]
-    sentence: str
+    sentence: Sentence
     due_at: dt.datetime
     amount: Money | None = None
     differences: tuple[Difference, ...] = ()
     context: tuple[LedgerRecord, ...] = ()
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[Template, Param] = field(default_factory=dict)
     order: Order | None = None
     subject_note: str = ""
 
@@ -73,7 +76,7 @@ class Playbook:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of contradiction. `reads` names every object type that it looks at: it runs when one of them moved, and when time
-    has passed. `tolerance` says in words what the policies let pass. Severity and team are the policies' to say.
+    has passed. `tolerance` says what the policies let pass. Severity and team are the policies' to say.
 
     Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
     it is missing only once every system of that role was read past the due time.
@@ -82,7 +85,7 @@ class Rule:
     code: str
     title: str
     sentence: str
-    tolerance: Callable[[Policies], str]
+    tolerance: Callable[[Policies], Sentence]
     reads: frozenset[str]
     playbook: Playbook
     find: Callable[[AccountLedger, Policies, dt.datetime], Iterable[Finding]]
@@ -96,10 +99,18 @@ class Rule:
         return not moved or bool(self.reads & moved)
 
 
-def rounding_words(policies: Policies) -> str:
-    """The tolerance for rounding in words, such as "0.05 (1 in currencies without decimals)"."""
+def inputs_as_json(inputs: Mapping[Template, Param]) -> list[dict[str, object]]:
+    """The form in which a case keeps what a finding was computed from."""
+    return [{"name": name.code, "value": encoded(value)} for name, value in inputs.items()]
+
+
+_ROUNDING = template("rule.rounding", "{cents} ({whole} in currencies without decimals)")
+
+
+def rounding(policies: Policies) -> Sentence:
+    """The tolerance for rounding, such as "0.05 (1 in currencies without decimals)"."""
     cents, whole = policies.tolerance_for("USD"), policies.tolerance_for("JPY")
-    return f"{cents.amount} ({whole.amount} in currencies without decimals)"
+    return _ROUNDING(cents=str(cents.amount), whole=str(whole.amount))
 
 
 def money(record: LedgerRecord, name: str) -> Money | None:

@@ -20,7 +20,7 @@ from revops.audit.trace import trace_id, tracing
 from revops.cases.lifecycle import Sighting, settle, standing_of
 from revops.cases.models import Expectation
 from revops.detection.registry import RULES
-from revops.detection.rule import Difference, Finding, Rule
+from revops.detection.rule import Difference, Finding, Rule, inputs_as_json
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
 from revops.ledger.facts import encode
 from revops.ledger.freshness import role_read_through
@@ -29,11 +29,17 @@ from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.in_force import policies_in_force
 from revops.postings.confirm import accounts_with_unproven, confirm_from_ledger
+from revops.sentences import Word, template
 
 log = logging.getLogger(__name__)
 
 UNREAD_AGAIN = dt.timedelta(minutes=2)
 """When an account is looked at again of which a system was not read far enough."""
+
+
+WAITS_FOR = template("detection.waits_for", "Waits for")
+READ_UP_TO = template("detection.read_up_to", "{records} records of the {role}: read up to {read}")
+NOT_READ_YET = template("detection.not_read_yet", "{records} records of the {role}: not read completely yet")
 
 
 def detect_due(*, limit: int, now: dt.datetime) -> int:
@@ -127,9 +133,9 @@ def wait_until_read(
     read = read_through(rule.expects, rule.expects_type)
     if read is not None and read >= finding.due_at:
         return finding
-    so_far = f"read up to {read:%Y-%m-%d %H:%M} UTC" if read is not None else "not read completely yet"
-    words = f"{rule.expects_type} records of the {rule.expects.replace('_', ' ')}: {so_far}"
-    return replace(finding, due_at=now + UNREAD_AGAIN, inputs={**finding.inputs, "waits for": words})
+    what = {"records": Word(rule.expects_type), "role": Word(rule.expects)}
+    waits = READ_UP_TO(**what, read=read) if read is not None else NOT_READ_YET(**what)
+    return replace(finding, due_at=now + UNREAD_AGAIN, inputs={**finding.inputs, WAITS_FOR: waits})
 
 
 def sighting(rule: Rule, finding: Finding) -> Sighting:
@@ -146,7 +152,7 @@ def sighting(rule: Rule, finding: Finding) -> Sighting:
         evidence={
             "differences": [_difference(difference) for difference in finding.differences],
             "records": [_reference(record) for record in records],
-            "inputs": dict(finding.inputs),
+            "inputs": inputs_as_json(finding.inputs),
             "order": asdict(finding.order) if finding.order is not None else None,
             "rule": rule.code,
         },
@@ -166,7 +172,7 @@ def _reference(record: LedgerRecord) -> dict[str, object]:
 def _difference(difference: Difference) -> dict[str, object]:
     return {
         "field": difference.field,
-        "label": difference.label,
+        "label": difference.label.code,
         "owner": difference.owner,
         "values": [
             {

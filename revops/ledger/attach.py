@@ -13,10 +13,10 @@ from django.db import connection
 from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
 from revops.ledger.batch import BatchRecord
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
-from revops.ledger.reference import Ref
 from revops.ledger.turns import CHAIN_MAX, customers_of
 from revops.ledger.types import TYPES
 from revops.people.actors import System
+from revops.reference import Ref
 
 ACTOR = System("apply")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from revops.ledger.reference import NO_REFS, Refs
+from revops.reference import NO_REFS, Refs
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ each object type, the fields it may carry with their kind, and the roles in whic
 not fit its type raises `Rejected`, which the inbox turns into a dead letter: nothing half-understood enters the ledger.
 
 Every field may be None: the system says "empty". A field that is absent was not spoken of. Statuses and stages are ours, not the
-vendor's: each type lists them. `refs` hold references by role (see `ledger.reference`).
+vendor's: each type lists them. `refs` hold references by role (see `revops.reference`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from types import MappingProxyType
 
 from revops.errors import Rejected
 from revops.ledger.object_type import Kind, ObjectType
-from revops.ledger.reference import NO_REFS, Refs, refs_as_json
 from revops.ledger.types import TYPES
 from revops.money import Money
+from revops.reference import NO_REFS, Refs, refs_as_json
 from revops.strict_json import canonical
 
 Value = Money | dt.date | dt.datetime | str | bool | int | Decimal | tuple[str, ...] | None

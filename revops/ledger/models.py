@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.history import append_only
-from revops.ledger.reference import Refs, refs_from_json
 from revops.ledger.types import TYPES
 from revops.ledger.view import label_of
+from revops.reference import Refs, refs_from_json
 from revops.work_queues.rows import QueueRow
 
 
@@ -101,7 +101,7 @@ class SourceRecord(models.Model):
 class Link(models.Model):
     """One reference of a record's winning version: what it points to in a role. The target need not have come yet.
 
-    `by` is empty, or the field of the target that holds `target_id` (see `ledger.reference`). Written by `ledger.record` alone.
+    `by` is empty, or the field of the target that holds `target_id` (see `revops.reference`). Written by `ledger.record` alone.
     """
 
     pk = models.CompositePrimaryKey("record_id", "role", "target_system", "target_type", "target_id", "by")

@@ -17,12 +17,13 @@ Kind = Literal["money", "date", "instant", "text", "flag", "count", "texts", "de
 class Field:
     """One field. `label` is what people read (by default the name in words); `points_to` is the object type whose ids in the
     same system the field holds; `local` marks a field of which every system keeps its own, so that two values are no
-    contradiction."""
+    contradiction; `coded` marks a text whose values are codes of ours, shown as words."""
 
     kind: Kind
     label: str = ""
     points_to: str = ""
     local: bool = False
+    coded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

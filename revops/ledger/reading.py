@@ -15,10 +15,10 @@ from django.db.models import QuerySet
 from revops.accounts.models import Account, AccountLink
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
-from revops.ledger.reference import Ref, refs_from_json
 from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.people.models import LegalEntity
+from revops.reference import Ref, refs_from_json
 
 
 def account_ledger(account: Account, *, as_of: dt.datetime | None = None, known_at: dt.datetime | None = None) -> AccountLedger:

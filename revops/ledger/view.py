@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.ledger.types import TYPES
+from revops.reference import Ref, Refs
+from revops.sentences import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class LedgerRecord:
     def label(self) -> str:
         """What people call it (see `label_of`)."""
         return label_of(self.object_type, self.fields, self.refs, self.external_id)
+
+    @property
+    def named(self) -> Named:
+        """The record as a sentence names it."""
+        return Named(self.ref, self.label)
 
     @property
     def type_label(self) -> str:

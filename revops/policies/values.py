@@ -75,14 +75,3 @@ Code = Annotated[str, AfterValidator(_code)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
 FROZEN = AfterValidator(_frozen)
 """Marks a mapping that nobody can change."""
-
-
-def spoken(duration: dt.timedelta) -> str:
-    """A duration in words: "30 minutes", "24 hours", "3 days"."""
-    minutes = int(duration.total_seconds() // 60)
-    for unit, size in (("day", 1440), ("hour", 60)):
-        if minutes and minutes % size == 0 and minutes >= 2 * size:
-            return f"{minutes // size} {unit}s"
-    if minutes % 60 == 0:
-        return f"{minutes // 60} hour" + ("" if minutes == 60 else "s")
-    return f"{minutes} minute" + ("" if minutes == 1 else "s")

@@ -11,15 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.ledger.facts import content_digest, encode
-from revops.ledger.reference import Ref, refs_as_json
+from revops.ledger.types import TYPES
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
 from revops.postings.changes import Change, Line, debits, unbalanced
 from revops.postings.kind import ChangeKind, Situation
 from revops.postings.port import Compose, ComposedCall
+from revops.reference import Ref, refs_as_json
+from revops.sentences import Named, Param, Sentence, Word, template
 
 FactRow = dict[str, object]
+
+CAME = template("facts.came", "{type} {record} in {system} is new")
+WENT = template("facts.went", "{type} {record} in {system} is gone")
+BECAME = template("facts.became", "{field} of {type} {record} in {system}: {before} is now {after}")
+EMPTY = template("facts.empty", "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +219,28 @@ class FactMove:
             "field": self.field, "before": self.before, "after": self.after,
         }  # fmt: skip
 
-    def sentence(self) -> str:
-        """What moved, in words."""
-        what = f"{self.object_type.replace('_', ' ')} {self.label} in {self.system}"
+    def sentence(self, system: str = "") -> Sentence:
+        """What moved. `system` is what people call the system, where that is known."""
+        where = system or self.system
+        record = Named(Ref(self.system, self.object_type, self.external_id), self.label)
         if not self.field:
-            return f"{what} {'is new' if self.before is None else 'is gone'}"
-        return f"{self.field.replace('_', ' ')} of {what}: {_words(self.before)} is now {_words(self.after)}"
+            told = CAME if self.before is None else WENT
+            return told(type=Word(self.object_type), record=record, system=where)
+        return BECAME(
+            field=Word(self.field), type=Word(self.object_type), record=record, system=where,
+            before=self._value(self.before), after=self._value(self.after),
+        )  # fmt: skip
 
-
-def _words(value: object) -> str:
-    if isinstance(value, dict) and set(value) == {"amount", "currency"}:
-        return f"{value['amount']} {value['currency']}"
-    return "empty" if value is None else str(value)
+    def _value(self, value: object) -> Param:
+        if isinstance(value, dict) and set(value) == {"amount", "currency"}:
+            return Money.from_json(value)
+        if value in (None, "", []):
+            return EMPTY()
+        if isinstance(value, bool):
+            return Word("yes" if value else "no")
+        if isinstance(value, list):
+            return tuple(Ref.from_json(item) if isinstance(item, dict) else str(item) for item in value)
+        return Word(str(value)) if TYPES.is_coded(self.object_type, self.field) else str(value)
 
 
 def moves(before: Sequence[Mapping[str, object]], after: Sequence[Mapping[str, object]]) -> list[FactMove]:

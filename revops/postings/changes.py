@@ -26,8 +26,16 @@ from typing import ClassVar, Literal, Self, TypeVar
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.money import Money
+from revops.reference import Ref, Refs
+from revops.sentences import Sentence, template
+
+MEMO_VOID = template("evidence.memo_void", "the credit memo under our reference is void")
+MEMO_AMOUNT = template("evidence.memo_amount", "the credit memo under our reference is for {found}, not {wanted}")
+MEMO_WITHOUT_TOTAL = template("evidence.memo_without_total", "no stated amount")
+MEMO_CUSTOMER = template("evidence.memo_customer", "the credit memo under our reference belongs to another customer")
+HELD = template("evidence.held", "customer success shows the renewal held under our reference")
+NOT_HELD = template("evidence.not_held", "customer success shows the renewal not held under our reference")
 
 Side = Literal["debit", "credit"]
 
@@ -99,11 +107,11 @@ Evidence = OurKey | NaturalKey
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Why a record does not prove a change: `code` and `found` for programs, `sentence` for people."""
+    """Why a record does not prove a change: by `code` and `found` it is known again, `sentence` tells it."""
 
     code: str
     found: str
-    sentence: str
+    sentence: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +234,13 @@ class CreateCreditMemo(Change):
     def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         found, customers = values.get("total"), refs.get("customer", ())
         if values.get("status") == "void":
-            return Difference("void", "void", "the credit memo under our reference is void")
+            return Difference("void", "void", MEMO_VOID())
         if not isinstance(found, Money) or found != self.amount:
-            return Difference(
-                "amount", str(found), f"the credit memo under our reference is for {found}, not {self.amount}"
-            )  # fmt: skip
+            said = found if isinstance(found, Money) else MEMO_WITHOUT_TOTAL()
+            return Difference("amount", str(found), MEMO_AMOUNT(found=said, wanted=self.amount))
         if customers != (self.customer,):
             names = ", ".join(customer.id for customer in customers)
-            return Difference("customer", names, "the credit memo under our reference belongs to another customer")
+            return Difference("customer", names, MEMO_CUSTOMER())
         return None
 
 
@@ -260,8 +267,7 @@ class _StageOfRenewal(Change):
     def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         held = values.get("held") is True
         if held != self.holds:
-            words = "held" if held else "not held"
-            return Difference("held", words, f"customer success shows the renewal {words} under our reference")
+            return Difference("held", "held", HELD()) if held else Difference("held", "not_held", NOT_HELD())
         return None
 
 

@@ -16,14 +16,19 @@ from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode
 from revops.ledger.models import LedgerEntry
-from revops.ledger.reference import Ref, refs_from_json
 from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.progress import settle_plan
+from revops.reference import Ref, refs_from_json
+from revops.sentences import Named, Word, template
 
 ACTOR = System("evidence")
+
+PROVEN = template("posting.proven", "{plan}: {type} {record} in {system} bears our reference {key}")
+ALARM = template("posting.alarm", "{plan}: {found}")
+THOUGH_REFUSED = template("evidence.though_refused", "{system} has a record under our reference, though it was taken for refused")
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
 WATCHED = (*UNPROVEN, PostingState.REFUSED)
 """A refused posting should never be heard of again: its record at the vendor is an alarm."""
@@ -98,9 +103,8 @@ def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
     if isinstance(change.evidence, NaturalKey):
         entries = [entry for entry in entries if change.mismatch(_fields(entry), refs_from_json(entry.refs)) is None]
     if entries:
-        label = posting.system.label
-        words = f"{label} has a record under our reference, though it was taken for refused"
-        _alarm(plan, posting, Difference("not_refused", entries[-1].record.external_id, words))
+        found = THOUGH_REFUSED(system=posting.system.label)
+        _alarm(plan, posting, Difference("not_refused", entries[-1].record.external_id, found))
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:
@@ -117,11 +121,12 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.needs_person, posting.last_error = False, ""
     posting.save()
     record = entry.record
-    name = record.label
+    proof = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
     audit(
         "posting.confirm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {record.type_label.lower()} {name} in {record.system.label} bears our reference "
-        f"{posting.key}", before={"state": before},
+        summary=PROVEN(
+            plan=plan.ref, type=Word(record.object_type), record=proof, system=record.system.label, key=posting.key
+        ), before={"state": before},
         after={"state": posting.state, "entry": entry.pk, "delivery": entry.delivery_id, "vendor_id": posting.vendor_id},
     )  # fmt: skip
 
@@ -135,5 +140,5 @@ def _alarm(plan: ChangePlan, posting: Posting, wrong: Difference) -> None:
     posting.save(update_fields=["needs_person", "last_error"])
     audit(
         "posting.alarm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {wrong.sentence[:200]}", after={"state": posting.state, "key": posting.key, **said},
+        summary=ALARM(plan=plan.ref, found=wrong.sentence), after={"state": posting.state, "key": posting.key, **said},
     )  # fmt: skip

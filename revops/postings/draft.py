@@ -30,6 +30,12 @@ from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting
 from revops.postings.partly import steps_of
 from revops.postings.port import ComposedCall
+from revops.sentences import Sentence, Word, params_as_json, params_from_json, template
+
+COMPOSED = template("plan.composed", "composed {plan}: {kind}")
+EDITED = template("plan.edited", "edited {plan}")
+WITHDREW = template("plan.withdrew", "withdrew {plan}")
+WITHDRAWN = template("plan.withdrawn", "Withdrawn: {reason}")
 
 KEY_PREFIX = "rvo-"
 """Every key of ours begins so, at every vendor: what bears it was posted by us."""
@@ -82,7 +88,7 @@ def compose_plan(
     _write(plan, built, words)
     audit(
         "plan.compose", plan, acting_user=acting_user, account_id=account.pk, case_id=plan.case_id, reason=words,
-        summary=f"composed {plan.code}: {what.label}", after={"kind": kind, "digest": plan.digest, "inputs": plan.inputs},
+        summary=COMPOSED(plan=plan.ref, kind=Word(kind)), after={"kind": kind, "digest": plan.digest, "inputs": plan.inputs},
     )  # fmt: skip
     return plan
 
@@ -156,7 +162,7 @@ def edit_plan(plan: ChangePlan, *, inputs: Mapping[str, object], reason: str, ac
     _write(row, built, words)
     audit(
         "plan.edit", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
-        summary=f"edited {row.code}", before=before, after={"digest": row.digest, "inputs": row.inputs, "reason": row.reason},
+        summary=EDITED(plan=row.ref), before=before, after={"digest": row.digest, "inputs": row.inputs, "reason": row.reason},
     )  # fmt: skip
     return row
 
@@ -171,15 +177,15 @@ def withdraw_plan(plan: ChangePlan, *, reason: str, acting_user: User | System) 
         raise NotAllowed("not_the_maker", "Only the person who composed a plan withdraws it; an approver rejects it.")
     if row.state not in (PlanState.DRAFT, PlanState.SUBMITTED):
         raise Conflict("too_late", f"{row.code} is {row.get_state_display().lower()}: it cannot be withdrawn any more.")
-    end_plan(row, PlanState.WITHDRAWN, outcome=f"Withdrawn: {words}")
+    end_plan(row, PlanState.WITHDRAWN, outcome=WITHDRAWN(reason=words))
     audit(
         "plan.withdraw", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
-        summary=f"withdrew {row.code}", after={"state": row.state},
+        summary=WITHDREW(plan=row.ref), after={"state": row.state},
     )  # fmt: skip
     return row
 
 
-def end_plan(row: ChangePlan, state: PlanState, *, outcome: str) -> None:
+def end_plan(row: ChangePlan, state: PlanState, *, outcome: Sentence) -> None:
     """Close a locked plan that never left: its postings are not to be sent. The caller writes the audit.
 
     The database refuses it once a first byte of any of its postings may have left.
@@ -213,7 +219,8 @@ def stored_call(posting: Posting) -> ComposedCall:
     """The posting's call, byte for byte as it was composed."""
     return ComposedCall(
         method=posting.method, path=posting.path, headers=posting.headers, body=bytes(posting.body), key=posting.key,
-        summary=posting.summary, before=posting.before, after=posting.after, reverse=posting.reverse,
+        summary=posting.summary, before=params_from_json(posting.before), after=params_from_json(posting.after),
+        reverse=posting.reverse,
     )  # fmt: skip
 
 
@@ -268,8 +275,9 @@ def _write(plan: ChangePlan, built: Built, reason: str) -> None:
         Posting(
             plan=plan, sequence=item.sequence, system_id=item.change.system, operation=item.change.code,
             method=item.call.method, path=item.call.path, headers=dict(item.call.headers), body=item.call.body,
-            body_digest=item.body_digest, key=item.call.key, change=item.change.as_json(), summary=item.call.summary[:300],
-            before=dict(item.call.before), after=dict(item.call.after), reverse=item.call.reverse, trace_id=plan.trace_id,
+            body_digest=item.body_digest, key=item.call.key, change=item.change.as_json(), summary=item.call.summary,
+            before=params_as_json(item.call.before), after=params_as_json(item.call.after), reverse=item.call.reverse,
+            trace_id=plan.trace_id,
         )
         for item in built.calls
     ])  # fmt: skip

@@ -17,6 +17,7 @@ from revops.errors import Rejected
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import Change
+from revops.sentences import Param, Sentence
 
 TEXT_LENGTH_MAX = 300
 
@@ -39,7 +40,7 @@ class Option:
     """One choice of a `choice` field."""
 
     value: str
-    label: str
+    label: Param
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class Suggestion:
     with what to do instead."""
 
     inputs: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    why_not: str = ""
+    notes: tuple[Sentence, ...] = ()
+    why_not: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True)

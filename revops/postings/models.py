@@ -12,10 +12,11 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.history import KeptHistory, no_truncate
 from revops.ledger.models import SourceSystem
-from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
 from revops.postings.triggers import AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
+from revops.reference import Ref
+from revops.sentence_field import SentenceField
 from revops.work_queues.rows import QueueRow
 
 
@@ -91,7 +92,7 @@ class ChangePlan(models.Model):
     submitted_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    outcome = models.TextField(blank=True)
+    outcome = SentenceField(null=True)
     policy_version = models.CharField(max_length=64, blank=True)
     row_version = models.PositiveIntegerField(default=1)
     trace_id = models.CharField(max_length=32, blank=True)
@@ -181,6 +182,11 @@ class ChangePlan(models.Model):
     def code(self) -> str:
         """The number people quote: `CP-00042`."""
         return f"CP-{self.pk:05d}"
+
+    @property
+    def ref(self) -> Ref:
+        """The plan as a sentence names it."""
+        return Ref.ours("plan", self.code)
 
 
 class PlanTouch(models.Model):
@@ -290,10 +296,10 @@ class Posting(QueueRow):
     body_digest = models.CharField(max_length=64)
     key = models.CharField(max_length=100, unique=True)
     change = models.JSONField()
-    summary = models.CharField(max_length=300)
+    summary = SentenceField()
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
-    reverse = models.TextField(blank=True)
+    reverse = SentenceField(null=True)
     state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
     first_sent_at = models.DateTimeField(null=True)
     absent_seen_at = models.DateTimeField(null=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,28 @@ from revops.postings.changes import Change, read_change
 from revops.postings.kind import FollowUp
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.sentences import Sentence, Template, template
+
+STEPS = template("plan.steps", "{steps}.")
+PROVEN = template("plan.step_proven", "Step {number} is done and proven: {what}")
+WAITS = template("plan.step_waits", "Step {number} is done and waits for the system's own record: {what}")
+REFUSED = template("plan.step_refused", "Step {number} was refused: {what}")
+NOT_SENT = template("plan.step_not_sent", "Step {number} was not sent: {what}")
+_BECAME: Mapping[str, Template] = {
+    PostingState.CONFIRMED: PROVEN,
+    PostingState.POSTED: WAITS,
+    PostingState.REFUSED: REFUSED,
+}
+
+FOLLOWED_UP = template("plan.followed_up", "It is followed up by {plans}.")
+IN_THE_SYSTEMS = template("plan.in_the_systems", "Finish or undo it in the systems themselves; the ledger will show it.")
+EITHER = template("plan.either", "Finish the rest with a new plan or undo what is done with a new plan.")
+FINISH = template("plan.finish", "Finish the rest with a new plan.")
+UNDO = template("plan.undo", "Undo what is done with a new plan.")
+NOT_PROVEN_YET = template(
+    "plan.not_proven_yet",
+    "{move} What is done is not proven yet: nothing else can be changed on the same records until it is.",
+)
 
 DONE = (PostingState.POSTED, PostingState.CONFIRMED)
 _DEAD = (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)
@@ -46,8 +68,8 @@ class PartlyPosted:
 
     done: tuple[Posting, ...]
     missing: tuple[Posting, ...]
-    sentence: str
-    next_move: str
+    sentence: Sentence
+    next_move: Sentence
     offers: tuple[Offer, ...]
     followed_by: tuple[ChangePlan, ...]
 
@@ -64,17 +86,9 @@ def partly_posted(plan: ChangePlan) -> PartlyPosted | None:
     return PartlyPosted(done, missing, told(rows), _next_move(done, offers, followed_by), offers, followed_by)
 
 
-def told(rows: Iterable[Posting]) -> str:
-    """What is done and what is not, in one sentence for each step."""
-    return " ".join(f"Step {row.sequence} {_became(row)}: {row.summary.rstrip('.')}." for row in rows)
-
-
-def _became(row: Posting) -> str:
-    if row.state == PostingState.CONFIRMED:
-        return "is done and proven"
-    if row.state == PostingState.POSTED:
-        return "is done and waits for the system's own record"
-    return "was refused" if row.state == PostingState.REFUSED else "was not sent"
+def told(rows: Iterable[Posting]) -> Sentence:
+    """What is done and what is not, step by step."""
+    return STEPS(steps=tuple(_BECAME.get(row.state, NOT_SENT)(number=row.sequence, what=row.summary) for row in rows))
 
 
 def _offers(plan: ChangePlan) -> tuple[Offer, ...]:
@@ -88,14 +102,12 @@ def _offers(plan: ChangePlan) -> tuple[Offer, ...]:
     return (*finish, *reverse)
 
 
-def _next_move(done: Iterable[Posting], offers: Iterable[Offer], followed_by: Iterable[ChangePlan]) -> str:
-    codes = ", ".join(plan.code for plan in followed_by)
-    if codes:
-        return f"{codes} follows it up."
-    ways = {"finish": "finish the rest with a new plan", "reverse": "undo what is done with a new plan"}
-    said = " or ".join(ways[offer.code] for offer in offers)
-    if not said:
-        return "Finish or undo it in the systems themselves; the ledger will show it."
-    unproven = any(row.state == PostingState.POSTED for row in done)
-    wait = " What is done is not proven yet: nothing else can be changed on the same records until it is." if unproven else ""
-    return f"{said[0].upper()}{said[1:]}.{wait}"
+def _next_move(done: Iterable[Posting], offers: Iterable[Offer], followed_by: Iterable[ChangePlan]) -> Sentence:
+    plans = tuple(plan.ref for plan in followed_by)
+    if plans:
+        return FOLLOWED_UP(plans=plans)
+    ways = {offer.code for offer in offers}
+    if not ways:
+        return IN_THE_SYSTEMS()
+    move = EITHER() if len(ways) > 1 else FINISH() if "finish" in ways else UNDO()
+    return NOT_PROVEN_YET(move=move) if any(row.state == PostingState.POSTED for row in done) else move

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from revops.postings.changes import Change
+from revops.sentences import Param, Sentence
 
 
 @dataclass(frozen=True, slots=True)
 class ComposedCall:
     """One exact write as a connector composed it: method, path, headers without secrets, and the body byte for byte.
 
-    `key` is the idempotency or external id under which the vendor will know it; `before` / `after` list field -> text of the
-    object touched; `reverse` says how it would be undone.
+    `key` is the idempotency or external id under which the vendor will know it. `summary` says what it does, without a full stop;
+    `before` / `after` list field -> value of the object touched; `reverse` says how it would be undone.
     """
 
     method: str
@@ -26,10 +27,10 @@ class ComposedCall:
     headers: Mapping[str, str]
     body: bytes
     key: str
-    summary: str
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    reverse: str = ""
+    summary: Sentence
+    before: Mapping[str, Param] = field(default_factory=dict)
+    after: Mapping[str, Param] = field(default_factory=dict)
+    reverse: Sentence | None = None
 
 
 class Compose(Protocol):

@@ -25,12 +25,28 @@ from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 from revops.postings.partly import DONE, told
 from revops.postings.queue import POSTINGS, PostingClaim, database_now
 from revops.postings.release import Moved, reopen_case, void_plan, what_moved
+from revops.sentences import Param, Sentence, Word, template
 
 ACTOR = System("posting")
 ERROR_LENGTH_MAX = 1000
 
+GONE = template("plan.gone", "{system} does not show {records} any more.")
+POSTED = template("posting.posted", "{plan}: posted as {id}")
+OUTCOME_UNKNOWN = template("posting.unknown", "{plan}: outcome unknown, will be looked up")
+REFUSED = template("posting.refused", "{plan}: {reason}")
+SENT_AGAIN = template("posting.sent_again", "{plan}: not there, sent again")
+NEEDS_PERSON = template("posting.needs_person", "{plan}: a person must decide")
+LATE_ANSWER = template("posting.late_answer", "{plan}: a late answer was kept and changed nothing")
+PLAN_IS = template("plan.is", "{plan}: {state}")
+BY_ITS_RECORD = template("plan.by_its_record", "Confirmed by the system's own record.")
+WAITS_FOR_RECORD = template("plan.waits_for_record", "Posted. Waiting for the system's own record.")
+CASE_WAITS = template("plan.case_waits", "{plan} is posted; waiting for the system's own record")
+PARTLY = template("plan.partly", "{plan} is partly posted: {steps}")
+FAILED = template("plan.failed", "{plan} failed: {reason}")
+OUTCOME_REFUSED = template("plan.outcome_refused", "Refused: {reason}")
 
-def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
+
+def facts_stand(claimed: PostingClaim, gone: Sequence[Param]) -> bool:
     """Compare what was signed with the ledger, right after the vendor was read again; `gone` names what it no longer shows.
 
     When something moved, a plan of which nothing has left is void and goes back to its maker; one that was sent before, and not
@@ -45,16 +61,15 @@ def facts_stand(claimed: PostingClaim, gone: Sequence[str]) -> bool:
             return True
         moved = what_moved(plan, account_ledger(plan.account))
         if gone:
-            moved = Moved(f"{posting.system} does not show {', '.join(gone)} any more.", moved.differences if moved else ())
+            moved = Moved(GONE(system=str(posting.system), records=tuple(gone)), moved.differences if moved else ())
         if moved is None:
             return True
         if posting.first_sent_at is None:
             _rest(claimed, posting)
             void_plan(plan, moved, acting_user=ACTOR)
         else:
-            _ask_person(
-                claimed, plan, posting, f"Not found, and not sent again. {moved.sentence}", {"moved": moved.sentence[:300]}
-            )
+            words = f"Not found, and not sent again. {moved.sentence}"
+            _ask_person(claimed, plan, posting, words, {"moved": moved.sentence.as_json()})
     return False
 
 
@@ -79,7 +94,7 @@ def note_posted(claimed: PostingClaim, vendor_id: str) -> bool:
         posting.state, posting.vendor_id, posting.posted_at = PostingState.POSTED, vendor_id, now
         posting.last_error, posting.absent_seen_at = "", None
         posting.save()
-        _audit(plan, posting, "posting.post", f"{plan.code}: posted as {vendor_id}", {"vendor_id": vendor_id})
+        _audit(plan, posting, "posting.post", POSTED(plan=plan.ref, id=vendor_id), {"vendor_id": vendor_id})
         settle_plan(plan, acting_user=ACTOR, now=now)
     return True
 
@@ -97,7 +112,7 @@ def note_unknown(claimed: PostingClaim, reason: str) -> bool:
             posting.absent_seen_at = None
         posting.save()
         if first_time:
-            _audit(plan, posting, "posting.unknown", f"{plan.code}: outcome unknown, will be looked up", {"reason": reason[:300]})
+            _audit(plan, posting, "posting.unknown", OUTCOME_UNKNOWN(plan=plan.ref), {"reason": reason[:300]})
     return True
 
 
@@ -128,7 +143,7 @@ def note_refused(claimed: PostingClaim, reason: str, *, alarm: bool) -> bool:
         posting.needs_person = alarm
         posting.save()
         verb = "posting.alarm" if alarm else "posting.refuse"
-        _audit(plan, posting, verb, f"{plan.code}: {reason[:300]}", {"reason": reason[:ERROR_LENGTH_MAX]})
+        _audit(plan, posting, verb, REFUSED(plan=plan.ref, reason=reason), {"reason": reason[:ERROR_LENGTH_MAX]})
         end_refused(plan, reason, acting_user=ACTOR, now=database_now())
     return True
 
@@ -157,7 +172,7 @@ def note_absent(
             return "person"
         posting.last_error = "Looked up twice: not there. Sent again with the same key and bytes."
         posting.save()
-        _audit(plan, posting, "posting.resend", f"{plan.code}: not there, sent again", {"attempts": claimed.attempts})
+        _audit(plan, posting, "posting.resend", SENT_AGAIN(plan=plan.ref), {"attempts": claimed.attempts})
         return "resend"
 
 
@@ -177,7 +192,7 @@ def _ask_person(claimed: PostingClaim, plan: ChangePlan, posting: Posting, words
     _rest(claimed, posting)
     posting.needs_person, posting.last_error = True, words[:ERROR_LENGTH_MAX]
     posting.save()
-    _audit(plan, posting, "posting.needs_person", f"{plan.code}: a person must decide", after)
+    _audit(plan, posting, "posting.needs_person", NEEDS_PERSON(plan=plan.ref), after)
 
 
 @contextmanager
@@ -191,7 +206,7 @@ def _finishing(claimed: PostingClaim, observation: str) -> Iterator[tuple[Change
         posting = Posting.objects.select_for_update().get(pk=claimed.key)
         if not ours:
             _audit(
-                plan, posting, "posting.observation", f"{plan.code}: a late answer was kept and changed nothing",
+                plan, posting, "posting.observation", LATE_ANSWER(plan=plan.ref),
                 {"observed": observation[:300], "fence": claimed.fence},
             )  # fmt: skip
             yield None
@@ -207,19 +222,19 @@ def settle_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> N
     states = {posting.state for posting in locked_postings(plan)}
     before = plan.state
     if states == {PostingState.CONFIRMED} and before in (PlanState.RELEASED, PlanState.POSTED):
-        plan.state, plan.ended_at, plan.outcome = PlanState.CONFIRMED, now, "Confirmed by the system's own record."
+        plan.state, plan.ended_at, plan.outcome = PlanState.CONFIRMED, now, BY_ITS_RECORD()
     elif states <= {PostingState.POSTED, PostingState.CONFIRMED} and before == PlanState.RELEASED:
-        plan.state, plan.outcome = PlanState.POSTED, "Posted. Waiting for the system's own record."
+        plan.state, plan.outcome = PlanState.POSTED, WAITS_FOR_RECORD()
     if plan.state == before:
         return
     plan.row_version += 1
     plan.save()
     audit(
         f"plan.{plan.state}", plan, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"{plan.code}: {plan.get_state_display().lower()}", before={"state": before}, after={"state": plan.state},
+        summary=PLAN_IS(plan=plan.ref, state=Word(plan.state)), before={"state": before}, after={"state": plan.state},
     )  # fmt: skip
     if plan.case_id is not None and plan.state == PlanState.POSTED:
-        await_evidence(plan.case_id, acting_user=ACTOR, summary=f"{plan.code} is posted; waiting for the system's own record")
+        await_evidence(plan.case_id, acting_user=ACTOR, summary=CASE_WAITS(plan=plan.ref))
 
 
 def end_refused(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.datetime) -> None:
@@ -233,18 +248,18 @@ def end_refused(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.d
             posting.state = PostingState.VOID
             posting.save(update_fields=["state"])
     partly = any(posting.state in DONE for posting in postings)
-    words = f"{plan.code} is partly posted. {told(postings)}" if partly else f"{plan.code} failed: {reason[:300]}"
+    said = PARTLY(plan=plan.ref, steps=told(postings)) if partly else FAILED(plan=plan.ref, reason=reason)
     if plan.state == PlanState.RELEASED:
         plan.state = PlanState.PARTLY_POSTED if partly else PlanState.FAILED
-        plan.ended_at, plan.outcome = now, f"Refused: {reason}"
+        plan.ended_at, plan.outcome = now, OUTCOME_REFUSED(reason=reason)
         plan.row_version += 1
         plan.save()
         audit(
             "plan.partly_posted" if partly else "plan.fail", plan, acting_user=acting_user, account_id=plan.account_id,
-            case_id=plan.case_id, reason=reason, summary=words[:400], before={"state": PlanState.RELEASED},
+            case_id=plan.case_id, reason=reason, summary=said, before={"state": PlanState.RELEASED},
             after={"state": plan.state, **_by_state(postings)} if partly else {"state": plan.state},
         )  # fmt: skip
-    reopen_case(plan, words[:400])
+    reopen_case(plan, said)
 
 
 def _by_state(postings: Sequence[Posting]) -> dict[str, object]:
@@ -253,7 +268,7 @@ def _by_state(postings: Sequence[Posting]) -> dict[str, object]:
     return {"done": done, "missing": [posting.sequence for posting in postings if posting.state not in DONE]}
 
 
-def _audit(plan: ChangePlan, posting: Posting, verb: str, summary: str, after: Mapping[str, object]) -> None:
+def _audit(plan: ChangePlan, posting: Posting, verb: str, summary: Sentence, after: Mapping[str, object]) -> None:
     audit(
         verb, posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id, summary=summary,
         after={"state": posting.state, "key": posting.key, **after},

@@ -14,6 +14,10 @@ from revops.postings.locks import locked_plan
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.progress import ACTOR, end_refused
 from revops.postings.queue import database_now
+from revops.sentences import template
+
+LOOK_AGAIN = template("posting.look_again", "asked to look {plan} up again")
+SET_ASIDE = template("posting.set_aside", "{plan}: nothing happened at the vendor, as a person found")
 
 DECIDERS = frozenset({"controller"})
 
@@ -26,7 +30,7 @@ def look_again(posting: Posting, *, acting_user: User | System) -> Posting:
     row.save(update_fields=["needs_person", "next_attempt_at", "lease_until"])
     audit(
         "posting.look_again", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
-        summary=f"asked to look {plan.code} up again", after={"state": row.state},
+        summary=LOOK_AGAIN(plan=plan.ref), after={"state": row.state},
     )  # fmt: skip
     transaction.on_commit(port.ring, robust=True)
     return row
@@ -51,7 +55,7 @@ def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> P
     row.save()
     audit(
         "posting.set_aside", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=words,
-        summary=f"{plan.code}: nothing happened at the vendor, as a person found", after={"state": row.state},
+        summary=SET_ASIDE(plan=plan.ref), after={"state": row.state},
     )  # fmt: skip
     end_refused(plan, words, acting_user=ACTOR, now=database_now())
     return row

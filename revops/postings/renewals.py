@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revops.errors import Rejected
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import (
@@ -20,15 +19,20 @@ from revops.postings.kind import (
     text_input,
     text_of,
 )
+from revops.reference import Ref
+from revops.sentences import Param, Word, template
+
+OPTION = template("renewal.option", "{renewal}, {stage}")
+NONE_FITS = template("renewal.none_fits", "No renewal of this account is {stage}. Look at the renewal's present stage first.")
+NOTHING_ELSE = template("renewal.nothing_else", "{renewal} is {stage}. Nothing else is changed.")
+OTHER_STAGE = template(
+    "renewal.other_stage",
+    "{renewal} is {stage}; only one that is {wanted} can be changed so. Choose another one, or read customer success again if "
+    "this looks old.",
+)
+NO_STAGE = template("renewal.no_stage", "without a stage")
 
 ROLE = "customer_success"
-STAGES = {
-    "not_started": "not started",
-    "in_progress": "in progress",
-    "on_hold": "on hold",
-    "won": "closed as won",
-    "lost": "closed as lost",
-}
 RENEWAL = FormField("renewal_id", "Renewal", "choice", "The renewal in customer success.")
 
 
@@ -57,7 +61,7 @@ class RenewalChange:
     def options(self, situation: Situation) -> Mapping[str, list[Option]]:
         return {
             RENEWAL.name: [
-                Option(record.external_id, f"{record.label}, {_stage_words(record)}")
+                Option(record.external_id, OPTION(renewal=record.named, stage=_stage(record)))
                 for record in situation.concerned("renewal", ROLE)
             ]
         }
@@ -65,11 +69,10 @@ class RenewalChange:
     def suggest(self, situation: Situation) -> Suggestion:
         fitting = [record for record in situation.concerned("renewal", ROLE) if self._refusal(record) is None]
         if not fitting:
-            wanted = STAGES[self.from_stage]
-            return Suggestion(why_not=f"No renewal of this account is {wanted}. Look at the renewal's present stage first.")
+            return Suggestion(why_not=NONE_FITS(stage=Word(self.from_stage)))
         return Suggestion(
             inputs={RENEWAL.name: fitting[0].external_id, self.reason_field.name: self.reason_suggested},
-            notes=(f"{fitting[0].label} is {_stage_words(fitting[0])}. Nothing else is changed.",),
+            notes=(NOTHING_ELSE(renewal=fitting[0].named, stage=_stage(fitting[0])),),
         )
 
     def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
@@ -89,8 +92,7 @@ class RenewalChange:
         if closed or held == self.holds or text_of(renewal, "stage") != self.from_stage:
             return Rejected(
                 "renewal_stage",
-                f"{renewal.label} is {_stage_words(renewal)}; only one that is {STAGES[self.from_stage]} can be changed so. "
-                "Choose another one, or read customer success again if this looks old.",
+                OTHER_STAGE(renewal=renewal.named, stage=_stage(renewal), wanted=Word(self.from_stage)),
                 field=RENEWAL.name,
             )
         return None
@@ -118,5 +120,6 @@ class RenewalChange:
         return None
 
 
-def _stage_words(record: LedgerRecord) -> str:
-    return STAGES.get(text_of(record, "stage"), text_of(record, "stage") or "without a stage")
+def _stage(record: LedgerRecord) -> Param:
+    stage = text_of(record, "stage")
+    return Word(stage) if stage else NO_STAGE()

@@ -19,10 +19,12 @@ from revops.policies.in_force import policies_in_force
 from revops.postings.draft import suggest
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.sentences import Param, Sentence, decoded
 from revops.web.addresses import href
 from revops.web.compare import ROLE_LABELS, compare_grid
 from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
 from revops.web.fresh import fresh_strip
+from revops.web.naming import names_in
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.offers import Holders, assignable, withheld_on
 from revops.web.requests import id_of, one
@@ -67,6 +69,8 @@ def case_context(
         user.pk, may_work, may(user, "decide_plan"), "" if may_work else holders.sentence(roles_that("work_case", case))
     )
     first = next((fix for fix in fixes if fix["may"]), None)
+    inputs = _inputs(case.evidence)
+    moments = [] if brief else timeline_of(case, records, show=show)
     return {
         "page": "case",
         "section": "queue",
@@ -77,18 +81,17 @@ def case_context(
             case.evidence, records, fresh, everything=everything, now=now, others=around, expects=rule.expects if rule else ""
         ),
         "fresh": fresh_strip(fresh, now),
-        "inputs": dict(case.evidence.get("inputs") or {}),
-        "tolerance": rule.tolerance(policies_in_force()) if rule else "",
+        "inputs": inputs,
+        "names": names_in([case.sentence, *(value for _, value in inputs), *(moment.text for moment in moments)]),
+        "tolerance": rule.tolerance(policies_in_force()) if rule else None,
         "order": order_of(case.evidence),
         "fixes": fixes,
         "plans": [{"plan": row, "label": KINDS[row.kind].label if row.kind in KINDS else row.kind} for row in plans],
         "story": story_of(case, progress, fixable=bool(fixes)),
-        "step": next_step(
-            case, plan, reader, Fix(**{k: str(first[k]) for k in ("href", "label", "why_not")}) if first else Fix()
-        ),
+        "step": next_step(case, plan, reader, _fix(first)),
         "first_fix": first if first and not first["why_not"] and may_work else None,
         "withheld": withheld_on(user, case, [str(fix["code"]) for fix in fixes], plan, holders),
-        "moments": [] if brief else timeline_of(case, records, show=show),
+        "moments": moments,
         "trace_base": trace_base(user),
         "show": show,
         "shows": SHOWS,
@@ -100,6 +103,15 @@ def case_context(
         "moving": plan is not None and plan.state in (PlanState.RELEASED, PlanState.POSTED),
         "now": now,
     }
+
+
+def _inputs(evidence: Mapping[str, Any]) -> list[tuple[Sentence, Param]]:
+    """What the finding was computed from: what each is called, and its value."""
+    return [(Sentence(str(each["name"])), decoded(each["value"])) for each in evidence.get("inputs") or []]
+
+
+def _fix(first: Mapping[str, Any] | None) -> Fix:
+    return Fix(str(first["href"]), str(first["label"]), first["why_not"]) if first else Fix()
 
 
 def case_forms(
@@ -128,7 +140,7 @@ def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dic
                 "kind": KINDS[code],
                 "label": KINDS[code].label,
                 "may": may_compose(user, code),
-                "why_not": suggestion.why_not if suggestion else "",
+                "why_not": suggestion.why_not if suggestion else None,
                 "href": href("plan-new", query={"case": case.code, "kind": code}),
             })  # fmt: skip
     return found

@@ -21,8 +21,9 @@ from revops.ledger.types import TYPES
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Ownership
+from revops.sentences import Sentence
 from revops.web.addresses import href
-from revops.web.formatting import absent_html, ago_text, instant_html, value_html
+from revops.web.formatting import absent_html, ago_text, instant_html, status_text, value_html
 from revops.web.naming import Names, keys_in, names_of, record_name
 
 ROLE_ORDER = {role: number for number, role in enumerate(("crm", "customer_success", "billing", "erp"))}
@@ -167,17 +168,18 @@ def _cell(
         return Cell(absent_html(), False, owner, system.label, silent=True)
     differs = not is_local(*key) and said is not None and not owner and bool(said) and values != said
     unique = list(dict.fromkeys(values))
-    html = format_html_join(mark_safe("<br>"), "{}", ((names.value(system.slug, key[1], v) or _shown(v),) for v in unique[:6]))
+    shown = (names.value(system.slug, key[1], value) or _shown(*key, value) for value in unique[:6])
+    html = format_html_join(mark_safe("<br>"), "{}", ((value,) for value in shown))
     return Cell(html, differs, owner, system.label)
 
 
 def shown_value(object_type: str, name: str, stored: object) -> SafeString:
     """A stored value of a record as pages show it."""
-    return _shown(_decoded(object_type, name, stored))
+    return _shown(object_type, name, _decoded(object_type, name, stored))
 
 
-def _shown(value: Value) -> SafeString:
-    return value_html(value.replace("_", " ") if isinstance(value, str) and value.islower() and " " not in value else value)
+def _shown(object_type: str, name: str, value: Value) -> SafeString:
+    return value_html(status_text(value) if isinstance(value, str) and TYPES.is_coded(object_type, name) else value)
 
 
 def _row(
@@ -215,7 +217,7 @@ def _difference_row(difference: Mapping[str, object], systems: list[SourceSystem
         object_type = str(item.get("object_type", ""))
         by_system.setdefault(str(item.get("system", "")), []).append(_decoded(object_type, field, item.get("value")))
     object_type = object_type or "invoice"
-    label = str(difference.get("label") or field_label(object_type, field))
+    label = str(Sentence(str(difference["label"])))
     return _row(label, (object_type, field), by_system, systems, Names(), line=_ownership(object_type, field, records))
 
 

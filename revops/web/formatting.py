@@ -16,7 +16,8 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from revops.ledger.facts import Value
-from revops.money import EXPONENTS, Money, exponent
+from revops.money import Money, exponent
+from revops.sentences import Atom, plain
 
 MINUS = "\u2212"
 DASH = "\u2014"
@@ -54,20 +55,14 @@ def straight(text: str) -> str:
     return _BIDI.sub("", text)
 
 
-_AMOUNT_IN_TEXT = re.compile(r"(?<![\w.,-])([0-9]{1,16}(?:\.[0-9]{1,3})?) ([A-Z]{3})\b")
-
-
-def prose(text: str) -> str:
-    """A sentence with its amounts grouped: `15873.44 USD` reads `15,873.44 USD`. What is no known currency stays as it is; what
-    turns the reading direction is left out."""
-
-    def grouped(match: re.Match[str]) -> str:
-        if match[2] not in EXPONENTS:
-            return match[0]
-        places = len(match[1].partition(".")[2])
-        return f"{Decimal(match[1]):,.{places}f}\u00a0{match[2]}"
-
-    return _AMOUNT_IN_TEXT.sub(grouped, straight(text))
+def part_html(part: Atom) -> str:
+    """One thing that a sentence says: amounts grouped and on one line with their code, instants in the reader's zone, a vendor's
+    or a person's words without what turns the reading direction."""
+    if isinstance(part, Money):
+        return f"{amount_text(part)}\u00a0{part.currency}"
+    if isinstance(part, dt.datetime):
+        return instant_html(part)
+    return f"{part:,}" if isinstance(part, int) else straight(plain(part))
 
 
 def minor_html(minor: int, currency: str) -> SafeString:

@@ -16,6 +16,7 @@ from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
 from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kind import ChangeKind, Option
+from revops.sentences import Sentence
 from revops.web.fields import (
     DeclaredField,
     MeaningField,
@@ -28,6 +29,7 @@ from revops.web.fields import (
     radios,
     tick,
 )
+from revops.web.naming import said_html
 
 
 class PageForm(forms.Form):
@@ -60,7 +62,7 @@ class PageForm(forms.Form):
         self.is_valid()
         name = error.field if error.field in self.fields else None
         if name is None or name not in self.errors:
-            self.add_error(name, error.message)
+            self.add_error(name, said_html(error.said) if isinstance(error.said, Sentence) else error.message)
 
 
 class ReasonForm(PageForm):

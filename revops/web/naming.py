@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +11,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 from revops.ledger.models import SourceRecord
 from revops.ledger.types import TYPES
+from revops.reference import OURSELVES, Ref
+from revops.sentences import Atom, Param, parts_of, refs_in
+from revops.sentences import Named as NamedRef
 from revops.web.addresses import href
-from revops.web.formatting import prose, straight
+from revops.web.formatting import part_html, straight
 
 Key = tuple[str, str, str]
 """(system, object type, id there)."""
@@ -34,20 +36,13 @@ def named_type(name: str) -> str:
     return TYPES.pointed_by(name) or _INPUTS.get(name, "")
 
 
-_WORDS: Mapping[str, str] = {
-    "customer": "customer", "invoice": "invoice", "renewal": "renewal", "subscription": "subscription",
-    "credit memo": "credit_memo", "posting period": "accounting_period", "period": "accounting_period",
-}  # fmt: skip
-_MENTION = re.compile(r"\b(customer|invoice|renewal|subscription|credit memo|posting period|period) ([A-Za-z0-9_-]{1,80})")
-
-
 def record_name(record: SourceRecord) -> str:
     """What people call it (see `ledger.view.label_of`)."""
     return straight(record.label)
 
 
 READ_LENGTH_MAX = 12
-_STAGES = re.compile(r"\b(not_started|in_progress|on_hold)\b")
+"""An id longer than this is not read: it stands in the title of its link only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +68,6 @@ class Names:
             '<a href="{}">{}</a> <span class="id long muted">{}</span>', href("record", found.pk), found.name, external_id
         )
 
-    def _in_prose(self, system: str, object_type: str, external_id: str) -> SafeString:
-        """As `html`; an id too long to be read stands in the title only."""
-        found = self.known[system, object_type, external_id]
-        if len(external_id) <= READ_LENGTH_MAX:
-            return self.html(system, object_type, external_id)
-        return format_html('<a href="{}" title="{}">{}</a>', href("record", found.pk), external_id, found.name)
-
     def href(self, system: str, object_type: str, external_id: str) -> str:
         """The page of that record, or the empty string."""
         found = self.known.get((system, object_type, external_id))
@@ -93,21 +81,29 @@ class Names:
             return None
         return format_html_join(mark_safe("<br>"), "{}", ((self.html(system, object_type, i),) for i in ids))
 
-    def sentence(self, system: str, text: str) -> SafeString:
-        """A sentence of a connector, which knows ids only: `customer 501` reads `customer Halden Robotics GmbH 501`."""
-        parts: list[SafeString | str] = []
-        last = 0
-        for match in _MENTION.finditer(text):
-            object_type = _WORDS[match[1]]
-            if (system, object_type, match[2]) in self.known:
-                parts += [_words(text[last : match.start(2)]), self._in_prose(system, object_type, match[2])]
-                last = match.end(2)
-        parts.append(_words(text[last:]))
-        return format_html_join("", "{}", ((part,) for part in parts))
+    def said(self, said: Param) -> SafeString:
+        """A sentence with its objects as links: `customer 501` reads `customer Halden Robotics GmbH 501`."""
+        return format_html_join("", "{}", ((self._shown(part),) for part in parts_of(said)))
+
+    def _shown(self, part: Atom) -> str:
+        if isinstance(part, NamedRef):
+            page, name = self.href(part.ref.system, part.ref.object_type, part.ref.id), straight(part.name)
+            return format_html('<a href="{}" title="{}">{}</a>', page, part.ref.id, name) if page else name
+        if isinstance(part, Ref) and (found := self.known.get((part.system, part.object_type, part.id))) is not None:
+            if len(part.id) <= READ_LENGTH_MAX:
+                return self.html(part.system, part.object_type, part.id)
+            return format_html('<a href="{}" title="{}">{}</a>', href("record", found.pk), part.id, found.name)
+        return part_html(part)
 
 
-def _words(text: str) -> str:
-    return prose(_STAGES.sub(lambda match: match[0].replace("_", " "), text))
+def said_html(said: Param) -> SafeString:
+    """A sentence without links, for where it stands in a link itself."""
+    return Names().said(said)
+
+
+def names_in(said: Iterable[Param]) -> Names:
+    """The names of everything that these sentences are about. One query, none when they name nothing."""
+    return names_of((ref.system, ref.object_type, ref.id) for each in said for ref in refs_in(each) if ref.system != OURSELVES)
 
 
 def names_of(keys: Iterable[Key]) -> Names:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.postings.models import ChangePlan, PlanState
+from revops.sentences import Sentence
 from revops.web.addresses import href
 from revops.web.formatting import instant_text
+from revops.web.naming import said_html
 
 CLOSES = "The case closes by itself as soon as the record shows it."
 
@@ -17,7 +22,7 @@ class NextStep:
     """`button` is the words of a link to `href`; `take` asks for the "take it" form instead."""
 
     title: str
-    text: str
+    text: str | SafeString
     href: str = ""
     button: str = ""
     take: bool = False
@@ -39,17 +44,18 @@ class Fix:
 
     href: str = ""
     label: str = ""
-    why_not: str = ""
+    why_not: Sentence | None = None
 
 
 def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix: Fix) -> NextStep:
     """`plan` is the one that counts (see `web.story`)."""
     if case.status == CaseStatus.CLOSED:
+        why = said_html(case.close_reason) if case.close_reason is not None else ""
         again = "It comes back by itself if they contradict each other again."
         if plan is not None and plan.state == PlanState.CONFIRMED:
-            text = f"The system’s own record shows the change. {case.close_reason} {again}"
-            return NextStep("Done and proven", text, href("plan", plan.code), "See the proof")
-        return NextStep("Nothing to do", f"{case.close_reason} {again}")
+            told = format_html("The system’s own record shows the change. {} {}", why, again)
+            return NextStep("Done and proven", told, href("plan", plan.code), "See the proof")
+        return NextStep("Nothing to do", format_html("{} {}", why, again))
     if plan is not None and (step := _by_plan(plan, me=reader.id, may_decide=reader.may_decide)) is not None:
         return step
     if not reader.may_work:
@@ -63,8 +69,9 @@ def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix:
     if case.owner_id != reader.id:
         name = case.owner.shown_name
         return NextStep(f"{name} works on it", "Help with a note, or take it over when you have agreed on that.")
-    if fix.why_not:
-        return NextStep("Put it right where it is wrong", f"{fix.label} does not fit here. {fix.why_not} {CLOSES}")
+    if fix.why_not is not None:
+        told = format_html("{} does not fit here. {} {}", fix.label, said_html(fix.why_not), CLOSES)
+        return NextStep("Put it right where it is wrong", told)
     if fix.href:
         text = "Check the list in the playbook. If the proposed fix is right, compose it: you will see the exact calls first."
         return NextStep("Check, then propose the fix", text, fix.href, f"Compose: {fix.label}")
@@ -94,5 +101,6 @@ def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:
         text = "Some steps were made and a later one was refused. See what is missing, then finish it or undo what is done."
         return NextStep(f"{plan.code} is partly posted", text, page, "See what is missing")
     if plan.state in (PlanState.REJECTED, PlanState.FAILED, PlanState.VOID) and mine:
-        return NextStep(f"{plan.code} did not go through", plan.outcome or "Read why, then propose again.", page, "Read why")
+        text = said_html(plan.outcome) if plan.outcome is not None else "Read why, then propose again."
+        return NextStep(f"{plan.code} did not go through", text, page, "Read why")
     return None

@@ -18,20 +18,21 @@ from revops.audit.models import ActionRecord
 from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.ledger.reading import account_ledger
 from revops.ledger.types import TYPES
+from revops.money import Money
 from revops.people.models import Role, User
 from revops.policies.in_force import policies_in_force
 from revops.postings import recover
-from revops.postings.build import FactMove, body_text, fact_rows, facts_digest, moves
+from revops.postings.build import body_text, fact_rows, facts_digest, moves
 from revops.postings.changes import read_change
 from revops.postings.kind import ChangeKind
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.postings.partly import PartlyPosted, partly_posted, steps_of
+from revops.sentences import decoded
 from revops.web.case_context import progress_of, trace_base
 from revops.web.compare import field_label
-from revops.web.formatting import prose
 from revops.web.forms import PlanReasonForm, ReasonForm, SettleForm
-from revops.web.naming import Names, keys_in, names_of
+from revops.web.naming import Names, keys_in, names_of, said_html
 from revops.web.offers import Holders
 from revops.web.requests import id_of, one
 from revops.web.story import Progress, plan_story, story_of
@@ -68,7 +69,7 @@ def plan_context(user: User, plan: ChangePlan) -> dict[str, Any]:
         ],
         "waiting_for": [ROLE_LABELS.get(c.role, c.role) for c in checkpoints if c.pk not in decisions],
         "facts": [_fact(fact, labels, names) for fact in plan.facts],
-        "moved": [_move(move, labels) for move in moved],
+        "moved": [move.sentence(labels.get(move.system, "")) for move in moved],
         "mine": plan.maker_id == user.pk,
         "inputs": _inputs(plan, kind, names),
         "entries": _evidence(postings),
@@ -95,13 +96,13 @@ def _names(plan: ChangePlan, postings: list[Posting]) -> Names:
 def _inputs(plan: ChangePlan, kind: ChangeKind | None, names: Names) -> list[tuple[str, str]]:
     """The form as it was filled in, in the form's order."""
     system = str(plan.inputs.get("system", ""))
-    shown = []
+    shown: list[tuple[str, str]] = []
     for spec in kind.fields if kind else ():
         value = plan.inputs.get(spec.name)
         if value is None:
             continue
-        text = f"{value['amount']} {value['currency']}" if isinstance(value, dict) and "amount" in value else str(value)
-        shown.append((spec.label, names.value(system, spec.name, value) or prose(text)))
+        said = Money.from_json(value) if isinstance(value, dict) else str(value)
+        shown.append((spec.label, names.value(system, spec.name, value) or said_html(said)))
     return shown
 
 
@@ -115,37 +116,20 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
     return {
         "posting": posting,
         "system": labels.get(system, system),
-        "summary": names.sentence(system, posting.summary),
-        "reverse": names.sentence(system, posting.reverse),
+        "summary": names.said(posting.summary),
+        "reverse": names.said(posting.reverse) if posting.reverse is not None else "",
         "body": text,
         "changes": [
-            (field_label("", n), _side(names, system, n, posting.before.get(n)), _side(names, system, n, posting.after.get(n)))
-            for n in fields
+            (field_label("", name), _side(names, posting.before.get(name)), _side(names, posting.after.get(name)))
+            for name in fields
         ],
         "moving": posting.state in ("released", "sending", "unknown") and not posting.needs_person,
     }
 
 
-def _side(names: Names, system: str, name: str, value: object) -> str:
-    """One side of a change, named where it is an id; empty when the call does not speak of it."""
-    if value in (None, ""):
-        return ""
-    return names.value(system, name.replace(" ", "_"), value) or names.sentence("", str(value))
-
-
-def _move(move: FactMove, labels: Mapping[str, str]) -> str:
-    """What the systems say now and did not say when it was composed."""
-    what = f"{TYPES.label(move.object_type)} {move.label}"
-    where = labels.get(move.system, move.system)
-    if not move.field:
-        return f"{what} in {where} {'is new' if move.before is None else 'is gone'}"
-    return f"{field_label(move.object_type, move.field)} of {what} in {where}: {_plain(move.before)} is now {_plain(move.after)}"
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict) and set(value) == {"amount", "currency"}:
-        return f"{value['amount']} {value['currency']}"
-    return "empty" if value in (None, "") else str(value).replace("_", " ")
+def _side(names: Names, value: object) -> str:
+    """One side of a change, named where it is a reference; empty when the call does not speak of it."""
+    return "" if value in (None, "") else names.said(decoded(value))
 
 
 def _fact(fact: Mapping[str, Any], labels: Mapping[str, str], names: Names) -> dict[str, object]:

@@ -119,7 +119,7 @@ def _form_context(about: _Subject, form: PlanForm) -> dict[str, Any]:
         "suggestion": suggestion,
         "form": form,
         "once": secrets.token_hex(12),
-        "refused": bool(suggestion.why_not) and not form.is_bound,
+        "refused": suggestion.why_not is not None and not form.is_bound,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from revops.cases.models import ExceptionCase, Expectation, Severity
+from revops.sentences import Sentence
 from revops.web.addresses import href
 from revops.web.formatting import due_text, instant_text, minor_html
 from revops.web.marks import severity_html
@@ -94,7 +95,7 @@ class ExpectationRow:
 
     account: str
     account_href: str
-    sentence: str
+    sentence: Sentence
     rule: str
     amount: SafeString
     due: str

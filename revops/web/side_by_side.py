@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from revops.ledger.reference import Ref
 from revops.ledger.statement import StatementLine, closing_balances
 from revops.money import Money
 from revops.policies.policies import Policies
+from revops.reference import Ref
 
 Verdict = Literal["agree", "rounding", "apart", "alone", "settled", "none"]
 

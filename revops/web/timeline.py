@@ -10,9 +10,10 @@ from revops.cases.models import CaseNote, ExceptionCase, Severity
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.types import TYPES
 from revops.money import Money
+from revops.sentences import Param
 from revops.web.addresses import href, href_of_subject
 from revops.web.compare import field_label, is_local, shown_value
-from revops.web.formatting import money_text
+from revops.web.formatting import money_text, status_text
 from revops.web.naming import record_name
 
 SHOWS = {"all": "Everything", "people": "People", "system": "System", "facts": "What systems said", "notes": "Notes"}
@@ -39,7 +40,7 @@ class Moment:
     kind: str
     mark: str
     who: str
-    text: str
+    text: Param
     reason: str = ""
     quote: str = ""
     trace: str = ""
@@ -95,6 +96,9 @@ _SAID_ALREADY = frozenset({"sentence", "row_version", "facts_digest"})
 """What the summary of an action says in words, or what only machines compare."""
 
 
+_CODES = frozenset({"status", "state", "posting_state", "role", "kind", "team", "basis", "verdict"})
+"""Columns that hold codes of ours, which are shown as words."""
+
 _IN_THE_SUMMARY = frozenset({"owner", "status", "state", "snoozed_until", "posting_state"})
 
 
@@ -118,14 +122,13 @@ def _in_words(name: str, value: object, currency: str) -> str:
         return str(Severity(value).label)
     if name == "amount_minor" and isinstance(value, int) and currency:
         return money_text(Money.from_minor(value, currency))
-    return _short(value)
+    return _short(name, value)
 
 
-def _short(value: object) -> str:
+def _short(name: str, value: object) -> str:
     if value in (None, "", [], {}):
         return "nothing"
-    text = str(value)
-    text = text.replace("_", " ") if text.islower() and text.isascii() and len(text) < 40 and "@" not in text else text
+    text = status_text(str(value)) if name in _CODES else str(value)
     return text if len(text) <= 120 else f"{text[:117]}…"
 
 

@@ -24,11 +24,17 @@ from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceRecord
 from revops.ledger.record import Statement, record
 from revops.people.actors import System, actor_label, actor_user
+from revops.reference import Ref
+from revops.sentences import template
 from revops.work_queues.queue import free
 from sync.applying.apply import understand
 from sync.applying.claims import Claimed
 from sync.ground import doorbell
 from sync.models import Connection, Delivery, DeliveryState, Replay
+
+REPLAYED = template("delivery.replayed", "Replayed delivery {delivery} of {system}")
+REPLAYED_MANY = template("delivery.replayed_many", "Replayed {count} deliveries, from {first} to {last}")
+STOPPED = template("replay.stopped", "Stopped replay {replay}: {taken} of {total} deliveries are what they were")
 
 if TYPE_CHECKING:
     from revops.people.models import User
@@ -54,6 +60,10 @@ class Impact:
         return len(self.account_ids)
 
 
+def _ours(delivery_id: int) -> Ref:
+    return Ref.ours("delivery", str(delivery_id))
+
+
 def replay(delivery_id: int, *, reason: str, acting_user: User | System) -> Delivery:
     """Put one delivery back to the start. Raises `Missing`, or `Rejected("delivery_pending")` when it is waiting anyway."""
     with transaction.atomic():
@@ -70,7 +80,7 @@ def replay(delivery_id: int, *, reason: str, acting_user: User | System) -> Deli
             "delivery.replay",
             delivery,
             acting_user=acting_user,
-            summary=f"Replayed delivery {delivery_id} of {delivery.connection_id}",
+            summary=REPLAYED(delivery=_ours(delivery_id), system=str(delivery.connection_id)),
             reason=reason,
             before=before,
             after={"state": DeliveryState.PENDING},
@@ -108,7 +118,7 @@ def replay_many(
                     "delivery.replay",
                     first,
                     acting_user=acting_user,
-                    summary=f"Replayed {len(moved)} deliveries, from {moved[0]} to {moved[-1]}",
+                    summary=REPLAYED_MANY(count=len(moved), first=_ours(moved[0]), last=_ours(moved[-1])),
                     reason=reason,
                     after={"deliveries": moved},
                 )
@@ -148,7 +158,7 @@ def cancel_replay(run: Replay, *, acting_user: User | System) -> int:
             "delivery.replay_cancel",
             row,
             acting_user=acting_user,
-            summary=f"Stopped replay {row.pk}: {taken} of {row.total} deliveries are what they were",
+            summary=STOPPED(replay=Ref.ours("replay", str(row.pk)), taken=taken, total=row.total),
             reason=row.reason,
             after={"taken_back": taken, "of": row.total},
         )

@@ -15,11 +15,16 @@ from revops.audit import log as audit
 from revops.errors import Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
+from revops.sentences import Word, template
 from sync.connections.envelope import seal, unseal
 from sync.connections.handles import connector_of, forget_doors
 from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
 from sync.vendor.contract import Connector, Refused
+
+CONNECTED = template("connection.connected", "Connected {vendor} as {system}")
+CHANGED = template("connection.changed", "Changed the connection {system}: {names}")
+SEALED_AGAIN = template("connection.sealed_again", "Changed the connection {system}: sealed again")
 
 if TYPE_CHECKING:
     from revops.people.models import User
@@ -66,7 +71,7 @@ def connect(
             "connection.create",
             connection,
             acting_user=acting_user,
-            summary=f"Connected {connector.label} as {slug}",
+            summary=CONNECTED(vendor=connector.label, system=slug),
             after={"base_url": connection.base_url, "settings": plain, "secrets": sorted(sensitive)},
         )
         _forget_on_commit()
@@ -108,7 +113,9 @@ def change_connection(
             "connection.change",
             connection,
             acting_user=acting_user,
-            summary=f"Changed the connection {slug}: {', '.join(sorted(after)) or 'sealed again'}",
+            summary=CHANGED(system=slug, names=tuple(Word(name) for name in sorted(after)))
+            if after
+            else SEALED_AGAIN(system=slug),
             reason=reason,
             before=before,
             after=after,

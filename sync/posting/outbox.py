@@ -27,6 +27,7 @@ from revops.postings import progress
 from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
+from revops.sentences import params_from_json
 from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
 from sync.connections import Door
@@ -116,8 +117,8 @@ def call_of(posting: Posting) -> Call:
     """The stored call, byte for byte. Raises `Rejected` when this version does not know its change."""
     return Call(
         change=read_change(posting.change), method=posting.method, path=posting.path, headers=posting.headers,
-        body=bytes(posting.body), key=posting.key, summary=posting.summary, before=posting.before, after=posting.after,
-        reverse=posting.reverse,
+        body=bytes(posting.body), key=posting.key, summary=posting.summary,
+        before=params_from_json(posting.before), after=params_from_json(posting.after), reverse=posting.reverse,
     )  # fmt: skip
 
 

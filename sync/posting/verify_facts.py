@@ -8,9 +8,11 @@ way of every fact (inbox, translation, ledger), so the reason why a plan was sto
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from revops.postings.models import Posting
+from revops.reference import Ref
+from revops.sentences import Named, Param, Word, template
 from sync.applying import apply, claims
 from sync.connections import Door
 from sync.ground import doorbell
@@ -18,18 +20,20 @@ from sync.intake import inbox
 from sync.models import Delivery, DeliveryState
 from sync.vendor.contract import Client, Item, Reread, RetryLater
 
+RECORD = template("facts.record", "{type} {record}")
+
 AGAIN_SECONDS = 2
 NOT_UNDERSTOOD_SECONDS = 60
 
 
-def read_anew(posting: Posting, door: Door, client: Client) -> list[str]:
+def read_anew(posting: Posting, door: Door, client: Client) -> list[Param]:
     """Read every object of the posting's system that its plan rests on, and record what it says in the ledger.
 
     What it says now under a stamp that said something else before is settled by this very read: nothing is fresher. Returns
     what to call those that the vendor does not show any more. Raises `RetryLater` while one of them cannot be read, is in another
     worker's hands, or cannot be understood: then nothing may be sent yet. Other answers of the connector pass through.
     """
-    gone: list[str] = []
+    gone: list[Param] = []
     read: dict[int, Item] = {}
     for wanted, label in _rests_on(posting):
         item = door.connector.reading().read(client, door.config, wanted.object_type, wanted.external_id)
@@ -62,10 +66,16 @@ def _hold_unless_done(door: Door, said: Iterable[Delivery]) -> None:
             raise RetryLater(reason, NOT_UNDERSTOOD_SECONDS, "recheck_not_understood")
 
 
-def _rests_on(posting: Posting) -> list[tuple[Reread, str]]:
+def _rests_on(posting: Posting) -> list[tuple[Reread, Param]]:
     """The objects of this vendor among the facts that were shown to those who signed, each with its name."""
     return [
-        (Reread(str(fact["object_type"]), str(fact["external_id"])), f"{fact['object_type']} {fact['label']}".replace("_", " "))
+        (Reread(str(fact["object_type"]), str(fact["external_id"])), _named(fact))
         for fact in posting.plan.facts
         if fact["system"] == posting.system_id
     ]
+
+
+def _named(fact: Mapping[str, object]) -> Param:
+    """What the record of a fact is called, with its type."""
+    ref = Ref(str(fact["system"]), str(fact["object_type"]), str(fact["external_id"]))
+    return RECORD(type=Word(ref.object_type), record=Named(ref, str(fact["label"])))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from revops.ledger.facts import Fact
 from revops.postings.changes import Change
+from revops.sentences import Param, Sentence
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -193,8 +194,8 @@ class Call:
     """One exact write of one change. Made by `compose`, shown in the preview, stored, and sent byte for byte.
 
     `path` is relative to the base URL; `headers` hold no secret (authentication is added when sending); `key` is the
-    idempotency or external id under which the vendor will know it. `summary` is one sentence for people; `before` / `after`
-    list field -> text for the object touched; `reverse` says how it would be undone.
+    idempotency or external id under which the vendor will know it. `summary` says what it does, without a full stop; `before` /
+    `after` list field -> value for the object touched; `reverse` says how it would be undone.
     """
 
     change: Change
@@ -203,10 +204,10 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     key: str
-    summary: str
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    reverse: str = ""
+    summary: Sentence
+    before: Mapping[str, Param] = field(default_factory=dict)
+    after: Mapping[str, Param] = field(default_factory=dict)
+    reverse: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True)

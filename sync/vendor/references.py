@@ -7,7 +7,7 @@ settings: what is not declared is not understood as a reference.
 
 from __future__ import annotations
 
-from revops.ledger.reference import Ref
+from revops.reference import Ref
 from sync.vendor.contract import Config, Misunderstood, Setting
 
 PLAIN = "plain"

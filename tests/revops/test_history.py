@@ -26,7 +26,7 @@ from tests.revops.attacker import application, committed, refusal_of
 GOVERNED: dict[type[Model], str] = {
     Account: "name = 'x'",
     AccountLink: "reason = 'x'",
-    ChangePlan: "outcome = 'x'",
+    ChangePlan: "trace_id = 'x'",
     Connection: "posting_enabled = NOT posting_enabled",
     ExceptionCase: "severity = 4",
     RoleGrant: "granted_by_id = user_id",
@@ -85,7 +85,7 @@ def test_i49_a_change_by_sql_that_leaves_no_history_does_not_commit(model: type[
 
 def _more(model: type[Model]) -> str:
     return {
-        Account: "name = 'y'", AccountLink: "reason = 'y'", ChangePlan: "outcome = 'y'", Connection: "active = NOT active",
+        Account: "name = 'y'", AccountLink: "reason = 'y'", ChangePlan: "trace_id = 'y'", Connection: "active = NOT active",
         ExceptionCase: "severity = 3", RoleGrant: "granted_by_id = NULL",
     }[model]  # fmt: skip
 

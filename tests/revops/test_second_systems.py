@@ -16,9 +16,9 @@ from revops.ledger.freshness import read_through
 from revops.ledger.models import DueAccount, Link, SourceRecord, SourceSystem
 from revops.ledger.rates import converted, rate
 from revops.ledger.reading import account_ledger
-from revops.ledger.reference import Ref
 from revops.ledger.relink import link_customer, unlink_customer
 from revops.people.models import LegalEntity
+from revops.reference import Ref
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 from tests.revops.world import entity, fact, say, usd

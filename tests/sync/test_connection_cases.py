@@ -15,6 +15,7 @@ from revops.cases.models import ExceptionCase
 from revops.people.actors import System
 from revops.people.models import Role
 from revops.policies.in_force import policies_in_force
+from revops.sentences import Sentence
 from sync.applying.drain import process_all
 from sync.connections import change_connection
 from sync.models import Connection, Delivery, DeliveryState, Watermark
@@ -60,7 +61,7 @@ def test_dead_letters_that_pile_up_are_one_case_on_the_connection(dead_letters: 
     assert (case.rule, case.account, case.system_id, case.status) == ("dead_letters_pile_up", None, "stripe", "open")
     assert (case.team, case.severity, case.amount_minor, case.currency) == ("finance", 2, 0, "USD")
     assert case.policy_version == policies_in_force().version
-    assert "10 or more dead letters" in case.sentence
+    assert "10 or more dead letters" in str(case.sentence)
     assert list(ActionRecord.objects.filter(case_id=case.pk).values_list("verb", flat=True)) == ["case.open"]
 
 
@@ -82,7 +83,8 @@ def test_a_connection_that_cannot_be_read_is_a_case_until_it_can(stripe: Connect
     fail(stripe, 5)
     sweep_once(now())
     case = the_case()
-    assert (case.rule, case.evidence["inputs"]["last problem"]) == ("connection_unreadable", "503 from the vendor")
+    assert case.rule == "connection_unreadable"
+    assert {"name": "connections.last_problem", "value": "503 from the vendor"} in case.evidence["inputs"]
     fail(stripe, 0)
     sweep_once(now())
     assert the_case().status == "closed"
@@ -125,6 +127,7 @@ def test_the_database_holds_that_a_case_is_about_one_thing(both: bool) -> None:
     about = {"account": account, "system_id": "stripe"} if both else {}
     with pytest.raises(IntegrityError, match="account_or_system"), transaction.atomic():
         ExceptionCase.objects.create(
-            rule="x", fingerprint="x", title="x", sentence="x", severity=1, team="finance", currency="USD", facts_digest="x",
+            rule="x", fingerprint="x", title="x", sentence=Sentence("x"), severity=1, team="finance", currency="USD",
+            facts_digest="x",
             policy_version="x", due_at=now(), opened_at=now(), refreshed_at=now(), **about,
         )  # fmt: skip

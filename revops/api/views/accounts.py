@@ -17,10 +17,10 @@ from revops.api.serializers import AccountSerializer, EntrySerializer, LedgerSer
 from revops.ledger.facts import encode
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.reading import account_ledger
-from revops.ledger.reference import refs_as_json
 from revops.ledger.statement import StatementLine, statement_lines
 from revops.ledger.types import TYPES
 from revops.ledger.view import LedgerRecord
+from revops.reference import refs_as_json
 
 ACCOUNTS = Account.objects.select_related("legal_entity").prefetch_related("links")
 _INSTANTS = [

@@ -23,7 +23,7 @@ from revops.api.serializers import (
     PlanSerializer,
     PostingSerializer,
     ReasonSerializer,
-    Said,
+    StrictSerializer,
 )
 from revops.approvals import actions
 from revops.cases.models import ExceptionCase
@@ -89,7 +89,7 @@ class OnePlan(View):
 
 class _PlanAction(View):
     verb = "compose_plan"
-    says: type[Said] = NothingSaid
+    says: type[StrictSerializer] = NothingSaid
 
     def act(self, request: Request, key: int, perform: Callable[[ChangePlan, dict[str, Any]], object]) -> HttpResponse:
         """Who may, then which row, then what is said: a body is read only for somebody who may act."""

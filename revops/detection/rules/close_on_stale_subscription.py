@@ -20,14 +20,30 @@ from revops.detection.examples import (
     sales_order,
     subscription,
 )
-from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, rounding_words, text
+from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, rounding, text
 from revops.ledger.view import AccountLedger, LedgerRecord, span_of
 from revops.money import Money, total
 from revops.policies.policies import Policies
+from revops.sentences import Sentence, template
 
 LIVE = frozenset({"active", "past_due", "trialing", "unpaid"})
 LOCKS = ("ar_locked", "all_locked", "closed")
 ORDER = Order("period_close", stage="lock", needs="subscriptions_current")
+
+CLOSING = template(
+    "close_on_stale_subscription.closing",
+    "Billing changed subscription {subscription} to {current} a year on {on}; the ERP still carries {stale} a year, and period "
+    "{period} is being closed.",
+)
+STILL_OPEN = template(
+    "close_on_stale_subscription.still_open",
+    "Billing changed subscription {subscription} to {current} a year on {on}; the ERP still carries {stale} a year, and the "
+    "period is still open.",
+)
+ANNUAL_AMOUNT = template("close_on_stale_subscription.annual_amount", "Recurring amount a year")
+LAST_CHANGED = template("close_on_stale_subscription.last_changed", "Last changed")
+IN_BILLING = template("close_on_stale_subscription.in_billing", "In billing")
+IN_THE_ERP = template("close_on_stale_subscription.in_the_erp", "In the ERP")
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
@@ -112,32 +128,37 @@ class Change:
 def _finding(change: Change, policies: Policies, *, locked: LedgerRecord | None, due_at: dt.datetime) -> Finding:
     subscription, orders, current, stale = change.subscription, change.orders, change.current, change.stale
     same = current.currency == stale.currency
-    where = f"period {locked.label} is being closed" if locked is not None else "the period is still open"
     stage = policies.stage_of("subscription", [text(subscription, "status")])
     return Finding(
         subjects=(subscription, *orders),
-        sentence=f"Billing changed subscription {subscription.label} to {current} a year on {change.since:%Y-%m-%d}; the ERP "
-        f"still carries {stale} a year, and {where}.",
+        sentence=_sentence(change, locked),
         due_at=due_at,
         amount=abs(current - stale) if same else current,
         differences=(
             Difference(
                 "annual_amount",
-                "Recurring amount a year",
+                ANNUAL_AMOUNT,
                 policies.owner_for("subscription", "annual_amount", stage),
                 ((subscription, current), *((order, order.fields["annual_amount"]) for order in orders)),
             ),
             Difference(
                 "changed_at",
-                "Last changed",
+                LAST_CHANGED,
                 policies.owner_for("subscription", "changed_at", stage),
                 ((subscription, change.since), *((order, order.effective_at) for order in orders)),
             ),
         ),
         context=(locked,) if locked is not None else (),
-        inputs={"in billing": str(current), "in the ERP": str(stale)},
+        inputs={IN_BILLING: current, IN_THE_ERP: stale},
         order=ORDER,
     )
+
+
+def _sentence(change: Change, locked: LedgerRecord | None) -> Sentence:
+    subscription, on = change.subscription.named, change.since.date()
+    if locked is None:
+        return STILL_OPEN(subscription=subscription, current=change.current, on=on, stale=change.stale)
+    return CLOSING(subscription=subscription, current=change.current, on=on, stale=change.stale, period=locked.named)
 
 
 _OCTOBER = at("2026-10-14 09:00")
@@ -161,7 +182,7 @@ RULE = Rule(
     code="close_on_stale_subscription",
     title="Period is closing on stale subscription data",
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
-    tolerance=rounding_words,
+    tolerance=rounding,
     reads=frozenset({"subscription", "sales_order", "proration", "accounting_period", "customer", "legal_entity"}),
     playbook=Playbook(
         means="The ERP will report the period's recurring revenue from terms that the customer no longer has.",

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
-from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding_words, text
+from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding, text
 from revops.ledger.credits import credited_on, credits_on
 from revops.ledger.view import AccountLedger, LedgerRecord, latest
 from revops.money import Money
 from revops.money import total as total_of
 from revops.policies.policies import Policies
-from revops.policies.values import spoken
+from revops.sentences import Sentence, template
 
 ISSUED = frozenset({"open", "paid", "uncollectible"})
 DEAD_IN_ERP = frozenset({"void", "rejected"})
-COMPARED = (("total", "Invoice total"), ("credited", "Credited"), ("amount_remaining", "Still to pay"))
+
+ABOVE = template(
+    "invoice_amount_mismatch.above",
+    "The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}: the ERP is {apart} above billing.",
+)
+BELOW = template(
+    "invoice_amount_mismatch.below",
+    "The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}: the ERP is {apart} below billing.",
+)
+OTHER_CURRENCY = template(
+    "invoice_amount_mismatch.other_currency",
+    "The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}: the currencies differ.",
+)
+TOLERANCE = template("invoice_amount_mismatch.tolerance", "{rounding}, and {grace} after the later change")
+NET_IN_BILLING = template("invoice_amount_mismatch.net_in_billing", "Net in billing")
+NET_IN_ERP = template("invoice_amount_mismatch.net_in_erp", "Net in the ERP")
+COMPARED = (
+    ("total", template("invoice_amount_mismatch.total", "Invoice total")),
+    ("credited", template("invoice_amount_mismatch.credited", "Credited")),
+    ("amount_remaining", template("invoice_amount_mismatch.amount_remaining", "Still to pay")),
+)
 
 
 def _grace(policies: Policies) -> dt.timedelta:
@@ -91,16 +111,11 @@ def _last_change(ledger: AccountLedger, group: Group) -> dt.datetime:
 
 def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *, due_at: dt.datetime) -> Finding:
     same = expected.currency == actual.currency
-    direction = "above" if same and actual.amount > expected.amount else "below"
-    billed, entered = _labels(group.billed), _labels(group.entered)
-    sentence = f"The ERP carries invoice {entered} at {actual}, billing issued {billed} for {expected}" + (
-        f": the ERP is {abs(actual - expected)} {direction} billing." if same else ": the currencies differ."
-    )
     records = (*group.billed, *group.entered)
     stage = policies.stage_of("invoice", [text(record, "status") for record in records])
     return Finding(
         subjects=records,
-        sentence=sentence,
+        sentence=_sentence(group, expected, actual),
         due_at=due_at,
         amount=abs(actual - expected) if same else actual,
         differences=tuple(
@@ -112,12 +127,16 @@ def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *
             )
             for name, label in COMPARED
         ),
-        inputs={"net in billing": str(expected), "net in the ERP": str(actual)},
+        inputs={NET_IN_BILLING: expected, NET_IN_ERP: actual},
     )
 
 
-def _labels(invoices: Sequence[LedgerRecord]) -> str:
-    return " and ".join(invoice.label for invoice in invoices)
+def _sentence(group: Group, expected: Money, actual: Money) -> Sentence:
+    billed, entered = (tuple(invoice.named for invoice in side) for side in (group.billed, group.entered))
+    if expected.currency != actual.currency:
+        return OTHER_CURRENCY(entered=entered, actual=actual, billed=billed, expected=expected)
+    told = ABOVE if expected < actual else BELOW
+    return told(entered=entered, actual=actual, billed=billed, expected=expected, apart=abs(actual - expected))
 
 
 def _billed(total: str, when: str = "2026-11-17 12:00", *, credited: str = "0.00", status: str = "open") -> Stated:
@@ -149,7 +168,7 @@ RULE = Rule(
     code="invoice_amount_mismatch",
     title="Invoice amount differs between billing and ERP",
     sentence="An invoice in the ERP is not what billing issued, net of credits on either side.",
-    tolerance=lambda policies: f"{rounding_words(policies)}, and {spoken(_grace(policies))} after the later change",
+    tolerance=lambda policies: TOLERANCE(rounding=rounding(policies), grace=_grace(policies)),
     reads=frozenset({"invoice", "credit_memo"}),
     playbook=Playbook(
         means="The receivable in the ERP is not the amount that the customer was invoiced. Collections, revenue and the aged "

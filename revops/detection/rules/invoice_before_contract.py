@@ -10,10 +10,21 @@ from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, mo
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.policies import Policies
 from revops.policies.process import Prerequisite
-from revops.policies.values import spoken
+from revops.reference import Ref
+from revops.sentences import Word, template
 
 DEAD = frozenset({"void", "rejected"})
 ORDER = Order("quote_to_cash", stage="posting", needs="contract")
+
+FOUND = template(
+    "invoice_before_contract.found", "The ERP has invoice {invoice} for contract {contract}, which is {state} in the CRM."
+)
+TOLERANCE = template("invoice_before_contract.tolerance", "{grace} after the invoice appeared")
+CONTRACT_STATUS = template("invoice_before_contract.contract_status", "Contract status")
+CONTRACT_NAMED = template("invoice_before_contract.contract_named", "Contract named")
+INVOICE_TOTAL = template("invoice_before_contract.invoice_total", "Invoice total")
+CONTRACT = template("invoice_before_contract.contract", "Contract")
+IN_THE_CRM = template("invoice_before_contract.in_the_crm", "In the CRM")
 
 
 def _order(policies: Policies) -> Prerequisite:
@@ -27,44 +38,44 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
             continue
         agreed = _live(ledger.find(named))
         if agreed is None or text(agreed, "status") != "activated":
-            yield _finding(entered, named.id, agreed, policies)
+            yield _finding(entered, named, agreed, policies)
 
 
 def _live(record: LedgerRecord | None) -> LedgerRecord | None:
     return None if record is None or record.deleted else record
 
 
-def _finding(invoice: LedgerRecord, number: str, contract: LedgerRecord | None, policies: Policies) -> Finding:
-    state = text(contract, "status").replace("_", " ") if contract is not None else "unknown"
+def _finding(invoice: LedgerRecord, named: Ref, contract: LedgerRecord | None, policies: Policies) -> Finding:
+    state = Word(text(contract, "status") if contract is not None else "unknown")
     status = policies.stage_of("contract", [text(contract, "status")] if contract is not None else [])
     stage = policies.stage_of("invoice", [text(invoice, "status")])
     return Finding(
         subjects=(invoice,),
-        sentence=f"The ERP has invoice {invoice.label} for contract {number}, which is {state} in the CRM.",
+        sentence=FOUND(invoice=invoice.named, contract=named, state=state),
         due_at=invoice.effective_at + _order(policies).grace,
         amount=money(invoice, "total"),
         differences=(
             Difference(
                 "status",
-                "Contract status",
+                CONTRACT_STATUS,
                 policies.owner_for("contract", "status", status),
                 ((contract, contract.fields.get("status")),) if contract is not None else (),
             ),
             Difference(
                 "contract",
-                "Contract named",
+                CONTRACT_NAMED,
                 policies.owner_for("contract", "number", status),
-                ((invoice, number), *(((contract, text(contract, "number")),) if contract is not None else ())),
+                ((invoice, named.id), *(((contract, text(contract, "number")),) if contract is not None else ())),
             ),
             Difference(
                 "total",
-                "Invoice total",
+                INVOICE_TOTAL,
                 policies.owner_for("invoice", "total", stage),
                 ((invoice, invoice.fields.get("total")),),
             ),
         ),
         context=(contract,) if contract is not None else (),
-        inputs={"contract": number, "in the CRM": state},
+        inputs={CONTRACT: named, IN_THE_CRM: state},
         order=ORDER,
     )
 
@@ -76,7 +87,7 @@ RULE = Rule(
     code="invoice_before_contract",
     title="Invoice in the ERP before its contract",
     sentence="The ERP received an invoice before the contract it belongs to is activated in the CRM.",
-    tolerance=lambda policies: f"{spoken(_order(policies).grace)} after the invoice appeared",
+    tolerance=lambda policies: TOLERANCE(grace=_order(policies).grace),
     expects="crm",
     expects_type="contract",
     reads=frozenset({"invoice", "contract"}),

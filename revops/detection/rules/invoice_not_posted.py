@@ -9,9 +9,21 @@ from revops.detection.examples import Expected, at, billing, erp, example, invoi
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger
 from revops.policies.policies import Policies
-from revops.policies.values import spoken
+from revops.sentences import template
 
 ISSUED = frozenset({"open", "paid", "uncollectible"})
+
+FOUND = template(
+    "invoice_not_posted.found", "Billing finalised invoice {invoice} for {total} on {since}; the ERP has no invoice for it."
+)
+TOLERANCE = template("invoice_not_posted.tolerance", "{grace} after finalisation")
+FINALISED = template("invoice_not_posted.finalised", "Finalised")
+LIMIT = template("invoice_not_posted.limit", "Limit")
+COMPARED = (
+    ("total", template("invoice_not_posted.total", "Invoice total")),
+    ("status", template("invoice_not_posted.status", "Status")),
+    ("issued_on", template("invoice_not_posted.issued_on", "Issued on")),
+)
 
 
 def _limit(policies: Policies) -> dt.timedelta:
@@ -28,16 +40,15 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         stage = policies.stage_of("invoice", [text(billed, "status")])
         yield Finding(
             subjects=(billed,),
-            sentence=f"Billing finalised invoice {billed.label} for {total} on {since:%Y-%m-%d %H:%M} UTC; the ERP has no "
-            "invoice for it.",
+            sentence=FOUND(invoice=billed.named, total=total, since=since),
             due_at=since + _limit(policies),
             amount=total,
             differences=tuple(
                 Difference(name, label, policies.owner_for("invoice", name, stage), ((billed, billed.fields[name]),))
-                for name, label in (("total", "Invoice total"), ("status", "Status"), ("issued_on", "Issued on"))
+                for name, label in COMPARED
                 if name in billed.fields
             ),
-            inputs={"finalised": f"{since:%Y-%m-%d %H:%M} UTC", "limit": spoken(_limit(policies))},
+            inputs={FINALISED: since, LIMIT: _limit(policies)},
         )
 
 
@@ -52,7 +63,7 @@ RULE = Rule(
     code="invoice_not_posted",
     title="Finalised invoice is not in the ERP",
     sentence="Billing finalised an invoice and the ERP has not received it in time.",
-    tolerance=lambda policies: f"{spoken(_limit(policies))} after finalisation",
+    tolerance=lambda policies: TOLERANCE(grace=_limit(policies)),
     expects="erp",
     expects_type="invoice",
     reads=frozenset({"invoice"}),

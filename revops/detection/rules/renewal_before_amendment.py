@@ -11,19 +11,32 @@ from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.policies.policies import Policies
 from revops.policies.process import Prerequisite
-from revops.policies.values import spoken
+from revops.sentences import Param, Sentence, Word, template
 
 FINAL = frozenset({"open", "paid", "uncollectible", "void"})
 ORDER = Order("renewal_to_revenue", stage="renewal", needs="amendment")
+
+FOUND = template(
+    "renewal_before_amendment.found",
+    "Renewal {renewal} is in progress while billing has {parts} of an amendment unfinished ({amounts} not yet invoiced).",
+)
+GRACE = template("renewal_before_amendment.grace", "{grace} from the moment both are true")
+NO_GRACE = template("renewal_before_amendment.no_grace", "none: it counts from the moment both are true")
+ONE_PART = template("renewal_before_amendment.one_part", "1 part")
+PARTS = template("renewal_before_amendment.parts", "{count} parts")
+NO_AMOUNT = template("renewal_before_amendment.no_amount", "amount unknown")
+RENEWAL_STAGE = template("renewal_before_amendment.renewal_stage", "Renewal stage")
+AMENDMENT = template("renewal_before_amendment.amendment", "Amendment")
+UNFINISHED = template("renewal_before_amendment.unfinished", "Unfinished in billing")
 
 
 def _order(policies: Policies) -> Prerequisite:
     return policies.process(ORDER.process).prerequisite(ORDER.stage, ORDER.needs)
 
 
-def _tolerance(policies: Policies) -> str:
+def _tolerance(policies: Policies) -> Sentence:
     grace = _order(policies).grace
-    return f"{spoken(grace)} from the moment both are true" if grace else "none: it counts from the moment both are true"
+    return GRACE(grace=grace) if grace else NO_GRACE()
 
 
 def unfinished_amendment(ledger: AccountLedger) -> list[LedgerRecord]:
@@ -60,39 +73,38 @@ def _finding(renewal: LedgerRecord, open_parts: list[LedgerRecord], policies: Po
     amounts = [a for part in open_parts if (a := money(part, "amount") or money(part, "total")) is not None]
     return Finding(
         subjects=(renewal,),
-        sentence=f"Renewal {renewal.label} is in progress while billing has {_count(open_parts)} of an amendment "
-        f"unfinished ({_sum(amounts)} not yet invoiced).",
+        sentence=FOUND(renewal=renewal.named, parts=_count(open_parts), amounts=_sums(amounts)),
         due_at=began + _order(policies).grace,
         amount=money(renewal, "target_amount"),
         differences=(
             Difference(
                 "stage",
-                "Renewal stage",
+                RENEWAL_STAGE,
                 policies.owner_for("renewal", "stage", policies.stage_of("renewal", [text(renewal, "stage")])),
                 ((renewal, renewal.fields["stage"]),),
             ),
             Difference(
                 "status",
-                "Amendment",
+                AMENDMENT,
                 policies.owner_for("proration", "amount", policies.stage_of("proration", [])),
-                tuple((part, text(part, "status") or "not yet invoiced") for part in open_parts),
+                tuple((part, text(part, "status") or "not_yet_invoiced") for part in open_parts),
             ),
         ),
         context=tuple(open_parts),
-        inputs={"renewal stage": "in progress", "unfinished in billing": _count(open_parts)},
+        inputs={RENEWAL_STAGE: Word("in_progress"), UNFINISHED: _count(open_parts)},
         order=ORDER,
     )
 
 
-def _count(parts: list[LedgerRecord]) -> str:
-    return "1 part" if len(parts) == 1 else f"{len(parts)} parts"
+def _count(parts: list[LedgerRecord]) -> Param:
+    return ONE_PART() if len(parts) == 1 else PARTS(count=len(parts))
 
 
-def _sum(amounts: list[Money]) -> str:
+def _sums(amounts: list[Money]) -> Param:
     sums: dict[str, Money] = {}
     for amount in amounts:
         sums[amount.currency] = sums[amount.currency] + amount if amount.currency in sums else amount
-    return ", ".join(str(value) for value in sums.values()) or "amount unknown"
+    return tuple(sums.values()) or NO_AMOUNT()
 
 
 _RENEWAL = customer_success(renewal("1R01", name="Renewal 2027", target="90000.00"))

@@ -78,6 +78,12 @@ class Registry(Mapping[str, ObjectType]):
         declared = self._known.get(code)
         return declared.label if declared is not None else code.replace("_", " ").capitalize()
 
+    def is_coded(self, code: str, field_name: str) -> bool:
+        """Whether the values of the field are codes of ours. What a type does not declare was made by a rule, as a code."""
+        declared = self._known.get(code)
+        field = declared.fields.get(field_name) if declared is not None else None
+        return field.coded if field is not None else True
+
     def pointed_by(self, field_name: str) -> str:
         """The type whose ids a field of that name holds, or the empty string."""
         lines = (declared.fields.get(field_name) for declared in self._known.values())

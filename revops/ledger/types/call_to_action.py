@@ -9,10 +9,10 @@ TYPE = ObjectType(
     label="Call to action",
     fields={
         "name": Field("text"),
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "is_closed": Field("flag"),
-        "priority": Field("text"),
-        "kind": Field("text"),
+        "priority": Field("text", coded=True),
+        "kind": Field("text", coded=True),
         "due_on": Field("date", "Due on"),
     },
     roles={"customer": Role(("customer",))},

@@ -9,7 +9,7 @@ TYPE = ObjectType(
     label="Contract",
     fields={
         "number": Field("text", local=True),
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "start_on": Field("date", "Starts on"),
         "end_on": Field("date", "Ends on"),
         "term_months": Field("count"),

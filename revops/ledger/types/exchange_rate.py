@@ -12,7 +12,7 @@ TYPE = ObjectType(
         "base_currency": Field("text"),
         "rate": Field("decimal"),
         "on": Field("date", "Date"),
-        "kind": Field("text"),
+        "kind": Field("text", coded=True),
     },
     owners=(Owner("erp", "The ERP's rates convert our totals."),),
     of_account=False,

@@ -12,7 +12,7 @@ TYPE = ObjectType(
     label="Invoice",
     fields={
         "number": Field("text", local=True),
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "total": Field("money"),
         "amount_due": Field("money"),
         "amount_paid": Field("money"),
@@ -21,7 +21,7 @@ TYPE = ObjectType(
         "issued_on": Field("date", "Issued on"),
         "due_on": Field("date", "Due on"),
         "finalized_at": Field("instant", "Finalised at"),
-        "billing_reason": Field("text", local=True),
+        "billing_reason": Field("text", local=True, coded=True),
         "posting_period": Field("text", points_to="accounting_period", local=True),
         "proration_items": Field("texts", points_to="proration"),
         "memo": Field("text", local=True),

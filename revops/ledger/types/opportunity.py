@@ -9,8 +9,8 @@ TYPE = ObjectType(
     label="Opportunity",
     fields={
         "name": Field("text"),
-        "kind": Field("text"),
-        "stage": Field("text"),
+        "kind": Field("text", coded=True),
+        "stage": Field("text", coded=True),
         "is_closed": Field("flag"),
         "is_won": Field("flag"),
         "amount": Field("money"),

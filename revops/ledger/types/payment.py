@@ -9,7 +9,7 @@ TYPE = ObjectType(
     label="Payment",
     fields={
         "number": Field("text", local=True),
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "amount": Field("money"),
         "paid_on": Field("date", "Paid on"),
     },

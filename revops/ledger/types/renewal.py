@@ -9,7 +9,7 @@ TYPE = ObjectType(
     label="Renewal",
     fields={
         "name": Field("text"),
-        "stage": Field("text"),
+        "stage": Field("text", coded=True),
         "is_closed": Field("flag"),
         "held": Field("flag"),
         "hold_reason": Field("text"),

@@ -13,7 +13,7 @@ TYPE = ObjectType(
     label="Sales order",
     fields={
         "number": Field("text", local=True),
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "ordered_on": Field("date", "Ordered on"),
         "total": Field("money", "Order total"),
         "term_months": Field("count"),

@@ -11,7 +11,7 @@ TYPE = ObjectType(
     code="subscription",
     label="Subscription",
     fields={
-        "status": Field("text"),
+        "status": Field("text", coded=True),
         "started_on": Field("date"),
         "period_start_at": Field("instant"),
         "period_end_at": Field("instant"),

@@ -15,8 +15,10 @@ from revops.audit.log import record as audit
 from revops.ledger import retention
 from revops.partitions import Month, kept_as, months_of, prepare_months, split_tables, take_out, unfinished_in
 from revops.people.actors import System
+from revops.sentences import template
 
 ACTOR = System("retention")
+TAKEN_OUT = template("retention.taken_out", "{table}: {rows} rows to the archive")
 
 
 class Command(BaseCommand):
@@ -58,7 +60,7 @@ def _move(month: Month) -> str:
     carried = retention.carry_current_entries(month) if month.table == retention.TABLE else 0
     taken = take_out(month)
     audit(
-        "retention.take_out", f"month:{taken.name}", acting_user=ACTOR, summary=f"{taken.name}: {taken.rows} rows to the archive",
+        "retention.take_out", f"month:{taken.name}", acting_user=ACTOR, summary=TAKEN_OUT(table=taken.name, rows=taken.rows),
         after={"rows": taken.rows, "sha256": taken.digest, "carried": carried},
     )  # fmt: skip
     told = f"{taken.name}: {taken.rows} rows moved to the archive, sha256 {taken.digest}"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from revops.errors import Rejected
 from revops.ledger.credits import applied_on, credited_on, credits_on
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import Change, CreateCreditMemo
@@ -31,11 +30,48 @@ from revops.postings.kind import (
     text_input,
     text_of,
 )
+from revops.reference import Ref
+from revops.sentences import Param, Sentence, template
 
 INVOICE = FormField("invoice_id", "ERP invoice", "choice", "The invoice in the ERP that the credit is applied to.")
 AMOUNT = FormField("amount", "Amount", "money", "In the invoice's currency, such as 120.00.")
 ON = FormField("on", "Date of the credit memo", "date", "Decides the accounting period. Not in the future.")
 MEMO = FormField("memo", "Memo", "text", "Shown on the credit memo in the ERP.", length_max=200)
+
+NOT_OPEN = template("credit_memo.not_open", "{invoice} is not a posted invoice of the ERP. Choose another one.")
+NO_CUSTOMER = template("credit_memo.no_customer", "The ERP's invoice {invoice} names no customer. Read it again, then compose.")
+OTHER_CURRENCY = template(
+    "credit_memo.other_currency", "{invoice} is in another currency than in billing. Correct the invoice in the ERP."
+)
+BELOW = template(
+    "credit_memo.below",
+    "{invoice} in the ERP is {below} below billing: a credit memo would not help. Correct the invoice in the ERP.",
+)
+EQUAL = template(
+    "credit_memo.equal",
+    "{invoice} in the ERP is equal to billing: a credit memo would not help. Correct the invoice in the ERP.",
+)
+NOTHING_OPEN = template(
+    "credit_memo.nothing_open",
+    "Nothing is open on {invoice} in the ERP: a credit would be a refund. Decide about the refund in the ERP.",
+)
+NONE_ABOVE = template("credit_memo.none_above", "No invoice of the ERP stands above what billing issued.")
+ABOVE_OPEN = template("credit_memo.above_open", "Only {open} is open on {invoice}. Enter at most {most}.")
+ABOVE_DIFFERENCE = template(
+    "credit_memo.above_difference",
+    "The ERP is {above} above billing; a larger credit would put it below. Enter at most {most}.",
+)
+OPTION = template("credit_memo.option", "{invoice}: {net} net, {open} open")
+OPTION_ABOVE = template("credit_memo.option_above", "{invoice}: {net} net, {open} open, {above} above billing")
+CARRIED = template("credit_memo.carried", "The ERP carries {invoice} at {net} net, {above} above billing.")
+REST_REMAINS = template(
+    "credit_memo.rest_remains",
+    "Only {open} is still open on it: {rest} would remain and need a refund decision in the ERP.",
+)
+PERIOD_SHUT = template("credit_memo.period_shut", "{period} is {shut} in the ERP. Choose a day in an open period.")
+CLOSED = template("period.closed", "closed")
+LOCKED = template("period.locked", "locked")
+AR_LOCKED = template("period.ar_locked", "locked for receivables")
 
 DEAD = frozenset({"void", "rejected", "draft", "pending_approval"})
 
@@ -95,30 +131,20 @@ def period_of(day: dt.date, invoice: LedgerRecord, ledger: AccountLedger) -> Led
     return None if entity is None else ledger.period_of(entity, day)
 
 
-def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> Rejected | None:
-    """Why no credit memo is composed on this invoice, with what to do instead; None when one may be."""
-
-    def no(code: str, message: str) -> Rejected:
-        return Rejected(code, message, field=INVOICE.name)
-
+def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> tuple[str, Sentence] | None:
+    """Why no credit memo is composed on this invoice: the code of the refusal, and what to do instead. None when one may be."""
     state = standing(invoice, ledger)
     if invoice.deleted or state is None or text_of(invoice, "status") in DEAD:
-        return no("invoice_not_open", f"{invoice.label} is not a posted invoice of the ERP. Choose another one.")
+        return "invoice_not_open", NOT_OPEN(invoice=invoice.named)
     if invoice.target("customer") is None:
-        return no("customer_unknown", f"The ERP's invoice {invoice.label} names no customer. Read it again, then compose.")
+        return "customer_unknown", NO_CUSTOMER(invoice=invoice.named)
     if state.billed is not None and state.above is None:
-        return no("currency_mixed", f"{invoice.label} is in another currency than in billing. Correct the invoice in the ERP.")
+        return "currency_mixed", OTHER_CURRENCY(invoice=invoice.named)
     if state.above is not None and state.above.amount <= 0:
-        how = f"{-state.above} below billing" if state.above else "equal to billing"
-        return no(
-            "erp_not_above_billing",
-            f"{invoice.label} in the ERP is {how}: a credit memo would not help. Correct the invoice in the ERP.",
-        )
+        said = BELOW(invoice=invoice.named, below=-state.above) if state.above else EQUAL(invoice=invoice.named)
+        return "erp_not_above_billing", said
     if state.open.amount <= 0:
-        return no(
-            "nothing_open",
-            f"Nothing is open on {invoice.label} in the ERP: a credit would be a refund. Decide about the refund in the ERP.",
-        )
+        return "nothing_open", NOTHING_OPEN(invoice=invoice.named)
     return None
 
 
@@ -145,7 +171,7 @@ class CreditMemo:
         return {INVOICE.name: [Option(record.external_id, _option(record, situation.ledger)) for record in invoices]}
 
     def suggest(self, situation: Situation) -> Suggestion:
-        refusal: Rejected | None = None
+        why_not = NONE_ABOVE()
         for invoice in situation.concerned("invoice", "erp"):
             state = standing(invoice, situation.ledger)
             if state is None or (state.above is None and not situation.concerns):
@@ -153,26 +179,25 @@ class CreditMemo:
             refusal = _refusal(invoice, situation.ledger)
             if refusal is None:
                 return _suggestion(invoice, state, situation)
-        return Suggestion(why_not=refusal.message if refusal else "No invoice of the ERP stands above what billing issued.")
+            _, why_not = refusal
+        return Suggestion(why_not=why_not)
 
     def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
         ledger = situation.ledger
         invoice = chosen(raw, INVOICE, ledger.of("invoice", "erp"))
         refusal = _refusal(invoice, ledger)
         if refusal is not None:
-            raise refusal
+            code, why_not = refusal
+            raise Rejected(code, why_not, field=INVOICE.name)
         state = standing(invoice, ledger)
         assert state is not None, "an invoice without a total was refused above"
         amount = money_input(raw, AMOUNT, state.net.currency)
         if state.open < amount:
-            raise Rejected(
-                "above_open", f"Only {state.open} is open on {invoice.label}. Enter at most {state.most}.", field=AMOUNT.name
-            )
+            said = ABOVE_OPEN(open=state.open, invoice=invoice.named, most=state.most)
+            raise Rejected("above_open", said, field=AMOUNT.name)
         if state.above is not None and state.above < amount:
-            raise Rejected(
-                "above_difference", f"The ERP is {state.above} above billing; a larger credit would put it below. Enter at most "
-                f"{state.most}.", field=AMOUNT.name,
-            )  # fmt: skip
+            said = ABOVE_DIFFERENCE(above=state.above, most=state.most)
+            raise Rejected("above_difference", said, field=AMOUNT.name)
         day = date_input(raw, ON)
         period = _open_period(day, invoice, situation)
         return {
@@ -217,24 +242,25 @@ class CreditMemo:
         return None
 
 
-def _option(invoice: LedgerRecord, ledger: AccountLedger) -> str:
+def _option(invoice: LedgerRecord, ledger: AccountLedger) -> Param:
     state = standing(invoice, ledger)
     if state is None:
         return invoice.label
-    above = f", {state.above} above billing" if state.above is not None and state.above.amount > 0 else ""
-    return f"{invoice.label}: {state.net} net, {state.open} open{above}"
+    if state.above is None or state.above.amount <= 0:
+        return OPTION(invoice=invoice.named, net=state.net, open=state.open)
+    return OPTION_ABOVE(invoice=invoice.named, net=state.net, open=state.open, above=state.above)
 
 
 def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) -> Suggestion:
-    notes = []
+    notes: list[Sentence] = []
     if state.above is not None:
-        notes.append(f"The ERP carries {invoice.label} at {state.net} net, {state.above} above billing.")
+        notes.append(CARRIED(invoice=invoice.named, net=state.net, above=state.above))
         if state.open < state.above:
             rest = state.above - state.open
-            notes.append(f"Only {state.open} is still open on it: {rest} would remain and need a refund decision in the ERP.")
+            notes.append(REST_REMAINS(open=state.open, rest=rest))
     period = period_of(situation.today, invoice, situation.ledger)
-    if period is not None and (shut := _shut(period)):
-        notes.append(f"{period.label} is {shut} in the ERP: choose a day in an open period.")
+    if period is not None and (shut := _shut(period)) is not None:
+        notes.append(PERIOD_SHUT(period=period.named, shut=shut))
     reference = state.billed.label if state.billed is not None else invoice.label
     return Suggestion(
         inputs={
@@ -247,12 +273,12 @@ def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) ->
     )
 
 
-def _shut(period: LedgerRecord) -> str:
-    """Why the ERP takes no receivable in that period: closed or locked, also when only receivables are. Empty when it does."""
-    for flag, words in (("closed", "closed"), ("all_locked", "locked"), ("ar_locked", "locked for receivables")):
+def _shut(period: LedgerRecord) -> Sentence | None:
+    """Why the ERP takes no receivable in that period: closed or locked, also when only receivables are. None when it does."""
+    for flag, told in (("closed", CLOSED), ("all_locked", LOCKED), ("ar_locked", AR_LOCKED)):
         if period.fields.get(flag) is True:
-            return words
-    return ""
+            return told()
+    return None
 
 
 def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> LedgerRecord:
@@ -268,8 +294,8 @@ def _open_period(day: dt.date, invoice: LedgerRecord, situation: Situation) -> L
             "period_unknown", f"The ERP has stated no accounting period for {day}. Choose another day or read the periods again.",
             field=ON.name,
         )  # fmt: skip
-    if shut := _shut(period):
-        raise Rejected("period_closed", f"{period.label} is {shut} in the ERP. Choose a day in an open period.", field=ON.name)
+    if (shut := _shut(period)) is not None:
+        raise Rejected("period_closed", PERIOD_SHUT(period=period.named, shut=shut), field=ON.name)
     return period
 
 

@@ -15,6 +15,7 @@ from revops.cases.models import Severity
 from revops.ledger.facts import Value
 from revops.ledger.models import SourceRecord
 from revops.people.models import User
+from revops.sentences import Param
 from revops.web import formatting, naming
 from revops.web.keys import Key, keys_for
 from revops.web.marks import MARKS, TONES, severity_html
@@ -126,9 +127,9 @@ def keys_of(page: str, tabs: Sequence[Tab]) -> list[Key]:
 
 
 @register.filter
-def prose(text: str) -> str:
-    """A sentence with its amounts grouped."""
-    return formatting.prose(str(text))
+def said(sentence: Param | None, names: naming.Names | None = None) -> SafeString:
+    """A sentence, with links for what `names` knows; without names it may stand in a link."""
+    return SafeString() if sentence is None else (names or naming.Names()).said(sentence)
 
 
 @register.filter

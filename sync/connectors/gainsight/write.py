@@ -11,12 +11,17 @@ import re
 
 from revops import strict_json
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
+from revops.sentences import Word, template
 from sync.connectors.gainsight.auth import Failed, Session
 from sync.connectors.gainsight.models import RENEWAL_STAGE
 from sync.connectors.gainsight.objects import metadata, query
 from sync.vendor import fields as payload
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.fields import Payload
+
+HOLD = template("gainsight.hold_renewal", "Put on hold renewal {renewal}: {reason}")
+RELEASE = template("gainsight.release_renewal", "Release renewal {renewal}: {reason}")
+SET_BACK = template("gainsight.set_back", "Set the renewal stage back to {stage}.")
 
 PATH = "/v1/data/objects/gs_opportunity?keys=Gsid"
 SELECT = ("Gsid", "RenewalStage", "HoldReason__gc", "HoldReference__gc", "ModifiedDate")
@@ -59,7 +64,7 @@ def compose(config: Config, key: str, change: Change) -> Call:
     if not _GSID.fullmatch(item):
         raise Refused(f"The connection does not say which pick-list item is '{label}'.", "setting_missing")
     record = {"Gsid": renewal, "RenewalStage": item, "HoldReason__gc": reason, "HoldReference__gc": key}
-    verb = "Put on hold" if isinstance(wanted, HoldRenewal) else "Release"
+    summary = HOLD if isinstance(wanted, HoldRenewal) else RELEASE
     return Call(
         change=change,
         method="PUT",
@@ -67,10 +72,10 @@ def compose(config: Config, key: str, change: Change) -> Call:
         headers={"Content-Type": "application/json"},
         body=strict_json.dump({"records": [record]}),
         key=key,
-        summary=f"{verb} renewal {renewal}: {reason}",
-        before={"stage": stage},
-        after={"stage": RENEWAL_STAGE[label], "hold reason": reason, "hold reference": key},
-        reverse=f"Set the renewal stage back to {stage}.",
+        summary=summary(renewal=wanted.renewal, reason=reason),
+        before={"stage": Word(stage)},
+        after={"stage": Word(RENEWAL_STAGE[label]), "hold_reason": reason, "hold_reference": key},
+        reverse=SET_BACK(stage=Word(stage)),
     )
 
 

@@ -11,8 +11,9 @@ import re
 from decimal import Decimal
 
 from revops import strict_json
-from revops.ledger.reference import Ref
 from revops.postings.changes import Change, CreateCreditMemo
+from revops.reference import Ref
+from revops.sentences import Param, template
 from sync.connectors.netsuite.auth import Session, error_codes, error_text
 from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows
@@ -20,6 +21,11 @@ from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
 from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
+
+CREATE = template(
+    "netsuite.create_credit_memo", "Create a credit memo of {amount} for customer {customer} on invoice {invoice}, dated {on}"
+)
+VOID_IT = template("netsuite.void_credit_memo", "Void the credit memo in NetSuite: the invoice is open again by the same amount.")
 
 RECORD_PATH = "/services/rest/record/v1"
 CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"
@@ -66,11 +72,11 @@ def _credit_memo(config: Config, key: str, change: CreateCreditMemo) -> Call:
         "item": {"items": [line]},
         "apply": {"items": [{"doc": {"id": invoice}, "apply": True, "amount": money.amount}]},
     }
-    after = {"total": str(money), "applied to invoice": invoice, "date": on.isoformat(), "memo": memo}
+    after: dict[str, Param] = {"total": money, "applied_to_invoice": change.invoice, "date": on, "memo": memo}
     if change.period is not None:
         period = _id(change.period)
         body["postingPeriod"] = {"id": period}
-        after["posting period"] = period
+        after["posting_period"] = change.period
     return Call(
         change=change,
         method="POST",
@@ -78,9 +84,9 @@ def _credit_memo(config: Config, key: str, change: CreateCreditMemo) -> Call:
         headers={"Content-Type": "application/json", "X-NetSuite-PropertyNameValidation": "Error"},
         body=strict_json.dump(body),
         key=key,
-        summary=f"Create a credit memo of {money} for customer {customer} on invoice {invoice}, dated {on.isoformat()}.",
+        summary=CREATE(amount=money, customer=change.customer, invoice=change.invoice, on=on),
         after=after,
-        reverse="Void the credit memo in NetSuite: the invoice is open again by the same amount.",
+        reverse=VOID_IT(),
     )
 
 

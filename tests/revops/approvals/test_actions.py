@@ -126,7 +126,7 @@ def test_i25_moved_facts_void_the_plan_and_say_what_moved(ana: User, pat: User, 
     world.say("netsuite", world.entered(usd("41120.00"), amount_remaining=usd("500.00")))
     after = sign(plan, pat)
     assert (after.state, after.postings.get().state) == (PlanState.VOID, PostingState.VOID)
-    assert "41120.00 USD is now 500.00 USD" in after.outcome
+    assert "41120.00 USD is now 500.00 USD" in str(after.outcome)
     told = ActionRecord.objects.get(verb="plan.void")
     assert told.after["maker"] == ana.get_username()
     assert told.after["differences"][0]["field"] == "amount_remaining"
@@ -143,7 +143,7 @@ def test_i25_a_new_credit_memo_on_the_invoice_voids_the_plan(ana: User, pat: Use
 def test_i22_i25_a_period_locked_meanwhile_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     world.say("netsuite", world.period(ar_locked=True))
-    assert "ar locked" in sign(plan, pat).outcome
+    assert "ar locked" in str(sign(plan, pat).outcome)
 
 
 def test_the_same_said_again_under_a_newer_version_changes_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
@@ -179,7 +179,7 @@ def test_i27_a_signer_who_lost_the_role_before_release_voids_the_plan(
     RoleGrant.objects.filter(user=pat).delete()
     after = sign(plan, cora)
     assert after.state == PlanState.VOID
-    assert "pat@example.com" in after.outcome
+    assert "pat@example.com" in str(after.outcome)
 
 
 def test_i27_a_maker_who_left_before_release_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
@@ -202,7 +202,7 @@ def test_i26_amounts_split_over_two_plans_are_judged_together(ana: User, pat: Us
     assert first.checkpoints.count() == 1
     second = submit_plan(credit_plan(ana, second_invoice(case), "6000.00", invoice_id="701"), acting_user=ana)
     assert [c.role for c in second.checkpoints.all()] == ["approver", "controller"]
-    assert first.code in second.checkpoints.last().why  # type: ignore[union-attr]
+    assert first.code in str(second.checkpoints.last().why)  # type: ignore[union-attr]
     after = sign(first, pat)
     assert after.state == PlanState.SUBMITTED, "the tier is judged again at release, and the other plan counts by then"
     assert [c.role for c in after.checkpoints.all()] == ["approver", "controller"]
@@ -232,7 +232,7 @@ def test_rejecting_needs_a_reason_and_ends_the_plan(ana: User, pat: User, case: 
     assert refused.value.field == "reason"
     after = reject(plan, reason="The discount was agreed", acting_user=pat)
     assert (after.state, after.postings.get().state) == (PlanState.REJECTED, PostingState.VOID)
-    assert "The discount was agreed" in after.outcome
+    assert "The discount was agreed" in str(after.outcome)
     with pytest.raises(Conflict):
         sign(plan, world.person("pit", "approver"))
 
@@ -363,6 +363,6 @@ def test_i24_bytes_changed_behind_the_guards_are_noticed_before_release(ana: Use
         "SET LOCAL session_replication_role = origin", None)  # fmt: skip
     after = sign(plan, pat)
     assert after.state == PlanState.VOID
-    assert "digest does not fit" in after.outcome
+    assert "digest does not fit" in str(after.outcome)
     assert Posting.objects.get().state == PostingState.VOID
     assert Checkpoint.objects.filter(decision__isnull=True).count() == 1

@@ -20,6 +20,7 @@ from revops.ledger.relink import unlink_customer
 from revops.people.models import User
 from revops.postings.draft import edit_plan
 from revops.postings.models import ChangePlan
+from revops.sentences import TEXTS, Sentence
 from sync import connections
 from sync.applying.replay import replay
 from tests.factories import dead_letter
@@ -111,7 +112,7 @@ def test_i49_an_action_writes_its_line_and_without_it_nothing(office: Office, fu
     assert lines.count() == before + 1
     line = lines.latest("id")
     assert line.actor_label
-    assert line.summary
+    assert line.summary.code in TEXTS, "in words that are declared"
     assert ":" in line.subject
     transaction.savepoint_rollback(point)
     full_log(verb)
@@ -135,7 +136,7 @@ def test_i49_signing_and_its_line_are_one(office: Office, full_log: Callable[[st
 def test_i49_a_line_outside_a_transaction_is_a_defect_of_ours(transactional_db: None) -> None:
     ana = world.person("ana")
     with pytest.raises(RuntimeError, match="inside the transaction"):
-        record("case.assign", ana, acting_user=ana, summary="x")
+        record("case.assign", ana, acting_user=ana, summary=Sentence("test.done"))
     assert not ActionRecord.objects.exists()
 
 
@@ -143,7 +144,7 @@ def test_i49_a_line_outside_a_transaction_is_a_defect_of_ours(transactional_db: 
 
 WRITE = (
     "INSERT INTO audit_actionrecord (actor_id, actor_label, verb, subject, summary, reason, before, after, request_id, trace_id) "
-    "VALUES (%s, %s, %s, %s, 'x', '', '{}', '{}', '', '')"
+    "VALUES (%s, %s, %s, %s, '{}', '', '{}', '{}', '', '')"
 )
 
 

@@ -9,9 +9,9 @@ import pytest
 from revops.detection.examples import Example, Expected, ledger_of
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
-from revops.ledger.reference import Ref
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.in_force import policies_in_force
+from revops.reference import Ref
 
 POLICIES = policies_in_force()
 FIRES = [pytest.param(rule, example, id=f"{rule.code}: {example.name}") for rule in RULES.values() for example in rule.fires_on]
@@ -47,7 +47,7 @@ def test_an_example_that_fires_has_a_finding_that_is_due(rule: Rule, example: Ex
     assert [each for each in example.expect if each.due <= example.now]
     for finding in found(rule, example):
         assert finding.is_due(finding.due_at)
-        assert finding.sentence.endswith(".")
+        assert str(finding.sentence).endswith(".")
 
 
 @pytest.mark.parametrize(("rule", "example"), SILENT)
@@ -60,7 +60,7 @@ def test_rule_brings_its_proof_and_its_words(rule: Rule) -> None:
     assert min(len(rule.fires_on), len(rule.silent_on)) >= 2
     assert any(each.amount is not None for example in rule.fires_on for each in example.expect), "some money is at risk"
     assert rule.sentence.endswith(".")
-    assert rule.tolerance(POLICIES)
+    assert str(rule.tolerance(POLICIES))
     assert rule.playbook.means.endswith(".")
     assert len(rule.playbook.check) >= 2
 

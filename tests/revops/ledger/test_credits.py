@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from revops.ledger.credits import applied_on, credited_on, credits_on
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
+from revops.reference import Ref, refs
 
 AT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 

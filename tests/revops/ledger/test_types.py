@@ -16,10 +16,10 @@ from revops.ledger.models import SourceRecord
 from revops.ledger.object_type import Field, ObjectType, Owner, Role
 from revops.ledger.ownership import ownership_of
 from revops.ledger.reading import account_ledger
-from revops.ledger.reference import Ref
 from revops.ledger.statement import statement_lines
 from revops.ledger.types import TYPES, Registry
 from revops.policies.in_force import policies_in_force
+from revops.reference import Ref
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 

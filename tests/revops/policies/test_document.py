@@ -13,7 +13,7 @@ from revops.detection.registry import RULES
 from revops.money import Money
 from revops.policies.document import DocumentInvalid, policies_of
 from revops.policies.in_force import DEFAULTS, policies_in_force
-from revops.policies.values import spoken
+from revops.sentences import spoken
 from tests.revops.policies.documents import document, policies
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import (
     CHANGES,
@@ -28,6 +27,7 @@ from revops.postings.changes import (
     register,
     unbalanced,
 )
+from revops.reference import Ref
 
 DAY = dt.date(2026, 11, 20)
 

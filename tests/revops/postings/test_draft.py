@@ -13,12 +13,13 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.history import write_history
-from revops.ledger.reference import Ref
 from revops.people.actors import System
 from revops.people.models import RoleGrant, User
 from revops.postings.changes import Line, read_change
 from revops.postings.draft import compose_plan, compose_reversal, edit_plan, stored_digest, withdraw_plan
 from revops.postings.models import PLAN_MOVES, POSTING_MOVES, ChangePlan, PlanState, Posting, PostingState
+from revops.reference import Ref
+from revops.sentences import Sentence
 from sync.connections import change_connection
 from tests.revops import world
 from tests.revops.world import credit_inputs, credit_plan, fresh, usd
@@ -216,7 +217,7 @@ def test_i29_nothing_is_born_further_along(analyst: User, case: ExceptionCase) -
     with pytest.raises(DatabaseError, match="Cannot insert"), transaction.atomic():
         Posting.objects.create(
             plan=plan, sequence=2, system_id="netsuite", operation="x", method="POST", path="/", body=b"", body_digest="",
-            key="rvo-2", summary="", change={}, state="released",
+            key="rvo-2", summary=Sentence("test.called"), change={}, state="released",
         )  # fmt: skip
 
 

@@ -20,7 +20,6 @@ from revops.cases.models import ExceptionCase
 from revops.errors import Rejected
 from revops.history import write_history
 from revops.ledger.facts import Value
-from revops.ledger.reference import Ref, Refs
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.people.models import User
@@ -35,6 +34,8 @@ from revops.postings.kinds import unregister as unregister_kind
 from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting, PostingState
 from revops.postings.port import ComposedCall
 from revops.postings.queue import POSTINGS
+from revops.reference import Ref, Refs
+from revops.sentences import Sentence
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
 from tests.revops.world import credit_plan, eur, usd
@@ -84,7 +85,7 @@ class Asked:
 def composed(system: str, key: str, change: Change) -> ComposedCall:
     """A connector that writes the stored form."""
     body = f"{system}{key}{change.as_json()}".encode()
-    return ComposedCall("POST", "/", {}, body, key, f"Do {change.code}")
+    return ComposedCall("POST", "/", {}, body, key, Sentence("test.do"))
 
 
 def built(*changes: Change, key: Callable[[], str] = lambda: "rvo-1") -> Built:
@@ -284,7 +285,7 @@ class RenameCustomer(Change):
 
     def mismatch(self, values: Mapping[str, Value], refs: Refs) -> Difference | None:
         found = values.get("name")
-        return None if found == self.name else Difference("name", str(found), f"the customer is called {found}")
+        return None if found == self.name else Difference("name", str(found), Sentence("test.called"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from revops.money import Money
+from revops.sentences import Atom, Word
 from revops.web import formatting
 
 NOW = dt.datetime(2026, 11, 23, 14, 5, tzinfo=dt.UTC)
@@ -73,16 +74,20 @@ def test_values_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("part", "shown"),
     [
-        ("it is 15873.44 USD above", "it is 15,873.44\u00a0USD above"),
-        ("3382932 JPY", "3,382,932\u00a0JPY"),
-        ("invoice 12995 for INV", "invoice 12995 for INV"),
-        ("B-1000 USD", "B-1000 USD"),
+        (Money(Decimal("15873.44"), "USD"), "15,873.44\u00a0USD"),
+        (Money(Decimal(3382932), "JPY"), "3,382,932\u00a0JPY"),
+        (12995, "12,995"),
+        ("B-1000 USD, 15873.44 USD", "B-1000 USD, 15873.44 USD"),
+        ("\u202eUSD", "USD"),
+        (Word("in_progress"), "in progress"),
+        (dt.date(2026, 11, 30), "2026-11-30"),
+        (dt.timedelta(hours=4), "4 hours"),
     ],
 )
-def test_amounts_in_sentences_are_grouped_and_nothing_else_is(text: str, shown: str) -> None:
-    assert formatting.prose(text) == shown
+def test_what_a_sentence_says_is_shown_by_its_type_and_never_by_how_it_looks(part: Atom, shown: str) -> None:
+    assert formatting.part_html(part) == shown
 
 
 @pytest.mark.parametrize(("count", "text"), [(128, "128"), (1000, "1,000"), (1001, "1,000+")])

@@ -17,6 +17,8 @@ from revops.ledger.statement import statement_lines
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.postings.models import ChangePlan, Posting
+from revops.reference import Ref
+from revops.sentences import Sentence
 from revops.web.case_context import order_of
 from revops.web.fresh import fresh_strip
 from revops.web.naming import keys_in, names_of
@@ -118,7 +120,8 @@ def test_ids_without_a_name_stay_ids() -> None:
     world.systems()
     names = names_of(keys_in("netsuite", {"invoice_id": "999", "customer_id": "", "memo": "invoice 999"}))
     assert str(names.html("netsuite", "invoice", "999")) == '<span class="id long">999</span>'
-    assert str(names.sentence("netsuite", "on invoice 999 <b>")) == "on invoice 999 &lt;b&gt;"
+    unknown = Sentence("test.unknown", {"invoice": Ref("netsuite", "invoice", "999"), "memo": "invoice 700 <b>"})
+    assert str(names.said(unknown)) == "test.unknown 999, invoice 700 &lt;b&gt;"
     assert names_of([]).known == {}
 
 

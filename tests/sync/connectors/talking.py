@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from revops.ledger.facts import Fact
-from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo
+from revops.reference import Ref
 from sync.connectors import CONNECTORS, ID_FORMS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from revops.errors import Rejected
-from revops.ledger.reference import Ref
 from revops.money import Money
 from revops.postings.changes import read_change
+from revops.reference import Ref
 from sync.vendor.contract import Call, Config, Receipt, Refused, RetryLater, Unknown
 from sync.vendor.http import HttpClient
 from tests.pointing import pointing

@@ -10,8 +10,8 @@ import pytest
 
 from revops import strict_json
 from revops.ledger.facts import Fact
-from revops.ledger.reference import Ref
 from revops.money import Money
+from revops.reference import Ref
 from sync.vendor.contract import Misunderstood
 from tests.sync.connectors.test_recordings import HERE, load
 

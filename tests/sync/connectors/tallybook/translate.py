@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import Ref
+from revops.reference import Ref
 from sync.vendor import fields
 from sync.vendor.contract import Config, Incoming, Reread
 from sync.vendor.objects import understood

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from revops.errors import Rejected
-from revops.ledger.reference import Ref
+from revops.reference import Ref
 
 
 def test_it_comes_back_from_its_stored_form() -> None:
