@@ -25,6 +25,7 @@ from sync.intake import inbox
 from sync.models import Delivery
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
+from tests.revops.attacker import refusal_of
 from tests.sync.stripe_sender import API_KEY, SECRET, event, rendered
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +195,17 @@ def test_an_account_waits_for_its_legal_entity_and_the_log_says_when_it_came() -
     assert (account.legal_entity.name, account.legal_entity.base_currency) == ("Meridian Deutschland GmbH", "EUR")
     line = ActionRecord.objects.get(verb="account.refresh")
     assert (line.account_id, line.after) == (account.pk, {"legal_entity_id": account.legal_entity.pk})
+
+
+def test_the_database_holds_one_account_for_each_customer_and_a_person_behind_each_decision() -> None:
+    crm_says(LONG)
+    stripe_says("cus_1", LONG)
+    link = (
+        "INSERT INTO accounts_accountlink (account_id, system, customer_id, basis, reason) "
+        "SELECT account_id, system, %s, %s, '' FROM accounts_accountlink WHERE system = 'stripe'"
+    )
+    assert AccountLink.objects.filter(system="stripe", customer_id="cus_1").count() == 1
+    assert "one_account_per_customer" in refusal_of(link, ["cus_1", "reference"])
+    for decided in ("confirmed", "refused"):
+        assert "person_stands_behind_link" in refusal_of(link, ["cus_2", decided])
+    assert "person_stands_behind_link" not in refusal_of(link, ["cus_2", "reference"])
