@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
@@ -199,8 +200,18 @@ def test_i50_history_is_neither_changed_nor_removed(model: type[Model]) -> None:
 @pytest.mark.parametrize("model", [*GOVERNED, *KEPT], ids=named)
 @pytest.mark.usefixtures("rows")
 def test_i50_no_table_that_tells_what_happened_is_emptied(model: type[Model]) -> None:
+    """By a guard of its own: CASCADE would be refused by a table that points to it as well."""
     with application():
         assert "append-only" in refusal_of(f"TRUNCATE {table(model)} CASCADE")
+        with pytest.raises(DatabaseError) as refused, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {table(model)} CASCADE")
+    own = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND starts_with(tgname, 'pgtrigger_no_truncate_')"
+    with connection.cursor() as cursor:
+        cursor.execute(own, [table(model)])
+        guards = [name for (name,) in cursor.fetchall()]
+    by = refused.value.__cause__
+    assert isinstance(by, psycopg.Error)
+    assert [name for name in guards if f" {name}()" in (by.diag.context or "")] == guards != []
 
 
 @pytest.mark.usefixtures("rows")
