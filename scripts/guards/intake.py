@@ -53,5 +53,5 @@ GUARDS: tuple[Guard, ...] = (
         "        door.connector.taking_pushes().verify(incoming, door.config, now)\n",
         "        pass\n",
     ),
-    Guard("inbox: keys stay", f"{WIRE} -k i3", sql=drop_trigger("sync_deliverykey", "append_only")),
+    Guard("inbox: keys stay", f"{WIRE} -k i3_what", sql=drop_trigger("sync_deliverykey", "append_only")),
 )

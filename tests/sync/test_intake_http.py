@@ -75,7 +75,8 @@ def test_i3_signed_bytes_are_kept_untouched_whatever_they_spell(http_client: htt
 def test_i3_what_was_kept_is_neither_changed_nor_removed(http_client: httpx2.Client) -> None:
     assert post(http_client, rendered(event(1))).status_code == 202
     changes = ("body = 'x'::bytea", "digest = 'x'", "dedup_key = 'x'")
-    for refused in (*(f"UPDATE sync_delivery SET {change}" for change in changes), "DELETE FROM sync_delivery"):
+    keys = ("UPDATE sync_deliverykey SET key = 'another'", "DELETE FROM sync_deliverykey")
+    for refused in (*(f"UPDATE sync_delivery SET {change}" for change in changes), "DELETE FROM sync_delivery", *keys):
         with pytest.raises(DatabaseError, match="Cannot"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(refused)
     assert bytes(Delivery.objects.get().body) == rendered(event(1))
