@@ -31,7 +31,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "ledger: never emptied",
-        "tests/revops/ledger/test_record.py -k i18",
+        "tests/revops/test_history.py -k emptied",
         sql=drop_trigger("ledger_ledgerentry", "no_truncate"),
     ),
 )

@@ -32,7 +32,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "lines: stay as they were written",
-        "tests/revops/postings/test_lines.py -k i24_lines",
+        "tests/revops/postings/test_lines.py -k i24_a_line",
         sql=drop_trigger("postings_planline", "lines_stay"),
     ),
     Guard(

@@ -223,6 +223,12 @@ def test_a_line_has_a_side_and_an_amount(analyst: User, case: ExceptionCase, val
     assert "line_" in at_commit(f"{LINE} (%s, 3, {values})", plan.pk)
 
 
+def test_i24_a_line_of_a_draft_is_written_once(analyst: User, case: ExceptionCase) -> None:
+    """Another draft writes other lines; what the line says is not exchanged under it."""
+    plan = credit_plan(analyst, case)
+    assert "Cannot update" in at_commit("UPDATE postings_planline SET account = 'cash' WHERE plan_id = %s", plan.pk)
+
+
 def test_i24_lines_and_touches_of_what_was_submitted_stay(analyst: User, case: ExceptionCase) -> None:
     plan = submit_plan(credit_plan(analyst, case), acting_user=analyst)
     touch = "INSERT INTO postings_plantouch (plan_id, steps, system_id, object_type, object_id, under_way) VALUES "
