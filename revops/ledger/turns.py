@@ -51,17 +51,20 @@ def take_turn(system: str, facts: Sequence[Fact]) -> None:
 
     middle = {code for code in parent_types if TYPES[code].parents}
     handed_on = {target for code in middle for role in TYPES[code].parents for target in TYPES[code].roles[role].targets}
-    can_grow = bool(customers) or any(ref.object_type in handed_on for ref in followed)
+    if not parents and not customers and not any(ref.object_type in handed_on for ref in followed):
+        followers = dict.fromkeys(named, False)
+        _lock((PARENTS, dict.fromkeys(map(_name, followed), True)), (CUSTOMERS, followers), (COMPANIES, _companies(facts)))
+        return
     while True:
         try:
-            with transaction.atomic(savepoint=can_grow):
+            with transaction.atomic():
                 ours = followed | _waiting_under(followed, middle)
-                _lock(PARENTS, {_name(parent): False for parent in parents} | {_name(ref): True for ref in ours})
+                _lock((PARENTS, dict.fromkeys(map(_name, parents), False) | dict.fromkeys(map(_name, ours), True)))
                 if _waiting_under(followed, middle) - ours:
                     raise _MoreFollow
                 inherited = {f"{system} customer {customer}" for customer in customers_of(system, parents).values()}
                 _take_customers(system, customers, named | inherited)
-                _lock(COMPANIES, _companies(facts))
+                _lock((COMPANIES, _companies(facts)))
                 return
         except _MoreFollow:
             continue
@@ -81,7 +84,7 @@ def take_turn_of_customer(system: str, customer_id: str) -> None:
 def _take_customers(system: str, changed: set[str], named: set[str]) -> None:
     own = {Ref(system, "customer", customer) for customer in changed}
     ours = own | _referring_to(own)
-    _lock(CUSTOMERS, dict.fromkeys(named, False) | {_name(ref): True for ref in ours})
+    _lock((CUSTOMERS, dict.fromkeys(named, False) | dict.fromkeys(map(_name, ours), True)))
     if _referring_to(own) - ours:
         raise _MoreFollow
 
@@ -96,20 +99,33 @@ def _name(ref: Ref) -> str:
     return f"{ref.system} {ref.object_type} {ref.id}"
 
 
-def _lock(kind: int, keys: Keys) -> None:
-    if not keys:
+def _lock(*levels: tuple[int, Keys]) -> None:
+    """Take these locks, level by level, within each in the order of the checksums."""
+    classes: list[int] = []
+    numbers: list[int] = []
+    alone: list[int] = []
+    for level, keys in levels:
+        checksums: dict[int, bool] = {}
+        for name, exclusive in keys.items():
+            number = crc32(name.encode()) - 2**31
+            checksums[number] = checksums.get(number, False) or exclusive
+        classes += [level] * len(checksums)
+        numbers += sorted(checksums)
+        alone += [int(checksums[number]) for number in sorted(checksums)]
+    if not numbers:
         return
-    checksums: dict[int, bool] = {}
-    for name, alone in keys.items():
-        number = crc32(name.encode()) - 2**31
-        checksums[number] = checksums.get(number, False) or alone
-    ordered = sorted(checksums.items())
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(CASE WHEN k.alone THEN pg_advisory_xact_lock(%s, k.number)::text "
-            "ELSE pg_advisory_xact_lock_shared(%s, k.number)::text END) FROM unnest(%s::int[], %s::bool[]) AS k(number, alone)",
-            [kind, kind, [number for number, _ in ordered], [alone for _, alone in ordered]],
+            "SELECT count(CASE k.alone WHEN 1 THEN pg_advisory_xact_lock(k.class, k.number)::text "
+            "ELSE pg_advisory_xact_lock_shared(k.class, k.number)::text END) "
+            "FROM unnest(%s::int[], %s::int[], %s::int[]) AS k(class, number, alone)",
+            [_array(classes), _array(numbers), _array(alone)],
         )
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """PostgreSQL's text of an array of whole numbers."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 # --- what follows what ------------------------------------------------------------------------------------------------

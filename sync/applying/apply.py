@@ -22,7 +22,7 @@ from revops.ledger.facts import Fact
 from revops.ledger.record import Statement, record
 from revops.work_queues.leases import LeaseLost
 from sync import connections
-from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, ignored, quarantined
+from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, quarantined
 from sync.ground import doorbell
 from sync.ground.crash import crash_point
 from sync.ground.heartbeat import alive
@@ -95,23 +95,52 @@ def _understand_one(row: Claimed, connector: Connector, config: Config) -> Under
         reason = f"Its worker ended {row.attempts - 1} times before finishing it. {row.reason}"
         return quarantined(row, "gave_up", reason.strip())
     try:
-        statements = list(connector.translate(incoming_of(row), config))
-    except Ignored as answer:
-        return ignored(row, answer.code, answer.reason)
-    except ConnectorAnswer as answer:
-        return quarantined(row, answer.code, answer.reason)
+        incoming = incoming_of(row)
     except Rejected as rejected:
         return quarantined(row, rejected.code, rejected.message)
+    found = translate(incoming, connector, config)
+    if isinstance(found, NotUnderstood):
+        return Verdict(row, found.state, found.code, found.reason)
+    facts = [fact.settled(row.received_at) for fact in found.facts] if row.kind == DeliveryKind.SETTLING else found.facts
+    return Understood(row, facts, found.rereads)
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What a delivery says, before it is anybody's row."""
+
+    facts: list[Fact]
+    rereads: list[Reread]
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """A delivery that says nothing to the ledger: it ends as this."""
+
+    state: DeliveryState
+    code: str
+    reason: str
+
+
+def translate(incoming: Incoming, connector: Connector, config: Config) -> Translation | NotUnderstood:
+    """Let the connector read one delivery. Pure, and raises nothing."""
+    try:
+        statements = list(connector.translate(incoming, config))
+    except Ignored as answer:
+        return NotUnderstood(DeliveryState.IGNORED, answer.code, answer.reason)
+    except ConnectorAnswer as answer:
+        return NotUnderstood(DeliveryState.QUARANTINED, answer.code, answer.reason)
+    except Rejected as rejected:
+        return NotUnderstood(DeliveryState.QUARANTINED, rejected.code, rejected.message)
     except (Exception, RecursionError) as error:
         # Translation is pure: what fails once fails always. The payload stays out of the log and the reason.
-        _log.exception("a connector failed on a delivery", extra={"delivery": row.key, "connection": row.slug})
-        return quarantined(row, "connector_defect", f"The {connector.label} connector failed on it ({type(error).__name__}).")
+        _log.exception("a connector failed on a delivery", extra={"connection": config.slug})
+        reason = f"The {connector.label} connector failed on it ({type(error).__name__})."
+        return NotUnderstood(DeliveryState.QUARANTINED, "connector_defect", reason)
     if not statements:
-        return ignored(row, "says_nothing", "It says nothing about any object that we keep.")
+        return NotUnderstood(DeliveryState.IGNORED, "says_nothing", "It says nothing about any object that we keep.")
     facts = [statement for statement in statements if isinstance(statement, Fact)]
-    if row.kind == DeliveryKind.SETTLING:
-        facts = [fact.settled(row.received_at) for fact in facts]
-    return Understood(row, facts, [statement for statement in statements if isinstance(statement, Reread)])
+    return Translation(facts, [statement for statement in statements if isinstance(statement, Reread)])
 
 
 def incoming_of(row: Claimed) -> Incoming:

@@ -10,38 +10,63 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
 
 from revops.ledger.record import Statement, record
-from sync.applying.apply import Understood, recorded, understand
+from sync.applying.apply import NotUnderstood, Translation, Understood, recorded, translate
 from sync.applying.claims import REREAD, Claimed, Verdict
 from sync.connections import Door
 from sync.ground import doorbell
-from sync.intake.inbox import Ending, Judge, NewDelivery
-from sync.models import Connection, DeliveryState
+from sync.intake.inbox import Ending, Judge, JudgeOfPage, NewDelivery
+from sync.models import DeliveryState
+from sync.vendor.contract import Incoming, Item
 
 _log = logging.getLogger("sync.applying.straight")
 
 TO_THE_QUEUE = Ending()
 
 
-def straight_into_the_ledger(door: Door) -> Judge:
-    """The judge of one connection's pages."""
-    source = Connection.objects.get(pk=door.slug)
+def straight_into_the_ledger(door: Door) -> JudgeOfPage:
+    """For the pages of one connection: what a page says is understood where it was read, ahead of its turn; its judge records
+    that."""
 
-    def judge(new: Sequence[NewDelivery]) -> Sequence[Ending]:
+    def judge_of(items: Sequence[Item]) -> Judge:
         now = timezone.now()
-        rows = [_as_claimed(door.slug, delivery, now) for delivery in new]
-        understood, verdicts = understand(rows, source)
-        endings = {verdict.row.key: _ending(verdict) for verdict in verdicts}
-        endings |= {item.row.key: Ending(code=REREAD, reason="Waits to be read again.") for item in understood if item.rereads}
-        endings |= _recorded(door.slug, [item for item in understood if not item.rereads], now)
-        transaction.on_commit(lambda: _ring(endings.values()), robust=True)
-        return [endings[delivery.id] for delivery in new]
+        said = {_what(item): translate(_incoming(item, now), door.connector, door.config) for item in items}
+        return partial(_judge, door.slug, said, now)
 
-    return judge
+    return judge_of
+
+
+Said = Mapping[tuple[str, str, bytes], Translation | NotUnderstood]
+"""What the items of a page say."""
+
+
+def _what(item: Item | NewDelivery) -> tuple[str, str, bytes]:
+    return (item.kind, item.object_type, item.body)
+
+
+def _incoming(item: Item, now: dt.datetime) -> Incoming:
+    return Incoming(kind=item.kind, body=item.body, received_at=now, object_type=item.object_type)
+
+
+def _judge(slug: str, said: Said, now: dt.datetime, new: Sequence[NewDelivery]) -> Sequence[Ending]:
+    endings: dict[int, Ending] = {}
+    understood: list[Understood] = []
+    for delivery in new:
+        found = said[_what(delivery)]
+        if isinstance(found, NotUnderstood):
+            endings[delivery.id] = Ending(found.state, found.code[:60], found.reason)
+        elif found.rereads:
+            endings[delivery.id] = Ending(code=REREAD, reason="Waits to be read again.")
+        else:
+            understood.append(Understood(_as_claimed(slug, delivery, now), found.facts))
+    endings |= _recorded(slug, understood, now)
+    transaction.on_commit(lambda: _ring(endings.values()), robust=True)
+    return [endings[delivery.id] for delivery in new]
 
 
 def _recorded(slug: str, items: Sequence[Understood], now: dt.datetime) -> Mapping[int, Ending]:

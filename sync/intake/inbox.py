@@ -210,6 +210,9 @@ class Ending:
 Judge = Callable[[Sequence[NewDelivery]], Sequence[Ending]]
 """Says what becomes of a page's new items, in the transaction that stores them. One ending for each, in their order."""
 
+JudgeOfPage = Callable[[Sequence[Item]], Judge]
+"""Makes the judge of one page as soon as it was read. Asks the database nothing: it runs where pages are read ahead."""
+
 _RESERVE = f"""
     INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
     SELECT %s, u.key, {_NEW_ID} FROM unnest(%s::text[]) WITH ORDINALITY AS u(key, number)

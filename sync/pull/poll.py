@@ -25,7 +25,7 @@ from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
 from sync.intake.announce import announce_reads
-from sync.intake.inbox import Judge
+from sync.intake.inbox import Judge, JudgeOfPage
 from sync.models import Connection, Watermark
 from sync.pull import streams
 from sync.pull.ahead import read_ahead
@@ -60,8 +60,8 @@ TOGETHER_SECONDS = 2.0
 """How many items go into the ledger in one transaction, and for how long a page waits for the next one."""
 
 Progress = Callable[[Pulled], None]
-JudgeOf = Callable[[Door], Judge]
-"""Makes the judge of one connection's pages."""
+JudgeOf = Callable[[Door], JudgeOfPage]
+"""For the pages of one connection."""
 
 
 def pull_due(seconds: float, progress: Progress | None = None, *, judge_of: JudgeOf | None = None) -> list[Pulled]:
@@ -112,11 +112,11 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
         stream = _stream(source, claim.stream)
         if stream is None:
             return replace(result, problem=_failed(claim, "This version of the connector has no such stream.", NO_STREAM_SECONDS))
-        judge = judging(door) if judging is not None else None
+        judge_of_page = judging(door) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
             pages = door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at)
-            with closing(read_ahead(_together(pages, TOGETHER if judge is not None else 0))) as batches:
-                for page, count in batches:
+            with closing(read_ahead(_batches(pages, judge_of_page))) as batches:
+                for page, count, judge in batches:
                     result = _store(claim, door, page, result, judge, count=count)
                     held.progressed()
                     alive()
@@ -142,6 +142,15 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
         return replace(result, problem=_failed(claim, "The connector ended the read before its end."))
     _complete(claim, stream)
     return result
+
+
+def _batches(pages: Iterable[Page], judge_of_page: JudgeOfPage | None) -> Iterator[tuple[Page, int, Judge | None]]:
+    """What goes into the ledger in one transaction: some pages joined, how many they are, and their judge."""
+    if judge_of_page is None:
+        yield from ((page, 1, None) for page in pages)
+        return
+    for page, count in _together(pages, TOGETHER):
+        yield page, count, judge_of_page(page.items)
 
 
 def _together(pages: Iterable[Page], items_min: int) -> Iterator[tuple[Page, int]]:

@@ -29,10 +29,11 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,19}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
 
 
-def message(body: bytes) -> Mapping[str, object]:
-    """A delivered or stored body as one object. Raises `Misunderstood` for anything that is set aside for a person."""
+def message(body: bytes, *, ours: bool = False) -> Mapping[str, object]:
+    """A delivered or stored body as one object. `ours`: a read, which we have written down ourselves with
+    `strict_json.canonical`. Raises `Misunderstood` for anything that is set aside for a person."""
     try:
-        value = strict_json.parse(body)
+        value = strict_json.parse_canonical(body) if ours else strict_json.parse(body)
     except strict_json.StrictJsonError as error:
         raise Misunderstood(error.reason, "body_unsafe") from None
     if not isinstance(value, dict):
