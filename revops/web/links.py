@@ -14,6 +14,7 @@ from revops.access.rules import may, require, roles_that, visible_to
 from revops.accounts.models import Account, AccountLink
 from revops.cases.queue import capped_count
 from revops.errors import Conflict, Rejected, http_status
+from revops.keyset import Keyset
 from revops.ledger import relink
 from revops.ledger.models import SourceRecord
 from revops.parameters import row_id
@@ -23,7 +24,10 @@ from revops.web.addresses import href
 from revops.web.formatting import count_text
 from revops.web.forms import LinkForm, UnlinkForm
 from revops.web.offers import Holders
+from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, id_of, one, signed_in
+
+BY_SYSTEM = Keyset(("system_id", "id"), descending=False)
 
 
 @require_safe
@@ -31,13 +35,13 @@ def unlinked_page(request: HttpRequest) -> HttpResponse:
     """Customer records that belong to no account, with a form that ties each to one."""
     user = signed_in(request)
     require(user, "see_ledger")
-    return render(request, "accounts/unlinked.html", _unlinked_context(user))
+    return render(request, "accounts/unlinked.html", _unlinked_context(request, user))
 
 
-def _unlinked_context(user: User) -> dict[str, Any]:
+def _unlinked_context(request: HttpRequest, user: User) -> dict[str, Any]:
     rows = visible_to(user, SourceRecord).filter(account__isnull=True, object_type="customer", deleted=False)
-    page = list(rows.select_related("system").order_by("system", "id")[:100])
-    refs = [(record.system_id, record.external_id) for record in page]
+    page = BY_SYSTEM.page(rows.select_related("system"), **cursors_in(request))
+    refs = [(record.system_id, record.external_id) for record in page.rows]
     behind: dict[tuple[str, str], int] = {}
     counted = SourceRecord.objects.filter(customer_ref__in=[ref for _, ref in refs], account__isnull=True)
     for system, ref, count in counted.order_by().values_list("system", "customer_ref").annotate(Count("id")):
@@ -51,8 +55,9 @@ def _unlinked_context(user: User) -> dict[str, Any]:
                 "behind": max(0, behind.get((record.system_id, record.external_id), 1) - 1),
                 "form": _link_form(record.pk),
             }
-            for record in page
+            for record in page.rows
         ],
+        "pager": pager(request, page),
         "total": count_text(capped_count(rows)),
         "may_link": may(user, "link_account"),
         "linkers": Holders().sentence(roles_that("link_account")),
@@ -84,7 +89,7 @@ def link(request: HttpRequest) -> HttpResponse:
         )
     except (Conflict, Rejected) as error:
         form.keep_problem(error)
-        context = _unlinked_context(user) | {"problem": error.message}
+        context = _unlinked_context(request, user) | {"problem": error.message}
         _show_again(context["rows"], "record", record.pk, form)
         return render(request, "accounts/unlinked.html", context, status=http_status(error))
     return back(request, href("account", account.code), f"{record.external_id} belongs to {account.name} now")

@@ -6,7 +6,9 @@ from scripts.guards.guard import Guard, drop_constraint, drop_trigger
 
 GUARDS: tuple[Guard, ...] = (
     Guard("audit: append-only", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "append_only")),
-    Guard("audit: never emptied", "tests/revops/audit -k i50", sql=drop_trigger("audit_actionrecord", "no_truncate")),
+    Guard(
+        "audit: never emptied", "tests/revops/test_history.py -k emptied", sql=drop_trigger("audit_actionrecord", "no_truncate")
+    ),
     Guard("audit: somebody acted", "tests/revops/audit -k nobody", sql=drop_constraint("audit_actionrecord", "somebody_acted")),
     Guard(
         "audit: history demanded",

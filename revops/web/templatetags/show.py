@@ -14,7 +14,6 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import Severity
 from revops.ledger.facts import Value
 from revops.ledger.models import SourceRecord
-from revops.money import Money
 from revops.people.models import User
 from revops.sentences import Param
 from revops.web import formatting, naming
@@ -25,12 +24,6 @@ from revops.web.shell import Tab
 from revops.web.timeline import mark_of, who_did, who_is
 
 register = template.Library()
-
-
-@register.filter
-def money(value: Money | None) -> SafeString:
-    """`48,210.00 USD`."""
-    return formatting.money_html(value)
 
 
 @register.simple_tag
@@ -125,12 +118,6 @@ def columns(text: str) -> list[Column]:
     """The headings of a table from `Plan | #Amount | ~Actions`: `#` before a column of figures, `~` before a hidden heading."""
     words = [part.strip() for part in text.split("|")]
     return [Column(word.lstrip("#~"), word.startswith("#"), word.startswith("~")) for word in words]
-
-
-@register.filter
-def get(mapping: dict[str, object], key: str) -> object:
-    """A mapping's value by a variable key; empty when absent."""
-    return mapping.get(key, "")
 
 
 @register.simple_tag

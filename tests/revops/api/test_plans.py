@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from revops.access.grants import grant_role, revoke_role
 from revops.approvals.models import Decision
@@ -13,6 +16,7 @@ from revops.people.models import Role
 from revops.postings.kinds import register, unregister
 from revops.postings.kinds.credit_memo import CreditMemo
 from revops.postings.models import ChangePlan, PlanState, PostingState
+from revops.web.formatting import prose
 from tests.revops import world
 from tests.revops.api.caller import Caller, Company, body, code, errors
 
@@ -96,6 +100,31 @@ def test_a_kind_that_is_added_later_may_be_proposed(company: Company) -> None:
     assert code(wrong) == (422, "input_too_long")
     assert errors(wrong)["memo"] == "Memo has at most 200 characters."
     assert (answer.status_code, body(answer)["kind"]) == (201, "goodwill_credit")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"memo": "x" * 201}, {"memo": "Dis\u200bcount"}, {"on": "30.11.2026"}, {"on": "0000-00-00"}, {"on": "2999-01-01"},
+        {"amount": "1e400"}, {"amount": "-5.00"}, {"amount": "120.01"}, {"invoice_id": "nobodys"}, {"invoice_id": ""},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_page_and_the_api_refuse_an_input_in_the_same_words(company: Company, wrong: dict[str, str]) -> None:
+    company[FIN].post(f"change-plans/{company.plan.pk}/withdraw/", {"reason": "Another amount"})
+    said = proposal(company, **wrong)
+    refused = company[FIN].post("change-plans/", said)
+    told = errors(refused)
+    assert (refused.status_code, set(told)) == (422, set(wrong))
+    client = Client()
+    client.force_login(company.people[FIN])
+    form = {**said["inputs"], "reason": said["reason"]}
+    page = client.post(f"/plans/new/?case={company.case.code}&kind=credit_memo", form)
+    assert page.status_code == 422
+    (name,) = wrong
+    at_field = re.search(rf'id="f-{name}_error"[^>]*>([^<]*)<', page.content.decode())
+    assert at_field is not None
+    assert unescape(at_field[1]) == prose(told[name])
 
 
 def test_customer_success_proposes_no_money(company: Company) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+import re
 from collections.abc import Callable
 
 import pytest
@@ -102,6 +103,19 @@ def test_unlinking_and_linking_go_through_reasons(account: Account, sign_in: Sig
     client.post("/unlinked/link/", {"record": record.pk, "account": account.code, "reason": "told by phone"})
     assert SourceRecord.objects.get(pk=record.pk).account == account
     assert AccountLink.objects.get(system="netsuite").basis == "confirmed"
+
+
+def test_every_unlinked_customer_is_on_one_page_of_the_list(account: Account, sign_in: SignIn) -> None:
+    for number in range(120):
+        world.say(("stripe", "netsuite")[number % 2], world.fact("customer", f"lost-{number:03d}", name=f"Lost {number}"))
+    client, address, seen = sign_in("farid", "finance_analyst"), "/unlinked/", []
+    while address:
+        page = client.get(address).content.decode()
+        seen += re.findall(r'<div class="id muted long">(lost-[0-9]+)</div>', page)
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        address = f"/unlinked/{html.unescape(following[1])}" if following else ""
+    assert len(seen) == 120
+    assert len(set(seen)) == 120
 
 
 def test_two_accounts_of_one_name_need_the_code(account: Account, sign_in: SignIn) -> None:
