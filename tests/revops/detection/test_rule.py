@@ -10,6 +10,7 @@ import pytest
 
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule, money, rounding, text
+from revops.ledger.facts import Value
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
@@ -19,7 +20,7 @@ AT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
 def record(system: str, external_id: str) -> LedgerRecord:
-    fields = {"total": Money.parse("1", "EUR"), "number": "INV-1", "quantity": 3}
+    fields: dict[str, Value] = {"total": Money.parse("1", "EUR"), "number": "INV-1", "quantity": 3}
     return LedgerRecord(system, system, "invoice", external_id, fields, {}, AT, AT)
 
 
