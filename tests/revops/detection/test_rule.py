@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -21,7 +20,7 @@ AT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
 def record(system: str, external_id: str) -> LedgerRecord:
-    fields: Mapping[str, Value] = {"total": Money.parse("1", "EUR"), "number": "INV-1", "quantity": 3}
+    fields: dict[str, Value] = {"total": Money.parse("1", "EUR"), "number": "INV-1", "quantity": 3}
     return LedgerRecord(system, system, "invoice", external_id, fields, {}, AT, AT)
 
 
