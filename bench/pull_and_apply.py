@@ -8,17 +8,16 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from time import perf_counter
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from bench.figure import Figure, best, seconds
-from bench.worker import work
+from bench.worker import workers
 from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import Statement, record
@@ -45,7 +44,7 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
     size = max(round(INVOICES * scale), CUSTOMERS)
     _make_accounts()
     straight, applied, copied, side_by_side = [], [], [], []
-    with _simulator() as url:
+    with _simulator() as url, workers(2, "bench.pull_and_apply", "pull_straight") as two_workers:
         _load(url, size)
         for number in range(ROUNDS):
             read, pushed = (_connected(f"bench-{way}-{number}", url) for way in ("read", "pushed"))
@@ -59,7 +58,7 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
             copied.append(_copy(read))
             DueAccount.objects.all().delete()
             pair = [_connected(f"bench-{which}-{number}", url) for which in ("left", "right")]
-            side_by_side.append(_pull_at_once(pair))
+            side_by_side.append(two_workers.seconds(pair))
             for slug in pair:
                 _check(slug, size)
     limit = size / best(copied)
@@ -81,24 +80,6 @@ def _connected(slug: str, url: str) -> str:
 def _pull(slug: str, judge_of: poll.JudgeOf | None = None) -> None:
     for stream in poll.streams_of(slug):
         poll.pull_now(slug, stream, judge_of=judge_of)
-
-
-def _pull_at_once(slugs: Sequence[str]) -> float:
-    """Seconds for one worker a connection, each a process of its own, from the same moment to the end of the last one."""
-    processes = get_context("spawn")
-    start = processes.Barrier(len(slugs) + 1)
-    workers = [processes.Process(target=work, args=(__name__, "pull_straight", slug, start)) for slug in slugs]
-    for worker in workers:
-        worker.start()
-    start.wait(60)
-
-    def all_ended() -> None:
-        for worker in workers:
-            worker.join()
-
-    needed = seconds(all_ended)
-    assert [worker.exitcode for worker in workers] == [0] * len(slugs)
-    return needed
 
 
 def pull_straight(slug: str) -> None:

@@ -23,8 +23,8 @@ from django.db.models import Q
 
 from revops.ledger.facts import Fact
 from revops.ledger.models import Link, SourceRecord
-from revops.ledger.reference import Ref
 from revops.ledger.types import TYPES
+from revops.reference import Ref
 
 PARENTS, CUSTOMERS, COMPANIES = 5_001, 5_002, 5_003
 """The classes of the advisory locks, in the order in which they are taken; numbers that nothing else uses."""

@@ -12,8 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from revops.ledger.models import SourceRecord
 from revops.ledger.types import TYPES
 from revops.reference import OURSELVES, Ref
-from revops.sentences import Atom, Param, parts_of, refs_in
-from revops.sentences import Named as NamedRef
+from revops.sentences import Atom, Named, Param, parts_of, refs_in
 from revops.web.addresses import href
 from revops.web.formatting import part_html, straight
 
@@ -21,7 +20,6 @@ Key = tuple[str, str, str]
 """(system, object type, id there)."""
 
 _INPUTS: Mapping[str, str] = {
-    "applied_to_invoice": "invoice",
     "invoice_id": "invoice",
     "invoice": "invoice",
     "customer_id": "customer",
@@ -46,7 +44,7 @@ READ_LENGTH_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class KnownRecord:
     """One object: its name and the row of its record."""
 
     name: str
@@ -57,7 +55,7 @@ class Named:
 class Names:
     """Names of ids. An id that has no name stays the id it is."""
 
-    known: Mapping[Key, Named] = field(default_factory=dict)
+    known: Mapping[Key, KnownRecord] = field(default_factory=dict)
 
     def html(self, system: str, object_type: str, external_id: str) -> SafeString:
         """`Nov 2026` as a link to its record, with the id behind it in quieter ink; the id alone where nobody named it."""
@@ -86,7 +84,7 @@ class Names:
         return format_html_join("", "{}", ((self._shown(part),) for part in parts_of(said)))
 
     def _shown(self, part: Atom) -> str:
-        if isinstance(part, NamedRef):
+        if isinstance(part, Named):
             page, name = self.href(part.ref.system, part.ref.object_type, part.ref.id), straight(part.name)
             return format_html('<a href="{}" title="{}">{}</a>', page, part.ref.id, name) if page else name
         if isinstance(part, Ref) and (found := self.known.get((part.system, part.object_type, part.id))) is not None:
@@ -118,7 +116,7 @@ def names_of(keys: Iterable[Key]) -> Names:
     for (system, object_type), ids in by_kind.items():
         condition |= Q(system=system, object_type=object_type, external_id__in=ids)
     rows = SourceRecord.objects.filter(condition)
-    return Names({(row.system_id, row.object_type, row.external_id): Named(record_name(row), row.pk) for row in rows})
+    return Names({(row.system_id, row.object_type, row.external_id): KnownRecord(record_name(row), row.pk) for row in rows})
 
 
 def keys_in(system: str, values: Mapping[str, object]) -> list[Key]:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import Ref, refs
 from revops.money import Money
+from revops.reference import Ref, refs
 from sync.connectors.gainsight.models import (
     RENEWAL_STAGE,
     CallToAction,

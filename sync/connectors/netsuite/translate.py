@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import Ref, Refs, refs
 from revops.money import Money, total
+from revops.reference import Ref, Refs, refs
 from sync.connectors.netsuite.models import (
     DELETED_TYPES,
     HINTED,

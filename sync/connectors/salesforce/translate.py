@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import NO_REFS, Ref, Refs, refs
+from revops.reference import NO_REFS, Ref, Refs, refs
 from sync.connectors.salesforce import ids
 from sync.connectors.salesforce.models import CONTRACT_STATUS, Account, Contract, Opportunity, Record
 from sync.vendor import fields as payload

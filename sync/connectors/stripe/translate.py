@@ -16,8 +16,8 @@ from decimal import Decimal
 
 from revops.errors import Rejected
 from revops.ledger.facts import Fact, Value
-from revops.ledger.reference import NO_REFS, Refs, refs
 from revops.money import Money
+from revops.reference import NO_REFS, Refs, refs
 from sync.connectors.stripe.minor_units import exponent, to_money
 from sync.connectors.stripe.models import (
     BILLING_REASONS,

@@ -74,6 +74,7 @@ LEFT = "ownership: no case is left for customer.* at *"
         ('reporting_currency = "USD"', 'reporting_currency = "XXX"',
          "reporting_currency: write the three letters of a currency in use, such as USD"),
         ('from = "10000.00 USD"', "from = 1", f"{AMOUNT}: {WRITTEN}"),
+        ('from = "10000.00 USD"', 'from = "1 000 USD"', f"{AMOUNT}: '000 USD' {UNKNOWN}"),
         ('from = "10000.00 USD"', 'from = "1 usd"', f"{AMOUNT}: 'usd' {UNKNOWN}"),
         ('code = "controller"', 'code = "amount"', "checkpoints: needs one tier or more, each with a code of its own"),
         ('code = "controller"', 'code = "The CFO"', f"checkpoints.tiers.2.code: {CODE}"),
@@ -112,6 +113,8 @@ def test_every_problem_is_named_at_once() -> None:
         "resolve_within.critical",
         "checkpoints.tiers.2.from",
     ]
+    first, second = refused.value.problems
+    assert str(refused.value) == f"The policies cannot be used:\n- {first}\n- {second}"
 
 
 def test_the_version_follows_what_is_said_and_not_how_it_is_laid_out() -> None:
@@ -211,6 +214,24 @@ def test_a_line_of_ownership_fits_its_object_field_and_stage(asked: tuple[str, s
     assert line.fits(*asked) is fits
     wide = owned(field="*", stage="*")
     assert wide.fits(*asked) is (asked[0] == "invoice")
+
+
+@pytest.mark.parametrize(
+    ("object_type", "field", "stage", "owner"),
+    [
+        ("subscription", "annual_amount", "quoted", "crm"),
+        ("subscription", "annual_amount", "booked", "billing"),
+        ("invoice", "total", "*", "billing"),
+        ("invoice", "posting_period", "*", "erp"),
+        ("renewal", "stage", "*", "customer_success"),
+    ],
+)
+def test_the_first_line_of_ownership_that_fits_decides(object_type: str, field: str, stage: str, owner: str) -> None:
+    mine = policies_in_force()
+    line = mine.ownership_of(object_type, field, stage)
+    assert (line.object_type, line.owner) == (object_type, owner)
+    assert line == next(each for each in mine.ownership.lines if each.fits(object_type, field, stage))
+    assert mine.owner_for(object_type, field, stage) == owner
 
 
 def test_what_nobody_declared_is_said_by_its_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import time
 from collections.abc import Callable
@@ -147,6 +148,20 @@ def test_search_finds_by_code_name_and_any_systems_id(sign_in: SignIn) -> None:
         assert f'id="case-{case.pk}"' in page, text
         assert page.count("data-row ") == 1, text
     assert "No exception fits these filters" in client.get("/queue/", {"q": "in_nothing"}).content.decode()
+
+
+def test_what_is_not_yet_due_is_found_by_the_words_of_its_sentence(sign_in: SignIn) -> None:
+    from tests.revops import world
+
+    world.systems()
+    world.customers()
+    since = world.now() - dt.timedelta(hours=3)
+    world.say("stripe", world.billed(world.usd("70.00"), finalized_at=since))
+    world.look()
+    client = sign_in("farid", "finance_analyst")
+    for words, there in (("has no invoice for it", True), ("Billing finalised", True), ("A-1", True), ("nothing like it", False)):
+        page = client.get("/queue/", {"status": "not_due", "q": words}).content.decode()
+        assert ("the ERP has no invoice for it" in page) is there, words
 
 
 def test_empty_queues_say_why(sign_in: SignIn) -> None:
