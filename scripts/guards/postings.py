@@ -72,17 +72,17 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "postings: kept once released",
-        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        "tests/revops/postings/test_moves.py -k is_kept",
         sql=drop_trigger("postings_posting", "kept_once_released"),
     ),
     Guard(
         "postings: void only while unsent",
-        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        "tests/revops/postings/test_moves.py -k may_have_left",
         sql=drop_trigger("postings_posting", "void_only_unsent"),
     ),
     Guard(
         "plans: void only while nothing was sent",
-        "tests/revops/postings tests/revops/approvals/test_actions.py",
+        "tests/revops/postings/test_moves.py -k may_have_left",
         sql=drop_trigger("postings_changeplan", "void_only_unsent"),
     ),
 )

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from revops.detection.registry import RULES
-from revops.detection.rule import Finding, Rule, money, rounding, text
+from revops.detection.rule import Finding, Rule, inputs_as_json, money, rounding, text
 from revops.ledger.facts import Value
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
 from revops.policies.in_force import policies_in_force
-from revops.sentences import render
+from revops.sentences import Template, render
 
 AT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -50,6 +50,15 @@ def test_a_field_of_another_kind_is_not_read() -> None:
     assert [money(invoice, name) for name in ("number", "quantity", "nothing")] == [None, None, None]
     assert text(invoice, "number") == "INV-1"
     assert [text(invoice, name) for name in ("total", "quantity", "nothing")] == ["", "", ""]
+
+
+def test_what_a_finding_was_computed_from_is_kept_by_name_and_value() -> None:
+    named, days = Template("finding.tolerance", frozenset()), Template("finding.days", frozenset())
+    assert inputs_as_json({named: Money.parse("0.05", "EUR"), days: 3}) == [
+        {"name": "finding.tolerance", "value": {"money": {"amount": "0.05", "currency": "EUR"}}},
+        {"name": "finding.days", "value": 3},
+    ]
+    assert inputs_as_json({}) == []
 
 
 def test_the_tolerance_is_said_for_currencies_with_and_without_decimals() -> None:

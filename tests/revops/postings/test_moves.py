@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from django.utils import timezone
 
 from revops.cases.models import ExceptionCase
 from revops.history import write_history
@@ -63,6 +64,25 @@ def test_i29_a_plan_moves_only_as_listed(posting: Posting, before: str) -> None:
                 assert "every checkpoint is signed" in said
             else:
                 assert "leaves a history row" in said, (before, after, said)
+
+
+def test_i29_what_may_have_left_does_not_become_void(posting: Posting) -> None:
+    put(posting, "released", "released")
+    void = "UPDATE postings_posting SET state = 'void' WHERE id = %s"
+    with application():
+        assert refusal_of(void, [posting.pk]) == "", "nothing was sent yet"
+        assert "may have left" in refusal_of("UPDATE postings_changeplan SET state = 'void' WHERE id = %s", [posting.plan_id])
+    with guards.down():
+        Posting.objects.filter(pk=posting.pk).update(first_sent_at=timezone.now())
+    with application():
+        assert "Cannot update" in refusal_of(void, [posting.pk])
+
+
+@pytest.mark.parametrize("state", sorted(set(PostingState.values) - {"planned"}))
+def test_i29_a_posting_that_was_released_is_kept(posting: Posting, state: str) -> None:
+    put(posting, "released", state)
+    with application():
+        assert "Cannot delete" in refusal_of("DELETE FROM postings_posting WHERE id = %s", [posting.pk])
 
 
 @pytest.mark.parametrize("made", ["posted", "confirmed"])
