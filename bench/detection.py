@@ -16,7 +16,7 @@ from revops.detection.run import detect_due
 from revops.ledger.due import mark_due
 from revops.ledger.facts import Fact
 from revops.ledger.models import SourceSystem
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.money import Money
 from revops.reference import NO_REFS, Ref, Refs, refs
 
@@ -78,7 +78,7 @@ def _fill(accounts: int) -> None:
             facts["erp"].append(_fact("invoice", f"e{key}", at, copy, **(common | {"total": amount + wrong})))
         with transaction.atomic():
             for slug, said in facts.items():
-                record(f"bench-{slug}", [Statement(fact) for fact in said], now=at)
+                record(f"bench-{slug}", [DeliveredFact(fact) for fact in said], now=at)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

@@ -20,7 +20,7 @@ from bench.figure import Figure, best, seconds
 from bench.worker import workers
 from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.people.actors import System
 from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
@@ -116,7 +116,7 @@ def _make_accounts() -> None:
     at = timezone.now()
     facts = [Fact("customer", _crm_id(number), "1", at, {"name": f"Customer {number}"}) for number in range(CUSTOMERS)]
     with transaction.atomic():
-        record("bench-customers", [Statement(fact) for fact in facts], now=at)
+        record("bench-customers", [DeliveredFact(fact) for fact in facts], now=at)
 
 
 def _load(url: str, size: int) -> None:

@@ -31,7 +31,7 @@ from revops.postings.models import Posting
 from revops.postings.queue import database_now
 from revops.work_queues.queue import WorkQueue
 from sync.applying.claims import REREAD
-from sync.connections import connect, door_of
+from sync.connections import connect, handle_of
 from sync.ground import doorbell
 from sync.intake import inbox
 from sync.models import Connection, Delivery, Heartbeat
@@ -176,9 +176,9 @@ def _nothing_is_due() -> None:
 
 
 def _delivery() -> int:
-    door = door_of(Connection.objects.get(pk=SLUG))
+    handle = handle_of(Connection.objects.get(pk=SLUG))
     number = next(_numbers)
-    return inbox.accept(door, kind="event", dedup_key=f"takeover-{number}", body=rendered(event(number))).id
+    return inbox.accept(handle, kind="event", dedup_key=f"takeover-{number}", body=rendered(event(number))).id
 
 
 def _reread() -> None:

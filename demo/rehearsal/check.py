@@ -45,8 +45,8 @@ class CheckResult:
     found: int = 0
     missed: list[Json] = field(default_factory=list)
     false: list[OpenCase] = field(default_factory=list)
-    wrong: list[tuple[OpenCase, judge.Standing]] = field(default_factory=list)
-    unplanned: list[judge.Standing] = field(default_factory=list)
+    wrong: list[tuple[OpenCase, judge.Contradiction]] = field(default_factory=list)
+    unplanned: list[judge.Contradiction] = field(default_factory=list)
     overlooked: list[Json] = field(default_factory=list)
     quiet: bool = True
 
@@ -82,7 +82,7 @@ class CheckResult:
 
 
 def compare(
-    entries: Sequence[Json], standing: Iterable[judge.Standing], cases: Iterable[OpenCase], now: dt.datetime
+    entries: Sequence[Json], standing: Iterable[judge.Contradiction], cases: Iterable[OpenCase], now: dt.datetime
 ) -> CheckResult:
     """Pure. Cases match by rule, account and native ids: every subject's id must be among those that the evidence names.
 

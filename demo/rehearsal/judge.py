@@ -27,7 +27,7 @@ MARGIN = dt.timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
-class Standing:
+class Contradiction:
     """One contradiction that is there now, due or not. `subjects`: (vendor, object type, native id)."""
 
     rule: str
@@ -45,10 +45,10 @@ class Standing:
         return "waiting" if now < self.possible - MARGIN else "either"
 
 
-def standing(native: Native, now: dt.datetime, policy: Published | None = None) -> list[Standing]:
+def standing(native: Native, now: dt.datetime, policy: Published | None = None) -> list[Contradiction]:
     """Every contradiction of every account, due or not, by the published policies unless others are given."""
     policy = policy or published.read()
-    found: list[Standing] = []
+    found: list[Contradiction] = []
     for account in native.accounts.values():
         found += _amounts(native, account, policy)
         found += _missing(account, policy)
@@ -70,7 +70,7 @@ def _tolerance(currency: str, policy: Published) -> Decimal:
     return Decimal(policy.tolerance_whole if PLACES[currency] == 0 else policy.tolerance).scaleb(-PLACES[currency])
 
 
-def _amounts(native: Native, account: Account, policy: Published) -> Iterator[Standing]:
+def _amounts(native: Native, account: Account, policy: Published) -> Iterator[Contradiction]:
     """Billing's total less its credit notes against the ERP's total less its credit memos. At risk is the difference; where the
     currencies differ, what the ERP carries."""
     billed = {invoice["id"]: invoice for invoice in account.invoices if invoice["status"] in ISSUED}
@@ -91,13 +91,13 @@ def _amounts(native: Native, account: Account, policy: Published) -> Iterator[St
         changed = moment(row["lastmodifieddate"])
         subjects = frozenset({("stripe", "invoice", invoice["id"]), ("netsuite", "invoice", str(row["id"]))})
         latest = native.touched.get(invoice["id"], changed)
-        yield Standing(
+        yield Contradiction(
             "invoice_amount_mismatch", account.crm, subjects, max(*stamps, changed) + policy.agreement,
             max(*stamps, changed, latest) + policy.agreement, abs(here - there) if same else there, carried,
         )  # fmt: skip
 
 
-def _missing(account: Account, policy: Published) -> Iterator[Standing]:
+def _missing(account: Account, policy: Published) -> Iterator[Contradiction]:
     """Finalised in billing, and nothing in the ERP names it."""
     entered = {str(row.get("externalid")) for row in _erp(account, "CustInvc")}
     for invoice in account.invoices:
@@ -105,7 +105,7 @@ def _missing(account: Account, policy: Published) -> Iterator[Standing]:
             continue
         due = moment(invoice["status_transitions"]["finalized_at"]) + policy.posting
         subjects = frozenset({("stripe", "invoice", invoice["id"])})
-        yield Standing(
+        yield Contradiction(
             "invoice_not_posted", account.crm, subjects, due, due, _major(invoice, "total"), invoice["currency"].upper()
         )
 
@@ -118,7 +118,7 @@ def _unfinished(account: Account) -> bool:
     return any(item["proration"] and (item["invoice"] is None or item["invoice"] in drafts) for item in account.items)
 
 
-def _early_renewals(account: Account, policy: Published, now: dt.datetime) -> Iterator[Standing]:
+def _early_renewals(account: Account, policy: Published, now: dt.datetime) -> Iterator[Contradiction]:
     """A renewal is worked while an amendment is unfinished: due at once."""
     working = [renewal for renewal in account.renewals if renewal["stage"] == "In Progress"]
     if not working or not _unfinished(account):
@@ -127,10 +127,12 @@ def _early_renewals(account: Account, policy: Published, now: dt.datetime) -> It
         subjects = frozenset({("gainsight", "renewal", str(renewal["Gsid"]))})
         since = min(moment(renewal["ModifiedDate"]), now - MARGIN) + policy.amendment
         amount = Decimal(str(renewal.get("TargetAmount") or 0))
-        yield Standing("renewal_before_amendment", account.crm, subjects, since, since, amount, str(renewal["CurrencyIsoCode"]))
+        yield Contradiction(
+            "renewal_before_amendment", account.crm, subjects, since, since, amount, str(renewal["CurrencyIsoCode"])
+        )
 
 
-def _early_invoices(native: Native, account: Account, policy: Published) -> Iterator[Standing]:
+def _early_invoices(native: Native, account: Account, policy: Published) -> Iterator[Contradiction]:
     """The ERP's invoice names a contract that is not activated on this account."""
     activated = {contract["ContractNumber"] for contract in account.contracts if contract.get("StatusCode") == "Activated"}
     for row in _erp(account, "CustInvc"):
@@ -141,7 +143,7 @@ def _early_invoices(native: Native, account: Account, policy: Published) -> Iter
         subjects = frozenset({("netsuite", "invoice", str(row["id"]))})
         currency = native.currencies.get(row["currency"], "")
         amount = abs(Decimal(str(row["foreigntotal"])))
-        yield Standing("invoice_before_contract", account.crm, subjects, due, due, amount, currency)
+        yield Contradiction("invoice_before_contract", account.crm, subjects, due, due, amount, currency)
 
 
 def annual(subscription: Json) -> Decimal:
@@ -156,7 +158,7 @@ def annual(subscription: Json) -> Decimal:
     return total.scaleb(-PLACES[subscription["currency"].upper()])
 
 
-def _stale_orders(native: Native, account: Account, policy: Published, now: dt.datetime) -> Iterator[Standing]:
+def _stale_orders(native: Native, account: Account, policy: Published, now: dt.datetime) -> Iterator[Contradiction]:
     """The ERP's order differs from the subscription, and a month that the change belongs before the end of is locked."""
     orders = {str(row.get("externalid")): row for row in _erp(account, "SalesOrd")}
     for subscription in account.subscriptions:
@@ -175,7 +177,7 @@ def _stale_orders(native: Native, account: Account, policy: Published, now: dt.d
         locked = [moment(p["lastmodifieddate"]) for p in native.periods if _locked_after(p, since, now)]
         due = max(since, min(locked)) + policy.closing if locked else now + dt.timedelta(days=1)
         subjects = frozenset({("stripe", "subscription", subscription["id"]), ("netsuite", "sales_order", str(order["id"]))})
-        yield Standing(
+        yield Contradiction(
             "close_on_stale_subscription", account.crm, subjects, due, max(due, moment(order["lastmodifieddate"])),
             abs(here - there) if same else here, currency,
         )  # fmt: skip

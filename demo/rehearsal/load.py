@@ -14,7 +14,7 @@ from demo.rehearsal.story import Company
 from demo.rehearsal.wire import Wire
 
 Document = tuple[str, dict[str, Any]]
-Progress = Callable[[str, int, int], None]
+OnLoaded = Callable[[str, int, int], None]
 """(vendor, objects carried over so far, of how many)."""
 
 
@@ -46,7 +46,7 @@ def documents(company: Company) -> dict[str, list[Document]]:
     }
 
 
-def load(wires: Mapping[str, Wire], seed: int, accounts: int, now: dt.datetime, progress: Progress | None = None) -> Loaded:
+def load(wires: Mapping[str, Wire], seed: int, accounts: int, now: dt.datetime, progress: OnLoaded | None = None) -> Loaded:
     """Load the company of (seed, accounts) as of `now`, unless it is there. A load that was cut off is done again with its
     own anchor time. Raises OtherCompany when another one is there, or objects that no rehearsal brought."""
     keeper = wires["stripe"]

@@ -36,7 +36,7 @@ Basis = AccountLink.Basis
 
 
 @dataclass(frozen=True, slots=True)
-class CustomerStatement:
+class CustomerFacts:
     """What a system says of one of its customers. `same_as` are the customers of other systems that it refers to; `makes_account`
     is true for a customer of a CRM, which has an account of its own unless it refers to another customer."""
 
@@ -59,7 +59,7 @@ class CustomerStatement:
         return Ref(self.system, "customer", self.customer_id)
 
 
-def accounts_for(customers: Iterable[CustomerStatement], *, acting_user: User | System) -> dict[CustomerKey, int | None]:
+def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | System) -> dict[CustomerKey, int | None]:
     """Make accounts and links for what the systems say; returns for each customer its account id, None when it is linked to none.
 
     Runs inside the caller's transaction. A customer that refers to several customers follows the first that is linked. A deleted
@@ -109,7 +109,7 @@ def _holds(link: AccountLink) -> bool:
 def _follow(
     link: AccountLink,
     links: dict[CustomerKey, AccountLink],
-    customer: CustomerStatement,
+    customer: CustomerFacts,
     account_id: int | None,
     *,
     acting_user: User | System,
@@ -145,7 +145,7 @@ def _follow(
 
 
 def _own_account(
-    links: dict[CustomerKey, AccountLink], customer: CustomerStatement, entity_id: int | None, *, acting_user: User | System
+    links: dict[CustomerKey, AccountLink], customer: CustomerFacts, entity_id: int | None, *, acting_user: User | System
 ) -> None:
     """A CRM's customer that refers to no other: make its account, or refresh the one that it made."""
     link = links.get(customer.key)
@@ -169,7 +169,7 @@ def _own_account(
     links[customer.key] = link
 
 
-def _refresh(account: Account, customer: CustomerStatement, entity_id: int | None, *, acting_user: User | System) -> None:
+def _refresh(account: Account, customer: CustomerFacts, entity_id: int | None, *, acting_user: User | System) -> None:
     new: Mapping[str, object] = {
         "name": customer.name or account.name,
         "currency": customer.currency or account.currency,

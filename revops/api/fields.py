@@ -82,7 +82,7 @@ class PlainText(serializers.CharField):
         "required": ["text", "code", "params"],
     }
 )
-class Said(serializers.Field[Sentence, Any, dict[str, object], Any]):
+class SentenceField(serializers.Field[Sentence, Any, dict[str, object], Any]):
     """A sentence: its text for people, its code and parameters for programs. Read only."""
 
     def __init__(self, **options: Any) -> None:

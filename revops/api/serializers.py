@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from revops.accounts.models import Account, AccountLink
-from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText, Said
+from revops.api.fields import Instant, MinorMoney, MoneyField, PlainText, SentenceField
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.actions import NOTE_LENGTH_MAX
@@ -133,8 +133,8 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
     account_name = serializers.CharField(source="account.name", read_only=True, allow_null=True, default=None)
     policies = serializers.CharField(source="policy_version", read_only=True, help_text="Version of the policies that judged it.")
     severity = serializers.CharField(source="get_severity_display", read_only=True)
-    sentence = Said()
-    close_reason = Said(allow_null=True)
+    sentence = SentenceField()
+    close_reason = SentenceField(allow_null=True)
     evidence = serializers.SerializerMethodField()
 
     def get_evidence(self, case: ExceptionCase) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class NoteSerializer(serializers.ModelSerializer[CaseNote]):
 
 
 class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
-    why = Said()
+    why = SentenceField()
 
     class Meta:
         model = Checkpoint
@@ -220,8 +220,8 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
 
 class PostingSerializer(serializers.ModelSerializer[Posting]):
     system = serializers.CharField(source="system_id")
-    summary = Said()
-    reverse = Said(allow_null=True)
+    summary = SentenceField()
+    reverse = SentenceField(allow_null=True)
 
     class Meta:
         model = Posting
@@ -276,7 +276,7 @@ class StepSerializer(serializers.ModelSerializer[Posting]):
     """One step of a partly posted plan: what it does, and what became of it."""
 
     system = serializers.CharField(source="system_id")
-    summary = Said()
+    summary = SentenceField()
 
     class Meta:
         model = Posting
@@ -296,8 +296,8 @@ class PartlyPostedSerializer(serializers.Serializer[PartlyPosted]):
 
     done = StepSerializer(many=True)
     missing = StepSerializer(many=True)
-    sentence = Said()
-    next_move = Said()
+    sentence = SentenceField()
+    next_move = SentenceField()
     offers = OfferSerializer(many=True)
     followed_by = serializers.SerializerMethodField()
 
@@ -317,7 +317,7 @@ class PlanSerializer(serializers.ModelSerializer[ChangePlan]):
     postings = PostingSerializer(many=True)
     checkpoints = CheckpointSerializer(many=True)
     decisions = DecisionSerializer(many=True)
-    outcome = Said(allow_null=True)
+    outcome = SentenceField(allow_null=True)
 
     class Meta:
         model = ChangePlan
@@ -389,7 +389,7 @@ class ReasonSerializer(StrictSerializer):
 
 
 class ActionSerializer(serializers.ModelSerializer[ActionRecord]):
-    summary = Said()
+    summary = SentenceField()
 
     class Meta:
         model = ActionRecord

@@ -71,7 +71,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LiveCases:
     """The live cases and the expectations of some accounts, read without locking them: enough to see where nothing is to be done.
 
     `cases`: account -> rule -> fingerprint -> (digest of the facts, version of the policies). `expectations`: account -> rule ->
@@ -96,7 +96,7 @@ class Standing:
         return due == stand and waiting == wait
 
 
-def standing_of(account_ids: Iterable[int], rules: Iterable[str]) -> Standing:
+def live_cases_of(account_ids: Iterable[int], rules: Iterable[str]) -> LiveCases:
     """How these accounts stand at this moment, as far as `rules` are concerned. Two queries."""
     mine = {"account__in": list(account_ids), "rule__in": list(rules)}
     cases: dict[int, dict[str, dict[str, tuple[str, str]]]] = {}
@@ -108,7 +108,7 @@ def standing_of(account_ids: Iterable[int], rules: Iterable[str]) -> Standing:
     for row in Expectation.objects.filter(**mine).values("account_id", "fingerprint", *_PROMISED):
         of_rule = expectations.setdefault(row.pop("account_id"), {}).setdefault(str(row["rule"]), {})
         of_rule[row.pop("fingerprint")] = row
-    return Standing(cases, expectations)
+    return LiveCases(cases, expectations)
 
 
 _PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
-from revops.cases.lifecycle import Sighting, settle, standing_of
+from revops.cases.lifecycle import Sighting, live_cases_of, settle
 from revops.cases.models import Expectation
 from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule, inputs_as_json
@@ -99,7 +99,7 @@ def detect_accounts(
     )
     ledgers = account_ledgers(accounts)
     policies = policies_in_force()
-    standing = standing_of(account_ids, RULES.keys())
+    standing = live_cases_of(account_ids, RULES.keys())
     unproven = accounts_with_unproven(account_ids)
     read_through = functools.cache(role_read_through)
     for account in accounts:

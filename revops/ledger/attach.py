@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from revops.accounts.link import CustomerKey, CustomerStatement, accounts_for, linked, note_legal_entity
+from revops.accounts.link import CustomerFacts, CustomerKey, accounts_for, linked, note_legal_entity
 from revops.ledger.batch import BatchRecord
 from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
 from revops.ledger.turns import CHAIN_MAX, customers_of
@@ -154,10 +154,10 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
-def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerStatement:
+def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerFacts:
     own = (row.system_id, row.external_id)
     targets = row.targets.get("same_as", ())
-    return CustomerStatement(
+    return CustomerFacts(
         system=row.system_id,
         customer_id=row.external_id,
         name=str(row.fields.get("name") or ""),

@@ -35,7 +35,7 @@ from revops.ledger.types import TYPES
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class DeliveredFact:
     """One fact with the delivery (inbox row id) and trace that brought it."""
 
     fact: Fact
@@ -55,7 +55,7 @@ class _Entry:
     fact: Fact
     content: Content
     arrival: str
-    statement: Statement
+    statement: DeliveredFact
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class _Raced(Exception):
     """Another transaction made one of the new records at the same moment."""
 
 
-def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) -> list[str]:
+def record(system: str, statements: Sequence[DeliveredFact], *, now: dt.datetime) -> list[str]:
     """Record what `system` says; returns for each statement `first`, `newer`, `restated`, `same`, `late` or `conflict`.
 
     `now` (aware UTC) is when we learned it. Must run inside a transaction. A constant number of SQL statements a batch.
@@ -100,7 +100,7 @@ def record(system: str, statements: Sequence[Statement], *, now: dt.datetime) ->
             continue
 
 
-def _record(system: str, statements: Sequence[Statement], now: dt.datetime) -> list[str]:
+def _record(system: str, statements: Sequence[DeliveredFact], now: dt.datetime) -> list[str]:
     work = _lock(system, statements)
     arrivals = [_apply(work, statement) for statement in statements]
     moved = work.moved()
@@ -130,7 +130,7 @@ def _record(system: str, statements: Sequence[Statement], now: dt.datetime) -> l
     return arrivals
 
 
-def _check_customers(system: str, statements: Sequence[Statement]) -> None:
+def _check_customers(system: str, statements: Sequence[DeliveredFact]) -> None:
     """A record belongs to a customer of its own system, by its id; ties between systems are the customers' own."""
     for statement in statements:
         fact = statement.fact
@@ -152,7 +152,7 @@ _LOCK = """
 """
 
 
-def _lock(system: str, statements: Sequence[Statement]) -> _Work:
+def _lock(system: str, statements: Sequence[DeliveredFact]) -> _Work:
     """The records that are spoken of, known ones locked in key order, and which of the versions we have already."""
     keys = sorted({(s.fact.object_type, s.fact.external_id) for s in statements})
     with connection.cursor() as cursor:
@@ -178,7 +178,7 @@ def _lock(system: str, statements: Sequence[Statement]) -> _Work:
     return _Work(records, found if asked else set())
 
 
-def _apply(work: _Work, statement: Statement) -> str:
+def _apply(work: _Work, statement: DeliveredFact) -> str:
     fact = statement.fact
     key = (fact.object_type, fact.external_id)
     row = work.records[key]

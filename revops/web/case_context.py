@@ -28,7 +28,7 @@ from revops.web.naming import names_in
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.offers import Holders, assignable, withheld_on
 from revops.web.requests import id_of, one
-from revops.web.story import DEAD, Progress, story_of
+from revops.web.story import DEAD, PlanProgress, story_of
 from revops.web.timeline import SHOWS, timeline_of
 
 SNOOZE_CHOICES = (("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"))
@@ -153,7 +153,7 @@ def trace_base(user: User) -> str:
     return href("sync:deliveries", query="trace=") if may(user, "see_deliveries") else ""
 
 
-def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
+def progress_of(plans: Sequence[ChangePlan]) -> PlanProgress | None:
     """How far the plan is that counts: the newest that is alive, else the newest. At most three queries."""
     plan = next((row for row in plans if row.state not in DEAD), plans[0] if plans else None)
     if plan is None:
@@ -162,7 +162,7 @@ def progress_of(plans: Sequence[ChangePlan]) -> Progress | None:
     checkpoints = list(Checkpoint.objects.filter(plan=plan).order_by("sequence"))
     decisions = list(Decision.objects.filter(plan=plan).select_related("decided_by"))
     signed = {decision.checkpoint_id for decision in decisions}
-    return Progress(
+    return PlanProgress(
         plan=plan,
         postings=postings,
         waiting_for=[str(Role(c.role).label).lower() for c in checkpoints if c.pk not in signed],
@@ -200,7 +200,7 @@ def preview_context(user: User, code: str, now: dt.datetime) -> dict[str, Any]:
         return {}
 
 
-def stamp_of(case: ExceptionCase, progress: Progress | None) -> str:
+def stamp_of(case: ExceptionCase, progress: PlanProgress | None) -> str:
     """Moves whenever the page would look different: the page asks with it whether there is news."""
     plan = f"-{progress.plan.pk}.{progress.plan.row_version}" if progress else ""
     calls = "".join(f".{posting.fence}" for posting in progress.postings) if progress else ""

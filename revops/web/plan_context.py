@@ -35,7 +35,7 @@ from revops.web.forms import PlanReasonForm, ReasonForm, SettleForm
 from revops.web.naming import Names, keys_in, names_of, said_html
 from revops.web.offers import Holders
 from revops.web.requests import id_of, one
-from revops.web.story import Progress, plan_story, story_of
+from revops.web.story import PlanProgress, plan_story, story_of
 
 ROLE_LABELS = {str(code): str(label) for code, label in Role.choices}
 
@@ -164,7 +164,7 @@ def _evidence(postings: list[Posting]) -> list[LedgerEntry]:
     return list(LedgerEntry.objects.filter(pk__in=ids).select_related("record", "record__system"))
 
 
-def stamp_of_plan(progress: Progress | None) -> str:
+def stamp_of_plan(progress: PlanProgress | None) -> str:
     """Moves whenever the plan's page would look different."""
     assert progress is not None, "made from one plan"
     closed = progress.plan.case.status if progress.plan.case else ""

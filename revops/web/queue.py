@@ -80,7 +80,7 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class FacetLabels:
     """Labels of what the facets count, read once a page."""
 
     systems: Mapping[str, str]
@@ -105,9 +105,9 @@ class Names:
         return known[facet].get(value, value or "none")
 
 
-def read_names() -> Names:
+def read_names() -> FacetLabels:
     """Three small queries and the rules of the code."""
-    return Names(
+    return FacetLabels(
         systems=dict(SourceSystem.objects.values_list("slug", "label")),
         rules={code: rule_label(code) for code in (*RULES, *CONNECTION_RULES)},
         people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True)},
@@ -291,7 +291,7 @@ def _tabs(chosen: QueueFilter, counts: QueueCounts, not_due: Any, visible: Any, 
     return tabs
 
 
-def _facets(chosen: QueueFilter, counts: QueueCounts, names: Names, me: int) -> list[Facet]:
+def _facets(chosen: QueueFilter, counts: QueueCounts, names: FacetLabels, me: int) -> list[Facet]:
     facets = []
     for name, label in FACET_LABELS.items():
         selected: tuple[str, ...] = getattr(chosen, name)
@@ -324,7 +324,7 @@ def _order(name: str, found: Mapping[str, int]) -> list[str]:
     return sorted(found, key=lambda v: (-found[v], v))
 
 
-def _chips(chosen: QueueFilter, names: Names, me: int) -> list[tuple[str, str, str]]:
+def _chips(chosen: QueueFilter, names: FacetLabels, me: int) -> list[tuple[str, str, str]]:
     chips = [
         (FACET_LABELS[name], names.of(name, value, me), href_of_filter(chosen.toggled(name, value)))
         for name in FACET_LABELS

@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PlanProgress:
     """What is known of a plan: `waiting_for` names the roles that still sign, `signed_by` the people who did; `needs_nobody` says
     that no signature is asked for."""
 
@@ -48,7 +48,7 @@ class Progress:
     needs_nobody: bool = False
 
 
-def story_of(case: ExceptionCase, progress: Progress | None, *, fixable: bool) -> list[Step]:
+def story_of(case: ExceptionCase, progress: PlanProgress | None, *, fixable: bool) -> list[Step]:
     """The steps of a case. `progress` is that of its newest plan; `fixable` whether a change of ours can put it right."""
     steps = [Step("Found", instant_text(case.opened_at), "done"), _taken(case, under_way=progress is not None)]
     if progress is not None and not (case.status == CaseStatus.CLOSED and progress.plan.state in (*DEAD, PlanState.DRAFT)):
@@ -84,7 +84,7 @@ def _closed(case: ExceptionCase) -> Step:
     return Step("Evidence", "closes it when the systems agree", "todo")
 
 
-def plan_story(progress: Progress) -> list[Step]:
+def plan_story(progress: PlanProgress) -> list[Step]:
     """The steps of a plan: composed, approved, sent."""
     plan = progress.plan
     page = href("plan", plan.code)
@@ -98,7 +98,7 @@ def plan_story(progress: Progress) -> list[Step]:
     return [composed, _approved(progress), _sent(progress)]
 
 
-def _approved(progress: Progress) -> Step:
+def _approved(progress: PlanProgress) -> Step:
     plan = progress.plan
     if plan.state == PlanState.SUBMITTED:
         return Step("Approval", f"waits for {', then '.join(progress.waiting_for)}", "now", href("plan", plan.code))
@@ -113,7 +113,7 @@ def _approved(progress: Progress) -> Step:
     return Step("Approved", f"by {', '.join(progress.signed_by)}", "done")
 
 
-def _sent(progress: Progress) -> Step:
+def _sent(progress: PlanProgress) -> Step:
     plan, page = progress.plan, href("plan", progress.plan.code)
     if plan.state == PlanState.PARTLY_POSTED:
         sent = sum(posting.state in DONE for posting in progress.postings)

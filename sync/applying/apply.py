@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from revops.errors import Conflict, Rejected, RevOpsError
 from revops.ledger.facts import Fact
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.work_queues.leases import LeaseLost
 from sync import connections
 from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, quarantined
@@ -76,13 +76,13 @@ def _to_reread(row: Claimed) -> Verdict:
 def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Understood], list[Verdict]]:
     """Translate each row by itself. Gives what was understood, and the verdicts on the rest."""
     try:
-        door = connections.door_of(source)
+        handle = connections.handle_of(source)
     except Conflict as conflict:
         return [], [failed(row, conflict.code, conflict.message) for row in rows]
     understood: list[Understood] = []
     verdicts: list[Verdict] = []
     for row in rows:
-        found = _understand_one(row, door.connector, door.config)
+        found = _understand_one(row, handle.connector, handle.config)
         if isinstance(found, Verdict):
             verdicts.append(found)
         else:
@@ -182,7 +182,7 @@ def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Coun
 
 
 def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
-    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         arrivals = iter(record(slug, statements, now=now))
         verdicts = [recorded(item, [next(arrivals) for _ in item.facts]) for item in items]

@@ -22,7 +22,7 @@ from django.utils import timezone
 from revops.audit import log as audit
 from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceRecord
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.people.actors import System, actor_label, actor_user
 from revops.reference import Ref
 from revops.sentences import template
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from revops.people.models import User
 
 BATCH = 400
-Progress = Callable[[int], None]
+OnBatch = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ def replay_many(
     *,
     reason: str,
     acting_user: User | System,
-    progress: Progress | None = None,
+    progress: OnBatch | None = None,
     run: Replay | None = None,
 ) -> int:
     """Put many back, batch by batch, each batch with one audit row that names its deliveries. Returns how many; fewer than were
@@ -184,7 +184,7 @@ def _as_before(ids: Sequence[int]) -> int:
     )
 
 
-def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: Progress | None = None) -> Impact:
+def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: OnBatch | None = None) -> Impact:
     """What replaying these would do, at this moment. Changes nothing."""
     impact = Impact()
     for ids in _batches(deliveries):
@@ -204,7 +204,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
         counts[verdict.reason] += 1
     impact.to_read_again += sum(1 for item in understood if item.rereads)
     items = [item for item in understood if item.facts and not item.rereads]
-    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         try:
             with transaction.atomic():

@@ -73,7 +73,7 @@ def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, st
 
 
 def _read_each(source: Connection, client: Client, items: Sequence[Understood], now: dt.datetime, stop_at: float) -> Counter[str]:
-    door = connections.door_of(source)
+    handle = connections.handle_of(source)
     answers: dict[tuple[Reread, bool], int | Exception | None] = {}
     done: Counter[str] = Counter()
     for item in items:
@@ -86,9 +86,9 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
                 answers[key] = RetryLater("The other reads took too long.", 1, REREAD)
                 continue
             try:
-                read = door.connector.reading().read(client, door.config, wanted.object_type, wanted.external_id)
+                read = handle.connector.reading().read(client, handle.config, wanted.object_type, wanted.external_id)
                 disputed_by = item.row.key if item.disputed else None
-                answers[key] = None if read is None else inbox.store_read(door, read, disputed_by=disputed_by)
+                answers[key] = None if read is None else inbox.store_read(handle, read, disputed_by=disputed_by)
             except (ConnectorAnswer, RevOpsError) as answer:
                 answers[key] = answer
         done += _end(source, item, [answers[wanted, item.disputed] for wanted in item.rereads], now)

@@ -15,10 +15,10 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from sync.applying.apply import NotUnderstood, Translation, Understood, recorded, translate
 from sync.applying.claims import REREAD, Claimed, Verdict
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.intake.inbox import Ending, Judge, JudgeOfPage, NewDelivery
 from sync.models import DeliveryState
@@ -29,19 +29,19 @@ _log = logging.getLogger("sync.applying.straight")
 TO_THE_QUEUE = Ending()
 
 
-def straight_into_the_ledger(door: Door) -> JudgeOfPage:
+def straight_into_the_ledger(handle: ConnectionHandle) -> JudgeOfPage:
     """For the pages of one connection: what a page says is understood where it was read, ahead of its turn; its judge records
     that."""
 
     def judge_of(items: Sequence[Item]) -> Judge:
         now = timezone.now()
-        said = {_what(item): translate(_incoming(item, now), door.connector, door.config) for item in items}
-        return partial(_judge, door.slug, said, now)
+        said = {_what(item): translate(_incoming(item, now), handle.connector, handle.config) for item in items}
+        return partial(_judge, handle.slug, said, now)
 
     return judge_of
 
 
-Said = Mapping[tuple[str, str, bytes], Translation | NotUnderstood]
+Translations = Mapping[tuple[str, str, bytes], Translation | NotUnderstood]
 """What the items of a page say."""
 
 
@@ -53,7 +53,7 @@ def _incoming(item: Item, now: dt.datetime) -> Incoming:
     return Incoming(kind=item.kind, body=item.body, received_at=now, object_type=item.object_type)
 
 
-def _judge(slug: str, said: Said, now: dt.datetime, new: Sequence[NewDelivery]) -> Sequence[Ending]:
+def _judge(slug: str, said: Translations, now: dt.datetime, new: Sequence[NewDelivery]) -> Sequence[Ending]:
     endings: dict[int, Ending] = {}
     understood: list[Understood] = []
     for delivery in new:
@@ -71,7 +71,7 @@ def _judge(slug: str, said: Said, now: dt.datetime, new: Sequence[NewDelivery]) 
 
 def _recorded(slug: str, items: Sequence[Understood], now: dt.datetime) -> Mapping[int, Ending]:
     """Record all of them, or none: then they wait for the workers, who try each by itself."""
-    statements = [Statement(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
+    statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     try:
         with transaction.atomic():
             arrivals = iter(record(slug, statements, now=now))

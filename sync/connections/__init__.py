@@ -6,9 +6,9 @@ anything that works on deliveries; nothing here returns a secret except inside a
 
 from sync.connections.actions import SLUG, change_connection, connect, note_problem
 from sync.connections.envelope import seal, sealed_with_newest_key, unseal
-from sync.connections.handles import Door, client_for, config_of, connector_of, door, door_of, forget_doors
+from sync.connections.handles import ConnectionHandle, client_for, config_of, connector_of, forget_handles, handle, handle_of
 
 __all__ = [
-    "SLUG", "Door", "change_connection", "client_for", "config_of", "connect", "connector_of", "door", "door_of", "forget_doors",
-    "note_problem", "seal", "sealed_with_newest_key", "unseal",
+    "SLUG", "ConnectionHandle", "change_connection", "client_for", "config_of", "connect", "connector_of", "forget_handles",
+    "handle", "handle_of", "note_problem", "seal", "sealed_with_newest_key", "unseal",
 ]  # fmt: skip

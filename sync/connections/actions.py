@@ -17,7 +17,7 @@ from revops.ledger.models import SourceSystem
 from revops.people.actors import System
 from revops.sentences import Word, template
 from sync.connections.envelope import seal, unseal
-from sync.connections.handles import connector_of, forget_doors
+from sync.connections.handles import connector_of, forget_handles
 from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
 from sync.vendor.contract import Connector, Refused
@@ -179,5 +179,5 @@ def _check_base_url(base_url: str, *, loopback_allowed: bool) -> str:
 
 
 def _forget_on_commit() -> None:
-    forget_doors()
-    transaction.on_commit(forget_doors)
+    forget_handles()
+    transaction.on_commit(forget_handles)

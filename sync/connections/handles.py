@@ -86,7 +86,7 @@ def _redis() -> redis.Redis:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ConnectionHandle:
     """One connection with all that a delivery needs, so that the intake need not ask the database."""
 
     slug: str
@@ -95,16 +95,16 @@ class Door:
 
 
 @dataclass(slots=True)
-class _Doors:
+class _Handles:
     """Every active connection, read at most every `CACHE_SECONDS`; a slug we do not know is looked for once a second."""
 
-    known: dict[str, Door | Conflict] = field(default_factory=dict)
+    known: dict[str, ConnectionHandle | Conflict] = field(default_factory=dict)
     read_at: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
     failed_at: float = -1e9
     failure: Exception | None = None
 
-    def find(self, slug: str) -> Door | None:
+    def find(self, slug: str) -> ConnectionHandle | None:
         age = time.monotonic() - self.read_at
         if age > CACHE_SECONDS or (slug not in self.known and age > 1.0):
             with self.lock:
@@ -127,14 +127,14 @@ class _Doors:
         self.failure = None
 
     def _read(self) -> None:
-        """One connection that cannot be used does not close the door to the others."""
-        known: dict[str, Door | Conflict] = {}
+        """One connection that cannot be used leaves the others usable."""
+        known: dict[str, ConnectionHandle | Conflict] = {}
         for connection in _active():
             connector = CONNECTORS.get(connection.vendor)
             if connector is not None and connector.pushes:
                 slug = str(connection.pk)
                 try:
-                    known[slug] = Door(slug, connector, config_of(connection))
+                    known[slug] = ConnectionHandle(slug, connector, config_of(connection))
                 except Conflict as conflict:
                     known[slug] = conflict
         self.known, self.read_at = known, time.monotonic()
@@ -148,7 +148,7 @@ _ACTIVE = b"""
 
 
 def _active() -> list[Connection]:
-    """The active connections as the door needs them, read in time or not at all; inside a transaction, as it sees them."""
+    """The active connections as the intake needs them, read in time or not at all; inside a transaction, as it sees them."""
     if current.in_atomic_block:
         return list(Connection.objects.filter(active=True))
     row = intake_db.fetch_one(_ACTIVE, ())
@@ -157,20 +157,20 @@ def _active() -> list[Connection]:
     return [Connection(**{**each, "secrets": bytes.fromhex(each["secrets"])}) for each in rows]
 
 
-_doors = _Doors()
+_handles = _Handles()
 
 
-def door_of(connection: Connection) -> Door:
-    """The door of a connection in hand. Raises `Conflict` (`no_connector`, `secrets_unreadable`)."""
-    return Door(str(connection.pk), connector_of(connection), config_of(connection))
+def handle_of(connection: Connection) -> ConnectionHandle:
+    """The handle of a connection in hand. Raises `Conflict` (`no_connector`, `secrets_unreadable`)."""
+    return ConnectionHandle(str(connection.pk), connector_of(connection), config_of(connection))
 
 
-def door(slug: str) -> Door | None:
+def handle(slug: str) -> ConnectionHandle | None:
     """The intake of an active connection whose vendor pushes; None when there is none. Changes show within five seconds.
     Raises `Conflict` (`secrets_unreadable`) when this one cannot be used as it is."""
-    return _doors.find(slug)
+    return _handles.find(slug)
 
 
-def forget_doors() -> None:
+def forget_handles() -> None:
     """Read the connections again at the next delivery (this process; others follow within `CACHE_SECONDS`)."""
-    _doors.read_at = -1e9
+    _handles.read_at = -1e9

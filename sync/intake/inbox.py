@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from revops.audit.trace import new_trace_id
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.ground import intake_db as kept
 from sync.models import DeliveryKey, DeliveryKind, DeliveryState
@@ -86,7 +86,7 @@ _STORE_CONFLICTS = f"""
 
 
 def accept(
-    door: Door,
+    handle: ConnectionHandle,
     *,
     kind: str,
     dedup_key: str,
@@ -101,8 +101,8 @@ def accept(
     made durable.
     """
     arrived = _Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
-    row = _run(_STORE, [door.slug, *arrived.columns()])
-    accepted = Accepted(row[0]) if row is not None else _known(door, arrived)
+    row = _run(_STORE, [handle.slug, *arrived.columns()])
+    accepted = Accepted(row[0]) if row is not None else _known(handle, arrived)
     if not accepted.copy and not accepted.conflict:
         if connection.in_atomic_block:
             transaction.on_commit(lambda: doorbell.ring("apply_deliveries"), robust=True)
@@ -126,21 +126,21 @@ class _Arrived:
         return [self.key, self.kind, self.object_type, self.body, self.digest, self.headers, self.trace]
 
 
-def _known(door: Door, arrived: _Arrived) -> Accepted:
+def _known(handle: ConnectionHandle, arrived: _Arrived) -> Accepted:
     """The key is there. The same bytes are a copy, and so is the same message written anew; another message is kept beside it.
     What is in the archive cannot be compared any more: it counts as a copy."""
-    row = _run(_COUNT_COPY, [door.slug, arrived.key, arrived.digest])
+    row = _run(_COUNT_COPY, [handle.slug, arrived.key, arrived.digest])
     if row is not None:
         return Accepted(row[0], copy=True)
-    row = _run(_BY_KEY, [door.slug, arrived.key])
+    row = _run(_BY_KEY, [handle.slug, arrived.key])
     assert row is not None, "keys are never removed"
     if row[1] is None:
         return Accepted(row[0], copy=True)
-    digest = door.connector.content_digest(arrived.body)
-    if door.connector.content_digest(bytes(row[1])) == digest:
+    digest = handle.connector.content_digest(arrived.body)
+    if handle.connector.content_digest(bytes(row[1])) == digest:
         _run("UPDATE sync_delivery SET copies = copies + 1 WHERE id = %s RETURNING id", [row[0]])
         return Accepted(row[0], copy=True)
-    conflict = [*_conflict_columns([(arrived, digest)]), door.slug, CONFLICT_REASON, 1]
+    conflict = [*_conflict_columns([(arrived, digest)]), handle.slug, CONFLICT_REASON, 1]
     row = _run(_STORE_CONFLICTS, conflict) or _run(_STORE_CONFLICTS, conflict)  # the second sees what came at the same moment
     assert row is not None, "it joins the row it conflicts with"
     return Accepted(row[0], copy=row[1], conflict=True)
@@ -230,15 +230,15 @@ _OTHER_BYTES = """
 """
 
 
-def store_page(door: Door, items: Sequence[Item], judge: Judge | None = None) -> StoredPage:
+def store_page(handle: ConnectionHandle, items: Sequence[Item], judge: Judge | None = None) -> StoredPage:
     """Store what a read returned, in the caller's transaction. What we have already is left untouched.
 
     `judge` is asked what becomes of the new items; without one they wait for the workers.
     """
-    return _store_page(door, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items], judge)
+    return _store_page(handle, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items], judge)
 
 
-def _store_page(door: Door, items: Sequence[_Arrived], judge: Judge | None = None) -> StoredPage:
+def _store_page(handle: ConnectionHandle, items: Sequence[_Arrived], judge: Judge | None = None) -> StoredPage:
     unique: dict[tuple[str, str], _Arrived] = {}
     for arrived in items:
         unique.setdefault((arrived.key, arrived.digest), arrived)
@@ -247,25 +247,25 @@ def _store_page(door: Door, items: Sequence[_Arrived], judge: Judge | None = Non
         return StoredPage(0, 0, 0)
     first = {arrived.key: arrived for arrived in reversed(rows)}
     with connection.cursor() as cursor:
-        cursor.execute(_RESERVE, [door.slug, list(dict.fromkeys(row.key for row in rows)), door.slug])
+        cursor.execute(_RESERVE, [handle.slug, list(dict.fromkeys(row.key for row in rows)), handle.slug])
         reserved = cursor.fetchall()
         new = [(number, first[key]) for key, number, _ in reserved]
         if new:
-            _insert(door, new, judge, reserved[0][2])
+            _insert(handle, new, judge, reserved[0][2])
         conflicts = 0
         if len(new) < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
-            cursor.execute(_OTHER_BYTES, [*known, door.slug])
-            digest_of = door.connector.content_digest
+            cursor.execute(_OTHER_BYTES, [*known, handle.slug])
+            digest_of = handle.connector.content_digest
             differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
             found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]
             if found:
-                cursor.execute(_STORE_CONFLICTS, [*_conflict_columns(found), door.slug, CONFLICT_REASON, 0])
+                cursor.execute(_STORE_CONFLICTS, [*_conflict_columns(found), handle.slug, CONFLICT_REASON, 0])
                 conflicts = len(found)
     return StoredPage(len(new), len(items) - len(new) - conflicts, conflicts)
 
 
-def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None, now: dt.datetime) -> None:
+def _insert(handle: ConnectionHandle, new: Sequence[tuple[int, _Arrived]], judge: Judge | None, now: dt.datetime) -> None:
     """Store what nobody had seen. `now` is the database's time."""
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
@@ -273,13 +273,14 @@ def _insert(door: Door, new: Sequence[tuple[int, _Arrived]], judge: Judge | None
     with connection.cursor() as cursor, cursor.copy(_STORE_PAGE) as copy:
         for (number, row), ending in zip(new, endings, strict=True):
             after = now + dt.timedelta(seconds=ending.after_seconds) if ending.after_seconds else now
+            done_at = None if ending.state == DeliveryState.PENDING else now
             copy.write_row(
-                (number, door.slug, row.key, row.kind, row.object_type, row.body, row.digest, row.headers, row.trace, 1, 0, 0, 0,
-                 str(ending.state), ending.reason, ending.code, after, None if ending.state == DeliveryState.PENDING else now)
+                (number, handle.slug, row.key, row.kind, row.object_type, row.body, row.digest, row.headers, row.trace,
+                 1, 0, 0, 0, str(ending.state), ending.reason, ending.code, after, done_at)
             )  # fmt: skip
 
 
-def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int:
+def store_read(handle: ConnectionHandle, item: Item, *, disputed_by: int | None = None) -> int:
     """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed.
 
     A read that settles a dispute, raised by the delivery `disputed_by`, is always one of its own: that the vendor says the same
@@ -288,8 +289,8 @@ def store_read(door: Door, item: Item, *, disputed_by: int | None = None) -> int
     kind, key = (item.kind, item.dedup_key) if disputed_by is None else (DeliveryKind.SETTLING, f"{item.dedup_key}~{disputed_by}")
     arrived = _Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
-        _store_page(door, [arrived])
-        return DeliveryKey.objects.filter(connection_id=door.slug, key=arrived.key).values_list("delivery_id", flat=True).get()
+        _store_page(handle, [arrived])
+        return DeliveryKey.objects.filter(connection_id=handle.slug, key=arrived.key).values_list("delivery_id", flat=True).get()
 
 
 # --- what became of it ------------------------------------------------------------------------------------------------

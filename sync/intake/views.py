@@ -24,7 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from revops.errors import Conflict
 from sync import connections
-from sync.connections import SLUG, Door
+from sync.connections import SLUG, ConnectionHandle
 from sync.intake import inbox, refusals
 from sync.vendor.contract import ConnectorAnswer, Incoming, NotAuthentic
 
@@ -44,43 +44,43 @@ def intake(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return _answer(405, "Deliveries are sent with POST.", Allow="POST")
     try:
-        door = connections.door(slug) if SLUG.fullmatch(slug) else None
+        handle = connections.handle(slug) if SLUG.fullmatch(slug) else None
     except (DatabaseTrouble, psycopg.Error):
         return _unavailable()
     except Conflict as conflict:
         _log.error("a delivery was turned away: %s", conflict.message, extra={"connection": slug})
         return _unavailable()
-    if door is None:
+    if handle is None:
         return _answer(404, "There is no such connection.")
     headers = _headers(request)
-    refusal = _refuse_form(door, headers)
+    refusal = _refuse_form(handle, headers)
     if refusal is not None:
-        return _refused(door, refusal)
+        return _refused(handle, refusal)
     body = _body(request, headers)
     if isinstance(body, HttpResponse):
-        return _refused(door, body)
-    return _take(door, body, headers)
+        return _refused(handle, body)
+    return _take(handle, body, headers)
 
 
-def _take(door: Door, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+def _take(handle: ConnectionHandle, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
     now = dt.datetime.now(dt.UTC)
     incoming = Incoming(kind="event", body=body, headers=headers, received_at=now)
     try:
-        door.connector.taking_pushes().verify(incoming, door.config, now)
+        handle.connector.taking_pushes().verify(incoming, handle.config, now)
     except NotAuthentic:
-        if refusals.floods(door.slug):
-            return _refused(door, _answer(429, "Too many forgeries.", Retry_After=str(refusals.RETRY_AFTER_SECONDS)))
-        return _refused(door, _answer(401, "The delivery is not authentic."))
+        if refusals.floods(handle.slug):
+            return _refused(handle, _answer(429, "Too many forgeries.", Retry_After=str(refusals.RETRY_AFTER_SECONDS)))
+        return _refused(handle, _answer(401, "The delivery is not authentic."))
     except ConnectorAnswer as answer:
-        return _refused(door, _answer(400, answer.reason))
+        return _refused(handle, _answer(400, answer.reason))
     try:
-        key = door.connector.taking_pushes().dedup_key(incoming)
+        key = handle.connector.taking_pushes().dedup_key(incoming)
     except ConnectorAnswer as answer:
-        return _refused(door, _answer(400, answer.reason))
+        return _refused(handle, _answer(400, answer.reason))
     try:
-        accepted = inbox.accept(door, kind="event", dedup_key=key, body=body, headers=kept_headers(headers))
+        accepted = inbox.accept(handle, kind="event", dedup_key=key, body=body, headers=kept_headers(headers))
     except (DatabaseTrouble, psycopg.Error) as error:
-        fields = {"connection": door.slug, "error": type(error).__name__}
+        fields = {"connection": handle.slug, "error": type(error).__name__}
         _log.error("a delivery could not be made durable", extra=fields)
         return _unavailable()
     return JsonResponse({"stored": True, "delivery": accepted.id}, status=202)
@@ -99,12 +99,12 @@ def _headers(request: HttpRequest) -> dict[str, str]:
     return found
 
 
-def _refuse_form(door: Door, headers: Mapping[str, str]) -> HttpResponse | None:
+def _refuse_form(handle: ConnectionHandle, headers: Mapping[str, str]) -> HttpResponse | None:
     """What can be refused without reading the body."""
     content_type = headers["content-type"].split(";", 1)[0].strip().lower()
-    accepted = door.connector.taking_pushes().CONTENT_TYPES
+    accepted = handle.connector.taking_pushes().CONTENT_TYPES
     if content_type not in accepted:
-        return _answer(415, f"{door.connector.label} deliveries are {' or '.join(accepted)}.")
+        return _answer(415, f"{handle.connector.label} deliveries are {' or '.join(accepted)}.")
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         return _answer(415, "Deliveries are taken uncompressed.")
     return None
@@ -142,8 +142,8 @@ def _read(request: HttpRequest, wanted: int) -> bytes:
     return b"".join(parts)
 
 
-def _refused(door: Door, answer: HttpResponse) -> HttpResponse:
-    refusals.count(door.slug, answer.status_code)
+def _refused(handle: ConnectionHandle, answer: HttpResponse) -> HttpResponse:
+    refusals.count(handle.slug, answer.status_code)
     return answer
 
 

@@ -30,7 +30,7 @@ from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
 from revops.sentences import params_from_json
 from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.ground.crash import crash_point
 from sync.intake import inbox
 from sync.models import Connection
@@ -88,10 +88,10 @@ def attempt(held: Held[PostingClaim]) -> None:
     (claimed,) = held.rows
     try:
         connection = Connection.objects.get(pk=claimed.system)
-        door = connections.door_of(connection)
+        handle = connections.handle_of(connection)
         posting = Posting.objects.select_related("plan").get(pk=claimed.key)
         call = call_of(posting)
-        operation = _operation(door.connector, call.change)
+        operation = _operation(handle.connector, call.change)
         client = connections.client_for(
             connection, within_seconds=ATTEMPT_SECONDS_MAX, before_write=lambda: held.make_sure(claimed)
         )
@@ -102,7 +102,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
         return
     with client:
-        _Attempt(held, claimed, door, client, operation, posting, call).run()
+        _Attempt(held, claimed, handle, client, operation, posting, call).run()
 
 
 def _operation(connector: Connector, change: Change) -> Operation:
@@ -128,7 +128,7 @@ class _Attempt:
 
     held: Held[PostingClaim]
     claimed: PostingClaim
-    door: Door
+    handle: ConnectionHandle
     client: Client
     operation: Operation
     posting: Posting
@@ -136,11 +136,11 @@ class _Attempt:
 
     @property
     def connector(self) -> Connector:
-        return self.door.connector
+        return self.handle.connector
 
     @property
     def config(self) -> Config:
-        return self.door.config
+        return self.handle.config
 
     def run(self) -> None:
         if self.claimed.task == "look" and not self._looked_up_and_absent():
@@ -184,7 +184,7 @@ class _Attempt:
         """Read again, live, what people signed for. True only when the vendor still says the same."""
         claimed = self.claimed
         try:
-            gone = verify_facts.read_anew(self.posting, self.door, self.client)
+            gone = verify_facts.read_anew(self.posting, self.handle, self.client)
         except Exception as error:
             wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
             if not isinstance(error, ConnectorAnswer | LeaseLost):
@@ -254,7 +254,7 @@ class _Attempt:
             try:
                 item = self.connector.reading().read(self.client, self.config, object_type, external_id)
                 if item is not None:
-                    inbox.store_read(self.door, item)
+                    inbox.store_read(self.handle, item)
             except Exception as error:
                 log.info("read-back left to the next pull", extra={"object": object_type, "error": type(error).__name__})
 

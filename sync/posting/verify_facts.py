@@ -14,7 +14,7 @@ from revops.postings.models import Posting
 from revops.reference import Ref
 from revops.sentences import Named, Param, Word, template
 from sync.applying import apply, claims
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.intake import inbox
 from sync.models import Delivery, DeliveryState
@@ -26,7 +26,7 @@ AGAIN_SECONDS = 2
 NOT_UNDERSTOOD_SECONDS = 60
 
 
-def read_anew(posting: Posting, door: Door, client: Client) -> list[Param]:
+def read_anew(posting: Posting, handle: ConnectionHandle, client: Client) -> list[Param]:
     """Read every object of the posting's system that its plan rests on, and record what it says in the ledger.
 
     What it says now under a stamp that said something else before is settled by this very read: nothing is fresher. Returns
@@ -36,15 +36,15 @@ def read_anew(posting: Posting, door: Door, client: Client) -> list[Param]:
     gone: list[Param] = []
     read: dict[int, Item] = {}
     for wanted, label in _rests_on(posting):
-        item = door.connector.reading().read(client, door.config, wanted.object_type, wanted.external_id)
+        item = handle.connector.reading().read(client, handle.config, wanted.object_type, wanted.external_id)
         if item is None:
             gone.append(label)
         else:
-            read[inbox.store_read(door, item)] = item
+            read[inbox.store_read(handle, item)] = item
     said = _applied(read)
     disputed = {delivery.pk for delivery in said if delivery.reason_code in {claims.REREAD, claims.VERSION_CONFLICT}}
-    settling = [inbox.store_read(door, read[pk], disputed_by=pk) for pk in sorted(disputed)]
-    _hold_unless_done(door, [delivery for delivery in said if delivery.pk not in disputed] + _applied(settling))
+    settling = [inbox.store_read(handle, read[pk], disputed_by=pk) for pk in sorted(disputed)]
+    _hold_unless_done(handle, [delivery for delivery in said if delivery.pk not in disputed] + _applied(settling))
     doorbell.ring("detect_accounts")
     return gone
 
@@ -57,12 +57,12 @@ def _applied(ids: Iterable[int]) -> list[Delivery]:
     return list(Delivery.objects.filter(pk__in=wanted).order_by("pk"))
 
 
-def _hold_unless_done(door: Door, said: Iterable[Delivery]) -> None:
+def _hold_unless_done(handle: ConnectionHandle, said: Iterable[Delivery]) -> None:
     for delivery in said:
         if delivery.state == DeliveryState.PENDING:
             raise RetryLater("What was read again is still being applied.", AGAIN_SECONDS, "recheck_pending")
         if delivery.state == DeliveryState.QUARANTINED:
-            reason = f"Held: what {door.connector.label} says now is a dead letter (delivery {delivery.pk}): {delivery.reason}"
+            reason = f"Held: what {handle.connector.label} says now is a dead letter (delivery {delivery.pk}): {delivery.reason}"
             raise RetryLater(reason, NOT_UNDERSTOOD_SECONDS, "recheck_not_understood")
 
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError, transaction
 from revops.errors import RevOpsError
 from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
@@ -59,12 +59,12 @@ TOGETHER = 400
 TOGETHER_SECONDS = 2.0
 """How many items go into the ledger in one transaction, and for how long a page waits for the next one."""
 
-Progress = Callable[[Pulled], None]
-JudgeOf = Callable[[Door], JudgeOfPage]
+OnPage = Callable[[Pulled], None]
+JudgeOf = Callable[[ConnectionHandle], JudgeOfPage]
 """For the pages of one connection."""
 
 
-def pull_due(seconds: float, progress: Progress | None = None, *, judge_of: JudgeOf | None = None) -> list[Pulled]:
+def pull_due(seconds: float, progress: OnPage | None = None, *, judge_of: JudgeOf | None = None) -> list[Pulled]:
     """Pull every stream that is due, until none is or the time is over. For workers.
 
     A read that is not at its end by then stops where it can go on later, so that a first load of hours holds up neither the
@@ -80,7 +80,7 @@ def pull_due(seconds: float, progress: Progress | None = None, *, judge_of: Judg
     return results
 
 
-def pull_now(slug: str, stream: str, progress: Progress | None = None, *, judge_of: JudgeOf | None = None) -> Pulled:
+def pull_now(slug: str, stream: str, progress: OnPage | None = None, *, judge_of: JudgeOf | None = None) -> Pulled:
     """Pull one stream at once, due or not. When another worker reads it at this moment, says so in `problem`."""
     with streams.take_now(slug, stream) as held:
         if not held.rows:
@@ -100,7 +100,7 @@ def streams_of(slug: str) -> list[str]:
 # --- one stream -------------------------------------------------------------------------------------------------------
 
 
-def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, judge_of: JudgeOf | None) -> Pulled:
+def _pull(held: Held[StreamClaim], progress: OnPage | None, turn_ends: float, judge_of: JudgeOf | None) -> Pulled:
     (claim,) = held.rows
     # A page whose reader died with it is only stored: its rows go to the queue, where the one that kills a worker is found.
     judging = judge_of if claim.attempts <= 1 else None
@@ -108,16 +108,16 @@ def _pull(held: Held[StreamClaim], progress: Progress | None, turn_ends: float, 
     result = Pulled(claim.slug, claim.stream)
     within_seconds = STUCK_SECONDS if turn_ends < math.inf else math.inf
     try:
-        door = connections.door_of(source)
+        handle = connections.handle_of(source)
         stream = _stream(source, claim.stream)
         if stream is None:
             return replace(result, problem=_failed(claim, "This version of the connector has no such stream.", NO_STREAM_SECONDS))
-        judge_of_page = judging(door) if judging is not None else None
+        judge_of_page = judging(handle) if judging is not None else None
         with connections.client_for(source, within_seconds=within_seconds) as client:
-            pages = door.connector.reading().pull(client, door.config, claim.stream, claim.value, claim.started_at)
+            pages = handle.connector.reading().pull(client, handle.config, claim.stream, claim.value, claim.started_at)
             with closing(read_ahead(_batches(pages, judge_of_page))) as batches:
                 for page, count, judge in batches:
-                    result = _store(claim, door, page, result, judge, count=count)
+                    result = _store(claim, handle, page, result, judge, count=count)
                     held.progressed()
                     alive()
                     if progress is not None:
@@ -169,10 +169,12 @@ def _together(pages: Iterable[Page], items_min: int) -> Iterator[tuple[Page, int
         yield replace(held[-1], items=tuple(item for each in held for item in each.items)), len(held)
 
 
-def _store(claim: StreamClaim, door: Door, page: Page, result: Pulled, judge: Judge | None, *, count: int) -> Pulled:
+def _store(
+    claim: StreamClaim, handle: ConnectionHandle, page: Page, result: Pulled, judge: Judge | None, *, count: int
+) -> Pulled:
     """Commit the page and the watermark behind it together, and renew the lease."""
     with transaction.atomic():
-        stored = inbox.store_page(door, page.items, judge)
+        stored = inbox.store_page(handle, page.items, judge)
         if not streams.note_page(claim, page.watermark):
             raise LeaseLost
     if stored.new and judge is None:

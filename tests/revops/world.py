@@ -16,7 +16,7 @@ from revops.detection.run import detect_due
 from revops.ledger.facts import Fact, Value
 from revops.ledger.freshness import read_through
 from revops.ledger.models import SourceSystem
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.money import Money
 from revops.people.actors import System
 from revops.people.models import RoleGrant, User
@@ -63,7 +63,7 @@ def fact(object_type: str, key: str, to: dict[str, str] | None = None, *, delete
 
 def say(system: str, *facts: Fact) -> None:
     with transaction.atomic():
-        record(system, [Statement(each) for each in facts], now=now())
+        record(system, [DeliveredFact(each) for each in facts], now=now())
 
 
 def look() -> None:

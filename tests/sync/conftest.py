@@ -21,7 +21,7 @@ def _nothing_kept() -> Iterator[None]:
     from sync.ground import intake_db as kept
     from sync.intake import refusals
 
-    connections.forget_doors()
+    connections.forget_handles()
     yield
     kept.close_all()
     refusals.write()

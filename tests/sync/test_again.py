@@ -62,8 +62,8 @@ def recorded() -> list[tuple[str, str, Incoming]]:
 def deliver(order: list[tuple[str, str, Incoming]]) -> None:
     """Each comes at the time that its recording says: what carries no stamp of its own has its time of arrival as its version."""
     for vendor, name, incoming in order:
-        door = connections.door_of(Connection.objects.get(pk=vendor))
-        inbox.accept(door, kind=incoming.kind, dedup_key=name, body=incoming.body, object_type=incoming.object_type)
+        handle = connections.handle_of(Connection.objects.get(pk=vendor))
+        inbox.accept(handle, kind=incoming.kind, dedup_key=name, body=incoming.body, object_type=incoming.object_type)
         Delivery.objects.filter(dedup_key=name).update(received_at=incoming.received_at)
 
 
@@ -126,10 +126,10 @@ def test_i15_a_replay_after_a_fix_equals_the_first_time() -> None:
     """The same deliveries to a connection that was right from the start, and to one that was mended afterwards."""
 
     def come() -> None:
-        door = connections.door_of(Connection.objects.get(pk="stripe"))
+        handle = connections.handle_of(Connection.objects.get(pk="stripe"))
         for number in range(12):
             body = rendered(event(number, f"name {number}", customer=f"cus_{number % 5}", account=ACCOUNT))
-            inbox.accept(door, kind="event", dedup_key=f"evt_{number:08d}", body=body)
+            inbox.accept(handle, kind="event", dedup_key=f"evt_{number:08d}", body=body)
 
     def mend() -> None:
         connections.change_connection("stripe", values={"account": ACCOUNT}, acting_user=System("tests"))

@@ -32,10 +32,10 @@ def now() -> dt.datetime:
 
 
 def store(number: int, **over: object) -> Delivery:
-    door = connections.door("stripe")
-    assert door is not None
+    handle = connections.handle("stripe")
+    assert handle is not None
     body = rendered(event(number, **over))  # type: ignore[arg-type]
-    return Delivery.objects.get(pk=inbox.accept(door, kind="event", dedup_key=f"evt_{number:08d}", body=body).id)
+    return Delivery.objects.get(pk=inbox.accept(handle, kind="event", dedup_key=f"evt_{number:08d}", body=body).id)
 
 
 def make_due() -> None:

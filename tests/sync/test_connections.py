@@ -11,7 +11,7 @@ from revops.audit.models import ActionRecord
 from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
-from sync.connections import change_connection, config_of, connect, door, forget_doors, seal, sealed_with_newest_key, unseal
+from sync.connections import change_connection, config_of, connect, forget_handles, handle, seal, sealed_with_newest_key, unseal
 from sync.models import Connection, Watermark
 
 ME = System("tests")
@@ -113,17 +113,17 @@ def test_i59_changing_keeps_what_is_not_given_and_names_what_changed() -> None:
 
 
 @pytest.mark.django_db
-def test_the_door_follows_changes_in_this_process_at_once() -> None:
+def test_the_handle_follows_changes_in_this_process_at_once() -> None:
     new()
-    found = door("stripe")
+    found = handle("stripe")
     assert found is not None
     assert found.config.get("webhook_secret") == "whsec_very_secret"
     change_connection("stripe", values={"webhook_secret": "whsec_new"}, acting_user=ME)
-    found = door("stripe")
+    found = handle("stripe")
     assert found is not None
     assert found.config.get("webhook_secret") == "whsec_new"
     change_connection("stripe", active=False, acting_user=ME)
-    assert door("stripe") is None
+    assert handle("stripe") is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -131,7 +131,7 @@ def test_i2_one_connection_that_cannot_be_opened_does_not_close_the_others(clien
     new()
     new("stripe-two")
     Connection.objects.filter(pk="stripe-two").update(secrets=seal(VALUES, "another"))
-    forget_doors()
+    forget_handles()
     answers = {slug: client.post(f"/intake/{slug}/", b"{}", content_type="application/json") for slug in ("stripe", "stripe-two")}
     assert answers["stripe"].status_code == 401
     assert answers["stripe-two"].status_code == 503

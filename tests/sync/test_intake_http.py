@@ -85,13 +85,13 @@ def test_i3_what_was_kept_is_neither_changed_nor_removed(http_client: httpx2.Cli
 def test_i4_what_was_kept_can_be_verified_again_and_a_changed_byte_shows(http_client: httpx2.Client) -> None:
     assert post(http_client, rendered(event(1))).status_code == 202
     row = Delivery.objects.get()
-    door = connections.door("stripe")
-    assert door is not None
+    handle = connections.handle("stripe")
+    assert handle is not None
     told = Incoming("event", bytes(row.body), row.headers, row.received_at)
-    door.connector.taking_pushes().verify(told, door.config, row.received_at)
+    handle.connector.taking_pushes().verify(told, handle.config, row.received_at)
     changed = Incoming("event", bytes(row.body).replace(b"Aurora", b"aurora"), row.headers, row.received_at)
     with pytest.raises(NotAuthentic):
-        door.connector.taking_pushes().verify(changed, door.config, row.received_at)
+        handle.connector.taking_pushes().verify(changed, handle.config, row.received_at)
 
 
 def test_i59_secrets_and_cookies_are_not_kept_with_the_headers(http_client: httpx2.Client) -> None:

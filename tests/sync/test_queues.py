@@ -28,7 +28,7 @@ from revops.work_queues.leases import RENEW_SECONDS, Claim, LeaseLost
 from revops.work_queues.queue import WorkQueue
 from sync.applying import claims
 from sync.applying.claims import DELIVERIES, REREADS
-from sync.connections import door_of
+from sync.connections import handle_of
 from sync.intake import inbox
 from sync.models import Connection, Delivery
 from sync.pull import streams
@@ -57,9 +57,9 @@ class Case:
 
 
 def _deliveries(number: int) -> None:
-    door = door_of(Connection.objects.get(pk="stripe"))
+    handle = handle_of(Connection.objects.get(pk="stripe"))
     for each in range(number):
-        inbox.accept(door, kind="event", dedup_key=f"key-{each}", body=b"{}")
+        inbox.accept(handle, kind="event", dedup_key=f"key-{each}", body=b"{}")
 
 
 def _rereads(number: int) -> None:

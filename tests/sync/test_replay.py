@@ -16,7 +16,7 @@ from revops.people.actors import System
 from sync import connections
 from sync.applying.drain import process_all
 from sync.applying.replay import replay
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.intake import inbox
 from sync.models import Connection, Delivery
 from tests.sync.stripe_sender import event, rendered
@@ -29,20 +29,20 @@ def now() -> dt.datetime:
 
 
 @pytest.fixture
-def door(stripe: Connection) -> Door:
-    return connections.door_of(stripe)
+def handle(stripe: Connection) -> ConnectionHandle:
+    return connections.handle_of(stripe)
 
 
-def store(door: Door, number: int, **over: Any) -> int:
-    return inbox.accept(door, kind="event", dedup_key=f"evt_{number:08d}", body=rendered(event(number, **over))).id
+def store(handle: ConnectionHandle, number: int, **over: Any) -> int:
+    return inbox.accept(handle, kind="event", dedup_key=f"evt_{number:08d}", body=rendered(event(number, **over))).id
 
 
 @pytest.fixture
-def dead(door: Door) -> list[int]:
+def dead(handle: ConnectionHandle) -> list[int]:
     """Three dead letters of an account that nobody had entered, one that is broken for good, and one applied."""
-    ids = [store(door, number, account=OTHER_ACCOUNT) for number in (1, 2, 3)]
-    ids.append(inbox.accept(door, kind="event", dedup_key="evt_broken", body=b'{"id":"evt_broken","id":"x"}').id)
-    store(door, 5)
+    ids = [store(handle, number, account=OTHER_ACCOUNT) for number in (1, 2, 3)]
+    ids.append(inbox.accept(handle, kind="event", dedup_key="evt_broken", body=b'{"id":"evt_broken","id":"x"}').id)
+    store(handle, 5)
     assert process_all(now()) == {"quarantined": 4, "applied": 1}
     return ids
 
@@ -67,11 +67,11 @@ def test_one_is_replayed_and_audited(dead: list[int]) -> None:
     assert action.before["state"] == "quarantined"
 
 
-def test_what_cannot_be_replayed(dead: list[int], door: Door) -> None:
+def test_what_cannot_be_replayed(dead: list[int], handle: ConnectionHandle) -> None:
     with pytest.raises(Missing):
         replay(999_999, reason="", acting_user=System("tests"))
     with pytest.raises(Rejected, match="still waiting"):
-        replay(store(door, 6), reason="", acting_user=System("tests"))
+        replay(store(handle, 6), reason="", acting_user=System("tests"))
 
 
 def test_the_preview_says_what_will_happen_and_changes_nothing(dead: list[int]) -> None:

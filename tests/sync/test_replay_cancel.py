@@ -15,7 +15,7 @@ from revops.people.actors import System
 from sync import connections
 from sync.applying import claims, replay
 from sync.applying.drain import process_all
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.intake import inbox
 from sync.models import Connection, Delivery, Replay
 from tests.sync.stripe_sender import event, rendered
@@ -29,16 +29,16 @@ def now() -> dt.datetime:
 
 
 @pytest.fixture
-def door(stripe: Connection) -> Door:
-    return connections.door_of(stripe)
+def handle(stripe: Connection) -> ConnectionHandle:
+    return connections.handle_of(stripe)
 
 
 @pytest.fixture
-def dead(door: Door) -> list[int]:
+def dead(handle: ConnectionHandle) -> list[int]:
     """Five dead letters of an account that nobody had entered."""
     ids = [
         inbox.accept(
-            door, kind="event", dedup_key=f"evt_{n:08d}", body=rendered(event(n, account=OTHER_ACCOUNT))
+            handle, kind="event", dedup_key=f"evt_{n:08d}", body=rendered(event(n, account=OTHER_ACCOUNT))
         ).id
         for n in range(1, 6)
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections
 from sync.applying.drain import process_all
-from sync.connections import Door
+from sync.connections import ConnectionHandle
 from sync.intake import inbox
 from sync.models import Delivery
 from tests.demo.simulators.control import Control, free_port, process
@@ -39,25 +39,25 @@ def vendor(tmp_path: Path) -> Iterator[Control]:
 
 
 @pytest.fixture
-def door(vendor: Control, transactional_db: None) -> Door:
+def handle(vendor: Control, transactional_db: None) -> ConnectionHandle:
     connection = connections.connect(
         slug="gainsight", vendor="gainsight", base_url=vendor.url, values=SETTINGS["gainsight"], loopback_allowed=True,
         acting_user=System("tests"),
     )  # fmt: skip
-    return connections.door_of(connection)
+    return connections.handle_of(connection)
 
 
-def hint(door: Door, gsid: str, number: int) -> int:
+def hint(handle: ConnectionHandle, gsid: str, number: int) -> int:
     body = json.dumps({"object": "company", "gsid": gsid, "modifiedDate": f"2026-11-0{number}T00:00:00Z"}).encode()
-    return inbox.accept(door, kind="event", dedup_key=f"hint-{gsid}-{number}", body=body).id
+    return inbox.accept(handle, kind="event", dedup_key=f"hint-{gsid}-{number}", body=body).id
 
 
 def reads(vendor: Control) -> int:
     return len([call for call in vendor.get("requests") if "company" in call["path"].lower() and "query" in call["path"]])
 
 
-def test_many_hints_about_one_object_cost_one_read(vendor: Control, door: Door) -> None:
-    ids = [hint(door, COMPANY, number) for number in range(1, 6)]
+def test_many_hints_about_one_object_cost_one_read(vendor: Control, handle: ConnectionHandle) -> None:
+    ids = [hint(handle, COMPANY, number) for number in range(1, 6)]
     process_all(now())
     assert SourceRecord.objects.get(object_type="customer").fields["name"] == "Aurora"
     read = Delivery.objects.get(kind="read")
@@ -68,17 +68,17 @@ def test_many_hints_about_one_object_cost_one_read(vendor: Control, door: Door) 
     assert inbox.conservation().holds
 
 
-def test_a_vendor_that_is_busy_costs_no_attempt(vendor: Control, door: Door) -> None:
+def test_a_vendor_that_is_busy_costs_no_attempt(vendor: Control, handle: ConnectionHandle) -> None:
     vendor.fault("POST", ".*query.*", times=50, status=429, headers={"Retry-After": "120"}, body="{}")
-    found = Delivery.objects.get(pk=hint(door, COMPANY, 1))
+    found = Delivery.objects.get(pk=hint(handle, COMPANY, 1))
     process_all(now())
     found.refresh_from_db()
     assert (found.state, found.attempts) == ("pending", 0)
     assert 60 < (found.next_attempt_at - now()).total_seconds() <= 121
 
 
-def test_an_object_that_is_not_there_is_asked_for_three_times(door: Door) -> None:
-    found = Delivery.objects.get(pk=hint(door, COMPANY.replace("1", "2"), 1))
+def test_an_object_that_is_not_there_is_asked_for_three_times(handle: ConnectionHandle) -> None:
+    found = Delivery.objects.get(pk=hint(handle, COMPANY.replace("1", "2"), 1))
     for _ in range(3):
         Delivery.objects.filter(state="pending").update(next_attempt_at=now() - dt.timedelta(seconds=1))
         process_all(now())
@@ -101,10 +101,12 @@ def everything_due() -> None:
 
 
 @pytest.mark.parametrize("names", [("Aurora", "Borealis"), ("Borealis", "Aurora")])
-def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(vendor: Control, door: Door, names: tuple[str, str]) -> None:
+def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(
+    vendor: Control, handle: ConnectionHandle, names: tuple[str, str]
+) -> None:
     for number, name in enumerate(names, 1):
         renamed(vendor, name)
-        hint(door, COMPANY, number)
+        hint(handle, COMPANY, number)
         process_all(now())
     disputed = Delivery.objects.get(state="pending")
     assert disputed.reason_code == "reread", "until the stamp's second is over, nobody can tell"
@@ -116,7 +118,7 @@ def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(vendor: Control,
     assert disputed.reason == f"Read again as delivery {settled.pk}."
 
     renamed(vendor, "Cirrus")  # a third change of that second, which was told after the read
-    hint(door, COMPANY, 3)
+    hint(handle, COMPANY, 3)
     process_all(now())
     everything_due()
     assert SourceRecord.objects.get(object_type="customer").fields["name"] == "Cirrus"
@@ -125,10 +127,10 @@ def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(vendor: Control,
     assert inbox.conservation().holds
 
 
-def test_i12_what_cannot_be_read_again_stays_as_both_said_it(vendor: Control, door: Door) -> None:
+def test_i12_what_cannot_be_read_again_stays_as_both_said_it(vendor: Control, handle: ConnectionHandle) -> None:
     for number, name in enumerate(("Aurora", "Borealis"), 1):
         renamed(vendor, name)
-        hint(door, COMPANY, number)
+        hint(handle, COMPANY, number)
         process_all(now())
     vendor.fault("POST", ".*query.*", times=50, status=403, body='{"result": false, "errorCode": "GSOBJ_1001"}')
     for _ in range(9):

@@ -84,20 +84,20 @@ def test_conservation_can_be_read_from_the_figures(client: Client, stripe: Conne
 
 
 def test_a_delivery_in_no_known_state_breaks_the_sum(stripe: Connection) -> None:
-    inbox.accept(_door(stripe), kind="event", dedup_key="k", body=b"{}")
+    inbox.accept(_handle(stripe), kind="event", dedup_key="k", body=b"{}")
     assert inbox.conservation().holds
     Delivery.objects.update(state="mislaid")
     assert not inbox.conservation().holds
 
 
-def _door(stripe: Connection) -> Any:
+def _handle(stripe: Connection) -> Any:
     from sync import connections
 
-    return connections.door_of(stripe)
+    return connections.handle_of(stripe)
 
 
 def test_ages_and_connections(client: Client, stripe: Connection) -> None:
-    inbox.accept(_door(stripe), kind="event", dedup_key="k", body=b"{}")
+    inbox.accept(_handle(stripe), kind="event", dedup_key="k", body=b"{}")
     Delivery.objects.update(received_at=ago(500))
     change_connection("stripe", posting_enabled=False, reason="tests", acting_user=System("tests"))
     Watermark.objects.create(connection=stripe, stream="one", attempts=3, next_attempt_at=ago(-3600))
@@ -135,7 +135,7 @@ def test_the_inbox_is_counted_from_indexes(stripe: Connection) -> None:
 
 
 def waiting(stripe: Connection, seconds: float, **fields: Any) -> Delivery:
-    row = inbox.accept(_door(stripe), kind="event", dedup_key=f"k{Delivery.objects.count()}", body=b"{}")
+    row = inbox.accept(_handle(stripe), kind="event", dedup_key=f"k{Delivery.objects.count()}", body=b"{}")
     Delivery.objects.filter(pk=row.id).update(received_at=ago(seconds), next_attempt_at=ago(seconds), **fields)
     return Delivery.objects.get(pk=row.id)
 

@@ -77,7 +77,7 @@ DEAD = frozenset({"void", "rejected", "draft", "pending_approval"})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class InvoiceBalance:
     """How one ERP invoice stands against billing. `above` is ERP net minus billing net, None without a comparable twin."""
 
     net: Money
@@ -91,7 +91,7 @@ class Standing:
         return self.open if self.above is None or self.open <= self.above else self.above
 
 
-def standing(invoice: LedgerRecord, ledger: AccountLedger) -> Standing | None:
+def standing(invoice: LedgerRecord, ledger: AccountLedger) -> InvoiceBalance | None:
     """Read an ERP invoice against its billing twin; None when the ERP states no total."""
     total = money_of(invoice, "total")
     if total is None:
@@ -109,7 +109,7 @@ def standing(invoice: LedgerRecord, ledger: AccountLedger) -> Standing | None:
     above = None
     if billed is not None and (issued := _net(billed, ledger)) is not None and issued.currency == total.currency:
         above = total - credited - issued
-    return Standing(total - credited, still_open, billed, above)
+    return InvoiceBalance(total - credited, still_open, billed, above)
 
 
 def _billed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
@@ -251,7 +251,7 @@ def _option(invoice: LedgerRecord, ledger: AccountLedger) -> Param:
     return OPTION_ABOVE(invoice=invoice.named, net=state.net, open=state.open, above=state.above)
 
 
-def _suggestion(invoice: LedgerRecord, state: Standing, situation: Situation) -> Suggestion:
+def _suggestion(invoice: LedgerRecord, state: InvoiceBalance, situation: Situation) -> Suggestion:
     notes: list[Sentence] = []
     if state.above is not None:
         notes.append(CARRIED(invoice=invoice.named, net=state.net, above=state.above))

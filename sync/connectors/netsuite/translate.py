@@ -53,7 +53,7 @@ _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", re
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountSettings:
     """What must be known of the account to read its rows: its connection, the zone of SuiteQL stamps, when the row was read (for
     rows that have no stamp), and our codes of its subsidiaries."""
 
@@ -102,10 +102,10 @@ class Document:
         return Money.zero(self.row.currency)
 
 
-Said = tuple[dict[str, Value], Refs]
+FieldsAndRefs = tuple[dict[str, Value], Refs]
 
 
-def transaction(body: Mapping[str, object], account: Account) -> Fact:
+def transaction(body: Mapping[str, object], account: AccountSettings) -> Fact:
     """One transaction with the applications that touch it: `{"transaction": row, "applications": [row, ...]}`."""
     read = understood(TransactionRead, body, "body")
     kind = Payload("body.transaction", read.transaction).text("type")
@@ -127,7 +127,7 @@ def transaction(body: Mapping[str, object], account: Account) -> Fact:
 NEXT_MODIFIED = "NetSuite application.nextmodified"
 
 
-def _invoice(document: Document, config: Config) -> Said:
+def _invoice(document: Document, config: Config) -> FieldsAndRefs:
     row, status = document.row, document.status
     whole = document.worth(row.foreignamount, "foreignamount")
     paid, open_amount = row.foreignamountpaid, row.foreignamountunpaid
@@ -193,7 +193,7 @@ def _applied(links: Sequence[Application], currency: str) -> Money:
     return total((_worth(link.foreignamount, currency, "NetSuite application.foreignamount") for link in links), currency)
 
 
-def _credit_memo(document: Document, config: Config) -> Said:
+def _credit_memo(document: Document, config: Config) -> FieldsAndRefs:
     row, status = document.row, document.status
     whole = document.worth(row.foreignamount, "foreignamount")
     applied = document.nothing if status == "void" else _applied(document.links, row.currency)
@@ -222,7 +222,7 @@ def _applied_to(document: Document, config: Config) -> list[Ref]:
     return [Ref(config.slug, "invoice", link.previousdoc) for link in document.links]
 
 
-def _payment(document: Document, config: Config) -> Said:
+def _payment(document: Document, config: Config) -> FieldsAndRefs:
     row = document.row
     fields: dict[str, Value] = {
         "number": or_none(row.tranid),
@@ -237,7 +237,7 @@ def _payment(document: Document, config: Config) -> Said:
     )
 
 
-def _sales_order(document: Document, config: Config) -> Said:
+def _sales_order(document: Document, config: Config) -> FieldsAndRefs:
     row = document.row
     annual = declared_field(config, "order_annual_field", "foreignamount")
     term = declared_field(config, "order_term_field")
@@ -266,7 +266,7 @@ def _whole(row: Payload, field: str) -> int:
     return int(number)
 
 
-def customer(body: Mapping[str, object], account: Account) -> Fact:
+def customer(body: Mapping[str, object], account: AccountSettings) -> Fact:
     row = understood(Customer, _row(body), "NetSuite customer")
     at = stamp(row.modified, account.zone, "NetSuite customer.modified")
     fields: dict[str, Value] = {
@@ -297,12 +297,12 @@ def _balance(row: Customer) -> Money | None:
     return payload.money(row.balancesearch, row.currency, "NetSuite customer.balancesearch")
 
 
-def _listed_at(modified: str | None, account: Account, where: str) -> dt.datetime:
+def _listed_at(modified: str | None, account: AccountSettings, where: str) -> dt.datetime:
     """The stamp of a row of a whole list; where the account gives none, when we read it."""
     return account.read_at if modified is None else stamp(modified, account.zone, where)
 
 
-def accounting_period(body: Mapping[str, object], account: Account) -> Fact:
+def accounting_period(body: Mapping[str, object], account: AccountSettings) -> Fact:
     row = understood(AccountingPeriod, _row(body), "NetSuite accountingperiod")
     at = _listed_at(row.modified, account, "NetSuite accountingperiod.modified")
     fields: dict[str, Value] = {
@@ -316,7 +316,7 @@ def accounting_period(body: Mapping[str, object], account: Account) -> Fact:
     return Fact("accounting_period", row.id, version(at), at, fields)
 
 
-def legal_entity(body: Mapping[str, object], account: Account) -> Fact:
+def legal_entity(body: Mapping[str, object], account: AccountSettings) -> Fact:
     row = understood(Subsidiary, _row(body), "NetSuite subsidiary")
     at = _listed_at(row.modified, account, "NetSuite subsidiary.modified")
     code = account.codes.get(row.id) or row.country or row.id
@@ -326,7 +326,7 @@ def legal_entity(body: Mapping[str, object], account: Account) -> Fact:
     return Fact("legal_entity", row.id, version(at), at, fields)
 
 
-def exchange_rate(body: Mapping[str, object], account: Account) -> Fact:
+def exchange_rate(body: Mapping[str, object], account: AccountSettings) -> Fact:
     """A consolidated rate of a period. It has no stamp: the version is the second at which we read it."""
     row = understood(ConsolidatedExchangeRate, _row(body), "NetSuite consolidatedexchangerate")
     if row.currentrate <= 0:
@@ -342,7 +342,7 @@ def exchange_rate(body: Mapping[str, object], account: Account) -> Fact:
     return Fact("exchange_rate", row.id, version(account.read_at), effective_at, fields)
 
 
-def deletion(body: Mapping[str, object], account: Account) -> Fact:
+def deletion(body: Mapping[str, object], account: AccountSettings) -> Fact:
     row = understood(DeletedRecord, _row(body), "NetSuite deletedrecord")
     object_type = DELETED_TYPES.get(row.recordtype.lower())
     if object_type is None:
@@ -351,7 +351,7 @@ def deletion(body: Mapping[str, object], account: Account) -> Fact:
     return Fact(object_type, row.id, version(at), at, {}, deleted=True)
 
 
-TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Account], Fact]] = {
+TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], AccountSettings], Fact]] = {
     **dict.fromkeys(OBJECT_TYPES.values(), transaction),
     "customer": customer,
     "accounting_period": accounting_period,
@@ -384,12 +384,12 @@ def _hinted(hint: Hint) -> Reread:
     return Reread(HINTED[hint.type], hint.id)
 
 
-def account_of(config: Config, read_at: dt.datetime = NEVER) -> Account:
+def account_of(config: Config, read_at: dt.datetime = NEVER) -> AccountSettings:
     try:
         zone = ZoneInfo(config.get("time_zone", "UTC"))
     except (ZoneInfoNotFoundError, ValueError):
         raise Misunderstood("The connection's time zone is no IANA name.", "setting_invalid") from None
-    return Account(config, zone, read_at, pairs(config.get("legal_entities")))
+    return AccountSettings(config, zone, read_at, pairs(config.get("legal_entities")))
 
 
 def pairs(text: str) -> dict[str, str]:

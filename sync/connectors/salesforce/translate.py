@@ -53,10 +53,10 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
 
 
 Body = Mapping[str, object]
-Said = tuple[Record, dict[str, Value], Refs]
+RowFieldsAndRefs = tuple[Record, dict[str, Value], Refs]
 
 
-def _customer(body: Body, config: Config) -> Said:
+def _customer(body: Body, config: Config) -> RowFieldsAndRefs:
     row = understood(Account, body, "Salesforce Account")
     own_fields = Payload("Salesforce Account", body)
     fields: dict[str, Value] = {
@@ -69,7 +69,7 @@ def _customer(body: Body, config: Config) -> Said:
     return row, fields, refs(same_as=_other_customer(own_fields, config))
 
 
-def _contract(body: Body, config: Config) -> Said:
+def _contract(body: Body, config: Config) -> RowFieldsAndRefs:
     row = understood(Contract, body, "Salesforce Contract")
     activated = row.ActivatedDate
     fields: dict[str, Value] = {
@@ -84,7 +84,7 @@ def _contract(body: Body, config: Config) -> Said:
     return row, fields, refs(customer=_reference(row.AccountId, config, "customer", "Salesforce Contract.AccountId"))
 
 
-def _opportunity(body: Body, config: Config) -> Said:
+def _opportunity(body: Body, config: Config) -> RowFieldsAndRefs:
     row = understood(Opportunity, body, "Salesforce Opportunity")
     kind, where = row.Type, "Salesforce Opportunity"
     renewals = {name.strip() for name in config.get("renewal_types", "Renewal").split(";")}
@@ -108,7 +108,7 @@ def _opportunity(body: Body, config: Config) -> Said:
     )
 
 
-_TRANSLATORS: Mapping[str, Callable[[Body, Config], Said]] = {
+_TRANSLATORS: Mapping[str, Callable[[Body, Config], RowFieldsAndRefs]] = {
     "customer": _customer,
     "contract": _contract,
     "opportunity": _opportunity,

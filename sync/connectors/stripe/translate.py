@@ -68,7 +68,7 @@ _GONE = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Envelope:
     """When and how an object was said: the vendor's second, by an event or by our own read; `changed` are the names
     of the keys that an update event says it changed (None when it does not say)."""
 
@@ -79,12 +79,12 @@ class Said:
     is_creation: bool = False
 
 
-def version(said: Said, object_type: str, status: str = "", progress: int = 0) -> str:
+def version(envelope: Envelope, object_type: str, status: str = "", progress: int = 0) -> str:
     """`<second, 11 digits>.<rank of the status, 1 digit, and progress within it, 3 digits>.<0 event, 1 read>`."""
     ranks = _RANK.get(object_type, [])
-    rank = _GONE if said.deleted else ranks.index(status) if status in ranks else 0
-    second = int(said.at.timestamp()) - int(said.is_read)
-    return f"{second:011d}.{rank}{max(0, min(progress, 999)):03d}.{int(said.is_read)}"
+    rank = _GONE if envelope.deleted else ranks.index(status) if status in ranks else 0
+    second = int(envelope.at.timestamp()) - int(envelope.is_read)
+    return f"{second:011d}.{rank}{max(0, min(progress, 999)):03d}.{int(envelope.is_read)}"
 
 
 def reference(found: Reference | None) -> str | None:
@@ -100,17 +100,17 @@ def _maybe_moment(seconds: int | None) -> dt.datetime | None:
     return None if seconds is None else _moment(seconds)
 
 
-def _true_since(said: Said, stamps: Iterable[int | None]) -> dt.datetime:
+def _true_since(envelope: Envelope, stamps: Iterable[int | None]) -> dt.datetime:
     """Since when it has been so: an event says it; of what we read, the latest of the stamps that the object carries."""
-    if not said.is_read or said.deleted:
-        return said.at
+    if not envelope.is_read or envelope.deleted:
+        return envelope.at
     latest = max((stamp for stamp in stamps if stamp is not None), default=None)
-    return said.at if latest is None else min(said.at, _moment(latest))
+    return envelope.at if latest is None else min(envelope.at, _moment(latest))
 
 
 def _fact(
     identity: str,
-    said: Said,
+    envelope: Envelope,
     fields: Mapping[str, Value],
     refs: Refs,
     *,
@@ -121,22 +121,22 @@ def _fact(
 ) -> Fact:
     """`stamps`: of a document, whose amounts stand once it is issued. Customers and subscriptions change without any stamp."""
     if progress is None:  # what was made comes before what happened to it in the same second
-        progress = 0 if said.is_creation else 1
+        progress = 0 if envelope.is_creation else 1
     return Fact(
         object_type=kind,
         external_id=identity,
-        version=version(said, kind, status, progress),
-        effective_at=_true_since(said, stamps),
+        version=version(envelope, kind, status, progress),
+        effective_at=_true_since(envelope, stamps),
         fields=fields,
         refs=refs,
-        deleted=said.deleted,
+        deleted=envelope.deleted,
     )
 
 
-def customer(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+def customer(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
     if body.get("deleted") is True:
         gone = understood(DeletedCustomer, body, "Stripe customer")
-        return _fact(gone.id, replace(said, deleted=True), {}, NO_REFS, kind="customer")
+        return _fact(gone.id, replace(envelope, deleted=True), {}, NO_REFS, kind="customer")
     found = understood(Customer, body, "Stripe customer")
     crm_key = config.get("crm_id_key", "salesforce_account_id")
     code = found.currency.upper() if found.currency else None
@@ -144,19 +144,19 @@ def customer(body: Mapping[str, object], said: Said, config: Config) -> Fact:
         "name": or_none(found.name),
         "currency": code,
         "legal_entity": _metadata(found.metadata, "legal_entity"),
-        "status": "deleted" if said.deleted else "active",
+        "status": "deleted" if envelope.deleted else "active",
         "delinquent": found.delinquent,
         "balance": to_money(found.balance, code, "Stripe customer.balance") if code else None,
     }
     same_as = in_crm(config, "customer", _metadata(found.metadata, crm_key), f"Stripe customer.metadata.{crm_key}")
-    return _fact(found.id, said, fields, refs(same_as=same_as), kind="customer")
+    return _fact(found.id, envelope, fields, refs(same_as=same_as), kind="customer")
 
 
 def _metadata(metadata: Metadata | None, key: str) -> str | None:
     return or_none(metadata.get(key)) if metadata and key else None
 
 
-def subscription(body: Mapping[str, object], said: Said, config: Config) -> Fact | Reread:
+def subscription(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact | Reread:
     found = understood(Subscription, body, "Stripe subscription")
     if found.items.has_more:
         return Reread("subscription", found.id)
@@ -179,7 +179,7 @@ def subscription(body: Mapping[str, object], said: Said, config: Config) -> Fact
     annual = _annual(licensed, currency)
     if annual is not None:
         fields["annual_amount"] = annual
-    changed_at = _changed_at(found, said)
+    changed_at = _changed_at(found, envelope)
     if changed_at is not None:
         fields["changed_at"] = changed_at
     pointing = refs(
@@ -187,7 +187,7 @@ def subscription(body: Mapping[str, object], said: Said, config: Config) -> Fact
         contract=contract_numbered(config, _contract_number(found.metadata, config)),
     )
     # A cancelled subscription is ended, not erased: it still stands in the ledger.
-    kept = replace(said, deleted=False)
+    kept = replace(envelope, deleted=False)
     return _fact(found.id, kept, fields, pointing, kind="subscription", status=status)
 
 
@@ -196,13 +196,13 @@ def _contract_number(metadata: Metadata | None, config: Config) -> str | None:
     return _metadata(metadata, config.get("contract_number_key"))
 
 
-def _changed_at(found: Subscription, said: Said) -> dt.datetime | None:
+def _changed_at(found: Subscription, envelope: Envelope) -> dt.datetime | None:
     """When the terms last changed. Only an event that changed items or quantity tells; a read knows the items' own
     age.
     """
-    if said.is_creation or (said.changed is not None and said.changed & {"items", "quantity", "plan"}):
-        return said.at
-    if not said.is_read:
+    if envelope.is_creation or (envelope.changed is not None and envelope.changed & {"items", "quantity", "plan"}):
+        return envelope.at
+    if not envelope.is_read:
         return None
     return _moment(max([found.created, *(item.created for item in found.items.data if item.created)]))
 
@@ -246,9 +246,9 @@ def _periods_a_year(recurring: Recurring) -> Decimal:
     return our_word(recurring.interval, PERIODS_A_YEAR, where) / recurring.interval_count
 
 
-def invoice(body: Mapping[str, object], said: Said, config: Config) -> Fact | Reread:
+def invoice(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact | Reread:
     found = understood(Invoice, body, "Stripe invoice")
-    if found.lines.has_more and not said.deleted:
+    if found.lines.has_more and not envelope.deleted:
         return Reread("invoice", found.id)
     currency = found.currency.upper()
     status = our_word(found.status, INVOICE_STATUS, "Stripe invoice.status")
@@ -281,7 +281,7 @@ def invoice(body: Mapping[str, object], said: Said, config: Config) -> Fact | Re
     settled = found.amount_paid + credited
     progress = len(found.lines.data) if status == "draft" else settled * 999 // max(1, abs(found.total))
     stamps = (found.created, *found.status_transitions.values())
-    return _fact(found.id, said, fields, pointing, kind="invoice", status=status, progress=progress, stamps=stamps)
+    return _fact(found.id, envelope, fields, pointing, kind="invoice", status=status, progress=progress, stamps=stamps)
 
 
 def _invoice_item(line: Line) -> str | None:
@@ -291,7 +291,7 @@ def _invoice_item(line: Line) -> str | None:
     return next((item for details in both if details and (item := reference(details.invoice_item))), None)
 
 
-def proration(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+def proration(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
     found = understood(InvoiceItem, body, "Stripe invoiceitem")
     fields: dict[str, Value] = {
         "amount": to_money(found.amount, found.currency.upper(), "Stripe invoiceitem.amount"),
@@ -306,10 +306,10 @@ def proration(body: Mapping[str, object], said: Said, config: Config) -> Fact:
         subscription=own(config, "subscription", reference(details.subscription) if details else None),
         invoice=own(config, "invoice", reference(found.invoice)),
     )
-    return _fact(found.id, said, fields, pointing, kind="proration", stamps=(found.date,))
+    return _fact(found.id, envelope, fields, pointing, kind="proration", stamps=(found.date,))
 
 
-def payment(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+def payment(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
     """An invoice payment, known by the payment intent (or charge, or record) that the other systems name."""
     found = understood(InvoicePayment, body, "Stripe invoice_payment")
     by = found.payment
@@ -327,10 +327,10 @@ def payment(body: Mapping[str, object], said: Said, config: Config) -> Fact:
     }
     pointing = refs(invoice=own(config, "invoice", reference(found.invoice)))
     stamps = (found.created, *found.status_transitions.values())
-    return _fact(identity, said, fields, pointing, kind="payment", status=status, stamps=stamps)
+    return _fact(identity, envelope, fields, pointing, kind="payment", status=status, stamps=stamps)
 
 
-def credit_note(body: Mapping[str, object], said: Said, config: Config) -> Fact:
+def credit_note(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
     found = understood(CreditNote, body, "Stripe credit_note")
     currency = found.currency.upper()
     status = our_word(found.status, CREDIT_NOTE_STATUS, "Stripe credit_note.status")
@@ -350,10 +350,10 @@ def credit_note(body: Mapping[str, object], said: Said, config: Config) -> Fact:
         invoice=own(config, "invoice", reference(found.invoice)),
     )
     stamps = (found.created, found.voided_at)
-    return _fact(found.id, said, fields, pointing, kind="credit_memo", status=status, stamps=stamps)
+    return _fact(found.id, envelope, fields, pointing, kind="credit_memo", status=status, stamps=stamps)
 
 
-TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Said, Config], Fact | Reread]] = {
+TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Envelope, Config], Fact | Reread]] = {
     "customer": customer,
     "subscription": subscription,
     "invoice": invoice,
@@ -417,7 +417,7 @@ def _from_read(body: Mapping[str, object], incoming: Incoming, config: Config) -
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
     read = understood(Read, body, "body")
     at = incoming.received_at if read.read_at is None else _moment(read.read_at)
-    return TRANSLATORS[name](read.object, Said(at, is_read=True), config)
+    return TRANSLATORS[name](read.object, Envelope(at, is_read=True), config)
 
 
 def _from_event(body: Mapping[str, object], config: Config) -> Fact | Reread:
@@ -431,14 +431,14 @@ def _from_event(body: Mapping[str, object], config: Config) -> Fact | Reread:
         raise Misunderstood("The event belongs to another Stripe account.", "account_wrong")
     if event.data.object.get("object") != name:
         raise Misunderstood(f"An event about {name} carries another object.", "field_changed")
-    said = Said(
+    envelope = Envelope(
         at=_moment(event.created),
         is_read=False,
         deleted=event.type.endswith(".deleted"),
         changed=frozenset(event.data.previous_attributes or ()) if event.type.endswith("updated") else None,
         is_creation=event.type.endswith(".created"),
     )
-    return TRANSLATORS[name](event.data.object, said, config)
+    return TRANSLATORS[name](event.data.object, envelope, config)
 
 
 def _from_thin(event: ThinEvent) -> Reread:

@@ -55,9 +55,9 @@ def stripe_says(customer: str, account_id: str | None, name: str = "Halden") -> 
     number = next(_numbers)
     said: dict[str, Any] = event(number, name, customer=customer)
     said["data"]["object"]["metadata"] = {} if account_id is None else {"salesforce_account_id": account_id}
-    door = connections.door("stripe")
-    assert door is not None
-    kept = inbox.accept(door, kind="event", dedup_key=said["id"], body=rendered(said))
+    handle = connections.handle("stripe")
+    assert handle is not None
+    kept = inbox.accept(handle, kind="event", dedup_key=said["id"], body=rendered(said))
     process_all(world.now())
     return Delivery.objects.get(pk=kept.id)
 

@@ -139,9 +139,9 @@ def company(erp: Money | None = None) -> Company:
 
 def dead_letter(number: int = 1) -> Delivery:
     """A delivery that somebody must look at: a second body under a known key."""
-    door = connections.door_of(world.erp())
+    handle = connections.handle_of(world.erp())
     stored = [
-        inbox.accept(door, kind="hint", dedup_key=f"hint:{number}", body=text, headers={"X-Secret": "never shown"})
+        inbox.accept(handle, kind="hint", dedup_key=f"hint:{number}", body=text, headers={"X-Secret": "never shown"})
         for text in (b'{"type":"invoice","id":"1"}', b'{"type":"invoice","id":"2","secret":"body-content"}')
     ]
     found = Delivery.objects.get(pk=stored[1].id)

@@ -19,7 +19,7 @@ from revops.ledger.due import count_due
 from revops.ledger.facts import Fact, Value
 from revops.ledger.freshness import read_through
 from revops.ledger.models import SourceSystem
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.money import Money
 from tests import guards
 from tests.pointing import pointing
@@ -47,7 +47,7 @@ def fact(kind: str, key: str, hours: float, refs: dict[str, str] | None = None, 
 def say(*statements: tuple[str, Fact], now: dt.datetime) -> None:
     with transaction.atomic():
         for system, said in statements:
-            record(system, [Statement(said)], now=now)
+            record(system, [DeliveredFact(said)], now=now)
 
 
 def look(now: dt.datetime, *, erp_read_through: dt.datetime | None = None) -> None:

@@ -13,7 +13,7 @@ from revops.accounts.models import Account
 from revops.ledger.facts import Fact
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import SourceRecord, SourceSystem
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.ledger.relink import unlink_customer
 from revops.people.models import LegalEntity
 from tests.revops import world
@@ -56,7 +56,7 @@ def told(said: Said) -> Iterator[threading.Thread]:
 
     def work() -> None:
         with transaction.atomic():
-            record(said[0], [Statement(each) for each in said[1]], now=world.now())
+            record(said[0], [DeliveredFact(each) for each in said[1]], now=world.now())
             written.set()
             may_commit.wait(20)
         connection.close()

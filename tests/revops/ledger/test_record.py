@@ -15,7 +15,7 @@ from revops.errors import Conflict, Rejected
 from revops.ledger.facts import Fact, Value
 from revops.ledger.models import DueAccount, LedgerEntry, SourceRecord, SourceSystem
 from revops.ledger.reading import account_ledger, state_digest
-from revops.ledger.record import Statement, record
+from revops.ledger.record import DeliveredFact, record
 from revops.ledger.relink import link_customer, unlink_customer
 from revops.ledger.statement import closing_balances, statement_lines
 from revops.money import Money
@@ -44,7 +44,7 @@ def fact(kind: str, key: str, hours: float, refs: dict[str, str] | None = None, 
 
 def say(system: str, *facts: Fact, known: dt.datetime | None = None) -> list[str]:
     with transaction.atomic():
-        return record(system, [Statement(f, delivery_id=7, trace_id="t" * 32) for f in facts], now=known or at(100))
+        return record(system, [DeliveredFact(f, delivery_id=7, trace_id="t" * 32) for f in facts], now=known or at(100))
 
 
 def usd(amount: str) -> Money:

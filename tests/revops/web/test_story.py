@@ -23,7 +23,7 @@ from revops.web.case_context import order_of
 from revops.web.fresh import fresh_strip
 from revops.web.naming import keys_in, names_of
 from revops.web.side_by_side import closings, pairs
-from revops.web.story import Progress, Step, story_of
+from revops.web.story import PlanProgress, Step, story_of
 from tests import guards
 from tests.revops import world
 from tests.revops.web.conftest import HTMX, Seat
@@ -49,7 +49,7 @@ def a_story(plan_state: str = "", case_state: str = "open", *postings: Posting, 
     if not plan_state:
         return story_of(row, None, fixable=known.get("fixable", True))
     plan = ChangePlan(pk=9, state=plan_state, maker=FARID, amount_minor=100)
-    return story_of(row, Progress(plan, postings, **known), fixable=True)
+    return story_of(row, PlanProgress(plan, postings, **known), fixable=True)
 
 
 def states(steps: list[Step]) -> str:
