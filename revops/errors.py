@@ -38,7 +38,7 @@ class Missing(RevOpsError):
     """There is no such thing, or none that this person may see: the two look alike on purpose."""
 
     def __init__(self, what: str = "record") -> None:
-        super().__init__("not_found", f"There is no such {what}.")
+        super().__init__("not_found", f"{what.capitalize()} not found.")
 
 
 HTTP_STATUS: dict[type[RevOpsError], int] = {Rejected: 422, Conflict: 409, NotAllowed: 403, Missing: 404}

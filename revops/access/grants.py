@@ -27,7 +27,7 @@ def grant_role(user: User, role: str, *, acting_user: User | System) -> RoleGran
     if actor_user(acting_user) == user:
         raise NotAllowed("self_grant", "Nobody grants a role to themselves; ask another administrator.")
     if role not in Role.values:
-        raise Rejected("role_unknown", f"There is no such role. Choose one of {', '.join(Role.values)}.", field="role")
+        raise Rejected("role_unknown", f"Unknown role. Choose one of {', '.join(Role.values)}.", field="role")
     if not User.objects.select_for_update().get(pk=user.pk).is_active:
         raise Rejected("user_inactive", "This person is not active.", field="user")
     held = set(RoleGrant.objects.filter(user=user).values_list("role", flat=True))

@@ -100,7 +100,7 @@ class View(APIView):
         known = self.parameters_read | set(others)
         unknown = sorted(set(self.request.query_params) - known)
         if unknown:
-            told = f"This address knows {', '.join(sorted(known))}." if known else "This address takes no parameters."
+            told = f"Unknown parameter. Use {', '.join(sorted(known))}." if known else "Unknown parameter: there are none here."
             raise ValidationError({name[:TEXT_LENGTH_MAX].replace("\x00", ""): told for name in unknown})
 
     def text(self, name: str) -> str:

@@ -79,7 +79,7 @@ def problem(status_code: int, code: str, detail: str, errors: list[dict[str, str
 
 def not_found(request: HttpRequest) -> JsonResponse:
     """The 404 of an address that is none, without the framework's machinery."""
-    body = problem_body(404, "not_found", "There is no such address.", request=request.META.get("REVOPS_REQUEST_ID", ""))
+    body = problem_body(404, "not_found", "Not found.", request=request.META.get("REVOPS_REQUEST_ID", ""))
     return JsonResponse(body, status=404, content_type=MEDIA_TYPE)
 
 

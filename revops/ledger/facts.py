@@ -72,7 +72,7 @@ class Fact:
     def __post_init__(self) -> None:
         declared = TYPES.get(self.object_type)
         if declared is None:
-            raise Rejected("fact_shape", f"There is no object type {self.object_type!r}.")
+            raise Rejected("fact_shape", f"Unknown object type {self.object_type!r}.")
         if not self.external_id or len(self.external_id) > 200 or "\x00" in self.external_id:
             raise Rejected("fact_shape", f"A {self.object_type} needs an id of 1 to 200 characters.")
         if not self.version or len(self.version) > 100:

@@ -112,7 +112,7 @@ def _account_in(user: User, text: str) -> Account:
         rows = rows.filter(name__iexact=words)
     found = list(rows[:2])
     if len(found) != 1:
-        many = "Several accounts have this name: use the code, such as AC-00012." if found else "There is no such account."
+        many = "Several accounts have this name: use the code, such as AC-00012." if found else "Account not found."
         raise Rejected("account_unknown", many, field="account")
     return found[0]
 

@@ -151,7 +151,7 @@ def _changes(
 def _known_vendor(vendor: str) -> Connector:
     connector = CONNECTORS.get(vendor)
     if connector is None:
-        raise Rejected("unknown_vendor", f"There is no connector for {vendor!r}.", field="vendor")
+        raise Rejected("unknown_vendor", f"Unknown vendor {vendor!r}: no connector is for it.", field="vendor")
     return connector
 
 

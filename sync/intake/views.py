@@ -51,7 +51,7 @@ def intake(request: HttpRequest, slug: str) -> HttpResponse:
         _log.error("a delivery was turned away: %s", conflict.message, extra={"connection": slug})
         return _unavailable()
     if handle is None:
-        return _answer(404, "There is no such connection.")
+        return _answer(404, "Connection not found.")
     headers = _headers(request)
     refusal = _refuse_form(handle, headers)
     if refusal is not None:

@@ -115,5 +115,5 @@ def _person(email: str | None, case: ExceptionCase) -> User | None:
         return None
     user = User.objects.filter(username=email, is_active=True).first()
     if user is None or not may(user, "work_case", case):
-        raise Rejected("owner_unknown", "There is nobody of that address who could own this.", field="owner")
+        raise Rejected("owner_unknown", "Unknown owner: nobody who works such cases signs in with this address.", field="owner")
     return user

@@ -46,7 +46,7 @@ def kind_of(code: str) -> ChangeKind:
     kind = KINDS.get(code)
     if kind is None:
         choices = ", ".join(KINDS)
-        raise Rejected("kind_unknown", f"There is no kind of change called {code!r}. Choose one of {choices}.", field="kind")
+        raise Rejected("kind_unknown", f"Unknown kind of change {code!r}. Choose one of {choices}.", field="kind")
     return kind
 
 

@@ -97,7 +97,7 @@ def test_a_customer_is_not_tied_to_a_name_that_nobody_has(case: ExceptionCase, s
     answer = client.post("/unlinked/link/", {"record": record.pk, "account": "Nobody Inc", "reason": "told by phone"})
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert wrong_at(page, "account") == "There is no such account."
+    assert wrong_at(page, "account") == "Account not found."
     assert 'value="Nobody Inc"' in page
     assert 'value="told by phone"' in page
     nowhere = {"record": "x", "account": "Halden", "reason": "y"}

@@ -95,7 +95,7 @@ def test_unlinking_and_linking_go_through_reasons(account: Account, sign_in: Sig
     assert record.account is None
     page = client.get("/unlinked/").content.decode()
     assert world.CUSTOMER in page
-    for name, words in (("Nobody Inc", "There is no such account"), ("AC-99999", "There is no such account")):
+    for name, words in (("Nobody Inc", "Account not found"), ("AC-99999", "Account not found")):
         wrong = client.post("/unlinked/link/", {"record": record.pk, "account": name, "reason": "told by phone"})
         assert wrong.status_code == 422
         assert words in wrong.content.decode()
