@@ -25,7 +25,7 @@ test: install-test ## Every check, as CI runs it
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m launch.embedded scripts/django_checks.sh
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
 	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)

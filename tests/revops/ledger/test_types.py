@@ -123,7 +123,7 @@ def test_a_fact_of_the_new_type_must_fit_its_declaration(debit_note: ObjectType)
 
 
 def test_a_type_that_nobody_declared_is_refused() -> None:
-    with pytest.raises(Rejected, match="no object type 'debit_note'"):
+    with pytest.raises(Rejected, match="Unknown object type 'debit_note'"):
         Fact("debit_note", "1", "1", world.now(), {})
 
 
