@@ -71,10 +71,16 @@ def can_listen(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback TCP port that nothing listens on at this moment. It lies below those that the system gives to outgoing
+    connections, one of which could take it before it is used."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from django.db import connection
 
 from demo.simulators.gainsight import metadata
 from demo.simulators.netsuite import tokens
+from launch.embedded import free_port
 from revops.accounts.models import Account
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
@@ -24,7 +25,7 @@ from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.applying.drain import process_all
 from sync.pull import poll
-from tests.demo.simulators.control import Control, free_port, process
+from tests.demo.simulators.control import Control, process
 from tests.revops import world
 from tests.revops.world import usd
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from django.db import connections
 
+from launch.embedded import free_port
 from launch.tied import dies_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,12 +69,6 @@ def end(child: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTERM)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

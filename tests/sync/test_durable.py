@@ -28,11 +28,11 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from launch.embedded import Server, ensure_database, start_postgres
+from launch.embedded import Server, ensure_database, free_port, start_postgres
 from sync.connections.handles import CACHE_SECONDS
 from sync.models import Connection, Delivery
 from tests.sync import stripe_sender
-from tests.sync.processes import ROOT, environment, free_port, serving, until, web_server
+from tests.sync.processes import ROOT, environment, serving, until, web_server
 from tests.sync.stripe_sender import event, headers, rendered
 
 pytestmark = pytest.mark.slow

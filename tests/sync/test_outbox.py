@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from launch.embedded import free_port
 from revops.approvals.actions import submit_plan
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus
@@ -26,7 +27,7 @@ from revops.postings.queue import POSTINGS, take_due
 from revops.postings.recover import look_again, set_aside
 from sync import connections
 from sync.posting.outbox import attempt, send_due
-from tests.demo.simulators.control import Control, free_port
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.sync.postable import (
     CREDIT_PATH,

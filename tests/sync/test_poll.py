@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from launch.embedded import free_port
 from revops.ledger.models import Freshness, SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -19,7 +20,7 @@ from sync.intake import inbox
 from sync.intake.announce import announce_reads
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
-from tests.demo.simulators.control import Control, free_port, process
+from tests.demo.simulators.control import Control, process
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.processes import until
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from launch.embedded import free_port
 from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -16,7 +17,7 @@ from sync.applying.drain import process_all
 from sync.connections import ConnectionHandle
 from sync.intake import inbox
 from sync.models import Delivery
-from tests.demo.simulators.control import Control, free_port, process
+from tests.demo.simulators.control import Control, process
 from tests.sync.connectors.talking import SETTINGS
 
 COMPANY = "1P02COMPANY00000000000000000000001"

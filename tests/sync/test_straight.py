@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from launch.embedded import free_port
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -17,7 +18,7 @@ from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
-from tests.demo.simulators.control import Control, free_port, process
+from tests.demo.simulators.control import Control, process
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.test_poll import customer
 

@@ -18,7 +18,8 @@ import requests
 
 from demo.simulators.server import Simulator
 from demo.simulators.stripe import Vendor
-from tests.demo.simulators.control import ROOT, Control, free_port, process
+from launch.embedded import free_port
+from tests.demo.simulators.control import ROOT, Control, process
 
 KEY = {"Authorization": "Bearer sk_test_rehearsal"}
 CUSTOMERS = "^/v1/customers"

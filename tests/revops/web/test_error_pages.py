@@ -9,8 +9,9 @@ import httpx2
 import pytest
 from django.test import Client
 
+from launch.embedded import free_port
 from tests.revops.web.conftest import HTMX
-from tests.sync.processes import free_port, web_server
+from tests.sync.processes import web_server
 
 
 @pytest.fixture(scope="module")

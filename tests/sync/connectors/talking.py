@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from launch.embedded import free_port
 from revops.ledger.facts import Fact
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo
@@ -17,7 +18,7 @@ from revops.reference import Ref
 from sync.connectors import CONNECTORS, ID_FORMS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
-from tests.demo.simulators.control import Control, free_port, process
+from tests.demo.simulators.control import Control, process
 from tests.sync.connectors.tallybook import TALLYBOOK
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
