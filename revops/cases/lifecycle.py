@@ -18,13 +18,13 @@ from revops.audit.log import record as audit
 from revops.audit.trace import trace_id
 from revops.cases.models import LIVE_STATUSES, CaseStatus, ExceptionCase, Expectation, Severity
 from revops.cases.routing import route
-from revops.ledger.facts import content_digest
 from revops.ledger.models import SourceSystem
 from revops.money import Money
 from revops.people.actors import System
 from revops.policies.policies import Policies
 from revops.policies.values import SeverityCode
 from revops.sentences import Sentence, template
+from revops.strict_json import content_digest
 
 ACTOR = System("detection")
 

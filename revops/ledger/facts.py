@@ -122,11 +122,6 @@ class Content:
         self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def content_digest(content: Mapping[str, object]) -> str:
-    """SHA-256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(canonical(content)).hexdigest()
-
-
 def _check(declared: ObjectType, name: str, value: Value) -> None:
     line = declared.fields.get(name)
     if line is None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from revops.ledger.facts import content_digest, encode
+from revops.ledger.facts import encode
 from revops.ledger.types import TYPES
 from revops.ledger.view import LedgerRecord
 from revops.money import Money
@@ -20,6 +20,7 @@ from revops.postings.kind import ChangeKind, Situation
 from revops.postings.port import Compose, ComposedCall
 from revops.reference import Ref, refs_as_json
 from revops.sentences import Named, Param, Sentence, Word, template
+from revops.strict_json import content_digest
 
 FactRow = dict[str, object]
 

@@ -8,7 +8,9 @@ a guard can be taken away unnoticed. Words choose the guards whose name holds on
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shlex
 import shutil
 import subprocess
@@ -17,21 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.guards import (
-    accounts,
-    applying,
-    approvals,
-    audit,
-    cases,
-    connections,
-    intake,
-    ledger,
-    people,
-    posting,
-    postings,
-    vendor,
-    work_queues,
-)
 from scripts.guards.guard import Guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,22 +36,12 @@ def _unguarded(django_db_setup: None, django_db_blocker: object) -> None:
 """Added to the copy's tests: the database loses the guard before the first test."""
 
 
-PACKAGES = (
-    accounts,
-    applying,
-    approvals,
-    audit,
-    cases,
-    connections,
-    intake,
-    ledger,
-    people,
-    posting,
-    postings,
-    vendor,
-    work_queues,
+_FILES = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+PACKAGES = sorted(name for name in _FILES if name not in {"__main__", "guard"})
+GUARDS: tuple[Guard, ...] = tuple(
+    guard for name in PACKAGES for guard in importlib.import_module(f"scripts.guards.{name}").GUARDS
 )
-GUARDS: tuple[Guard, ...] = tuple(guard for package in PACKAGES for guard in package.GUARDS)
+"""One file a package."""
 
 
 def texts() -> list[str]:
