@@ -7,6 +7,7 @@ nothing. They listen on a socket and a free port of their own, so a running `mak
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import re
 from collections.abc import Generator, Iterator
@@ -14,11 +15,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_django
 
 from launch.embedded import start_throwaway
-
-ROOT = Path(__file__).resolve().parent
-DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
+from tests import kinds
 
 if "REVOPS_TEST_SERVERS" not in os.environ:
     _servers = start_throwaway()
@@ -41,21 +41,42 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()
     _let_the_test_runner_empty_tables()
+    config.pluginmanager.register(kinds.Guard())
     if not worker and config.getoption("numprocesses", None):
         # The workers must read this file, and with it their own Redis database, before they load the settings.
         del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make check` leaves to `make test`: what asks the database, and what drives a browser or whole programs."""
-    for item in items:
-        folder = Path(str(item.path)).relative_to(ROOT).parts[0]
-        if folder in {"browser", "journeys", "launch"}:
-            item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.database)
+    """Say of every test what kind it is."""
+    kinds.mark(items)
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> None:
+    """Each process gets a copy of one database in which the migrations have run once."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    folder, connection = Path(os.environ["REVOPS_TEST_SERVERS"]), connections["default"]
+    with (folder / "template.lock").open("w") as lock, django_db_blocker.unblock():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "template.made").exists():
+            own = connection.settings_dict["NAME"]
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {TEMPLATE}")
+            connection.close()
+            connection.settings_dict["NAME"] = TEMPLATE
+            call_command("migrate", verbosity=0)
+            connection.close()  # a database is copied only while nobody is in it
+            connection.settings_dict["NAME"] = own
+            (folder / "template.made").touch()
+    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+
+
+TEMPLATE = "migrated"
 PAGES_MAX = 64
 """Up to this size (8 kB pages) a table is emptied faster row by row than by giving it a new file."""
 
@@ -109,8 +130,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 @pytest.fixture(autouse=True)
-def _fresh_redis() -> Iterator[None]:
-    """No test sees another one's doorbell or cache."""
+def _fresh_redis(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test sees another one's doorbell or cache. A fast test asks no server."""
+    if request.node.get_closest_marker("fast"):
+        yield
+        return
     import redis
 
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:

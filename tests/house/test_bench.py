@@ -39,6 +39,7 @@ def test_every_benchmark_prints_its_figures_as_json_lines() -> None:
         assert line["against"], line
 
 
+@pytest.mark.outside
 def test_a_benchmark_that_does_not_exist_is_said() -> None:
     ran = bench("speed")
     assert ran.returncode == 2

@@ -34,6 +34,7 @@ def migrate(database_url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.outside
 def test_fsync_off_is_refused_before_the_first_table(forgetful: str) -> None:
     refused = migrate(forgetful)
     assert refused.returncode != 0

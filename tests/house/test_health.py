@@ -83,6 +83,7 @@ def accepts_and_says_nothing() -> Iterator[int]:
         one.close()
 
 
+@pytest.mark.outside
 def test_a_frozen_database_freezes_no_probe() -> None:
     with (
         accepts_and_says_nothing() as port,

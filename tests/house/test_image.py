@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MADE_UP = re.compile(
     r"[sr]k_(?:test|live)_\w|whsec_\w{8}|BEGIN [A-Z ]*PRIVATE KEY|rehearsal-\w|@rehearsal\.example"

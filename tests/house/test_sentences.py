@@ -72,6 +72,7 @@ def test_every_template_has_its_own_code_and_is_used() -> None:
     assert [code for code, (path, name) in declared().items() if not name or not uses_of(name, path)] == [], "nobody says these"
 
 
+@pytest.mark.outside
 def test_the_web_server_knows_the_text_of_every_template() -> None:
     """A page shows what any process has said; a module that only a command imports must be known to it as well."""
     script = "import django; django.setup(); import revops.urls; from revops.sentences import TEXTS; print(*TEXTS)"

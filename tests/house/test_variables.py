@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 from pathlib import Path
@@ -44,9 +45,10 @@ def variables_read(path: Path) -> set[str]:
     return found
 
 
-def read_by_the_code() -> set[str]:
+@functools.cache
+def read_by_the_code() -> frozenset[str]:
     files = [path for package in ("revops", "sync", "demo", "launch") for path in ROOT.glob(f"{package}/**/*.py")]
-    return {name for path in files for name in variables_read(path) if not NOT_FOR_OPERATORS.match(name)}
+    return frozenset(name for path in files for name in variables_read(path) if not NOT_FOR_OPERATORS.match(name))
 
 
 def named_in_the_example() -> list[str]:

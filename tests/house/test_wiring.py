@@ -44,6 +44,7 @@ def test_every_task_of_ours_has_a_queue_that_a_worker_serves() -> None:
 
 
 @pytest.mark.parametrize("missing", ["DJANGO_SECRET_KEY", "REVOPS_ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL"])
+@pytest.mark.outside
 def test_a_start_without_a_secret_or_a_server_is_refused_with_its_name(missing: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != missing}
     environment["REVOPS_DATA_DIR"] = str(tmp_path)  # no running installation to learn it from

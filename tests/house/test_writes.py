@@ -280,6 +280,7 @@ LINT = {
 
 
 @pytest.mark.parametrize("place", ["revops/ledger/planted.py", "sync/planted.py", "revops/web/planted.py"])
+@pytest.mark.outside
 def test_the_linter_notices_what_must_not_be(place: str) -> None:
     program = str(Path(sys.executable).parent / "ruff")
     for what, (planted, code) in LINT.items():

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
 from demo.simulators.gainsight import metadata
 from demo.simulators.netsuite import tokens
-from launch.embedded import free_port
 from revops.accounts.models import Account
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
@@ -25,7 +21,7 @@ from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.applying.drain import process_all
 from sync.pull import poll
-from tests.demo.simulators.control import Control, process
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.revops.world import usd
 
@@ -34,14 +30,6 @@ CREDIT_PATH = "record/v1/creditMemo"
 HOLD_PATH = "data/objects/gs_opportunity"
 RENEWAL = "1P06RENEWAL0000000000000000000000001"
 COMPANY = "1P02"
-
-
-@contextmanager
-def vendor(name: str, folder: Path) -> Iterator[Control]:
-    """The vendor's simulator as a process of its own."""
-    port = free_port()
-    with process(name, port, folder):
-        yield Control(f"http://127.0.0.1:{port}")
 
 
 @dataclass

@@ -14,6 +14,8 @@ from sync.vendor.contract import Config, Refused, RetryLater, Unknown
 from sync.vendor.http import HttpClient, Limits, retry_after
 from tests.sync.misbehaving import FAST, OK, Server, client_of, talking
 
+pytestmark = pytest.mark.outside
+
 
 def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

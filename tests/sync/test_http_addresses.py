@@ -86,6 +86,7 @@ def test_i60_a_host_that_resolves_to_a_forbidden_address_is_refused_before_anyth
             assert refused.value.code == "address_refused"
 
 
+@pytest.mark.outside
 def test_i60_the_address_that_was_judged_is_the_one_that_is_dialled() -> None:
     """The name is resolved once a connection; a resolver that changes its mind is not asked again in between."""
     server = Server(OK)
@@ -115,6 +116,7 @@ def test_i60_without_tls_only_to_ourselves() -> None:
 @pytest.mark.parametrize(
     "path", ["x", "//evil.example/x", "https://evil.example/x", "/../x", "/a/../b", "/\\evil", "/a b", "/\r\nX: y", "/\u00e9"]
 )
+@pytest.mark.outside
 def test_i60_a_path_stays_on_the_connections_origin(path: str) -> None:
     with talking(OK) as (server, client):
         with pytest.raises(Refused):
@@ -122,6 +124,7 @@ def test_i60_a_path_stays_on_the_connections_origin(path: str) -> None:
         assert server.requests == []
 
 
+@pytest.mark.outside
 def test_an_absolute_address_of_the_same_origin_is_fine() -> None:
     with talking(OK) as (server, client):
         assert client.request("GET", f"http://127.0.0.1:{server.port}/next?page=2").status == 200
@@ -129,6 +132,7 @@ def test_an_absolute_address_of_the_same_origin_is_fine() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\x00b", "\u2603"])
+@pytest.mark.outside
 def test_a_header_that_would_split_is_refused(value: str) -> None:
     with talking(OK) as (server, client):
         with pytest.raises(Refused):
@@ -170,6 +174,7 @@ def certificate(folder: Path, name: str) -> ssl.SSLContext:
     [("vendor.invalid", True, True), ("vendor.invalid", False, False), ("other.invalid", True, False)],
     ids=["good", "self-signed", "wrong name"],
 )
+@pytest.mark.outside
 def test_tls_is_checked_against_the_name_and_not_the_dialled_address(
     tmp_path: Path, named: str, trusted: bool, works: bool
 ) -> None:

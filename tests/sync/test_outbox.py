@@ -27,7 +27,7 @@ from revops.postings.queue import POSTINGS, take_due
 from revops.postings.recover import look_again, set_aside
 from sync import connections
 from sync.posting.outbox import attempt, send_due
-from tests.demo.simulators.control import Control
+from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
 from tests.sync.postable import (
     CREDIT_PATH,
@@ -40,7 +40,6 @@ from tests.sync.postable import (
     read_all,
     renewal_plan,
     time_passes,
-    vendor,
 )
 from tests.sync.processes import until
 
@@ -49,7 +48,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with vendor("netsuite", tmp_path) as control:
+    with simulator("netsuite", tmp_path) as control:
         yield control
 
 
@@ -389,7 +388,7 @@ def test_evidence_of_another_amount_confirms_nothing_and_alarms_once(erp: Book) 
 
 @pytest.fixture
 def gainsight(tmp_path: Path) -> Iterator[Control]:
-    with vendor("gainsight", tmp_path) as control:
+    with simulator("gainsight", tmp_path) as control:
         yield control
 
 

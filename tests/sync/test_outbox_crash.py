@@ -16,9 +16,9 @@ from revops.audit.models import ActionRecord
 from revops.postings.models import PlanState, Posting, PostingState
 from revops.work_queues.queue import LEASE_SECONDS
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control
+from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
-from tests.sync.postable import CREDIT_PATH, Book, again, book, evidence_arrives, time_passes, vendor
+from tests.sync.postable import CREDIT_PATH, Book, again, book, evidence_arrives, time_passes
 from tests.sync.processes import ROOT, environment, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -29,7 +29,7 @@ POINTS = ("after_claim", "before_send", "after_send", "before_record", "after_re
 
 @pytest.fixture
 def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with vendor("netsuite", tmp_path) as control:
+    with simulator("netsuite", tmp_path) as control:
         yield control
 
 

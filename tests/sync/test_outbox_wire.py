@@ -15,8 +15,8 @@ from sync import connections
 from sync.connectors import CONNECTORS
 from sync.connectors.netsuite import write
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control
-from tests.sync.postable import CREDIT_PATH, Book, again, book, time_passes, vendor
+from tests.demo.simulators.control import Control, simulator
+from tests.sync.postable import CREDIT_PATH, Book, again, book, time_passes
 from tests.sync.tap import Tap, tapped
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with vendor("netsuite", tmp_path) as control:
+    with simulator("netsuite", tmp_path) as control:
         yield control
 
 

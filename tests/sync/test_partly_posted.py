@@ -24,7 +24,7 @@ from revops.postings.models import ChangePlan, PlanState, PostingState
 from revops.postings.partly import PartlyPosted, partly_posted
 from revops.postings.recover import set_aside
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control
+from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 from tests.sync.postable import (
@@ -38,7 +38,6 @@ from tests.sync.postable import (
     read_all,
     tenant,
     time_passes,
-    vendor,
 )
 from tests.sync.two_steps import CREDIT_THEN_HOLD, HOLD_THEN_CREDIT
 
@@ -56,14 +55,14 @@ def kinds() -> Iterator[None]:
 
 @pytest.fixture
 def gainsight(tmp_path: Path) -> Iterator[Control]:
-    with vendor("gainsight", tmp_path / "gainsight") as control:
+    with simulator("gainsight", tmp_path / "gainsight") as control:
         yield control
 
 
 @pytest.fixture
 def erp(tmp_path: Path, gainsight: Control, transactional_db: None) -> Iterator[Book]:
     """The ERP's book, in a company whose customer success has a renewal."""
-    with vendor("netsuite", tmp_path / "netsuite") as control:
+    with simulator("netsuite", tmp_path / "netsuite") as control:
         tenant(gainsight)
         company = book(control)
         read_all("gainsight")

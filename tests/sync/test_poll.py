@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from launch.embedded import free_port
 from revops.ledger.models import Freshness, SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -20,7 +19,7 @@ from sync.intake import inbox
 from sync.intake.announce import announce_reads
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
-from tests.demo.simulators.control import Control, process
+from tests.demo.simulators.control import Control, simulator
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.processes import until
 
@@ -40,9 +39,7 @@ def customer(number: int) -> dict[str, object]:
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Control]:
-    port = free_port()
-    with process("stripe", port, tmp_path):
-        control = Control(f"http://127.0.0.1:{port}")
+    with simulator("stripe", tmp_path) as control:
         control.load("customers", *[customer(number) for number in range(250)])
         yield control
 

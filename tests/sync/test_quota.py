@@ -15,6 +15,8 @@ from sync.vendor.http import HttpClient
 from sync.vendor.quota import SharedQuota
 from tests.sync.misbehaving import FAST, Server
 
+pytestmark = pytest.mark.outside
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
 MINUTE = Rate("minute", 3, setting="calls_per_minute")
 QUERIES = Rate("queries", 1, seconds=600, paths=("/query",))

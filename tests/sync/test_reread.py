@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from launch.embedded import free_port
 from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -17,7 +16,7 @@ from sync.applying.drain import process_all
 from sync.connections import ConnectionHandle
 from sync.intake import inbox
 from sync.models import Delivery
-from tests.demo.simulators.control import Control, process
+from tests.demo.simulators.control import Control, simulator
 from tests.sync.connectors.talking import SETTINGS
 
 COMPANY = "1P02COMPANY00000000000000000000001"
@@ -29,9 +28,7 @@ def now() -> dt.datetime:
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Control]:
-    port = free_port()
-    with process("gainsight", port, tmp_path):
-        control = Control(f"http://127.0.0.1:{port}")
+    with simulator("gainsight", tmp_path) as control:
         control.load("company", {
             "Gsid": COMPANY, "Name": "Aurora", "SfdcAccountId": "001000000000001AAA", "Arr": "1000.50",
             "CurrencyIsoCode": "USD", "Stage": "Launched", "ModifiedDate": "2026-11-01T00:00:00Z",

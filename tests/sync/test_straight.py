@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from launch.embedded import free_port
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.people.actors import System
 from sync import connections
@@ -18,7 +17,7 @@ from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
-from tests.demo.simulators.control import Control, process
+from tests.demo.simulators.control import Control, simulator
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.test_poll import customer
 
@@ -27,9 +26,7 @@ COUNT = 120
 
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Control]:
-    port = free_port()
-    with process("stripe", port, tmp_path):
-        control = Control(f"http://127.0.0.1:{port}")
+    with simulator("stripe", tmp_path) as control:
         control.load("customers", *[customer(number) for number in range(COUNT)])
         yield control
 

@@ -15,17 +15,17 @@ from revops.postings.models import Posting
 from sync.applying.replay import replay
 from sync.models import Delivery
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control
+from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
-from tests.sync.postable import Book, book, evidence_arrives, vendor
+from tests.sync.postable import Book, book, evidence_arrives
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with vendor("netsuite", tmp_path) as control:
+    with simulator("netsuite", tmp_path) as control:
         yield control
 
 

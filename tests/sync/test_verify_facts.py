@@ -17,9 +17,9 @@ from revops.ledger.models import SourceRecord
 from revops.postings.models import PlanState, PostingState
 from sync.models import Delivery
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control
+from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
-from tests.sync.postable import CREDIT_PATH, HOLD_PATH, RENEWAL, Book, again, book, renewal_plan, time_passes, vendor
+from tests.sync.postable import CREDIT_PATH, HOLD_PATH, RENEWAL, Book, again, book, renewal_plan, time_passes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUERY = "query/v1/suiteql"
@@ -27,7 +27,7 @@ QUERY = "query/v1/suiteql"
 
 @pytest.fixture
 def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with vendor("netsuite", tmp_path) as control:
+    with simulator("netsuite", tmp_path) as control:
         yield control
 
 
@@ -137,7 +137,7 @@ def test_i25_before_a_resend_a_move_is_a_persons_question(erp: Book) -> None:
 
 
 def test_i25_a_renewal_that_was_won_meanwhile_is_not_held(tmp_path: Path, transactional_db: None) -> None:
-    with vendor("gainsight", tmp_path) as gainsight:
+    with simulator("gainsight", tmp_path) as gainsight:
         cleo = world.person("cleo", "cs_analyst")
         plan = submit_plan(renewal_plan(gainsight, cleo), acting_user=cleo)
         gainsight.change(collection="gs_opportunity", id=RENEWAL, set={"RenewalStage": "Closed Won"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from demo.simulators.__main__ import VENDORS, main
+from launch.embedded import answers, free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 Json = dict[str, Any]
@@ -97,7 +103,7 @@ def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
 
 @contextmanager
 def process(vendor: str, port: int, data: Path) -> Iterator[subprocess.Popen[str]]:
-    """The simulator as its own process, ready; killed at the end."""
+    """The simulator started from its command line, ready; killed at the end."""
     command = [sys.executable, "-m", "demo.simulators", vendor, "--port", str(port), "--data", str(data)]
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout
@@ -107,3 +113,36 @@ def process(vendor: str, port: int, data: Path) -> Iterator[subprocess.Popen[str
         finally:
             running.kill()
             running.communicate()
+
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["demo.simulators.__main__", *(f"demo.simulators.{vendor}" for vendor in VENDORS)])
+
+
+@contextmanager
+def simulator(vendor: str, data: Path) -> Iterator[Control]:
+    """The simulator as a process of its own on a free port, ready; killed at the end. It is forked from a process that has
+    imported the simulators: a new Python would take longer for its imports than most tests for everything else."""
+    port = free_port()
+    running = _forks.Process(target=_serve, args=(vendor, port, data), daemon=True)
+    running.start()
+    try:
+        eventually(lambda: running.exitcode is not None or answers(port), 30)
+        assert running.exitcode is None, f"the {vendor} simulator ended with {running.exitcode}"
+        yield Control(f"http://127.0.0.1:{port}")
+    finally:
+        running.kill()
+        running.join()
+
+
+def _serve(vendor: str, port: int, data: Path) -> None:
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        sys.exit(main([vendor, "--port", str(port), "--data", str(data)]))
+
+
+def _end_with_the_tests() -> None:
+    tests = multiprocessing.parent_process()
+    assert tests
+    tests.join()
+    os._exit(1)

@@ -162,6 +162,7 @@ def test_twenty_connections_at_once(control: Control) -> None:
     assert control.get("health")["objects"]["customers"] == 100
 
 
+@pytest.mark.outside
 def test_the_database_survives_kill_9(tmp_path: Path) -> None:
     port = free_port()
     control = Control(f"http://127.0.0.1:{port}")
@@ -178,6 +179,7 @@ def test_the_database_survives_kill_9(tmp_path: Path) -> None:
         assert control.get("health")["objects"]["customers"] == 5
 
 
+@pytest.mark.outside
 def test_sigterm_ends_cleanly_and_a_taken_port_is_told(tmp_path: Path) -> None:
     port = free_port()
     with process("stripe", port, tmp_path / "one") as running:

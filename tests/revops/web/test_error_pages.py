@@ -13,6 +13,8 @@ from launch.embedded import free_port
 from tests.revops.web.conftest import HTMX
 from tests.sync.processes import web_server
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:

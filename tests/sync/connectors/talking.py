@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from launch.embedded import free_port
 from revops.ledger.facts import Fact
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo
@@ -18,7 +18,7 @@ from revops.reference import Ref
 from sync.connectors import CONNECTORS, ID_FORMS
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
-from tests.demo.simulators.control import Control, process
+from tests.demo.simulators.control import Control, simulator
 from tests.sync.connectors.tallybook import TALLYBOOK
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
@@ -106,15 +106,14 @@ class Talk:
 @contextmanager
 def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
     """A simulator process, and the connector of that vendor pointed at it."""
-    port = free_port()
     values = {**SETTINGS[vendor], **settings}
     if values.get("private_key") == NETSUITE_KEY:
         from demo.simulators.netsuite.tokens import demo_private_key_pem
 
         values["private_key"] = demo_private_key_pem()
-    url = f"http://127.0.0.1:{port}"
     connector = CONNECTORS[vendor]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
-    config = Config(f"{vendor}-{port}", url, {**defaults, **values}, ID_FORMS)
-    with process(vendor, port, folder), HttpClient(config, allow_loopback=True, limits=FAST) as client:
-        yield Talk(connector, config, client, Control(url))
+    with simulator(vendor, folder) as control:
+        config = Config(f"{vendor}-{uuid4().hex[:8]}", control.url, {**defaults, **values}, ID_FORMS)
+        with HttpClient(config, allow_loopback=True, limits=FAST) as client:
+            yield Talk(connector, config, client, control)

@@ -16,6 +16,8 @@ from sync.vendor.paging import Listed, pages
 from sync.vendor.signing import check_hmac, check_time, check_token
 from tests.sync.misbehaving import FAST, Server, client_of
 
+pytestmark = pytest.mark.outside
+
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
 STAMP = str(int(NOW.timestamp()))
 

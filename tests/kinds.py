@@ -1,0 +1,83 @@
+"""What kind a test is: `make check` runs the fast ones, `make test` all, those that wait longest first.
+
+A fast test is over in a moment because it stays in its process: it asks no database, starts no program and no server, and
+connects to none. Marks are set here, by the fixtures that a test uses and by its folder; a test that leaves its process in
+another way carries `@pytest.mark.outside` itself. One that forgot it, or that is busy for too long, fails.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
+OUTSIDE = {"control", "simulator", "start_simulators", "talk", "web"}
+"""Fixtures that start a server."""
+SLOW = {"browser", "journeys", "launch"}
+"""Folders whose tests drive a browser or whole installations."""
+LEAVES = {"os.fork", "os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}
+"""Python's audit events of leaving the process."""
+BUSY_SECONDS_MAX = 5.0
+"""What a fast test may cost, in seconds of CPU. All but a few take milliseconds."""
+
+
+def mark(items: list[pytest.Item]) -> None:
+    """Say of every test what kind it is, and bring them into the order in which they are run."""
+    for item in items:
+        place, fixtures = item.path.relative_to(ROOT), set(getattr(item, "fixturenames", ()))
+        if place.parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("django_db") or DATABASE & fixtures:
+            item.add_marker(pytest.mark.database)
+        if OUTSIDE & fixtures:
+            item.add_marker(pytest.mark.outside)
+        if not any(item.get_closest_marker(kind) for kind in ("slow", "database", "outside")):
+            item.add_marker(pytest.mark.fast)
+        if "browser" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one Chromium for all
+        elif not any(item.get_closest_marker(name) for name in ("slow", "xdist_group")):
+            item.add_marker(pytest.mark.xdist_group(str(place)))  # one process makes what the tests of a file share
+    items.sort(key=_turn)  # equals stay in the order into which pytest-randomly has shuffled them
+
+
+def _turn(item: pytest.Item) -> int:
+    """Those that may take longer than others first: they wait, and others run beside them. The shortest last."""
+    kinds = ("timeout", "slow", "outside", "database", "fast")
+    return next(turn for turn, name in enumerate(kinds) if item.get_closest_marker(name))
+
+
+class Guard:
+    """Keeps the fast tests fast. One for each process that runs tests."""
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, _arguments: tuple[object, ...]) -> None:
+        if event in LEAVES and self._thread == threading.get_ident():
+            raise AssertionError(f"A fast test stays in its process, this one leaves it ({event}): @pytest.mark.outside")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Nothing leaves the process while a fast test is set up, run and torn down."""
+        self._thread = threading.get_ident() if item.get_closest_marker("fast") else None
+        try:
+            return (yield)
+        finally:
+            self._thread = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """A fast test that is busy for too long fails."""
+        began = time.thread_time()
+        returned = yield
+        busy = time.thread_time() - began
+        if pyfuncitem.get_closest_marker("fast") and busy > BUSY_SECONDS_MAX:
+            raise AssertionError(f"busy for {busy:.1f} s, and a fast test may be for {BUSY_SECONDS_MAX:.0f}: @pytest.mark.slow")
+        return returned
