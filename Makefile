@@ -1,8 +1,10 @@
 # Needs Python 3.11 and make. Everything else is installed from hashed requirement files into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Where it is set, each of the many processes that the tests start would compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up check test mutants bench fix lock clean install install-test
+.PHONY: help up check test pytest types mutants bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -10,22 +12,28 @@ help: ## This list
 up: install ## Start everything on this machine and say where it listens (Ctrl-C stops it)
 	@exec $(BIN)/python manage.py up
 
-check: install-test ## While working: lint, types, arrows, and the tests that need no database (mypy remembers what did not change)
+check: install-test ## While working: lint, types, arrows, and the fast tests (mypy remembers what did not change)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not database"
+	$(BIN)/python -m pytest -q -n 2 -m fast
 
 test: install-test ## Every check, as CI runs it
 	@scripts/browser.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/djhtml --tabwidth 2 --check templates revops/api/templates
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m launch.embedded scripts/django_checks.sh
+	@$(MAKE) --no-print-directory -j 2 pytest types
+
+pytest: install-test
 	$(BIN)/python -m pytest -n 3
+
+# Beside the tests, of which the first ones mostly wait.
+types: install-test
+	$(BIN)/mypy
+	$(BIN)/python -m launch.embedded scripts/django_checks.sh
 
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
 	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)

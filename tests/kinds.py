@@ -55,7 +55,8 @@ def _turn(item: pytest.Item) -> int:
 class Guard:
     """Keeps the fast tests fast. One for each process that runs tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy_seconds_max: float = BUSY_SECONDS_MAX) -> None:
+        self._busy_seconds_max = busy_seconds_max
         self._thread: int | None = None
         sys.addaudithook(self._audit)
 
@@ -78,6 +79,6 @@ class Guard:
         began = time.thread_time()
         returned = yield
         busy = time.thread_time() - began
-        if pyfuncitem.get_closest_marker("fast") and busy > BUSY_SECONDS_MAX:
-            raise AssertionError(f"busy for {busy:.1f} s, and a fast test may be for {BUSY_SECONDS_MAX:.0f}: @pytest.mark.slow")
+        if pyfuncitem.get_closest_marker("fast") and busy > self._busy_seconds_max:
+            raise AssertionError(f"Busy for {busy:.1f} s; a fast test may be for {self._busy_seconds_max:g}: @pytest.mark.slow")
         return returned

@@ -79,10 +79,10 @@ def client_for(
 
 @functools.cache
 def _redis() -> redis.Redis:
-    """One pool of connections a process, with little patience: without an answer the quota is kept locally."""
-    import redis
+    """One pool of connections a process."""
+    from sync.vendor import quota
 
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5)
+    return quota.server(settings.REDIS_URL)
 
 
 @dataclass(frozen=True, slots=True)

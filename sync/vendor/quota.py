@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sync.vendor.contract import Config, Rate, RetryLater
 
@@ -46,6 +48,12 @@ for i, key in ipairs(KEYS) do
 end
 return string.format('%.6f', wait)
 """
+
+
+def server(url: str) -> redis.Redis:
+    """The server at this address, asked once with little patience: the client's own repetitions would let every call wait for
+    seconds while Redis is away."""
+    return redis.Redis.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
 
 
 class _Script(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +33,13 @@ def business_files() -> Iterator[Path]:
 
 
 def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
+    return _parsed(path.read_text(), str(path))
+
+
+@functools.cache
+def _parsed(text: str, name: str) -> ast.Module:
+    """Each file is looked at by many tests and parsed once."""
+    return ast.parse(text, name)
 
 
 # --- what is looked for: each takes a file and yields (line, what) ---------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.conf import settings
 
+from sync.vendor import quota as quotas
 from sync.vendor.contract import Config, Rate, RetryLater
 from sync.vendor.http import HttpClient
 from sync.vendor.quota import SharedQuota
@@ -23,11 +24,11 @@ QUERIES = Rate("queries", 1, seconds=600, paths=("/query",))
 
 
 def server() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL)
+    return quotas.server(settings.REDIS_URL)
 
 
 def nowhere() -> redis.Redis:
-    return redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
+    return quotas.server("redis://127.0.0.1:1/0")
 
 
 def config(**values: str) -> Config:
