@@ -94,7 +94,9 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> Money:
-        return cls(Decimal(0), currency)
+        """Nothing of that currency. Raises `Rejected("currency_unknown")`."""
+        exponent(currency)
+        return _ZEROS[currency]
 
     # -- reading ------------------------------------------------------------------------------------------------------
     @property
@@ -166,12 +168,17 @@ class Money:
         return [Money.from_minor(share, self.currency) for share in shares]
 
 
+_ZEROS = {currency: Money(Decimal(0), currency) for currency in EXPONENTS}
+
+
 def total(amounts: Iterable[Money], currency: str) -> Money:
     """The sum in one currency; zero of that currency when empty. Raises `Rejected("currency_mixed")`."""
-    result = Money.zero(currency)
+    zero = Money.zero(currency)
+    found = zero.amount
     for amount in amounts:
-        result = result + amount
-    return result
+        zero._same(amount)
+        found += amount.amount
+    return Money(found, currency)
 
 
 def totals_by_currency(amounts: Iterable[Money]) -> dict[str, Money]:

@@ -7,15 +7,15 @@ credit on that invoice all the same. What it was given for is told by the memo's
 from __future__ import annotations
 
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
+from revops.money import Money, total
 
 
 def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
     """Live credit memos of the invoice's system that name it, or that are copies of a credit given on what it is a copy of."""
-    found = ledger.pointing_at(invoice.ref, "invoice", "credit_memo")
+    found = ledger.pointing_at(invoice, "invoice", "credit_memo")
     for original in invoice.targets("copy_of"):
         for given in ledger.pointing_at(original, "invoice", "credit_memo", deleted=True):
-            found += ledger.pointing_at(given.ref, "copy_of", "credit_memo")
+            found += ledger.pointing_at(given, "copy_of", "credit_memo")
     mine = {memo.key: memo for memo in found if memo.system == invoice.system and memo.fields.get("status") != "void"}
     return [mine[key] for key in sorted(mine)]
 
@@ -23,9 +23,10 @@ def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecor
 def credited_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> Money:
     """The sum in the invoice's currency: what the invoice states and what its memos have not applied, or the memos' totals where
     those are more (after a posting the memo can be read before the invoice is). Other currencies do not count."""
-    memos = credits_on(invoice, ledger)
-    stated = _amount(invoice, "credited", currency) + _sum(memos, "unapplied", currency)
-    named = _sum(memos, "total", currency)
+    stated, memos = _amount(invoice, "credited", currency), credits_on(invoice, ledger)
+    if not memos:
+        return stated
+    stated, named = stated + _sum(memos, "unapplied", currency), _sum(memos, "total", currency)
     return named if stated < named else stated
 
 
@@ -36,10 +37,7 @@ def applied_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> M
 
 
 def _sum(memos: list[LedgerRecord], name: str, currency: str) -> Money:
-    found = Money.zero(currency)
-    for memo in memos:
-        found = found + _amount(memo, name, currency)
-    return found
+    return total((_amount(memo, name, currency) for memo in memos), currency)
 
 
 def _amount(record: LedgerRecord, name: str, currency: str) -> Money:
