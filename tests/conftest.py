@@ -47,10 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say of every test what kind it is."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark before `-m` and pytest-xdist read the marks, and bring into order after pytest-django has."""
     kinds.mark(items)
+    yield
+    kinds.order(items)
 
 
 @pytest.fixture(scope="session")

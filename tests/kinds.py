@@ -28,7 +28,7 @@ BUSY_SECONDS_MAX = 5.0
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Say of every test what kind it is, and bring them into the order in which they are run."""
+    """Say of every test what kind it is, and which tests run in one process."""
     for item in items:
         place, fixtures = item.path.relative_to(ROOT), set(getattr(item, "fixturenames", ()))
         if place.parts[0] in SLOW:
@@ -43,11 +43,15 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))  # one Chromium for all
         elif not any(item.get_closest_marker(name) for name in ("slow", "xdist_group")):
             item.add_marker(pytest.mark.xdist_group(str(place)))  # one process makes what the tests of a file share
-    items.sort(key=_turn)  # equals stay in the order into which pytest-randomly has shuffled them
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Those that may take longer than others first: they wait, and others run beside them. The shortest last. Equals stay in the
+    order into which pytest-randomly has shuffled them."""
+    items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    """Those that may take longer than others first: they wait, and others run beside them. The shortest last."""
     kinds = ("timeout", "slow", "outside", "database", "fast")
     return next(turn for turn, name in enumerate(kinds) if item.get_closest_marker(name))
 
