@@ -54,6 +54,16 @@ def staged(object_type: str, *stages: tuple[str, Literal["crm", "customer_succes
     return POLICIES.model_copy(update={"stages": known, "ownership": table})
 
 
+def owned(**owners: str) -> Policies:
+    """The policies, but that each of these fields, written `<object type>__<field>`, belongs to that role."""
+    lines = tuple(
+        Ownership.model_validate({"object": object_type, "field": field, "stage": "*", "owner": owner, "why": "It does."})
+        for (object_type, _, field), owner in ((name.partition("__"), owner) for name, owner in owners.items())
+    )
+    table = POLICIES.ownership.model_copy(update={"lines": (*lines, *POLICIES.ownership.lines)})
+    return POLICIES.model_copy(update={"ownership": table})
+
+
 def find(code: str, *stated: Stated, policies: Policies = POLICIES) -> list[Finding]:
     return list(RULES[code].find(ledger_of(example("here", *stated)), policies, NOW))
 
@@ -540,3 +550,20 @@ def test_a_later_lock_counts_once_its_period_is_over() -> None:
     assert (before.context, before.due_at) == ((), over + dt.timedelta(days=1, minutes=-1))
     (after,) = rule.find(ledger, POLICIES, over)
     assert (keys(after.context), after.due_at) == (["erp 202611"], at("2026-11-19 00:00"))
+
+
+# --- every rule --------------------------------------------------------------------------------------------------------------
+
+
+def test_whose_word_counts_is_asked_field_by_field() -> None:
+    contracts = owned(contract__status="erp", contract__number="customer_success", invoice__total="crm")
+    assert owners(one("invoice_before_contract", NAMING, DRAFT, policies=contracts)) == ["erp", "customer_success", "crm"]
+    posted = owned(invoice__total="crm", invoice__status="erp")
+    assert owners(one("invoice_not_posted", unposted(), policies=posted)) == ["crm", "erp"]
+    amounts = owned(invoice__total="crm", invoice__credited="customer_success", invoice__amount_remaining="billing")
+    assert owners(one("invoice_amount_mismatch", billed(), entered(), policies=amounts)) == ["crm", "customer_success", "billing"]
+    renewals = owned(renewal__stage="billing", proration__amount="erp")
+    assert owners(one("renewal_before_amendment", WORKED, pending("ii_1", "1.00"), policies=renewals)) == ["billing", "erp"]
+    changes = owned(subscription__annual_amount="crm", subscription__changed_at="erp")
+    stale = one("close_on_stale_subscription", changed(), ordered(), month(10, "closed"), policies=changes)
+    assert owners(stale) == ["crm", "erp"]
