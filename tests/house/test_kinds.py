@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+pytest_plugins = ["pytester"]
 HOOKS = """
 import pytest
 from tests import kinds
