@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -49,10 +50,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Mark before `-m` and pytest-xdist read the marks, and bring into order after pytest-django has."""
+    """Mark before `-m` reads the marks, and bring into order after pytest-django has."""
     kinds.mark(items)
     yield
     kinds.order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> kinds.Schedule:
+    """Who runs which test, and in which order."""
+    return kinds.Schedule(config, log)
 
 
 @pytest.fixture(scope="session")

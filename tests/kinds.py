@@ -14,6 +14,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent
 DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
@@ -21,6 +22,8 @@ OUTSIDE = {"control", "simulator", "start_simulators", "talk", "web"}
 """Fixtures that start a server."""
 SLOW = {"browser", "journeys", "launch"}
 """Folders whose tests drive a browser or whole installations."""
+TOGETHER = {"browser", "journeys"}
+"""Folders whose tests share one Chromium, or one installation with its company."""
 LEAVES = {"os.fork", "os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}
 """Python's audit events of leaving the process."""
 BUSY_SECONDS_MAX = 5.0
@@ -28,10 +31,10 @@ BUSY_SECONDS_MAX = 5.0
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Say of every test what kind it is, and which tests run in one process."""
+    """Say of every test what kind it is."""
     for item in items:
-        place, fixtures = item.path.relative_to(ROOT), set(getattr(item, "fixturenames", ()))
-        if place.parts[0] in SLOW:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.relative_to(ROOT).parts[0] in SLOW:
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("django_db") or DATABASE & fixtures:
             item.add_marker(pytest.mark.database)
@@ -39,10 +42,6 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.outside)
         if not any(item.get_closest_marker(kind) for kind in ("slow", "database", "outside")):
             item.add_marker(pytest.mark.fast)
-        if "browser" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one Chromium for all
-        elif not any(item.get_closest_marker(name) for name in ("slow", "xdist_group")):
-            item.add_marker(pytest.mark.xdist_group(str(place)))  # one process makes what the tests of a file share
 
 
 def order(items: list[pytest.Item]) -> None:
@@ -54,6 +53,15 @@ def order(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     kinds = ("timeout", "slow", "outside", "database", "fast")
     return next(turn for turn, name in enumerate(kinds) if item.get_closest_marker(name))
+
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process of pytest-xdist the next test in order. The tests of some folders stay in one process, because they
+    share what is dear to start. By hand because pytest-xdist's own groups do nothing under pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.split("/")[1]
+        return folder if folder in TOGETHER else nodeid
 
 
 class Guard:

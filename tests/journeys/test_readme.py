@@ -11,7 +11,7 @@ import pytest
 from tests.journeys.product import Product
 from tests.launch.test_up import ROOT
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story"), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 STARTS_EVERYTHING = {"make up": "manage.py up", "make test": "pytest"}
 """Run for real elsewhere: `make up` is what this product was started with, `make test` is running this very test."""

@@ -21,7 +21,7 @@ import pytest
 from launch.embedded import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.timeout(240)]
 
 
 def until(true: Callable[[], object], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.05) -> None:
