@@ -34,6 +34,7 @@ _EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _UNIT = {places: Decimal(1).scaleb(-places) for places in set(EXPONENTS.values())}
 _LARGEST = {places: Decimal(MINOR_LIMIT).scaleb(-places) for places in _UNIT}
 
+_OUTSIDE = {"amount", "currency"}
 _PLAIN = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{1,12})?", re.ASCII)
 
 
@@ -61,14 +62,17 @@ class Money:
             raise Rejected("amount_invalid", "An amount is a decimal number such as 12.30.", field="amount")
         if self.amount.copy_abs() > _LARGEST[places]:
             raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
-        quantized = self.amount.quantize(_UNIT[places], context=_EXACT)
-        if quantized != self.amount:
-            raise Rejected(
-                "amount_decimals",
-                f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
-                field="amount",
-            )
-        object.__setattr__(self, "amount", quantized if quantized else quantized.copy_abs())
+        amount = self.amount
+        if not amount.same_quantum(_UNIT[places]):
+            amount = amount.quantize(_UNIT[places], context=_EXACT)
+            if amount != self.amount:
+                raise Rejected(
+                    "amount_decimals",
+                    f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
+                    field="amount",
+                )
+        if amount is not self.amount or not amount:
+            object.__setattr__(self, "amount", amount if amount else amount.copy_abs())
 
     # -- making -------------------------------------------------------------------------------------------------------
     @classmethod
@@ -94,7 +98,8 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> Money:
-        return cls(Decimal(0), currency)
+        exponent(currency)
+        return _ZEROS[currency]
 
     # -- reading ------------------------------------------------------------------------------------------------------
     @property
@@ -109,7 +114,7 @@ class Money:
     @classmethod
     def from_json(cls, value: object) -> Money:
         """Back from the outside form; the amount must be a string, never a JSON number."""
-        if not isinstance(value, dict) or set(value) != {"amount", "currency"}:
+        if not isinstance(value, dict) or value.keys() != _OUTSIDE:
             raise Rejected("amount_invalid", 'Money is {"amount": "12.30", "currency": "EUR"}.', field="amount")
         return cls.parse(value["amount"], value["currency"])
 
@@ -166,12 +171,15 @@ class Money:
         return [Money.from_minor(share, self.currency) for share in shares]
 
 
+_ZEROS = {currency: Money(Decimal(0), currency) for currency in EXPONENTS}
+
+
 def total(amounts: Iterable[Money], currency: str) -> Money:
     """The sum in one currency; zero of that currency when empty. Raises `Rejected("currency_mixed")`."""
-    result = Money.zero(currency)
-    for amount in amounts:
-        result = result + amount
-    return result
+    zero, known = Money.zero(currency), list(amounts)
+    for amount in known:
+        zero._same(amount)
+    return known[0] if len(known) == 1 else Money(sum((amount.amount for amount in known), zero.amount), currency)
 
 
 def totals_by_currency(amounts: Iterable[Money]) -> dict[str, Money]:

@@ -7,7 +7,7 @@ credit on that invoice all the same. What it was given for is told by the memo's
 from __future__ import annotations
 
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
+from revops.money import Money, total
 
 
 def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
@@ -16,6 +16,8 @@ def credits_on(invoice: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecor
     for original in invoice.targets("copy_of"):
         for given in ledger.pointing_at(original, "invoice", "credit_memo", deleted=True):
             found += ledger.pointing_at(given.ref, "copy_of", "credit_memo")
+    if not found:
+        return []
     mine = {memo.key: memo for memo in found if memo.system == invoice.system and memo.fields.get("status") != "void"}
     return [mine[key] for key in sorted(mine)]
 
@@ -24,22 +26,19 @@ def credited_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> 
     """The sum in the invoice's currency: what the invoice states and what its memos have not applied, or the memos' totals where
     those are more (after a posting the memo can be read before the invoice is). Other currencies do not count."""
     memos = credits_on(invoice, ledger)
-    stated = _amount(invoice, "credited", currency) + _sum(memos, "unapplied", currency)
-    named = _sum(memos, "total", currency)
+    stated = total([_amount(invoice, "credited", currency), *_amounts(memos, "unapplied", currency)], currency)
+    named = total(_amounts(memos, "total", currency), currency)
     return named if stated < named else stated
 
 
 def applied_on(invoice: LedgerRecord, ledger: AccountLedger, currency: str) -> Money:
     """What memos that name the invoice say they have applied."""
     memos = [memo for memo in credits_on(invoice, ledger) if invoice.ref in memo.targets("invoice")]
-    return _sum(memos, "applied", currency)
+    return total(_amounts(memos, "applied", currency), currency)
 
 
-def _sum(memos: list[LedgerRecord], name: str, currency: str) -> Money:
-    found = Money.zero(currency)
-    for memo in memos:
-        found = found + _amount(memo, name, currency)
-    return found
+def _amounts(memos: list[LedgerRecord], name: str, currency: str) -> list[Money]:
+    return [_amount(memo, name, currency) for memo in memos]
 
 
 def _amount(record: LedgerRecord, name: str, currency: str) -> Money:

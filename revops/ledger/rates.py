@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from revops.ledger.batch import BatchRecord
-from revops.ledger.facts import Value, decode
+from revops.ledger.facts import decode_fields
 from revops.ledger.models import ExchangeRate
 from revops.money import Money
 
@@ -23,7 +23,7 @@ def note_rates(moved: Sequence[BatchRecord]) -> None:
 
 def _rate_of(row: BatchRecord) -> ExchangeRate | None:
     """The row of one record; None when it was deleted or does not state all of a rate."""
-    stated: dict[str, Value] = {name: decode(row.object_type, name, value) for name, value in row.fields.items()}
+    stated = decode_fields(row.object_type, row.fields)
     currency, base, on, value = (stated.get(name) for name in ("currency", "base_currency", "on", "rate"))
     if row.deleted or not isinstance(currency, str) or not isinstance(base, str):
         return None

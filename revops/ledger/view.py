@@ -117,7 +117,7 @@ class AccountLedger:
             for named_in, record in self._incoming.get((ref.system, ref.object_type, ref.id, ref.by), ())
             if role in (None, named_in) and object_type in (None, record.object_type) and (deleted or not record.deleted)
         ]
-        return list({record.key: record for record in found}.values())
+        return list({record.key: record for record in found}.values()) if len(found) > 1 else found
 
     def pointed_to(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
         """The records that this one points to in that role, as far as they have come."""

@@ -137,6 +137,8 @@ class Policies(Part):
 
     def beyond_tolerance(self, left: Money, right: Money) -> bool:
         """More apart than rounding explains; different currencies always are."""
+        if left == right:  # as most are that are compared
+            return False
         return left.currency != right.currency or abs(left - right) > self.tolerance_for(left.currency)
 
     # --- rules and time

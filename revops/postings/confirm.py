@@ -14,7 +14,7 @@ from django.db import transaction
 from revops.audit.log import record as audit
 from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
-from revops.ledger.facts import Value, decode
+from revops.ledger.facts import Value, decode_fields
 from revops.ledger.models import LedgerEntry
 from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
@@ -108,7 +108,7 @@ def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:
-    return {name: decode(entry.record.object_type, name, value) for name, value in entry.fields.items()}
+    return decode_fields(entry.record.object_type, entry.fields)
 
 
 def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.datetime) -> None:

@@ -92,6 +92,7 @@ def withheld_on(
 
 def assignable(user: User, case: ExceptionCase | None = None) -> list[tuple[str, str]]:
     """(user id, name) of those who may work this case (or any), the reader first. One query."""
-    workers = User.objects.filter(is_active=True, role_grants__role__in=roles_that("work_case", case)).distinct()
+    workers = User.objects.filter(is_active=True, role_grants__role__in=roles_that("work_case", case))
+    workers = workers.only("display_name", "username").distinct()
     people = sorted((u.shown_name.casefold(), str(u.pk), u.shown_name) for u in workers if u.pk != user.pk)
     return [(str(user.pk), "Me"), *((key, name) for _, key, name in people)]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 import revops
 from revops.people.models import Role, User
+from revops.web.addresses import href
 from revops.web.formatting import count_text
 from revops.web.navigation import sections_for
 from revops.web.still import Still, still_for
@@ -51,8 +51,7 @@ class Shell:
         if self.user is None:
             return []
         return [
-            Tab(s.code, s.label, reverse(s.url_name), _shown(s.count(self.user)) if s.count else "")
-            for s in sections_for(self.user)
+            Tab(s.code, s.label, href(s.url_name), _shown(s.count(self.user)) if s.count else "") for s in sections_for(self.user)
         ]
 
     @cached_property
