@@ -51,18 +51,18 @@ def account_ledgers(
             world.append(record)
         elif account_id is not None:
             mine[account_id].append(record)
-    codes = dict(Account.objects.filter(pk__in=list(mine)).values_list("pk", "legal_entity__code"))
-    entities = tuple(
-        Entity(entity.code, entity.base_currency, entity.books_system) for entity in LegalEntity.objects.order_by("code")
-    )
+    entities = {
+        entity.pk: Entity(entity.code, entity.base_currency, entity.books_system)
+        for entity in LegalEntity.objects.order_by("code")
+    }
     return {
         account.pk: AccountLedger(
             account_id=account.pk,
             currency=account.currency,
-            legal_entity_code=codes.get(account.pk) or "",
+            legal_entity_code=entities[account.legal_entity_id].code if account.legal_entity_id is not None else "",
             records=tuple(mine[account.pk] + world),
             name=account.name,
-            entities=entities,
+            entities=tuple(entities.values()),
         )
         for account in accounts
     }

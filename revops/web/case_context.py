@@ -82,7 +82,7 @@ def case_context(
         ),
         "fresh": fresh_strip(fresh, now),
         "inputs": inputs,
-        "names": names_in([case.sentence, *(value for _, value in inputs), *(moment.text for moment in moments)]),
+        "names": names_in([case.sentence, *(value for _, value in inputs), *(moment.text for moment in moments)], records),
         "tolerance": rule.tolerance(policies_in_force()) if rule else None,
         "order": order_of(case.evidence),
         "fixes": fixes,

@@ -20,7 +20,7 @@ from django.db import transaction
 
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
-from revops.ledger.rates import converted
+from revops.ledger.rates import books_for, converted
 from revops.money import Money, total
 from revops.policies.in_force import policies_in_force
 from revops.postings import progress
@@ -275,11 +275,12 @@ def _over_cap(claimed: PostingClaim) -> str:
     currency = policies_in_force().reporting_currency
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
-    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
+    postings = Posting.objects.select_related("plan__account__legal_entity")
+    recent = list(postings.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
-    mine = measure(Posting.objects.get(pk=claimed.key))
+    mine = measure(postings.get(pk=claimed.key))
     sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
@@ -289,12 +290,14 @@ def _over_cap(claimed: PostingClaim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """What the change of a posting books, in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    """What the change of a posting books, in the currency of the cap and by the rates of the books that it changes; one that
+    cannot be converted counts as the whole cap."""
     today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
         booked = debits(read_change(posting.change).lines).values()
-        found = [converted(money, currency, on=today) for money in booked]
+        books = books_for(posting.system_id, posting.plan.account)
+        found = [converted(money, currency, on=today, books=books) for money in booked]
         return unknown if None in found else total([money for money in found if money is not None], currency)
 
     return amount
