@@ -98,6 +98,7 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> Money:
+        """Nothing of that currency. Raises `Rejected("currency_unknown")`."""
         exponent(currency)
         return _ZEROS[currency]
 
@@ -176,10 +177,12 @@ _ZEROS = {currency: Money(Decimal(0), currency) for currency in EXPONENTS}
 
 def total(amounts: Iterable[Money], currency: str) -> Money:
     """The sum in one currency; zero of that currency when empty. Raises `Rejected("currency_mixed")`."""
-    zero, known = Money.zero(currency), list(amounts)
-    for amount in known:
+    zero = Money.zero(currency)
+    found = zero.amount
+    for amount in amounts:
         zero._same(amount)
-    return known[0] if len(known) == 1 else Money(sum((amount.amount for amount in known), zero.amount), currency)
+        found += amount.amount
+    return Money(found, currency)
 
 
 def totals_by_currency(amounts: Iterable[Money]) -> dict[str, Money]:

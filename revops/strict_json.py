@@ -31,7 +31,8 @@ _TWICE = "An object gives one key twice."
 _WORDS = {None: "null", True: "true", False: "false"}
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % DIGITS_MAX)
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LONG, _BEYOND_64_BITS = b"0" * DIGITS_MAX, b"0" * 19
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -68,15 +69,19 @@ def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: boo
     escaped = b"\\" in body
     outside = _STRINGS.sub(b"", body) if escaped else b"".join(body.split(b'"')[::2])
     _check_depth(outside, depth_max)
-    exactly = escaped or _LONG_NUMBER.search(outside) is not None
+    digits = outside.translate(_DIGITS)
+    exactly = escaped or _LONG in digits
     try:
-        value = json.loads(
-            text,
-            parse_float=_fraction,
-            parse_int=_integer if exactly else None,
-            parse_constant=_constant,
-            object_pairs_hook=_unique if exactly and not allow_duplicates else None,
-        )
+        if not exactly and _only_short_whole_numbers(digits):
+            value = orjson.loads(body)
+        else:
+            value = json.loads(
+                text,
+                parse_float=_fraction,
+                parse_int=_integer if exactly else None,
+                parse_constant=_constant,
+                object_pairs_hook=_unique if exactly and not allow_duplicates else None,
+            )
         if not exactly and not allow_duplicates and _pairs(value) != outside.count(b":"):
             raise DuplicateKey(_TWICE)
     except StrictJsonError:
@@ -86,6 +91,15 @@ def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: boo
     if escaped and not allow_unsafe_text and _SUSPECT.search(text) and _has_unsafe_text(value):
         raise UnsafeText("A text holds NUL or half a surrogate pair.")
     return value
+
+
+def _only_short_whole_numbers(digits: bytes) -> bool:
+    """Whether the fast parser is exact: it makes floats of fractions and of whole numbers beyond 64 bits. `digits`: the body
+    without its strings, each digit a zero."""
+    if b"." in digits or _BEYOND_64_BITS in digits:
+        return False
+    exponents = digits.count(b"e") + digits.count(b"E") - digits.count(b"true") - digits.count(b"false")
+    return exponents == 0
 
 
 def _pairs(value: object) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from revops.accounts.models import Account, AccountLink
@@ -225,14 +225,21 @@ def note_legal_entity(
     return entity
 
 
+_LINKED = """
+    SELECT l.system, l.customer_id, l.account_id
+      FROM unnest(%s::text[], %s::text[]) AS v(system, customer_id)
+      JOIN accounts_accountlink l ON l.system = v.system AND l.customer_id = v.customer_id AND l.basis <> 'refused'
+"""
+
+
 def linked(customers: Iterable[CustomerKey]) -> dict[CustomerKey, int]:
     """(system, customer id) -> account id for those that are linked."""
-    wanted = set(customers)
-    held = AccountLink.objects.filter(system__in={key[0] for key in wanted}, customer_id__in={key[1] for key in wanted}).exclude(
-        basis=Basis.REFUSED
-    )
-    rows = held.values_list("system", "customer_id", "account_id")
-    return {(system, customer): account for system, customer, account in rows if (system, customer) in wanted}
+    wanted = sorted(set(customers))
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LINKED, [[key[0] for key in wanted], [key[1] for key in wanted]])
+        return {(system, customer): account for system, customer, account in cursor.fetchall()}
 
 
 def accounts_of_customer(customer_id: str) -> QuerySet[AccountLink, int]:

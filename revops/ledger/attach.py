@@ -65,11 +65,15 @@ def attach_accounts(moved: Sequence[BatchRecord]) -> set[int]:
     touched = _link_customers(customers) if customers else set()
     parent_types = TYPES.parent_types()
     parents = [row.pk for row in moved if row.object_type in parent_types and row.customer_ref]
-    while parents:
+    while parents and _any_waits(moved[0].system_id):
         parents = _adopt_waiting(parents)
     return touched
 
 
+_ANY_WAITS = """
+    SELECT EXISTS (SELECT FROM ledger_sourcerecord r WHERE r.system_id = %s AND r.customer_ref = '' AND r.account_id IS NULL
+                      AND r.object_type = ANY(%s))
+"""
 _ADOPT = """
     UPDATE ledger_sourcerecord r SET customer_ref = p.customer_ref, account_id = p.account_id
       FROM ledger_sourcerecord p
@@ -79,6 +83,15 @@ _ADOPT = """
        AND (r.object_type, l.role) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
     RETURNING r.id
 """
+
+
+def _any_waits(system: str) -> bool:
+    """Whether anything of this system waits for its parent; hardly ever, and asked with every batch."""
+    types = [declared.code for declared in TYPES.values() if declared.parents]
+    with connection.cursor() as cursor:
+        cursor.execute(_ANY_WAITS, [system, types])
+        found: bool = cursor.fetchone()[0]
+    return found
 
 
 def _adopt_waiting(parents: Sequence[int]) -> list[int]:
@@ -156,13 +169,14 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
 
 def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerFacts:
     own = (row.system_id, row.external_id)
+    stated = row.fields
     targets = row.targets.get("same_as", ())
     return CustomerFacts(
         system=row.system_id,
         customer_id=row.external_id,
-        name=str(row.fields.get("name") or ""),
-        currency=str(row.fields.get("currency") or ""),
-        legal_entity_code=str(row.fields.get("legal_entity") or ""),
+        name=str(stated.get("name") or ""),
+        currency=str(stated.get("currency") or ""),
+        legal_entity_code=str(stated.get("legal_entity") or ""),
         same_as=tuple((target.system, target.id) for target in targets if (target.system, target.id) != own),
         makes_account=roles[row.system_id] == SystemRole.CRM,
         deleted=row.deleted,

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
+import orjson
+
 from revops.errors import Rejected
 from revops.ledger.object_type import Kind, ObjectType
 from revops.ledger.types import TYPES
@@ -68,6 +70,7 @@ class Fact:
     fields: Mapping[str, Value]
     refs: Refs = field(default_factory=lambda: NO_REFS)
     deleted: bool = False
+    _content: Content | None = field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         declared = TYPES.get(self.object_type)
@@ -91,10 +94,11 @@ class Fact:
         return replace(self, version=f"{self.version}{SETTLED}{int(read_at.timestamp() * 1000):014d}")
 
     def content(self) -> Content:
-        """What is said, without version and time: equal content means nothing changed."""
-        return Content(
-            {name: encode(value) for name, value in sorted(self.fields.items())}, refs_as_json(self.refs), self.deleted
-        )
+        """What is said, without version and time: equal content means nothing changed. Put into JSON once."""
+        if self._content is None:
+            object.__setattr__(self, "_content", Content(self.fields, self.refs, self.deleted))
+        assert self._content is not None
+        return self._content
 
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of `content()`."""
@@ -102,24 +106,45 @@ class Fact:
 
 
 class Content:
-    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of `fields` and `refs`; `digest` is the
-    SHA-256 (hex) of the canonical JSON of all three, which is put together from them: nothing is written twice."""
+    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of its fields and references; `digest` is
+    the SHA-256 (hex) of the canonical JSON of both and of `deleted`, put together from them: nothing is written twice."""
 
-    __slots__ = ("deleted", "digest", "fields", "fields_json", "refs", "refs_json")
+    __slots__ = ("deleted", "digest", "fields_json", "refs_json")
 
-    def __init__(self, fields: dict[str, object], refs: dict[str, list[dict[str, str]]], deleted: bool) -> None:
-        self.fields, self.refs, self.deleted = fields, refs, deleted
-        self.fields_json, self.refs_json = canonical(fields), canonical(refs)
-        parts = (
-            b'{"deleted":',
-            b"true" if deleted else b"false",
-            b',"fields":',
-            self.fields_json,
-            b',"refs":',
-            self.refs_json,
-            b"}",
-        )
-        self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
+    def __init__(self, fields: Mapping[str, Value], refs: Refs, deleted: bool) -> None:
+        self.deleted = deleted
+        self.fields_json, self.refs_json = _fields_json(fields), _refs_json(refs)
+        stated = b"true" if deleted else b"false"
+        whole = b'{"deleted":%b,"fields":%b,"refs":%b}' % (stated, self.fields_json, self.refs_json)
+        self.digest = hashlib.sha256(whole).hexdigest()
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The fields as they are stored."""
+        stored: Mapping[str, object] = orjson.loads(self.fields_json)
+        return stored
+
+    @property
+    def refs(self) -> Mapping[str, object]:
+        """The references as they are stored."""
+        stored: Mapping[str, object] = orjson.loads(self.refs_json)
+        return stored
+
+
+_CANONICALLY = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _fields_json(fields: Mapping[str, Value]) -> bytes:
+    try:
+        return orjson.dumps(fields, default=encode, option=_CANONICALLY)
+    except TypeError:  # a whole number beyond 64 bits, or a mapping of another class
+        return canonical({name: encode(value) for name, value in fields.items()})
+
+
+def _refs_json(refs: Refs) -> bytes:
+    if not refs:
+        return b"{}"
+    return canonical(refs_as_json(refs))
 
 
 def _check(declared: ObjectType, name: str, value: Value) -> None:

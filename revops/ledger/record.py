@@ -16,12 +16,14 @@ Accounts whose content moved are marked due, those that a record left included.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from psycopg.errors import UniqueViolation
 
+from revops.bulk import JSONB_VERSION, copy_rows
 from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.batch import BatchRecord
@@ -201,42 +203,36 @@ def _apply(work: _Work, statement: DeliveredFact) -> str:
     work.known.add((key, fact.version, digest))
     if (fact.version, digest) > (row.version, row.digest):
         row.version, row.digest, row.deleted = fact.version, digest, fact.deleted
-        row.fields, row.targets = content.fields, fact.refs
+        row.content, row.targets = content, fact.refs
         named = fact.refs.get("customer", ())
         row.customer_ref = fact.external_id if fact.object_type == "customer" else named[0].id if named else row.customer_ref
         work.winner[key] = entry
     return how.value
 
 
-_WRITE = """
-    WITH said AS MATERIALIZED (
-        SELECT e.*, month_id('ledger_ledgerentry_id_seq') AS entry_id
-          FROM jsonb_to_recordset(%s)
-               AS e(object_type text, external_id text, record_id bigint, version text, effective_at timestamptz, fields jsonb,
-                    refs jsonb, deleted boolean, digest text, arrival text, delivery_id bigint, trace_id text, wins boolean,
-                    customer_ref text, account_id bigint)),
-    made AS (
-        INSERT INTO ledger_sourcerecord (system_id, object_type, external_id, account_id, customer_ref, current_id, version,
-                                         digest, fields, refs, deleted, effective_at, changed_at, seen_at)
-        SELECT %s, object_type, external_id, account_id, customer_ref, entry_id, version, digest,
-               fields, refs, deleted, effective_at, %s, %s
-          FROM said WHERE wins AND record_id IS NULL ORDER BY object_type, external_id
-        ON CONFLICT (system_id, object_type, external_id) DO NOTHING
-        RETURNING id, object_type, external_id),
-    changed AS (
-        UPDATE ledger_sourcerecord r
-           SET current_id = s.entry_id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs,
-               deleted = s.deleted, effective_at = s.effective_at, changed_at = %s, seen_at = %s,
-               customer_ref = s.customer_ref, account_id = s.account_id
-          FROM said s WHERE s.wins AND r.id = s.record_id),
-    written AS (
-        INSERT INTO ledger_ledgerentry (id, record_id, version, effective_at, recorded_at, fields, refs, deleted, digest, arrival,
-                                        delivery_id, trace_id)
-        SELECT s.entry_id, coalesce(s.record_id, m.id), s.version, s.effective_at, %s, s.fields, s.refs, s.deleted, s.digest,
-               s.arrival, s.delivery_id, s.trace_id
-          FROM said s LEFT JOIN made m USING (object_type, external_id)
-         WHERE s.record_id IS NOT NULL OR m.id IS NOT NULL)
-    SELECT id, object_type, external_id FROM made
+_NEXT_IDS = """
+    SELECT ARRAY(SELECT nextval('ledger_sourcerecord_id_seq') FROM generate_series(1, %s)),
+           ARRAY(SELECT month_id('ledger_ledgerentry_id_seq') FROM generate_series(1, %s))
+"""
+_ENTRIES = {
+    "id": "int8", "record_id": "int8", "version": "text", "effective_at": "timestamptz", "recorded_at": "timestamptz",
+    "fields": "jsonb", "refs": "jsonb", "deleted": "bool", "digest": "text", "arrival": "text", "delivery_id": "int8",
+    "trace_id": "text",
+}  # fmt: skip
+_RECORDS = {
+    "id": "int8", "system_id": "text", "object_type": "text", "external_id": "text", "account_id": "int8", "customer_ref": "text",
+    "current_id": "int8", "version": "text", "digest": "text", "fields": "jsonb", "refs": "jsonb", "deleted": "bool",
+    "effective_at": "timestamptz", "changed_at": "timestamptz", "seen_at": "timestamptz",
+}  # fmt: skip
+_CHANGE = """
+    UPDATE ledger_sourcerecord r
+       SET current_id = s.current_id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs,
+           deleted = s.deleted, effective_at = s.effective_at, changed_at = %s, seen_at = %s,
+           customer_ref = s.customer_ref, account_id = s.account_id
+      FROM jsonb_to_recordset(%s)
+           AS s(id bigint, current_id bigint, version text, digest text, fields jsonb, refs jsonb, deleted boolean,
+                effective_at timestamptz, customer_ref text, account_id bigint)
+     WHERE r.id = s.id
 """
 
 
@@ -246,31 +242,71 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
     Raises `_Raced` when a record that was new is there by now.
     """
     if work.entries:
-        rows = b",".join(
-            [_columns(work.records[entry.key], entry, work.winner.get(entry.key) is entry) for entry in work.entries]
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [f"[{rows.decode()}]", system, now, now, now, now, now])
-            made = {(object_type, external_id): pk for pk, object_type, external_id in cursor.fetchall()}
-        new = [key for key in work.winner if not work.records[key].pk]
-        if len(made) != len(new):
-            raise _Raced
-        for key in new:
-            work.records[key].pk = made[key]
-        _write_links(work.moved(), frozenset(made.values()))
+        new = [work.records[key] for key in sorted(work.winner) if not work.records[key].pk]
+        entry_ids = _take_ids(new, work.entries)
+        current = {entry.key: number for number, entry in zip(entry_ids, work.entries, strict=True) if _wins(work, entry)}
+        _add_records(system, new, work, current, now)
+        _change_records(work, current, {row.pk for row in new}, now)
+        copy_rows("ledger_ledgerentry", _ENTRIES, (
+            (number, work.records[entry.key].pk, entry.fact.version, entry.fact.effective_at, now,
+             JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, entry.fact.deleted,
+             entry.content.digest, entry.arrival, entry.statement.delivery_id, entry.statement.trace_id)
+            for number, entry in zip(entry_ids, work.entries, strict=True)
+        ))  # fmt: skip
+        _write_links(work.moved(), frozenset(row.pk for row in new))
     same = [row.pk for key, row in work.records.items() if key not in work.winner]
     if same:
         SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
 
 
-def _columns(row: BatchRecord, entry: _Entry, wins: bool) -> bytes:
-    """One row of `_WRITE`, in JSON."""
-    fact, statement = entry.fact, entry.statement
+def _wins(work: _Work, entry: _Entry) -> bool:
+    return work.winner.get(entry.key) is entry
+
+
+def _take_ids(new: Sequence[BatchRecord], entries: Sequence[_Entry]) -> list[int]:
+    """Give the new records their ids; returns one for each entry."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_IDS, [len(new), len(entries)])
+        record_ids, entry_ids = cursor.fetchone()
+    for row, number in zip(new, record_ids, strict=True):
+        row.pk = number
+    found: list[int] = entry_ids
+    return found
+
+
+def _add_records(system: str, new: Sequence[BatchRecord], work: _Work, current: Mapping[Key, int], now: dt.datetime) -> None:
+    """In the order of their keys, as `record` says."""
+    if not new:
+        return
+    winners = [(row, work.winner[row.object_type, row.external_id]) for row in new]
+    try:
+        copy_rows("ledger_sourcerecord", _RECORDS, (
+            (row.pk, system, row.object_type, row.external_id, row.account_id, row.customer_ref, current[entry.key], row.version,
+             row.digest, JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, row.deleted,
+             entry.fact.effective_at, now, now)
+            for row, entry in winners
+        ))  # fmt: skip
+    except IntegrityError as error:
+        if isinstance(error.__cause__, UniqueViolation):
+            raise _Raced from None
+        raise
+
+
+def _change_records(work: _Work, current: Mapping[Key, int], new: Collection[int], now: dt.datetime) -> None:
+    """Give the records that were there before the content of the entries that won."""
+    changed = [(work.records[key], entry) for key, entry in work.winner.items() if work.records[key].pk not in new]
+    if not changed:
+        return
+    rows = b",".join([_columns(row, entry, current[entry.key]) for row, entry in changed])
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGE, [now, now, f"[{rows.decode()}]"])
+
+
+def _columns(row: BatchRecord, entry: _Entry, current: int) -> bytes:
+    """One row of `_CHANGE`, in JSON."""
     columns = {
-        "object_type": row.object_type, "external_id": row.external_id, "record_id": row.pk or None, "wins": wins,
-        "customer_ref": row.customer_ref, "account_id": row.account_id, "version": fact.version,
-        "effective_at": fact.effective_at.isoformat(), "deleted": fact.deleted, "digest": entry.content.digest,
-        "arrival": entry.arrival, "delivery_id": statement.delivery_id, "trace_id": statement.trace_id,
+        "id": row.pk, "current_id": current, "version": row.version, "digest": row.digest, "deleted": row.deleted,
+        "effective_at": entry.fact.effective_at.isoformat(), "customer_ref": row.customer_ref, "account_id": row.account_id,
     }  # fmt: skip
     parts = (orjson.dumps(columns)[:-1], b',"fields":', entry.content.fields_json, b',"refs":', entry.content.refs_json, b"}")
     return b"".join(parts)
@@ -288,20 +324,30 @@ _ADD_LINKS = """
     SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     ON CONFLICT DO NOTHING
 """
+_LINKS = {
+    "record_id": "int8", "role": "text", "target_system": "text", "target_type": "text", "target_id": "text", "by": "text",
+}  # fmt: skip
+_LinkRow = tuple[int, str, str, str, str, str]
 
 
 def _write_links(moved: Sequence[BatchRecord], new: frozenset[int]) -> None:
     """Make the reference rows of these records those of their content; those that are new have none yet."""
-    links = [
+    added = [link for row in moved if row.pk in new for link in _links_of(row)]
+    if added:
+        copy_rows("ledger_link", _LINKS, added)
+    old = [row for row in moved if row.pk not in new]
+    if old:
+        links = [link for row in old for link in _links_of(row)]
+        columns = [list(column) for column in zip(*links, strict=True)] if links else [[] for _ in range(6)]
+        with connection.cursor() as cursor:
+            cursor.execute(_REMOVE_LINKS, [[row.pk for row in old], *columns])
+            if links:
+                cursor.execute(_ADD_LINKS, columns)
+
+
+def _links_of(row: BatchRecord) -> list[_LinkRow]:
+    return [
         (row.pk, role, target.system, target.object_type, target.id, target.by)
-        for row in moved
         for role, targets in row.targets.items()
-        for target in targets
+        for target in dict.fromkeys(targets)
     ]
-    columns = [list(column) for column in zip(*links, strict=True)] if links else [[] for _ in range(6)]
-    old = [row.pk for row in moved if row.pk not in new]
-    with connection.cursor() as cursor:
-        if old:
-            cursor.execute(_REMOVE_LINKS, [old, *columns])
-        if links:
-            cursor.execute(_ADD_LINKS, columns)

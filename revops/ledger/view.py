@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,15 +110,15 @@ class AccountLedger:
         return self._by_key.get((ref.system, ref.object_type, ref.id)) if not ref.by else self._numbered(ref)
 
     def pointing_at(
-        self, ref: Ref, role: str | None = None, object_type: str | None = None, *, deleted: bool = False
+        self, target: Ref | LedgerRecord, role: str, object_type: str | None = None, *, deleted: bool = False
     ) -> list[LedgerRecord]:
-        """Records that point to it in a role (or any), of a type (or any), without the deleted ones unless asked for."""
-        found = [
+        """Records that point to it in that role, of a type (or any), without the deleted ones unless asked for."""
+        key = (*target.key, "") if isinstance(target, LedgerRecord) else (target.system, target.object_type, target.id, target.by)
+        return [
             record
-            for named_in, record in self._incoming.get((ref.system, ref.object_type, ref.id, ref.by), ())
-            if role in (None, named_in) and object_type in (None, record.object_type) and (deleted or not record.deleted)
+            for record in self._incoming.get((role, *key), ())
+            if object_type in (None, record.object_type) and (deleted or not record.deleted)
         ]
-        return list({record.key: record for record in found}.values()) if len(found) > 1 else found
 
     def pointed_to(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
         """The records that this one points to in that role, as far as they have come."""
@@ -125,8 +126,8 @@ class AccountLedger:
 
     def twins(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
         """The same document in the systems of that role: what `record` is a copy of, and what is a copy of it."""
-        copies = [copy for named_in, copy in self._incoming.get((*record.key, ""), ()) if named_in == "copy_of"]
-        found = [twin for twin in (*self.pointed_to(record, "copy_of"), *copies) if twin.role == role and not twin.deleted]
+        both = (*self.pointed_to(record, "copy_of"), *self.pointing_at(record, "copy_of"))
+        found = [twin for twin in both if twin.role == role and not twin.deleted]
         return list({twin.key: twin for twin in found}.values()) if len(found) > 1 else found
 
     def twin(self, record: LedgerRecord, role: str) -> LedgerRecord | None:
@@ -168,11 +169,12 @@ class AccountLedger:
 
     @cached_property
     def _by_type(self) -> Mapping[tuple[str, str | None, bool], Sequence[LedgerRecord]]:
-        found: dict[tuple[str, str | None, bool], list[LedgerRecord]] = {}
+        found: dict[tuple[str, str | None, bool], list[LedgerRecord]] = defaultdict(list)
         for record in self.records:
             for role in (None, record.role):
-                for deleted in (True,) if record.deleted else (True, False):
-                    found.setdefault((record.object_type, role, deleted), []).append(record)
+                found[record.object_type, role, True].append(record)
+                if not record.deleted:
+                    found[record.object_type, role, False].append(record)
         return found
 
     @cached_property
@@ -194,16 +196,18 @@ class AccountLedger:
         return self._by_number[ref.by].get(ref)
 
     @cached_property
-    def _incoming(self) -> Mapping[tuple[str, str, str, str], Sequence[tuple[str, LedgerRecord]]]:
-        """(system, type, id, by) of a target -> the roles and records that point to it. What goes by a number is entered
-        under the id of the record that bears it, once that has come."""
-        found: dict[tuple[str, str, str, str], list[tuple[str, LedgerRecord]]] = {}
+    def _incoming(self) -> Mapping[tuple[str, str, str, str, str], Sequence[LedgerRecord]]:
+        """(role, system, type, id, by) of a target -> the records that point to it in that role, each once. What goes by a number
+        is entered under the id of the record that bears it, once that has come."""
+        found: dict[tuple[str, str, str, str, str], list[LedgerRecord]] = defaultdict(list)
         for record in self.records:
             for role, targets in record.refs.items():
                 for target in targets:
                     known = self._numbered(target) if target.by else None
                     key = (*known.key, "") if known is not None else (target.system, target.object_type, target.id, target.by)
-                    found.setdefault(key, []).append((role, record))
+                    pointing = found[(role, *key)]
+                    if not pointing or pointing[-1] is not record:  # by its id and by its number
+                        pointing.append(record)
         return found
 
     @cached_property

@@ -131,15 +131,15 @@ class Policies(Part):
 
     def tolerance_for(self, currency: str) -> Money:
         """The rounding that two systems may differ by in that currency."""
+        return Money.from_minor(self._rounding(currency), currency)
+
+    def _rounding(self, currency: str) -> int:
         tolerance = self.tolerance
-        units = tolerance.minor_units_without_decimals if exponent(currency) == 0 else tolerance.minor_units
-        return Money.from_minor(units, currency)
+        return tolerance.minor_units_without_decimals if exponent(currency) == 0 else tolerance.minor_units
 
     def beyond_tolerance(self, left: Money, right: Money) -> bool:
         """More apart than rounding explains; different currencies always are."""
-        if left == right:  # as most are that are compared
-            return False
-        return left.currency != right.currency or abs(left - right) > self.tolerance_for(left.currency)
+        return left.currency != right.currency or abs(left.minor - right.minor) > self._rounding(left.currency)
 
     # --- rules and time
 

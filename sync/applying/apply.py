@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -26,6 +26,7 @@ from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, f
 from sync.ground import doorbell
 from sync.ground.crash import crash_point
 from sync.ground.heartbeat import alive
+from sync.intake.inbox import Ending
 from sync.models import Connection, DeliveryKind, DeliveryState
 from sync.vendor.contract import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
 
@@ -185,24 +186,37 @@ def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter
     statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         arrivals = iter(record(slug, statements, now=now))
-        verdicts = [recorded(item, [next(arrivals) for _ in item.facts]) for item in items]
+        verdicts = [_verdict(item, recorded([next(arrivals) for _ in item.facts])) for item in items]
         if finish(verdicts) != len(verdicts):
             raise LeaseLost
         crash_point("delivery_recorded")
     return Counter(str(verdict.state) for verdict in verdicts)
 
 
-def recorded(item: Understood, arrivals: Iterable[str]) -> Verdict:
+def _verdict(item: Understood, ending: Ending) -> Verdict:
+    if ending.state != DeliveryState.PENDING:
+        return Verdict(item.row, ending.state, ending.code, ending.reason)
+    return Verdict(item.row, ending.state, ending.code, ending.reason, after_seconds=ending.after_seconds, given_back=True)
+
+
+_APPLIED = Ending(DeliveryState.APPLIED)
+_SAME = Ending(DeliveryState.APPLIED, "same", "It says what we already knew.")
+_LATE = Ending(DeliveryState.SUPERSEDED, "late", "We already had a newer version. Kept as evidence.")
+_DISPUTED = Ending(
+    DeliveryState.PENDING,
+    REREAD,
+    "It says something else under a stamp that we already had. Both are kept; the object is read again.",
+    SETTLE_SECONDS,
+)
+
+
+def recorded(arrivals: Collection[str]) -> Ending:
     """What becomes of a delivery, by how its facts arrived in the ledger."""
-    found = set(arrivals)
-    if "conflict" in found:
-        reason = "It says something else under a stamp that we already had. Both are kept; the object is read again."
-        return Verdict(item.row, DeliveryState.PENDING, REREAD, reason, after_seconds=SETTLE_SECONDS, given_back=True)
-    if found & {"first", "newer"}:
-        return Verdict(item.row, DeliveryState.APPLIED)
-    if found == {"late"}:
-        return Verdict(item.row, DeliveryState.SUPERSEDED, "late", "We already had a newer version. Kept as evidence.")
-    return Verdict(item.row, DeliveryState.APPLIED, "same", "It says what we already knew.")
+    if "conflict" in arrivals:
+        return _DISPUTED
+    if "first" in arrivals or "newer" in arrivals:
+        return _APPLIED
+    return _LATE if all(arrival == "late" for arrival in arrivals) else _SAME
 
 
 def _record_failed(item: Understood, error: Exception) -> Counter[str]:

@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
 
 from revops.audit.trace import new_trace_id
+from revops.bulk import JSONB_VERSION, copy_rows
 from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.ground import intake_db as kept
@@ -114,10 +116,10 @@ def accept(
 class _Arrived:
     """One thing on its way into the table."""
 
-    __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "trace")
+    __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "place", "trace")
 
-    def __init__(self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}") -> None:
-        self.kind, self.object_type, self.body, self.headers = kind, object_type, body, headers
+    def __init__(self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}", *, place: int = 0) -> None:
+        self.kind, self.object_type, self.body, self.headers, self.place = kind, object_type, body, headers, place
         self.digest = hashlib.sha256(body).hexdigest()
         self.key = storable_key(dedup_key, self.digest)
         self.trace = new_trace_id()
@@ -188,12 +190,10 @@ class StoredPage:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One item of a page that nobody had seen, with the id that its row will have."""
+    """One item of a page that nobody had seen: its place in the page, and the id and trace that its row will have."""
 
+    place: int
     id: int
-    kind: str
-    object_type: str
-    body: bytes
     trace_id: str
 
 
@@ -214,13 +214,20 @@ JudgeOfPage = Callable[[Sequence[Item]], Judge]
 """Makes the judge of one page as soon as it was read. Asks the database nothing: it runs where pages are read ahead."""
 
 _RESERVE = f"""
-    INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
-    SELECT %s, u.key, {_NEW_ID} FROM unnest(%s::text[]) WITH ORDINALITY AS u(key, number)
-     WHERE NOT EXISTS (SELECT 1 FROM sync_deliverykey k WHERE k.connection_id = %s AND k.key = u.key)
-     ORDER BY u.number
-    ON CONFLICT (connection_id, key) DO NOTHING RETURNING key, delivery_id, clock_timestamp()
+    WITH reserved AS (
+        INSERT INTO sync_deliverykey (connection_id, key, delivery_id)
+        SELECT %s, u.key, {_NEW_ID} FROM json_array_elements_text(%s) WITH ORDINALITY AS u(key, number)
+         ORDER BY u.number
+        ON CONFLICT (connection_id, key) DO NOTHING RETURNING key, delivery_id)
+    SELECT clock_timestamp(), array_agg(key), array_agg(delivery_id) FROM reserved
 """
-_STORE_PAGE = f"COPY sync_delivery ({_COLUMNS}, state, reason, reason_code, next_attempt_at, done_at) FROM STDIN"
+_NO_HEADERS = JSONB_VERSION + b"{}"
+_DELIVERIES = {
+    "id": "int8", "connection_id": "text", "dedup_key": "text", "kind": "text", "object_type": "text", "body": "bytea",
+    "digest": "text", "headers": "jsonb", "trace_id": "text", "copies": "int4", "attempts": "int4", "fence": "int8",
+    "replays": "int4", "state": "text", "reason": "text", "reason_code": "text", "next_attempt_at": "timestamptz",
+    "done_at": "timestamptz",
+}  # fmt: skip
 _OTHER_BYTES = """
     SELECT u.number, o.body
       FROM unnest(%s::int[], %s::text[], %s::text[]) AS u(number, key, digest)
@@ -235,7 +242,8 @@ def store_page(handle: ConnectionHandle, items: Sequence[Item], judge: Judge | N
 
     `judge` is asked what becomes of the new items; without one they wait for the workers.
     """
-    return _store_page(handle, [_Arrived(item.kind, item.object_type, item.dedup_key, item.body) for item in items], judge)
+    arrived = [_Arrived(item.kind, item.object_type, item.dedup_key, item.body, place=place) for place, item in enumerate(items)]
+    return _store_page(handle, arrived, judge)
 
 
 def _store_page(handle: ConnectionHandle, items: Sequence[_Arrived], judge: Judge | None = None) -> StoredPage:
@@ -245,13 +253,15 @@ def _store_page(handle: ConnectionHandle, items: Sequence[_Arrived], judge: Judg
     rows = list(unique.values())
     if not rows:
         return StoredPage(0, 0, 0)
-    first = {arrived.key: arrived for arrived in reversed(rows)}
+    first: dict[str, _Arrived] = {}
+    for arrived in rows:
+        first.setdefault(arrived.key, arrived)
     with connection.cursor() as cursor:
-        cursor.execute(_RESERVE, [handle.slug, list(dict.fromkeys(row.key for row in rows)), handle.slug])
-        reserved = cursor.fetchall()
-        new = [(number, first[key]) for key, number, _ in reserved]
+        cursor.execute(_RESERVE, [handle.slug, orjson.dumps(list(first)).decode()])
+        now, keys, numbers = cursor.fetchone()
+        new = [(number, first[key]) for key, number in zip(keys or (), numbers or (), strict=True)]
         if new:
-            _insert(handle, new, judge, reserved[0][2])
+            _insert(handle, new, judge, now)
         conflicts = 0
         if len(new) < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
@@ -269,15 +279,16 @@ def _insert(handle: ConnectionHandle, new: Sequence[tuple[int, _Arrived]], judge
     """Store what nobody had seen. `now` is the database's time."""
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
-        endings = judge([NewDelivery(number, row.kind, row.object_type, row.body, row.trace) for number, row in new])
-    with connection.cursor() as cursor, cursor.copy(_STORE_PAGE) as copy:
-        for (number, row), ending in zip(new, endings, strict=True):
-            after = now + dt.timedelta(seconds=ending.after_seconds) if ending.after_seconds else now
-            done_at = None if ending.state == DeliveryState.PENDING else now
-            copy.write_row(
-                (number, handle.slug, row.key, row.kind, row.object_type, row.body, row.digest, row.headers, row.trace,
-                 1, 0, 0, 0, str(ending.state), ending.reason, ending.code, after, done_at)
-            )  # fmt: skip
+        endings = judge([NewDelivery(row.place, number, row.trace) for number, row in new])
+    copy_rows("sync_delivery", _DELIVERIES, (
+        (number, handle.slug, row.key, row.kind, row.object_type, row.body, row.digest, _NO_HEADERS, row.trace, 1, 0, 0, 0,
+         ending.state, ending.reason, ending.code, _after(now, ending), None if ending.state == DeliveryState.PENDING else now)
+        for (number, row), ending in zip(new, endings, strict=True)
+    ))  # fmt: skip
+
+
+def _after(now: dt.datetime, ending: Ending) -> dt.datetime:
+    return now + dt.timedelta(seconds=ending.after_seconds) if ending.after_seconds else now
 
 
 def store_read(handle: ConnectionHandle, item: Item, *, disputed_by: int | None = None) -> int:

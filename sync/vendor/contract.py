@@ -152,13 +152,15 @@ class Config:
 class Incoming:
     """One thing that came in. `kind`: `event` (the vendor's push with data), `hint` (a push that only says "look"), `read`
     (an object as our own read returned it). `body` is raw bytes; header names are lower-case. `received_at` is aware UTC.
-    `object_type` is set for reads only: which stream element this is."""
+    `object_type` is set for reads only: which stream element this is. `parsed`: the body's value, where whoever wrote the body
+    still holds it."""
 
     kind: Literal["event", "hint", "read"]
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     received_at: dt.datetime = NEVER
     object_type: str = ""
+    parsed: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,14 @@ class Reread:
 @dataclass(frozen=True, slots=True)
 class Item:
     """One object that a read returned. `dedup_key` is equal exactly when the content is equal (id + version or digest).
-    `kind` is `event` for entries of a vendor's event log (same bytes and key as the push would have), else `read`."""
+    `kind` is `event` for entries of a vendor's event log (same bytes and key as the push would have), else `read`. `parsed` is
+    the body's value, where it is at hand."""
 
     object_type: str
     dedup_key: str
     body: bytes
     kind: Literal["event", "read"] = "read"
+    parsed: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

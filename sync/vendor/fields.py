@@ -10,8 +10,9 @@ Never: a guess, a default in place of a missing needed field, a float.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -19,7 +20,7 @@ from typing import TypeVar
 from revops import strict_json
 from revops.errors import Rejected
 from revops.money import Money
-from sync.vendor.contract import Misunderstood, Refused, Response, RetryLater, Unreadable
+from sync.vendor.contract import Incoming, Item, Misunderstood, Refused, Response, RetryLater, Unreadable
 
 Choice = TypeVar("Choice")
 
@@ -29,11 +30,29 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,19}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
 
 
-def message(body: bytes, *, ours: bool = False) -> Mapping[str, object]:
-    """A delivered or stored body as one object. `ours`: a read, which we have written down ourselves with
-    `strict_json.canonical`. Raises `Misunderstood` for anything that is set aside for a person."""
+def item_of(object_type: str, identity: str, value: Mapping[str, object]) -> Item:
+    """What a read returned, as it is kept: its canonical JSON. `identity`: the vendor's id, with its stamp where there is one."""
+    body = strict_json.canonical(value)
+    digest = hashlib.sha256(body).hexdigest()[:32]
+    # A text that no column can keep is written with a backslash; who parses the body finds it.
+    return Item(object_type, f"{object_type}:{identity}:{digest}", body, parsed=None if b"\\" in body else value)
+
+
+def said_by(incoming: Incoming) -> Mapping[str, object]:
+    """What came in as one object. Raises `Misunderstood` for anything that is set aside for a person."""
+    if incoming.parsed is not None:
+        return incoming.parsed
+    return _message(incoming.body, strict_json.parse_canonical if incoming.kind == "read" else strict_json.parse)
+
+
+def message(body: bytes) -> Mapping[str, object]:
+    """A vendor's body as one object. Raises `Misunderstood` for anything that is set aside for a person."""
+    return _message(body, strict_json.parse)
+
+
+def _message(body: bytes, parse: Callable[[bytes], object]) -> Mapping[str, object]:
     try:
-        value = strict_json.parse_canonical(body) if ours else strict_json.parse(body)
+        value = parse(body)
     except strict_json.StrictJsonError as error:
         raise Misunderstood(error.reason, "body_unsafe") from None
     if not isinstance(value, dict):

@@ -66,7 +66,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
 def _orders(ledger: AccountLedger, subscription: LedgerRecord) -> list[list[LedgerRecord]]:
     """The sales orders that carry the subscription, together for each ERP that has some."""
     by_system: dict[str, list[LedgerRecord]] = {}
-    for order in ledger.pointing_at(subscription.ref, "subscription", "sales_order"):
+    for order in ledger.pointing_at(subscription, "subscription", "sales_order"):
         if order.role == "erp":
             by_system.setdefault(order.system, []).append(order)
     return [sorted(orders, key=lambda order: order.key) for _, orders in sorted(by_system.items())]
@@ -86,7 +86,7 @@ def changed_at(ledger: AccountLedger, subscription: LedgerRecord) -> dt.datetime
     start at its moment. Without any, what the subscription itself says, else since when we have its present version."""
     starts = [
         start
-        for part in ledger.pointing_at(subscription.ref, "subscription", "proration", deleted=True)
+        for part in ledger.pointing_at(subscription, "subscription", "proration", deleted=True)
         if part.fields.get("is_proration") and isinstance(start := part.fields.get("period_start_at"), dt.datetime)
     ]
     stated = subscription.fields.get("changed_at")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding, text
@@ -160,10 +159,6 @@ def _mirrored(of: str = "cn_1", when: str = "2026-11-17 12:00", status: str = "o
     return erp(credit_memo("90", at(when), total="20.00", status=status, applied="0.00", unapplied="20.00", copy_of=of))
 
 
-def _yen(amount: int) -> Money:
-    return Money(Decimal(amount), "JPY")
-
-
 RULE = Rule(
     code="invoice_amount_mismatch",
     title="Invoice amount differs between billing and ERP",
@@ -216,14 +211,14 @@ RULE = Rule(
         example("six cents less are no rounding", _billed("100.06"), _entered("100.00"), expect=_found("0.06")),
         example(
             "two yen are no rounding",
-            billing(invoice("in_1", at("2026-11-17 12:00"), total=_yen(1000))),
-            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(1002), copy_of="in_1")),
+            billing(invoice("in_1", at("2026-11-17 12:00"), total=Money.from_minor(1000, "JPY"))),
+            erp(invoice("501", at("2026-11-17 12:00"), total=Money.from_minor(1002, "JPY"), copy_of="in_1")),
             expect=_found("2", currency="JPY"),
         ),
         example(
             "other currencies: what the ERP carries is at risk",
             _billed("100.00"),
-            erp(invoice("501", at("2026-11-17 12:00"), total=_yen(100), copy_of="in_1")),
+            erp(invoice("501", at("2026-11-17 12:00"), total=Money.from_minor(100, "JPY"), copy_of="in_1")),
             expect=_found("100", currency="JPY"),
         ),
         example(
@@ -271,8 +266,8 @@ RULE = Rule(
         example("five cents less are rounding", _billed("100.05"), _entered("100.00")),
         example(
             "one yen is rounding",
-            billing(invoice("in_1", total=_yen(1000))),
-            erp(invoice("501", total=_yen(1001), copy_of="in_1")),
+            billing(invoice("in_1", total=Money.from_minor(1000, "JPY"))),
+            erp(invoice("501", total=Money.from_minor(1001, "JPY"), copy_of="in_1")),
         ),
         example("credited in both", _billed("100.00"), _entered("120.00", credited="20.00")),
         example(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from revops import strict_json
@@ -19,7 +18,7 @@ from sync.vendor.contract import (
     Refused,
     Stream,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
 
 Read = tuple[Item, Payload]
@@ -106,10 +105,7 @@ def _item(session: Session, object_type: str, record: dict[str, object]) -> Item
     """A record with the labels of its pick-list values: the ids mean nothing outside the tenant."""
     known = metadata(session, OBJECTS[object_type]).items
     labels = {field: items[str(record[field])] for field, items in known.items() if str(record.get(field)) in items}
-    body = {"record": record, "labels": labels}
-    text = strict_json.canonical(body)
-    digest = hashlib.sha256(text).hexdigest()[:32]
-    return Item(object_type, f"{object_type}:{record.get('Gsid')}:{digest}", text)
+    return item_of(object_type, str(record.get("Gsid")), {"record": record, "labels": labels})
 
 
 def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,7 +20,7 @@ from sync.vendor.contract import (
     Page,
     Stream,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
 
 OVERLAP_SECONDS = 2 * 3600
@@ -135,9 +134,7 @@ def check(client: Client, config: Config) -> str:
 
 
 def _item(object_type: str, row: Mapping[str, object], body: Mapping[str, object]) -> Item:
-    text = strict_json.canonical(body)
-    digest = hashlib.sha256(text).hexdigest()[:32]
-    return Item(object_type, f"{object_type}:{row.get('id')}:{row.get('modified')}:{digest}", text)
+    return item_of(object_type, f"{row.get('id')}:{row.get('modified')}", body)
 
 
 def _listed(object_type: str, row: Mapping[str, object], now: dt.datetime) -> Item:
@@ -145,10 +142,8 @@ def _listed(object_type: str, row: Mapping[str, object], now: dt.datetime) -> It
     that went and came back is seen again."""
     if row.get("modified"):
         return _item(object_type, row, {"row": row})
-    body = {"row": row, "read_on": now.astimezone(dt.UTC).date().isoformat()}
-    text = strict_json.canonical(body)
-    digest = hashlib.sha256(text).hexdigest()[:32]
-    return Item(object_type, f"{object_type}:{row.get('id')}:{body['read_on']}:{digest}", text)
+    day = now.astimezone(dt.UTC).date().isoformat()
+    return item_of(object_type, f"{row.get('id')}:{day}", {"row": row, "read_on": day})
 
 
 def _earlier(stamp: str, seconds: int) -> str:

@@ -364,7 +364,7 @@ _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = payload.message(incoming.body, ours=incoming.kind == "read")
+    body = payload.said_by(incoming)
     if incoming.kind != "read":
         return [_hinted(understood(Hint, body, "hint"))]
     translator = TRANSLATORS.get(incoming.object_type)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterator
 
-from revops import strict_json
 from sync.connectors.salesforce import ids
 from sync.connectors.salesforce.auth import error_code, get
 from sync.connectors.salesforce.translate import OBJECTS, iso, stamp
@@ -23,7 +21,7 @@ from sync.vendor.contract import (
     RetryLater,
     Stream,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
 
 OVERLAP_SECONDS = 600
@@ -107,10 +105,7 @@ def _page(answer: Response) -> Listed[Payload, str]:
 
 def _item(object_type: str, row: Payload) -> Item:
     record = {name: value for name, value in row.data.items() if name != "attributes"}
-    text = strict_json.canonical(record)
-    digest = hashlib.sha256(text).hexdigest()[:32]
-    key = f"{object_type}:{record.get('Id')}:{record.get('SystemModstamp')}:{digest}"
-    return Item(object_type, key, text)
+    return item_of(object_type, f"{record.get('Id')}:{record.get('SystemModstamp')}", record)
 
 
 def _stamp(row: Payload) -> dt.datetime:

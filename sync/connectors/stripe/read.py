@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import functools
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from sync.vendor.contract import (
     RetryLater,
     Stream,
 )
-from sync.vendor.fields import Payload
+from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
 
 SLICE = dt.timedelta(days=1)
@@ -112,9 +111,7 @@ def _item(client: Client, config: Config, object_type: str, found: Payload, answ
     body: dict[str, object] = {"object": whole}
     if (at := _stated_date(answer)) is not None:
         body = {"read_at": int(at.timestamp()), **body}
-    text = strict_json.canonical(body)
-    digest = hashlib.sha256(text).hexdigest()
-    return Item(object_type, f"{object_type}:{found.text('id')}:{digest[:32]}", text)
+    return item_of(object_type, found.text("id"), body)
 
 
 def _rest(client: Client, config: Config, first: Payload, owner: str, object_type: str) -> Mapping[str, object]:

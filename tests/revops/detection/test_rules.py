@@ -88,9 +88,9 @@ class Watched(AccountLedger):
         return super().find(ref)
 
     def pointing_at(
-        self, ref: Ref, role: str | None = None, object_type: str | None = None, *, deleted: bool = False
+        self, target: Ref | LedgerRecord, role: str, object_type: str | None = None, *, deleted: bool = False
     ) -> list[LedgerRecord]:
-        found = super().pointing_at(ref, role, object_type, deleted=deleted)
+        found = super().pointing_at(target, role, object_type, deleted=deleted)
         Watched.asked |= {object_type} if object_type else {record.object_type for record in found}
         return found
 

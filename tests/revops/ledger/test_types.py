@@ -105,7 +105,7 @@ def test_a_new_type_is_recorded_shown_served_and_found(debit_note: ObjectType) -
     assert "Debit note" in searched
 
     ledger = account_ledger(row.account)
-    (charge,) = ledger.pointing_at(Ref("netsuite", "invoice", world.INVOICE), object_type=debit_note.code)
+    (charge,) = ledger.pointing_at(Ref("netsuite", "invoice", world.INVOICE), "invoice", debit_note.code)
     assert charge.label == "DN-0001"
     assert "DN-0001" in {line.document for line in statement_lines(ledger)}
     line = ownership_of(policies_in_force(), "debit_note", "surcharge", "*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo, HoldRenewal, ReleaseRenewal
 from revops.postings.kind import Situation
-from revops.postings.kinds import KINDS, kind_of, kinds_for
+from revops.postings.kinds import KINDS, kind_of, kinds_for, register, unregister
 from revops.postings.kinds.credit_memo import KIND as CREDIT
 from revops.postings.kinds.hold_renewal import KIND as HOLD
 from revops.postings.kinds.release_renewal import KIND as RELEASE
@@ -291,5 +292,23 @@ def test_kinds_are_found_by_rule_and_by_code() -> None:
     assert [kind.code for kind in kinds_for("invoice_amount_mismatch")] == ["credit_memo"]
     assert [kind.code for kind in kinds_for("renewal_before_amendment")] == ["hold_renewal"]
     assert kind_of("credit_memo") is CREDIT
-    with pytest.raises(Rejected, match="credit_memo"):
+    with pytest.raises(Rejected) as refused:
         kind_of("journal")
+    assert (refused.value.code, refused.value.field) == ("kind_unknown", "kind")
+    assert refused.value.message == (
+        "Unknown kind of change 'journal'. Choose one of credit_memo, hold_renewal, release_renewal."
+    )
+
+
+def test_a_kind_is_added_once_and_taken_away_again() -> None:
+    with pytest.raises(ValueError, match=r"^there is a kind of change called credit_memo already$"):
+        register(CREDIT)
+    other = replace(CREDIT, code="debit_memo")
+    register(other)
+    try:
+        assert kind_of("debit_memo") is other
+    finally:
+        unregister("debit_memo")
+    with pytest.raises(KeyError):
+        unregister("debit_memo")
+    assert "debit_memo" not in KINDS

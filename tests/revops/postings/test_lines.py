@@ -1,16 +1,14 @@
-"""Lines and touches as the database holds them, plans with several steps as they are built, and proof by natural keys."""
+"""Lines and touches as the database holds them, plans with several steps, and proof by natural keys."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from hypothesis import given
-from hypothesis import strategies as st
 
 from revops import wiring
 from revops.accounts.models import Account
@@ -22,148 +20,23 @@ from revops.errors import Rejected
 from revops.history import write_history
 from revops.ledger.facts import Value
 from revops.ledger.models import SourceSystem
-from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
 from revops.people.models import LegalEntity, User
 from revops.policies.in_force import policies_in_force
 from revops.postings import port, progress
-from revops.postings.build import Built, build, lines_of
-from revops.postings.changes import Change, CreateCreditMemo, Difference, HoldRenewal, Line, NaturalKey, register, unregister
+from revops.postings.changes import Change, Difference, NaturalKey, register, unregister
 from revops.postings.draft import amounts_of, compose_plan
-from revops.postings.kind import FollowUp, FormField, Option, Situation, Suggestion
 from revops.postings.kinds import register as register_kind
 from revops.postings.kinds import unregister as unregister_kind
 from revops.postings.models import ChangePlan, PlanLine, PlanState, PlanTouch, Posting, PostingState
-from revops.postings.port import ComposedCall
 from revops.postings.queue import POSTINGS
 from revops.reference import Ref, Refs
 from revops.sentences import Sentence
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
+from tests.revops.postings.test_build import Asked, composed, memo
 from tests.revops.world import credit_plan, eur, fact, fresh, usd
 
 DAY = dt.date(2026, 11, 20)
-
-
-# --- built, without a database ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A kind that makes the changes it is given."""
-
-    asked: tuple[Change, ...]
-    code: str = "asked"
-    label: str = "Asked"
-    explains: str = ""
-    role: str = "erp"
-    rules: tuple[str, ...] = ()
-    maker_roles: frozenset[str] = frozenset({"finance_analyst"})
-    fields: tuple[FormField, ...] = ()
-    undone_by: str = ""
-
-    def options(self, situation: Situation) -> Mapping[str, list[Option]]:
-        return {}
-
-    def suggest(self, situation: Situation) -> Suggestion:
-        return Suggestion()
-
-    def clean(self, raw: Mapping[str, object], situation: Situation) -> dict[str, object]:
-        return dict(raw)
-
-    def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
-        return list(self.asked)
-
-    def facts(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[LedgerRecord]:
-        return []
-
-    def reversal(self, inputs: Mapping[str, object], done: Sequence[Change]) -> FollowUp | None:
-        return None
-
-    def remainder(self, inputs: Mapping[str, object], missing: Sequence[Change]) -> FollowUp | None:
-        return None
-
-
-def composed(system: str, key: str, change: Change) -> ComposedCall:
-    """A connector that writes the stored form."""
-    body = f"{system}{key}{change.as_json()}".encode()
-    return ComposedCall("POST", "/", {}, body, key, Sentence("test.do"))
-
-
-def built(*changes: Change, key: Callable[[], str] = lambda: "rvo-1") -> Built:
-    situation = Situation(AccountLedger(1, "USD", "US", ()), frozenset(), DAY)
-    return build(Asked(changes), {}, situation, reason="x", compose=composed, new_key=key)
-
-
-def memo(amount: Money, invoice: str = "7", system: str = "erp") -> CreateCreditMemo:
-    return CreateCreditMemo(Ref(system, "invoice", invoice), Ref(system, "customer", "50"), amount, DAY)
-
-
-monies = st.builds(Money.from_minor, st.integers(min_value=1, max_value=10**9), st.sampled_from(["USD", "EUR", "JPY", "KWD"]))
-changes = st.builds(memo, monies, st.sampled_from(["7", "8"]), st.sampled_from(["erp", "erp2"])) | st.builds(
-    lambda key: HoldRenewal(Ref("cs", "renewal", key), "x", "in_progress"), st.sampled_from(["1", "2"])
-)
-
-
-@given(st.lists(changes, max_size=6))
-def test_the_lines_of_any_built_plan_sum_to_zero_in_each_currency(asked: list[Change]) -> None:
-    plan = built(*asked)
-    for currency in {line.amount.currency for line in plan.lines}:
-        mine = [line for line in plan.lines if line.amount.currency == currency]
-        assert sum(line.amount.minor if line.side == "debit" else -line.amount.minor for line in mine) == 0
-    wanted = [change.amount for change in asked if isinstance(change, CreateCreditMemo)]
-    if wanted:
-        assert plan.amount.currency == wanted[0].currency
-        assert plan.amount.minor == sum(amount.minor for amount in wanted if amount.currency == plan.amount.currency)
-    else:
-        assert (plan.lines, plan.amount) == ((), Money.zero("USD"))
-
-
-@given(st.lists(changes, max_size=6))
-def test_a_plan_touches_what_its_steps_touch(asked: list[Change]) -> None:
-    plan = built(*asked)
-    assert [call.sequence for call in plan.calls] == list(range(1, len(asked) + 1))
-    for ref, steps in plan.touches.items():
-        assert list(steps) == [number for number, change in enumerate(asked, start=1) if ref in change.touches]
-    assert set(plan.touches) == {ref for change in asked for ref in change.touches}
-
-
-@dataclass(frozen=True, slots=True)
-class OneSided(CreateCreditMemo):
-    """A change whose author forgot the other side."""
-
-    code: ClassVar[str] = "one_sided"
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        return (Line("receivable", "credit", self.amount),)
-
-
-def test_a_change_that_does_not_balance_is_a_defect() -> None:
-    wrong = OneSided(Ref("erp", "invoice", "7"), Ref("erp", "customer", "50"), usd("1.00"), DAY)
-    with pytest.raises(RuntimeError, match="debits and credits in USD differ"):
-        lines_of([wrong])
-    with pytest.raises(RuntimeError, match="USD differ"):
-        built(memo(eur("1.00")), wrong)
-
-
-def test_the_digest_binds_each_change_its_lines_and_what_it_touches() -> None:
-    plans = [
-        built(memo(usd("1.00"))), built(memo(usd("2.00"))), built(memo(usd("1.00"), "8")),
-        built(memo(usd("1.00"), system="erp2")),
-        built(memo(eur("1.00"))), built(memo(usd("1.00")), memo(usd("1.00"))), built(memo(usd("1.00")), key=lambda: "rvo-2"),
-    ]  # fmt: skip
-    assert len({plan.digest for plan in plans}) == len(plans)
-    assert built(memo(usd("1.00"))).digest == plans[0].digest
-
-
-def test_a_connector_that_takes_another_key_is_a_defect() -> None:
-    def careless(system: str, key: str, change: Change) -> ComposedCall:
-        return composed(system, "rvo-other", change)
-
-    situation = Situation(AccountLedger(1, "USD", "US", ()), frozenset(), DAY)
-    with pytest.raises(RuntimeError, match="another key"):
-        build(Asked((memo(usd("1.00")),)), {}, situation, reason="x", compose=careless, new_key=lambda: "rvo-1")
 
 
 # --- what the database holds -----------------------------------------------------------------------------------------
