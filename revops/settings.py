@@ -168,7 +168,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "revops.web.shell.shell",
+                "revops.web.page_frame.page_frame",
             ],
             "loaders": [
                 (

@@ -20,7 +20,7 @@ from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import settle_plan
+from revops.postings.progress import advance_plan
 from revops.reference import Ref, refs_from_json
 from revops.sentences import Named, Word, template
 
@@ -78,7 +78,7 @@ def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
         elif posting.state == PostingState.REFUSED:
             _watch_refused(plan, posting, account_id)
     if confirmed:
-        settle_plan(plan, acting_user=ACTOR, now=now)
+        advance_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
 
 

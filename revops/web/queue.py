@@ -29,11 +29,11 @@ from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
 from revops.web.addresses import href
+from revops.web.assignees import assignable
 from revops.web.case_context import SNOOZE_CHOICES, preview_context
 from revops.web.formatting import count_text, money_html
 from revops.web.forms import AssignForm, PageForm, SnoozeForm, ViewForm
 from revops.web.fresh import fresh_strip
-from revops.web.offers import assignable
 from revops.web.pager import Pager
 from revops.web.requests import is_fragment, signed_in
 from revops.web.rows import CaseRow, case_row, expectation_row, rule_label

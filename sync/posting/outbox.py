@@ -99,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message
         wait = POSTINGS.back_off.seconds(claimed.attempts)
-        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
+        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
         return
     with client:
         _Attempt(held, claimed, handle, client, operation, posting, call).run()
@@ -143,7 +143,7 @@ class _Attempt:
         return self.handle.config
 
     def run(self) -> None:
-        if self.claimed.task == "look" and not self._looked_up_and_absent():
+        if self.claimed.task == "look_up" and not self._looked_up_and_absent():
             return
         if not self._facts_stand():
             return
@@ -189,7 +189,7 @@ class _Attempt:
             wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
             if not isinstance(error, ConnectorAnswer | LeaseLost):
                 log.exception("posting %s: reading its facts again failed", claimed.key, exc_info=error)
-            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look")
+            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
             return False
         return progress.facts_stand(claimed, gone)
 
@@ -206,7 +206,7 @@ class _Attempt:
             elif not progress.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
-            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look")
+            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
             return held
         return None
 
@@ -229,7 +229,7 @@ class _Attempt:
         claimed = self.claimed
         crash_point("before_record")
         if isinstance(error, RetryLater):
-            again = claimed.task == "look"
+            again = claimed.task == "look_up"
             progress.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
         elif isinstance(error, Refused):
             progress.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)

@@ -22,8 +22,8 @@ from revops.sentences import Param
 from revops.web import formatting, naming
 from revops.web.keys import keys_for
 from revops.web.marks import MARKS, TONES, severity_html
+from revops.web.page_frame import Tab
 from revops.web.rows import initials
-from revops.web.shell import Tab
 from revops.web.timeline import mark_of, who_did, who_is
 
 register = template.Library()
