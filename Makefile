@@ -32,6 +32,7 @@ bench: install-test ## The performance figures, on servers of their own: make be
 
 mutants: install-test ## Break the arithmetic, then the guards, one at a time: tests must notice (make mutants ONLY='revops.money*')
 	$(BIN)/python scripts/mutation.py $(ONLY)
+	$(if $(ONLY),,$(BIN)/python scripts/mutation.py --database)
 	$(if $(ONLY),,$(BIN)/python -m scripts.guards)
 
 fix: install-test ## Format, draw docs/architecture.md anew, and repair what can be repaired by machine

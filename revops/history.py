@@ -33,13 +33,18 @@ def no_truncate() -> pgtrigger.Trigger:
         level=pgtrigger.Statement,
         when=pgtrigger.Before,
         operation=pgtrigger.Truncate,
-        func="RAISE EXCEPTION 'this table is append-only' USING ERRCODE = 'insufficient_privilege';",
+        func="RAISE EXCEPTION 'this table is never emptied' USING ERRCODE = 'insufficient_privilege';",
     )
 
 
 def append_only() -> list[pgtrigger.Trigger]:
     """The triggers of a table whose rows are written once and never changed or removed."""
     return [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete), no_truncate()]
+
+
+def never_removed() -> list[pgtrigger.Trigger]:
+    """The triggers of a table whose rows change and stay: others may name them without a foreign key."""
+    return [pgtrigger.Protect(name="never_removed", operation=pgtrigger.Delete), no_truncate()]
 
 
 def history_table(meta: Meta) -> str:

@@ -86,8 +86,13 @@ NO_REFS: Refs = MappingProxyType({})
 
 def refs(**found: Ref | Iterable[Ref] | None) -> Refs:
     """References by role. Roles with nothing in them are left out."""
-    many = {role: (target,) if isinstance(target, Ref) else tuple(target or ()) for role, target in found.items()}
-    return {role: tuple(sorted(set(targets))) for role, targets in many.items() if targets}
+    result: dict[str, tuple[Ref, ...]] = {}
+    for role, target in found.items():
+        if isinstance(target, Ref):
+            result[role] = (target,)
+        elif target is not None and (targets := tuple(sorted(set(target)))):
+            result[role] = targets
+    return result
 
 
 def refs_as_json(found: Refs) -> dict[str, list[dict[str, str]]]:

@@ -3,15 +3,22 @@
 Runs mutmut with the settings of `pyproject.toml` (which modules, which tests), then prints for each module how many mutants its
 tests killed. Ends with 1 when a module is below the floor, unless docs/mutants.md names each of its survivors with the reason.
 Names choose mutants as mutmut does (`revops.money*`); without any, all pure modules. `mutmut show <name>` shows a survivor.
+
+`--database` runs the modules whose tests ask the database instead (`DATABASE`), in a copy of the tree and one at a time: every
+mutant's process uses the servers and the database of the first, and its tests roll back what they write.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -20,6 +27,13 @@ MUTMUT = [sys.executable, "-m", "mutmut"]
 FLOOR = 0.90
 ENDED = ("killed", "timeout", "segfault", "caught by type check")
 """A mutant that never ends is noticed as well: the test's own time limit turns red."""
+
+DATABASE: Mapping[str, Sequence[str]] = {
+    "revops/cases/lifecycle.py": ("tests/revops/cases/test_settle.py",),
+    "revops/ledger/rates.py": ("tests/revops/ledger/test_rates.py",),
+}
+"""Modules whose tests ask the database, with those tests: they write a row at most a few times and wait for nothing."""
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", "*_cache", "__pycache__", ".hypothesis", "staticfiles", "mutants")
 
 
 def endings(listing: str, names: list[str]) -> dict[str, dict[str, str]]:
@@ -49,15 +63,40 @@ def accepted_survivors() -> frozenset[str]:
     return frozenset(re.findall(r"`(revops\.\S+__mutmut_\d+)`", (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")))
 
 
+@contextmanager
+def copy_with(modules: Mapping[str, Sequence[str]]) -> Iterator[Path]:
+    """A copy of the tree in which mutmut is set to these modules and their tests, all on one database."""
+    with tempfile.TemporaryDirectory(prefix="revops-mutants-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        (copy / ".venv").symlink_to(ROOT / ".venv")
+        settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
+        for name, values in (
+            ("only_mutate", list(modules)),
+            ("pytest_add_cli_args_test_selection", sorted({test for tests in modules.values() for test in tests})),
+        ):
+            settings = re.sub(rf"^{name} = \[.*?^\]$", f"{name} = {values}", settings, count=1, flags=re.MULTILINE | re.DOTALL)
+        settings = re.sub(r"^(pytest_add_cli_args = \[)", r'\1"--reuse-db", ', settings, count=1, flags=re.MULTILINE)
+        (copy / "pyproject.toml").write_text(settings, encoding="utf-8")
+        yield copy
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--floor", type=float, default=FLOOR)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--database", action="store_true")
     chosen = parser.parse_args(arguments)
-    ran = subprocess.run([*MUTMUT, "run", "--max-children", str(chosen.processes), *chosen.names], cwd=ROOT, check=False)
-    listed = subprocess.run([*MUTMUT, "results", "--all", "true"], cwd=ROOT, check=False, capture_output=True, text=True)
-    lines, fine = verdict(endings(listed.stdout, chosen.names), chosen.floor, accepted_survivors())
+    with copy_with(DATABASE) if chosen.database else nullcontext(ROOT) as folder:
+        processes = 1 if chosen.database else chosen.processes
+        ran = subprocess.run([*MUTMUT, "run", "--max-children", str(processes), *chosen.names], cwd=folder, check=False)
+        listed = subprocess.run([*MUTMUT, "results", "--all", "true"], cwd=folder, check=False, capture_output=True, text=True)
+        found = endings(listed.stdout, chosen.names)
+        if chosen.database:  # the copy goes, and what survived is shown before
+            for name in (name for mutants in found.values() for name, status in mutants.items() if status != "ended"):
+                subprocess.run([*MUTMUT, "show", name], cwd=folder, check=False)
+    lines, fine = verdict(found, chosen.floor, accepted_survivors())
     print("\n".join(lines))
     if ran.returncode or not lines:
         print(f"mutmut ended with {ran.returncode} and {len(lines)} modules", file=sys.stderr)

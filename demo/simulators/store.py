@@ -13,7 +13,6 @@ Durability: WAL with synchronous=NORMAL. A committed transaction survives the de
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import threading
 import time
@@ -24,22 +23,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 Json = dict[str, Any]
 Clock = Callable[[], float]
-
-_MARK = "\ue000"
-_MARKED = re.compile(f'"{_MARK}([^"{_MARK}]*){_MARK}"')
-
-
-def _mark(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{_MARK}{value:f}{_MARK}"
-    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def dumps(value: Any) -> str:
     """Compact JSON text. A `Decimal` becomes a JSON number with exactly its own digits."""
-    return _MARKED.sub(r"\1", json.dumps(value, default=_mark, ensure_ascii=False, separators=(",", ":")))
+    return orjson.dumps(value, default=_number).decode()
+
+
+def _number(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}")
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def loads(text: str | bytes) -> Any:

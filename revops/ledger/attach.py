@@ -28,12 +28,12 @@ def name_customers(system: str, moved: Sequence[BatchRecord]) -> None:
 
     A payment names its invoice, not its customer: it takes the customer of its parent, in this batch or stored before.
     """
-    parent_types = TYPES.parent_types()
-    known = {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
     orphans = [(row, parents) for row in moved if not row.customer_ref and (parents := _parents(row))]
+    known: dict[Ref, str] = {}
     if orphans:
-        wanted = {parent for _, parents in orphans for parent in parents}
-        known = customers_of(system, wanted) | known
+        parent_types = TYPES.parent_types()
+        known = customers_of(system, {parent for _, parents in orphans for parent in parents})
+        known |= {_ref(row): row.customer_ref for row in moved if row.object_type in parent_types and row.customer_ref}
     while named := [(row, parents) for row, parents in orphans if any(parent in known for parent in parents)]:
         for row, parents in named:  # each may be the parent of another orphan
             row.customer_ref = next(known[parent] for parent in parents if parent in known)

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from revops.accounts.models import Account
-from revops.history import append_only
+from revops.history import append_only, never_removed
 from revops.ledger.types import TYPES
 from revops.ledger.view import label_of
 from revops.reference import Refs, refs_from_json
@@ -33,6 +33,7 @@ class SourceSystem(models.Model):
 
     class Meta:
         ordering = ["role", "slug"]
+        triggers = never_removed()
 
     def __str__(self) -> str:
         return self.label
@@ -46,7 +47,11 @@ class SourceRecord(models.Model):
     is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
     # Every index is written with every version: foreign keys that others below begin with, or that nobody searches, have none.
-    system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False)
+    # Nor is every row checked against its system, and those of its entries and references against it: neither is ever removed
+    # (`never_removed`), and whoever writes them names what it has just locked or made.
+    system = models.ForeignKey(
+        SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False, db_constraint=False
+    )
     object_type = models.CharField(max_length=30)
     external_id = models.CharField(max_length=200)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
@@ -74,6 +79,7 @@ class SourceRecord(models.Model):
                 fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
             ),
         ]
+        triggers = never_removed()
 
     def __str__(self) -> str:
         return f"{self.system_id} {self.object_type} {self.external_id}"
@@ -105,7 +111,7 @@ class Link(models.Model):
     """
 
     pk = models.CompositePrimaryKey("record_id", "role", "target_system", "target_type", "target_id", "by")
-    record = models.ForeignKey(SourceRecord, on_delete=models.CASCADE, related_name="links", db_index=False)
+    record = models.ForeignKey(SourceRecord, on_delete=models.PROTECT, related_name="links", db_index=False, db_constraint=False)
     role = models.CharField(max_length=30)
     target_system = models.CharField(max_length=60)
     target_type = models.CharField(max_length=30)
@@ -156,7 +162,9 @@ class LedgerEntry(models.Model):
         LATE = "late", "late evidence"
         CONFLICT = "conflict", "other content for a known version"
 
-    record = models.ForeignKey(SourceRecord, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    record = models.ForeignKey(
+        SourceRecord, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False
+    )
     version = models.CharField(max_length=100, db_collation="C")
     effective_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
@@ -170,7 +178,6 @@ class LedgerEntry(models.Model):
 
     class Meta:
         ordering = ["record_id", "effective_at", "id"]
-        indexes = [models.Index(fields=["record", "effective_at", "recorded_at"], name="entry_time_axes")]
         triggers = append_only()
 
     def __str__(self) -> str:

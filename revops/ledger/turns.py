@@ -43,18 +43,24 @@ class _MoreFollow(Exception):
 def take_turn(system: str, facts: Sequence[Fact]) -> None:
     """Wait until nobody else decides about what these facts of `system` follow, or about what follows their objects."""
     parent_types = TYPES.parent_types()
-    followed = {Ref(system, fact.object_type, fact.external_id) for fact in facts if fact.object_type in parent_types}
-    orphans = [fact for fact in facts if fact.object_type != "customer" and not fact.refs.get("customer")]
-    parents = {parent for fact in orphans for role in TYPES[fact.object_type].parents for parent in fact.refs.get(role, ())}
-    customers = {fact.external_id for fact in facts if fact.object_type == "customer"}
-    named = {_name(target) for fact in facts for role in ("customer", "same_as") for target in fact.refs.get(role, ())}
+    parents: set[Ref] = set()
+    customers: set[str] = set()
+    named: set[str] = set()
+    for fact in facts:
+        if fact.object_type == "customer":
+            customers.add(fact.external_id)
+        elif not fact.refs.get("customer"):
+            parents.update(parent for role in TYPES[fact.object_type].parents for parent in fact.refs.get(role, ()))
+        for role in ("customer", "same_as"):
+            named.update(map(_name, fact.refs.get(role, ())))
 
     middle = {code for code in parent_types if TYPES[code].parents}
     handed_on = {target for code in middle for role in TYPES[code].parents for target in TYPES[code].roles[role].targets}
-    if not parents and not customers and not any(ref.object_type in handed_on for ref in followed):
-        followers = dict.fromkeys(named, False)
-        _lock((PARENTS, dict.fromkeys(map(_name, followed), True)), (CUSTOMERS, followers), (COMPANIES, _companies(facts)))
+    if not parents and not customers and not any(fact.object_type in handed_on for fact in facts):
+        own = {f"{system} {fact.object_type} {fact.external_id}": True for fact in facts if fact.object_type in parent_types}
+        _lock((PARENTS, own), (CUSTOMERS, dict.fromkeys(named, False)), (COMPANIES, _companies(facts)))
         return
+    followed = {Ref(system, fact.object_type, fact.external_id) for fact in facts if fact.object_type in parent_types}
     while True:
         try:
             with transaction.atomic():

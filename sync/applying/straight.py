@@ -73,9 +73,8 @@ def _recorded(slug: str, items: Sequence[tuple[NewDelivery, Translation]], now: 
     """Record all of them, or none: then they wait for the workers, who try each by itself."""
     statements = [DeliveredFact(fact, delivery.id, delivery.trace_id) for delivery, said in items for fact in said.facts]
     try:
-        with transaction.atomic():
-            arrivals = iter(record(slug, statements, now=now))
-    except Exception as error:  # noqa: BLE001, RUF100 - the queue judges it row by row
+        arrivals = iter(record(slug, statements, now=now))
+    except Exception as error:  # noqa: BLE001, RUF100 - nothing of it was kept; the queue judges it row by row
         _log.info("a page goes to the queue", extra={"connection": slug, "rows": len(items), "error": type(error).__name__})
         return {delivery.id: TO_THE_QUEUE for delivery, _ in items}
     return {delivery.id: recorded([next(arrivals) for _ in said.facts]) for delivery, said in items}

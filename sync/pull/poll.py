@@ -55,9 +55,10 @@ class Pulled:
     problem: str = ""
 
 
-TOGETHER = 400
+TOGETHER_FIRST, TOGETHER_MAX = 100, 800
 TOGETHER_SECONDS = 2.0
-"""How many items go into the ledger in one transaction, and for how long a page waits for the next one."""
+"""How many items go into the ledger in one transaction: few at first, so that the ledger begins at once, then twice as many each
+time. And for how long a page waits for the next one."""
 
 OnPage = Callable[[Pulled], None]
 JudgeOf = Callable[[ConnectionHandle], JudgeOfPage]
@@ -149,22 +150,24 @@ def _batches(pages: Iterable[Page], judge_of_page: JudgeOfPage | None) -> Iterat
     if judge_of_page is None:
         yield from ((page, 1, None) for page in pages)
         return
-    for page, count in _together(pages, TOGETHER):
+    for page, count in _together(pages):
         yield page, count, judge_of_page(page.items)
 
 
-def _together(pages: Iterable[Page], items_min: int) -> Iterator[tuple[Page, int]]:
-    """Pages joined until they have so many items or `TOGETHER_SECONDS` are over, each with the number of pages in it. The ledger
+def _together(pages: Iterable[Page]) -> Iterator[tuple[Page, int]]:
+    """Pages joined until they have enough items or `TOGETHER_SECONDS` are over, each with the number of pages in it. The ledger
     takes a few hundred rows in one transaction for hardly more statements than one. What was not given yet when a read breaks off
     is read again: the watermark stands behind what was given."""
     held: list[Page] = []
     since = time.monotonic()
+    items_min = TOGETHER_FIRST
     for page in pages:
         held.append(page)
         items = sum(len(each.items) for each in held)
         if page.done or items >= items_min or time.monotonic() - since > TOGETHER_SECONDS:
             yield replace(page, items=tuple(item for each in held for item in each.items)), len(held)
             held, since = [], time.monotonic()
+            items_min = min(2 * items_min, TOGETHER_MAX)
     if held:
         yield replace(held[-1], items=tuple(item for each in held for item in each.items)), len(held)
 

@@ -9,7 +9,7 @@ from revops.detection.examples import Expected, at, billing, customer_success, e
 from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
-from revops.policies.policies import Policies
+from revops.policies.policies import ANY, Policies
 from revops.policies.process import Prerequisite
 from revops.sentences import Param, Sentence, Word, template
 
@@ -86,7 +86,7 @@ def _finding(renewal: LedgerRecord, open_parts: list[LedgerRecord], policies: Po
             Difference(
                 "status",
                 AMENDMENT,
-                policies.owner_for("proration", "amount", policies.stage_of("proration", [])),
+                policies.owner_for("proration", "amount", ANY),
                 tuple((part, text(part, "status") or "not_yet_invoiced") for part in open_parts),
             ),
         ),

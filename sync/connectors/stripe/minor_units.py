@@ -9,7 +9,9 @@ the special case and refuse any amount that it would not allow.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
+from revops.errors import Rejected
 from revops.money import Money
 from sync.vendor import fields as payload
 
@@ -24,4 +26,13 @@ def exponent(currency: str) -> int:
 
 def to_money(minor: int | Decimal, currency: str, where: str) -> Money:
     """Exact. Raises `Misunderstood` for a currency we do not keep or a fraction that the currency does not have."""
-    return payload.money(Decimal(minor).scaleb(-exponent(currency)), currency, where)
+    try:
+        return _money(minor, currency)
+    except Rejected:
+        return payload.money(Decimal(minor).scaleb(-exponent(currency)), currency, where)  # raises, and says where
+
+
+@lru_cache(maxsize=10_000)
+def _money(minor: int | Decimal, currency: str) -> Money:
+    """The same few amounts come again and again: an invoice says most of its own several times."""
+    return Money(Decimal(minor).scaleb(-exponent(currency)), currency)

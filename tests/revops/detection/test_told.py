@@ -54,6 +54,16 @@ def staged(object_type: str, *stages: tuple[str, Literal["crm", "customer_succes
     return POLICIES.model_copy(update={"stages": known, "ownership": table})
 
 
+def owned(**owners: str) -> Policies:
+    """The policies, but that each of these fields, written `<object type>__<field>`, belongs to that role."""
+    lines = tuple(
+        Ownership.model_validate({"object": object_type, "field": field, "stage": "*", "owner": owner, "why": "It does."})
+        for (object_type, _, field), owner in ((name.partition("__"), owner) for name, owner in owners.items())
+    )
+    table = POLICIES.ownership.model_copy(update={"lines": (*lines, *POLICIES.ownership.lines)})
+    return POLICIES.model_copy(update={"ownership": table})
+
+
 def find(code: str, *stated: Stated, policies: Policies = POLICIES) -> list[Finding]:
     return list(RULES[code].find(ledger_of(example("here", *stated)), policies, NOW))
 
@@ -290,20 +300,20 @@ def test_a_void_invoice_adds_nothing_and_a_draft_keeps_its_whole_group_back() ->
 
 def test_documents_that_hang_together_through_others_are_one_group() -> None:
     """From the first ERP invoice everything is reached, by way of what the other side has: nothing may be left out."""
-    bills = [billed("in_1", "100.00"), billed("in_2", "100.00"), billed("in_3", "100.00")]
+    bills = [billed(f"in_{number}", "100.00") for number in (1, 2, 3, 4)]
     chain = [
         entered("501", "10.00", ("in_1", "in_2")),
-        entered("502", "10.00", ("in_1",)),
+        entered("502", "10.00", ("in_1", "in_4")),
         entered("503", "10.00", ("in_2", "in_3")),
         entered("504", "10.00", ("in_3",)),
     ]
     found = one("invoice_amount_mismatch", *bills, *chain)
     assert keys(found.subjects) == [
-        "billing in_1", "billing in_2", "billing in_3", "erp 501", "erp 502", "erp 503", "erp 504",
+        "billing in_1", "billing in_2", "billing in_3", "billing in_4", "erp 501", "erp 502", "erp 503", "erp 504",
     ]  # fmt: skip
-    assert found.amount == Money(Decimal(260), "USD")
+    assert found.amount == Money(Decimal(360), "USD")
     assert "INV-501, INV-502, INV-503, INV-504" in str(found.sentence)
-    assert "A-in_1, A-in_2, A-in_3" in str(found.sentence)
+    assert "A-in_1, A-in_2, A-in_3, A-in_4" in str(found.sentence)
 
 
 def test_one_amount_in_another_currency_stands_for_the_erps_side() -> None:
@@ -429,6 +439,15 @@ def test_a_closing_period_is_told_with_the_subscription_and_both_amounts() -> No
     assert str(RULES["close_on_stale_subscription"].tolerance(POLICIES)) == "0.05 (1 in currencies without decimals)"
 
 
+def test_the_grace_of_a_closing_period_is_given() -> None:
+    process = POLICIES.process("period_close")
+    (needed,) = process.prerequisites
+    lenient = process.model_copy(update={"prerequisites": (needed.model_copy(update={"grace": dt.timedelta(hours=3)}),)})
+    policies = POLICIES.model_copy(update={"processes": {**POLICIES.processes, "period_close": lenient}})
+    found = one("close_on_stale_subscription", changed(), ordered(), month(10, "closed"), policies=policies)
+    assert found.due_at == at("2026-11-19 03:00")
+
+
 def test_a_period_that_is_still_open_is_told_as_such() -> None:
     found = one("close_on_stale_subscription", changed(), ordered(), month(10))
     assert str(found.sentence) == (
@@ -456,7 +475,10 @@ def test_no_subscription_hides_the_next() -> None:
 def test_a_subscription_is_billings_and_its_order_the_erps() -> None:
     locked = month(10, "closed")
     by_the_crm = crm(subscription("sub_1", OCTOBER, annual="60000.00", changed_at=OCTOBER))
-    assert find("close_on_stale_subscription", by_the_crm, ordered(), locked) == []
+    ledger = ledger_of(example("here", by_the_crm, ordered(), locked))
+    named = refs(subscription=Ref("crm", "subscription", "sub_1"))
+    pointing = tuple(replace(each, refs=named) if each.object_type == "sales_order" else each for each in ledger.records)
+    assert list(RULES["close_on_stale_subscription"].find(replace(ledger, records=pointing), POLICIES, NOW)) == []
     assert (
         find("close_on_stale_subscription", changed(), crm(sales_order("9", annual="5.00", subscription="sub_1")), locked) == []
     )
@@ -489,6 +511,9 @@ def test_each_erp_is_judged_by_its_own_orders_and_its_own_periods() -> None:
     theirs = next(record for record in ledger.records if record.object_type == "accounting_period")
     both = replace(ledger, records=(*ledger.records, replace(theirs, system="erp-b")))
     assert subjects(rule.find(both, POLICIES, NOW)) == [["billing sub_1", "erp 77"], ["billing sub_1", "erp-b 78"]]
+    current = two_erps("60000.00", "1.00")
+    second = replace(current, records=(*current.records, replace(theirs, system="erp-b")))
+    assert subjects(rule.find(second, POLICIES, NOW)) == [["billing sub_1", "erp-b 78"]], "a copy that is current hides no other"
     nobodys = replace(both, entities=(Entity("DE", "EUR", "erp-b"),))
     assert subjects(rule.find(nobodys, POLICIES, NOW)) == [["billing sub_1", "erp-b 78"]], "an ERP without books does not hide it"
 
@@ -540,3 +565,20 @@ def test_a_later_lock_counts_once_its_period_is_over() -> None:
     assert (before.context, before.due_at) == ((), over + dt.timedelta(days=1, minutes=-1))
     (after,) = rule.find(ledger, POLICIES, over)
     assert (keys(after.context), after.due_at) == (["erp 202611"], at("2026-11-19 00:00"))
+
+
+# --- every rule --------------------------------------------------------------------------------------------------------------
+
+
+def test_whose_word_counts_is_asked_field_by_field() -> None:
+    contracts = owned(contract__status="erp", contract__number="customer_success", invoice__total="crm")
+    assert owners(one("invoice_before_contract", NAMING, DRAFT, policies=contracts)) == ["erp", "customer_success", "crm"]
+    posted = owned(invoice__total="crm", invoice__status="erp")
+    assert owners(one("invoice_not_posted", unposted(), policies=posted)) == ["crm", "erp"]
+    amounts = owned(invoice__total="crm", invoice__credited="customer_success", invoice__amount_remaining="billing")
+    assert owners(one("invoice_amount_mismatch", billed(), entered(), policies=amounts)) == ["crm", "customer_success", "billing"]
+    renewals = owned(renewal__stage="billing", proration__amount="erp")
+    assert owners(one("renewal_before_amendment", WORKED, pending("ii_1", "1.00"), policies=renewals)) == ["billing", "erp"]
+    changes = owned(subscription__annual_amount="crm", subscription__changed_at="erp")
+    stale = one("close_on_stale_subscription", changed(), ordered(), month(10, "closed"), policies=changes)
+    assert owners(stale) == ["crm", "erp"]
