@@ -102,7 +102,7 @@ def accept(
     one. Inside a transaction the row stands or falls with it. Raises `psycopg.Error` or `django.db.Error` when it cannot be
     made durable.
     """
-    arrived = _Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
+    arrived = Arrived(kind, object_type, dedup_key, body, json.dumps(dict(headers or {})))
     row = _run(_STORE, [handle.slug, *arrived.columns()])
     accepted = Accepted(row[0]) if row is not None else _known(handle, arrived)
     if not accepted.copy and not accepted.conflict:
@@ -113,8 +113,8 @@ def accept(
     return accepted
 
 
-class _Arrived:
-    """One thing on its way into the table."""
+class Arrived:
+    """One thing on its way into the table; `place` is its number in the page that brought it."""
 
     __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "place", "trace")
 
@@ -128,7 +128,7 @@ class _Arrived:
         return [self.key, self.kind, self.object_type, self.body, self.digest, self.headers, self.trace]
 
 
-def _known(handle: ConnectionHandle, arrived: _Arrived) -> Accepted:
+def _known(handle: ConnectionHandle, arrived: Arrived) -> Accepted:
     """The key is there. The same bytes are a copy, and so is the same message written anew; another message is kept beside it.
     What is in the archive cannot be compared any more: it counts as a copy."""
     row = _run(_COUNT_COPY, [handle.slug, arrived.key, arrived.digest])
@@ -148,7 +148,7 @@ def _known(handle: ConnectionHandle, arrived: _Arrived) -> Accepted:
     return Accepted(row[0], copy=row[1], conflict=True)
 
 
-def _conflict_columns(found: Sequence[tuple[_Arrived, str]]) -> list[list[Any]]:
+def _conflict_columns(found: Sequence[tuple[Arrived, str]]) -> list[list[Any]]:
     return [
         [arrived.kind for arrived, _ in found],
         [arrived.object_type for arrived, _ in found],
@@ -237,25 +237,25 @@ _OTHER_BYTES = """
 """
 
 
-def store_page(handle: ConnectionHandle, items: Sequence[Item], judge: Judge | None = None) -> StoredPage:
+def arrived(items: Sequence[Item]) -> list[Arrived]:
+    """What a read returned, as `store_page` takes it. Asks the database nothing."""
+    return [Arrived(item.kind, item.object_type, item.dedup_key, item.body, place=place) for place, item in enumerate(items)]
+
+
+def store_page(handle: ConnectionHandle, items: Sequence[Arrived], judge: Judge | None = None) -> StoredPage:
     """Store what a read returned, in the caller's transaction. What we have already is left untouched.
 
     `judge` is asked what becomes of the new items; without one they wait for the workers.
     """
-    arrived = [_Arrived(item.kind, item.object_type, item.dedup_key, item.body, place=place) for place, item in enumerate(items)]
-    return _store_page(handle, arrived, judge)
-
-
-def _store_page(handle: ConnectionHandle, items: Sequence[_Arrived], judge: Judge | None = None) -> StoredPage:
-    unique: dict[tuple[str, str], _Arrived] = {}
-    for arrived in items:
-        unique.setdefault((arrived.key, arrived.digest), arrived)
+    unique: dict[tuple[str, str], Arrived] = {}
+    for item in items:
+        unique.setdefault((item.key, item.digest), item)
     rows = list(unique.values())
     if not rows:
         return StoredPage(0, 0, 0)
-    first: dict[str, _Arrived] = {}
-    for arrived in rows:
-        first.setdefault(arrived.key, arrived)
+    first: dict[str, Arrived] = {}
+    for row in rows:
+        first.setdefault(row.key, row)
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE, [handle.slug, orjson.dumps(list(first)).decode()])
         now, keys, numbers = cursor.fetchone()
@@ -275,7 +275,7 @@ def _store_page(handle: ConnectionHandle, items: Sequence[_Arrived], judge: Judg
     return StoredPage(len(new), len(items) - len(new) - conflicts, conflicts)
 
 
-def _insert(handle: ConnectionHandle, new: Sequence[tuple[int, _Arrived]], judge: Judge | None, now: dt.datetime) -> None:
+def _insert(handle: ConnectionHandle, new: Sequence[tuple[int, Arrived]], judge: Judge | None, now: dt.datetime) -> None:
     """Store what nobody had seen. `now` is the database's time."""
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
@@ -298,10 +298,10 @@ def store_read(handle: ConnectionHandle, item: Item, *, disputed_by: int | None 
     as before is just what was asked.
     """
     kind, key = (item.kind, item.dedup_key) if disputed_by is None else (DeliveryKind.SETTLING, f"{item.dedup_key}~{disputed_by}")
-    arrived = _Arrived(kind, item.object_type, key, item.body)
+    read = Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
-        _store_page(handle, [arrived])
-        return DeliveryKey.objects.filter(connection_id=handle.slug, key=arrived.key).values_list("delivery_id", flat=True).get()
+        store_page(handle, [read])
+        return DeliveryKey.objects.filter(connection_id=handle.slug, key=read.key).values_list("delivery_id", flat=True).get()
 
 
 # --- what became of it ------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
 from sync.intake.announce import announce_reads
-from sync.intake.inbox import Judge, JudgeOfPage
+from sync.intake.inbox import Arrived, Judge, JudgeOfPage, arrived
 from sync.models import Connection, Watermark
 from sync.pull import streams
 from sync.pull.ahead import read_ahead
@@ -117,13 +117,13 @@ def _pull(held: Held[StreamClaim], progress: OnPage | None, turn_ends: float, ju
         with connections.client_for(source, within_seconds=within_seconds) as client:
             pages = handle.connector.reading().pull(client, handle.config, claim.stream, claim.value, claim.started_at)
             with closing(read_ahead(_batches(pages, judge_of_page))) as batches:
-                for page, count, judge in batches:
-                    result = _store(claim, handle, page, result, judge, count=count)
+                for batch in batches:
+                    result = _store(claim, handle, batch, result)
                     held.progressed()
                     alive()
                     if progress is not None:
                         progress(result)
-                    if not page.done and page.watermark != claim.value and time.monotonic() > turn_ends:
+                    if not batch.page.done and batch.page.watermark != claim.value and time.monotonic() > turn_ends:
                         streams.note_pause(claim)
                         return result
     except LeaseLost:
@@ -145,13 +145,22 @@ def _pull(held: Held[StreamClaim], progress: OnPage | None, turn_ends: float, ju
     return result
 
 
-def _batches(pages: Iterable[Page], judge_of_page: JudgeOfPage | None) -> Iterator[tuple[Page, int, Judge | None]]:
-    """What goes into the ledger in one transaction: some pages joined, how many they are, and their judge."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is stored in one transaction: `count` pages joined to one, made ready for the inbox, and their judge."""
+
+    page: Page
+    count: int
+    arrived: Sequence[Arrived]
+    judge: Judge | None
+
+
+def _batches(pages: Iterable[Page], judge_of_page: JudgeOfPage | None) -> Iterator[_Batch]:
     if judge_of_page is None:
-        yield from ((page, 1, None) for page in pages)
+        yield from (_Batch(page, 1, arrived(page.items), None) for page in pages)
         return
     for page, count in _together(pages):
-        yield page, count, judge_of_page(page.items)
+        yield _Batch(page, count, arrived(page.items), judge_of_page(page.items))
 
 
 def _together(pages: Iterable[Page]) -> Iterator[tuple[Page, int]]:
@@ -172,19 +181,18 @@ def _together(pages: Iterable[Page]) -> Iterator[tuple[Page, int]]:
         yield replace(held[-1], items=tuple(item for each in held for item in each.items)), len(held)
 
 
-def _store(
-    claim: StreamClaim, handle: ConnectionHandle, page: Page, result: Pulled, judge: Judge | None, *, count: int
-) -> Pulled:
-    """Commit the page and the watermark behind it together, and renew the lease."""
+def _store(claim: StreamClaim, handle: ConnectionHandle, batch: _Batch, result: Pulled) -> Pulled:
+    """Commit the batch and the watermark behind it together, and renew the lease."""
+    page = batch.page
     with transaction.atomic():
-        stored = inbox.store_page(handle, page.items, judge)
+        stored = inbox.store_page(handle, batch.arrived, batch.judge)
         if not streams.note_page(claim, page.watermark):
             raise LeaseLost
-    if stored.new and judge is None:
+    if stored.new and batch.judge is None:
         doorbell.ring("apply_deliveries")
     return replace(
         result,
-        pages=result.pages + count,
+        pages=result.pages + batch.count,
         seen=result.seen + len(page.items),
         stored=result.stored + stored.new,
         conflicts=result.conflicts + stored.conflicts,
