@@ -41,7 +41,7 @@ def test_a_rate_is_kept_as_its_record_has_it() -> None:
             "record__external_id": "1",
         }
     ]  # fmt: skip
-    say("erp", stated("1", "2", rate=Decimal("1.5")), stated("2", on=DAY - ONE, books=""))
+    say("erp", stated("1", "2", rate=Decimal("1.5")), stated("2", on=DAY - ONE))
     assert list(ExchangeRate.objects.order_by("on").values_list("rate", flat=True)) == [Decimal("1.25"), Decimal("1.5")]
     say(
         "erp", stated("1", "3", deleted=True), Fact("customer", "9", "1", dt.datetime(2026, 11, 20, tzinfo=dt.UTC), {"name": "H"})
