@@ -13,7 +13,7 @@ from django.db import transaction
 from revops.accounts.models import Account
 from revops.audit.models import ActionRecord
 from revops.audit.trace import tracing
-from revops.cases.lifecycle import Sighting, await_evidence, back_to_open, live_cases_of, settle, wake_due_cases
+from revops.cases.lifecycle import Sighting, await_evidence, back_to_open, live_cases_of, update_cases, wake_due_cases
 from revops.cases.models import ExceptionCase, Expectation, Severity
 from revops.history import write_history
 from revops.ledger.models import SourceSystem
@@ -31,8 +31,8 @@ POLICIES = policies_in_force()
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 RULE, OTHER = "invoice_amount_mismatch", "invoice_not_posted"
-FOUND = template("test.settle.found", "{what} is wrong.")
-WHY = template("test.settle.why", "because")
+FOUND = template("test.update_cases.found", "{what} is wrong.")
+WHY = template("test.update_cases.why", "because")
 NONE = {"opened": 0, "refreshed": 0, "reopened": 0, "closed": 0, "waiting": 0}
 BOTH = (RULE, OTHER)
 TRACE = "a" * 32
@@ -57,7 +57,7 @@ def seen(key: str = "a", *, rule: str = RULE, due: dt.datetime = NOW, amount: st
 @pytest.fixture
 def account() -> Account:
     entity = LegalEntity.objects.create(code="DE", name="Halden GmbH", base_currency="EUR")
-    return Account.objects.create(name="Halden", currency="USD", legal_entity=entity)
+    return Account.objects.create(name="Halden", currency="GBP", legal_entity=entity)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def system() -> SourceSystem:
 
 def settled(subject: Account | SourceSystem, *found: Sighting, rules: Sequence[str] = BOTH, **more: Any) -> dict[str, int]:
     """What settling changed, without what it did not."""
-    counts = settle(subject, found, rules, more.pop("policies", POLICIES), **{"now": NOW, **more})
+    counts = update_cases(subject, found, rules, more.pop("policies", POLICIES), **{"now": NOW, **more})
     assert counts.keys() == NONE.keys()
     return {name: count for name, count in counts.items() if count}
 
@@ -137,7 +137,7 @@ def test_where_no_money_is_at_risk_it_is_none_of_the_accounts_currency(account: 
     settled(nameless, seen("b", amount=None))
     settled(system, seen("c", amount=None))
     found = {case.title[-1]: (case.amount_minor, case.currency, case.legal_entity_code) for case in ExceptionCase.objects.all()}
-    assert found == {"a": (0, "USD", "DE"), "b": (0, "USD", ""), "c": (0, "USD", "")}
+    assert found == {"a": (0, "GBP", "DE"), "b": (0, "USD", ""), "c": (0, "USD", "")}
     policies = POLICIES.model_copy(update={"reporting_currency": "CHF"})
     settled(nameless, seen("d", amount=None), seen("b", amount=None), policies=policies)
     assert ExceptionCase.objects.get(title="Title d").currency == "CHF"
@@ -282,10 +282,10 @@ def test_rules_that_did_not_look_leave_their_cases_and_promises(account: Account
 
 def test_a_case_moves_with_its_records_to_another_account(account: Account) -> None:
     settled(account, seen())
-    heir = Account.objects.create(name="Heir", currency="USD")
+    heir = Account.objects.create(name="Heir", currency="USD", legal_entity=account.legal_entity)
     assert settled(heir, seen()) == {}
     case = ExceptionCase.objects.get()
-    assert (case.account, case.legal_entity_code, case.row_version) == (heir, "", 2)
+    assert (case.account, case.legal_entity_code, case.row_version) == (heir, "DE", 2)
     assert log("case.move") == [("case.move", "Its records now belong to Heir", {"account": account.pk}, {"account": heir.pk})]
     assert ActionRecord.objects.get(verb="case.move").account_id == heir.pk
     assert settled(heir, seen()) == {}
@@ -313,7 +313,7 @@ def test_what_is_not_due_is_expected_since_it_was_first_seen(account: Account) -
         },
         {
             "fingerprint": "b" * 64, "rule": RULE, "account": account.pk, "search_text": "b is wrong.", "amount_minor": 0,
-            "currency": "USD", "due_at": NOW + HOUR, "since": NOW,
+            "currency": "GBP", "due_at": NOW + HOUR, "since": NOW,
         },
     ]  # fmt: skip
     assert [str(row.sentence) for row in Expectation.objects.order_by("fingerprint")] == ["a is wrong.", "b is wrong."]
@@ -346,7 +346,7 @@ def agree(account: Account, *found: Sighting, rules: Sequence[str] = BOTH, **mor
 
 def test_what_was_settled_agrees_until_something_moves(account: Account) -> None:
     assert agree(account)
-    here = seen(), seen("b", rule=OTHER), seen("c", due=NOW + HOUR), seen("d", rule=OTHER, due=NOW + HOUR)
+    here = seen(), seen("b", rule=OTHER), seen("c", due=NOW + HOUR), seen("d", rule=OTHER, due=NOW + HOUR, amount=None)
     assert not agree(account, *here)
     settled(account, *here)
     assert agree(account, *here)
