@@ -34,6 +34,7 @@ _EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _UNIT = {places: Decimal(1).scaleb(-places) for places in set(EXPONENTS.values())}
 _LARGEST = {places: Decimal(MINOR_LIMIT).scaleb(-places) for places in _UNIT}
 
+_OUTSIDE = {"amount", "currency"}
 _PLAIN = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{1,12})?", re.ASCII)
 
 
@@ -61,14 +62,17 @@ class Money:
             raise Rejected("amount_invalid", "An amount is a decimal number such as 12.30.", field="amount")
         if self.amount.copy_abs() > _LARGEST[places]:
             raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
-        quantized = self.amount.quantize(_UNIT[places], context=_EXACT)
-        if quantized != self.amount:
-            raise Rejected(
-                "amount_decimals",
-                f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
-                field="amount",
-            )
-        object.__setattr__(self, "amount", quantized if quantized else quantized.copy_abs())
+        amount = self.amount
+        if not amount.same_quantum(_UNIT[places]):
+            amount = amount.quantize(_UNIT[places], context=_EXACT)
+            if amount != self.amount:
+                raise Rejected(
+                    "amount_decimals",
+                    f"{self.currency} amounts have {places} decimals; {self.amount} has more.",
+                    field="amount",
+                )
+        if amount is not self.amount or not amount:
+            object.__setattr__(self, "amount", amount if amount else amount.copy_abs())
 
     # -- making -------------------------------------------------------------------------------------------------------
     @classmethod
@@ -111,7 +115,7 @@ class Money:
     @classmethod
     def from_json(cls, value: object) -> Money:
         """Back from the outside form; the amount must be a string, never a JSON number."""
-        if not isinstance(value, dict) or set(value) != {"amount", "currency"}:
+        if not isinstance(value, dict) or value.keys() != _OUTSIDE:
             raise Rejected("amount_invalid", 'Money is {"amount": "12.30", "currency": "EUR"}.', field="amount")
         return cls.parse(value["amount"], value["currency"])
 

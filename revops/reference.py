@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NoReturn
 
 from revops.errors import Rejected
 
 OURSELVES = "revops"
 """The system of references to what this product made. No connection may have this slug."""
+_NEEDED = frozenset({"system", "object_type", "id"})
+_KNOWN = _NEEDED | {"by"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,11 +35,18 @@ class Ref:
     by: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, length_max in (("system", self.system, 60), ("object type", self.object_type, 30), ("id", self.id, 200)):
-            if not value or len(value) > length_max or "\x00" in value:
-                raise Rejected("reference_invalid", f"A reference needs a {name} of 1 to {length_max} characters.")
-        if len(self.by) > 30 or "\x00" in self.by:
+        if not (0 < len(self.system) <= 60 and 0 < len(self.object_type) <= 30 and 0 < len(self.id) <= 200):
+            self._refuse()
+        if "\x00" in self.id or "\x00" in self.system or "\x00" in self.object_type:
+            self._refuse()
+        if self.by and (len(self.by) > 30 or "\x00" in self.by):
             raise Rejected("reference_invalid", "The field that a reference goes by has at most 30 characters.")
+
+    def _refuse(self) -> NoReturn:
+        """Say which part is wrong. Apart from the check, because an account's ledger is thousands of references."""
+        parts = (("system", self.system, 60), ("object type", self.object_type, 30), ("id", self.id, 200))
+        name, length_max = next((n, most) for n, text, most in parts if not 0 < len(text) <= most or "\x00" in text)
+        raise Rejected("reference_invalid", f"A reference needs a {name} of 1 to {length_max} characters.")
 
     def __str__(self) -> str:
         return f"{self.system} {self.object_type} {self.id}"
@@ -64,7 +74,7 @@ class Ref:
     @classmethod
     def from_json(cls, stored: object) -> Ref:
         """Back from `as_json`. Raises `Rejected("reference_invalid")` on any other shape."""
-        if not isinstance(stored, Mapping) or set(stored) - {"by"} != {"system", "object_type", "id"}:
+        if not isinstance(stored, Mapping) or not _NEEDED <= stored.keys() <= _KNOWN:
             raise Rejected("reference_invalid", "A reference is an object with system, object_type and id.")
         return cls(str(stored["system"]), str(stored["object_type"]), str(stored["id"]), str(stored.get("by", "")))
 

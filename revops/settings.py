@@ -112,7 +112,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "heroicons",
     "pgtrigger",
     "rest_framework",
     "simple_history",
@@ -169,7 +168,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "revops.web.shell.shell",
+                "revops.web.page_frame.page_frame",
             ],
             "loaders": [
                 (
@@ -195,7 +194,7 @@ if not env.str("DATABASE_URL"):
     raise ImproperlyConfigured("DATABASE_URL is empty: name a PostgreSQL database, or start `make up`, which brings its own.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
-    "ENGINE": "django.db.backends.postgresql",
+    "ENGINE": "revops.database",
     "ATOMIC_REQUESTS": False,
     "CONN_MAX_AGE": None,  # granian's threads live long, and each keeps its own connection
     "CONN_HEALTH_CHECKS": True,

@@ -29,7 +29,7 @@ ENDED = ("killed", "timeout", "segfault", "caught by type check")
 """A mutant that never ends is noticed as well: the test's own time limit turns red."""
 
 DATABASE: Mapping[str, Sequence[str]] = {
-    "revops/cases/lifecycle.py": ("tests/revops/cases/test_settle.py",),
+    "revops/cases/lifecycle.py": ("tests/revops/cases/test_update_cases.py",),
     "revops/ledger/rates.py": ("tests/revops/ledger/test_rates.py",),
 }
 """Modules whose tests ask the database, with those tests: they write a row at most a few times and wait for nothing."""

@@ -45,12 +45,13 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another plan of the same kind on the same account within the window: its number, its amount, and what it moves in further
-    currencies."""
+    """Another plan of the same kind on the same account within the window: its number, its amount, what it moves in further
+    currencies, and by which rates these are converted (none: as the plan's own)."""
 
     code: str
     amount: Money
     more: Sequence[Money] = ()
+    convert: Convert | None = None
 
 
 def checkpoints_for(
@@ -81,7 +82,7 @@ def _why(
     """Every reason why the tier is reached; none when it is not."""
     currency = tier.starts_at.currency
     mine = _together(moved, currency, convert)
-    theirs = [(plan.code, _together((plan.amount, *plan.more), currency, convert)) for plan in related]
+    theirs = [(plan.code, _together((plan.amount, *plan.more), currency, plan.convert or convert)) for plan in related]
     reasons: list[Sentence] = []
     if mine is None:
         strange = next(money.currency for money in moved if convert(money, currency) is None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from django.utils import timezone
 
-from revops.approvals.checkpoints import Need, Open, Related, checkpoints_for
+from revops.approvals.checkpoints import Convert, Need, Open, Related, checkpoints_for
 from revops.approvals.models import Checkpoint
-from revops.ledger.rates import converted
+from revops.ledger.rates import books_for, converted
 from revops.money import Money
 from revops.people.models import RoleGrant
 from revops.policies.policies import Policies
@@ -23,16 +25,31 @@ def needs_of(plan: ChangePlan, policies: Policies) -> list[Need]:
 
     Amounts are converted by the newest rate of today.
     """
-    today = timezone.now().date()
     amount, *more = amounts_of(plan)
     return checkpoints_for(
         policies,
         moves_money=plan.lines.exists() or plan.amount_minor != 0,
         amount=amount,
         more=more,
-        convert=lambda money, currency: converted(money, currency, on=today),
+        convert=converter(plan),
         related=related_plans(plan, policies),
     )
+
+
+def converter(plan: ChangePlan) -> Convert:
+    """Converts what a plan moves by the rates of the books that it changes; the greatest amount where it changes several, and
+    None where one of them knows no rate: no amount is taken for less than it may be."""
+    today = timezone.now().date()
+    systems = list(plan.postings.order_by("system_id").values_list("system_id", flat=True).distinct()) or [""]
+    kept = {books_for(system, plan.account) for system in systems}
+
+    @cache
+    def convert(money: Money, currency: str) -> Money | None:
+        found = [converted(money, currency, on=today, books=books) for books in kept]
+        known = [amount for amount in found if amount is not None]
+        return max(known) if len(known) == len(found) else None
+
+    return convert
 
 
 def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
@@ -41,7 +58,7 @@ def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
     others = ChangePlan.objects.filter(
         account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
     ).exclude(pk=plan.pk)
-    return [Related(other.code, *_parts(other)) for other in others.order_by("pk")]
+    return [Related(other.code, *_parts(other), converter(other)) for other in others.select_related("account").order_by("pk")]
 
 
 def _parts(plan: ChangePlan) -> tuple[Money, tuple[Money, ...]]:

@@ -1,6 +1,6 @@
 """How cases open, are refreshed, close and come back: by what the systems say. The only module that does so.
 
-`settle` takes what was found about one subject (an account, or a connected system) and makes the subject's cases agree with it,
+`update_cases` takes what was found about one account, or one connected system, and makes its cases agree with it,
 as far as the rules that looked are concerned. A click alone closes nothing.
 """
 
@@ -45,7 +45,7 @@ SEVERITIES: Mapping[SeverityCode, Severity] = {
     "low": Severity.LOW,
 }
 
-Subject = Account | SourceSystem
+About = Account | SourceSystem
 """What a case is about. What is found about a system is due at once: only accounts have expectations."""
 
 
@@ -84,7 +84,7 @@ class LiveCases:
     def agrees(
         self, account: Account, sightings: Sequence[Sighting], rules: Iterable[str], policies: Policies, *, now: dt.datetime
     ) -> bool:
-        """Whether `settle` with these arguments would change nothing."""
+        """Whether `update_cases` with these arguments would change nothing."""
         due = {s.fingerprint: (s.facts_digest(), policies.version) for s in sightings if now >= s.due_at}
         waiting = {s.fingerprint: _promise(account, s, policies) for s in sightings if now < s.due_at}
         cases, expectations = self.cases.get(account.pk, {}), self.expectations.get(account.pk, {})
@@ -114,11 +114,11 @@ def live_cases_of(account_ids: Iterable[int], rules: Iterable[str]) -> LiveCases
 _PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")
 
 
-def _at_risk(subject: Subject, sighting: Sighting, policies: Policies) -> Money:
+def _at_risk(about: About, sighting: Sighting, policies: Policies) -> Money:
     """The money at risk: none is zero in the account's currency, else in the reporting currency."""
     if sighting.amount is not None:
         return sighting.amount
-    currency = subject.currency if isinstance(subject, Account) else ""
+    currency = about.currency if isinstance(about, Account) else ""
     return Money.zero(currency or policies.reporting_currency)
 
 
@@ -134,15 +134,15 @@ def _promise(account: Account, sighting: Sighting, policies: Policies) -> dict[s
     }
 
 
-def _about(subject: Subject) -> dict[str, Subject | None]:
+def _about(about: About) -> dict[str, About | None]:
     """The columns that say what a case is about."""
-    if isinstance(subject, Account):
-        return {"account": subject, "system": None}
-    return {"account": None, "system": subject}
+    if isinstance(about, Account):
+        return {"account": about, "system": None}
+    return {"account": None, "system": about}
 
 
-def settle(
-    subject: Subject,
+def update_cases(
+    about: About,
     sightings: Sequence[Sighting],
     rules: Iterable[str],
     policies: Policies,
@@ -150,7 +150,7 @@ def settle(
     now: dt.datetime,
     close_evidence: Mapping[str, object] | None = None,
 ) -> dict[str, int]:
-    """Make the subject's cases of `rules`, which are the rules that looked, agree with the sightings. Cases of other rules stay
+    """Make the cases about it of `rules`, which are the rules that looked, agree with the sightings. Cases of other rules stay
     as they are. Runs inside the caller's transaction.
 
     Due sightings open, refresh or reopen their case; sightings not yet due become expectations; live cases that are no longer
@@ -162,35 +162,35 @@ def settle(
     cases = {
         case.fingerprint: case
         for case in ExceptionCase.objects.select_for_update()
-        .filter(Q(**_about(subject), rule__in=list(rules)) | Q(fingerprint__in=list(due)))
+        .filter(Q(**_about(about), rule__in=list(rules)) | Q(fingerprint__in=list(due)))
         .order_by("pk")
     }
     for fingerprint in sorted(due):
         sighting, case = due[fingerprint], cases.get(fingerprint)
-        if case is not None and isinstance(subject, Account) and case.account_id != subject.pk:
-            _move(case, subject)
+        if case is not None and isinstance(about, Account) and case.account_id != about.pk:
+            _move(case, about)
         if case is None:
-            _open(subject, sighting, policies, now)
+            _open(about, sighting, policies, now)
             counts["opened"] += 1
         elif case.status == CaseStatus.CLOSED:
-            _reopen(case, subject, sighting, policies, now)
+            _reopen(case, about, sighting, policies, now)
             counts["reopened"] += 1
         elif case.facts_digest != sighting.facts_digest() or case.policy_version != policies.version:
-            _refresh(case, subject, sighting, policies, now)
+            _refresh(case, about, sighting, policies, now)
             counts["refreshed"] += 1
     for fingerprint, case in cases.items():
         if fingerprint not in due and case.status in LIVE_STATUSES:
             _close(case, now, close_evidence or {}, not_due=fingerprint in waiting)
             counts["closed"] += 1
-    if isinstance(subject, Account):
-        counts["waiting"] = _expect(subject, waiting, rules, policies, now)
+    if isinstance(about, Account):
+        counts["waiting"] = _expect(about, waiting, rules, policies, now)
     elif waiting:
         raise ValueError("what is found about a system is due at once")
     return counts
 
 
-def _fill(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
-    amount = _at_risk(subject, sighting, policies)
+def _fill(case: ExceptionCase, about: About, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+    amount = _at_risk(about, sighting, policies)
     case.title, case.sentence = sighting.title, sighting.sentence
     case.severity, case.systems = SEVERITIES[policies.rule(sighting.rule).severity], list(sighting.systems)
     case.amount_minor, case.currency = amount.minor, amount.currency
@@ -200,26 +200,26 @@ def _fill(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: P
     case.refreshed_at = now
 
 
-def _open(subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+def _open(about: About, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
     routing = route(sighting.rule, policies, since=now)
     case = ExceptionCase(
         rule=sighting.rule,
         fingerprint=sighting.fingerprint,
-        **_about(subject),
+        **_about(about),
         team=routing.team,
         due_at=routing.due_at,
         routing_reason=routing.reason,
         opened_at=now,
         trace_id=trace_id(),
-        legal_entity_code=_entity_code(subject),
+        legal_entity_code=_entity_code(about),
     )
-    _fill(case, subject, sighting, policies, now)
+    _fill(case, about, sighting, policies, now)
     case.save()
     _audit(case, "case.open", OPENED(found=sighting.sentence))
 
 
-def _entity_code(subject: Subject) -> str:
-    return subject.legal_entity.code if isinstance(subject, Account) and subject.legal_entity else ""
+def _entity_code(about: About) -> str:
+    return about.legal_entity.code if isinstance(about, Account) and about.legal_entity else ""
 
 
 def _move(case: ExceptionCase, account: Account) -> None:
@@ -240,10 +240,10 @@ def _shown(case: ExceptionCase) -> dict[str, object]:
     }
 
 
-def _refresh(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+def _refresh(case: ExceptionCase, about: About, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
     """The systems say something else about the same contradiction, or other policies judge it."""
     before, moved = _shown(case), case.facts_digest != sighting.facts_digest()
-    _fill(case, subject, sighting, policies, now)
+    _fill(case, about, sighting, policies, now)
     if moved and case.status == CaseStatus.SNOOZED:  # what it was put aside for is no longer what it is
         case.status, case.snoozed_until = CaseStatus.OPEN, None
     case.row_version += 1
@@ -252,12 +252,12 @@ def _refresh(case: ExceptionCase, subject: Subject, sighting: Sighting, policies
     _audit(case, "case.refresh", told(found=sighting.sentence), before, _shown(case))
 
 
-def _reopen(case: ExceptionCase, subject: Subject, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
+def _reopen(case: ExceptionCase, about: About, sighting: Sighting, policies: Policies, now: dt.datetime) -> None:
     routing = route(sighting.rule, policies, since=now)
     case.status, case.closed_at, case.close_reason, case.close_evidence = CaseStatus.OPEN, None, None, {}
     case.due_at, case.reopened_count = routing.due_at, case.reopened_count + 1
     case.row_version += 1
-    _fill(case, subject, sighting, policies, now)
+    _fill(case, about, sighting, policies, now)
     case.save()
     _audit(case, "case.reopen", REOPENED(found=sighting.sentence), {"status": "closed"}, {"status": "open"})
 

@@ -119,9 +119,9 @@ class ExceptionCase(models.Model):
     @property
     def about(self) -> Account | SourceSystem:
         """What it is about; the database holds that it is one of the two."""
-        subject = self.account or self.system
-        assert subject is not None
-        return subject
+        about = self.account or self.system
+        assert about is not None
+        return about
 
     @property
     def about_name(self) -> str:

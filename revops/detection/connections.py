@@ -1,6 +1,6 @@
 """Exceptions about a connected system itself: deliveries that cannot be used pile up, or it cannot be read.
 
-`sync` says how a system stands; here that is judged by the policies, and the system's cases are settled as an account's are: they
+`sync` says how a system stands; here that is judged by the policies, and the system's cases are updated as an account's are: they
 open, change and close by what is found, never by a click.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from revops.audit.trace import tracing
-from revops.cases.lifecycle import Sighting, settle
+from revops.cases.lifecycle import Sighting, update_cases
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
 from revops.detection.rule import inputs_as_json
 from revops.ledger.models import SourceSystem
@@ -85,7 +85,7 @@ def _sighting(rule: str, health: Health, sentence: Sentence, inputs: Mapping[Tem
     )
 
 
-def settle_connections(healths: Mapping[str, Health], *, now: dt.datetime) -> int:
+def update_connection_cases(healths: Mapping[str, Health], *, now: dt.datetime) -> int:
     """Make the cases of connected systems agree with how they stand. A system that is not in `healths` (switched off) has no
     exceptions. Returns how many systems changed."""
     policies = policies_in_force()
@@ -102,6 +102,6 @@ def settle_connections(healths: Mapping[str, Health], *, now: dt.datetime) -> in
             with transaction.atomic(), tracing(""):
                 row = SourceSystem.objects.select_for_update(no_key=True).get(pk=system)  # two sweepers take turns
                 evidence = {"dead_letters": health.dead_letters, "failures": dict(health.failures or {})}
-                settle(row, found, CONNECTION_RULES, policies, now=now, close_evidence=evidence)
+                update_cases(row, found, CONNECTION_RULES, policies, now=now, close_evidence=evidence)
             changed += 1
     return changed

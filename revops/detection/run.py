@@ -1,4 +1,4 @@
-"""Running the rules: take the accounts that are due, read each ledger once, let the rules look that what moved concerns, settle
+"""Running the rules: take the accounts that are due, read each ledger once, let the rules look that what moved concerns, update
 their cases.
 
 The table of due accounts is the queue; tasks only ring. Several accounts are read together and share a transaction; when that
@@ -17,7 +17,7 @@ from django.db import transaction
 
 from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
-from revops.cases.lifecycle import Sighting, live_cases_of, settle
+from revops.cases.lifecycle import Sighting, live_cases_of, update_cases
 from revops.cases.models import Expectation
 from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule, inputs_as_json
@@ -88,7 +88,7 @@ def detect_accounts(
     """Look at these accounts now, inside the caller's transaction; what is done to one is done under its trace.
 
     `moved` names the object types that moved on an account: only rules that read one of them look, and only their cases are
-    settled. Every rule looks where it is empty or missing. The statements are as many for fifty accounts as for one, but where
+    updated. Every rule looks where it is empty or missing. The statements are as many for fifty accounts as for one, but where
     something has to change.
     """
     accounts = list(
@@ -112,7 +112,7 @@ def detect_accounts(
         ]
         with tracing(traces[account.pk]):
             if not standing.agrees(account, sightings, looking, policies, now=now):
-                settle(account, sightings, looking, policies, now=now, close_evidence=evidence_now(ledger))
+                update_cases(account, sightings, looking, policies, now=now, close_evidence=evidence_now(ledger))
             if account.pk in unproven:
                 confirm_from_ledger(account.pk, now=now)
 

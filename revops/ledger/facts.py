@@ -185,10 +185,19 @@ def encode(value: Value) -> object:
 
 def decode(object_type: str, name: str, stored: object) -> Value:
     """Back from JSON by the field's kind. Raises `Rejected("fact_shape")` for a type or a field that nobody declared."""
-    line = TYPES[object_type].fields.get(name) if object_type in TYPES else None
-    if line is None:
-        raise Rejected("fact_shape", f"{object_type} has no field {name}.")
-    kind = line.kind
+    return decode_fields(object_type, {name: stored})[name]
+
+
+def decode_fields(object_type: str, stored: Mapping[str, object]) -> dict[str, Value]:
+    """Back from JSON, all fields that are stated. Raises as `decode`."""
+    declared = TYPES[object_type].fields if object_type in TYPES else {}
+    try:
+        return {name: _decode(declared[name].kind, value) for name, value in stored.items()}
+    except KeyError as unknown:
+        raise Rejected("fact_shape", f"{object_type} has no field {unknown.args[0]}.") from None
+
+
+def _decode(kind: str, stored: object) -> Value:
     if stored is None:
         return None
     if kind == "money":

@@ -14,13 +14,13 @@ from django.db import transaction
 from revops.audit.log import record as audit
 from revops.audit.log import subject_key
 from revops.audit.models import ActionRecord
-from revops.ledger.facts import Value, decode
+from revops.ledger.facts import Value, decode_fields
 from revops.ledger.models import LedgerEntry
 from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import settle_plan
+from revops.postings.progress import advance_plan
 from revops.reference import Ref, refs_from_json
 from revops.sentences import Named, Word, template
 
@@ -78,7 +78,7 @@ def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
         elif posting.state == PostingState.REFUSED:
             _watch_refused(plan, posting, account_id)
     if confirmed:
-        settle_plan(plan, acting_user=ACTOR, now=now)
+        advance_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
 
 
@@ -108,7 +108,7 @@ def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:
-    return {name: decode(entry.record.object_type, name, value) for name, value in entry.fields.items()}
+    return decode_fields(entry.record.object_type, entry.fields)
 
 
 def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.datetime) -> None:

@@ -95,7 +95,7 @@ def note_posted(claimed: PostingClaim, vendor_id: str) -> bool:
         posting.last_error, posting.absent_seen_at = "", None
         posting.save()
         _audit(plan, posting, "posting.post", POSTED(plan=plan.ref, id=vendor_id), {"vendor_id": vendor_id})
-        settle_plan(plan, acting_user=ACTOR, now=now)
+        advance_plan(plan, acting_user=ACTOR, now=now)
     return True
 
 
@@ -217,7 +217,7 @@ def _finishing(claimed: PostingClaim, observation: str) -> Iterator[tuple[Change
 # --- the plan follows its postings ----------------------------------------------------------------------------------
 
 
-def settle_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> None:
+def advance_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> None:
     """Move a locked plan to what its postings have become: posted when all are at the vendor, confirmed when all are proven."""
     states = {posting.state for posting in locked_postings(plan)}
     before = plan.state

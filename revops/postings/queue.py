@@ -13,7 +13,7 @@ from django.db import connection
 from revops.work_queues.leases import Claim, Held
 from revops.work_queues.queue import BackOff, WorkQueue
 
-Task = Literal["send", "look"]
+Task = Literal["send", "look_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ POSTINGS = WorkQueue(
     worker="posting",
     noun="posting",
     claimed=PostingClaim,
-    columns=("q.plan_id", "q.system_id", "CASE WHEN q.state = 'unknown' THEN 'look' ELSE 'send' END", "q.trace_id"),
+    columns=("q.plan_id", "q.system_id", "CASE WHEN q.state = 'unknown' THEN 'look_up' ELSE 'send' END", "q.trace_id"),
     waits="q.state IN ('released', 'sending', 'unknown')",
     ready="""NOT q.needs_person AND NOT EXISTS (
         SELECT 1 FROM postings_posting e

@@ -16,21 +16,21 @@ from revops.postings.progress import ACTOR, end_refused
 from revops.postings.queue import database_now
 from revops.sentences import template
 
-LOOK_AGAIN = template("posting.look_again", "asked to look {plan} up again")
+LOOK_UP_AGAIN = template("posting.look_up_again", "asked to look {plan} up again")
 SET_ASIDE = template("posting.set_aside", "{plan}: nothing happened at the vendor, as a person found")
 
 DECIDERS = frozenset({"controller"})
 
 
 @transaction.atomic
-def look_again(posting: Posting, *, acting_user: User | System) -> Posting:
+def look_up_again(posting: Posting, *, acting_user: User | System) -> Posting:
     """Look a stuck posting up once more, now. It is not sent again by this. Raises `NotAllowed`, `Conflict`."""
     plan, row = _stuck(posting, acting_user)
     row.needs_person, row.next_attempt_at, row.lease_until = False, database_now(), None
     row.save(update_fields=["needs_person", "next_attempt_at", "lease_until"])
     audit(
-        "posting.look_again", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
-        summary=LOOK_AGAIN(plan=plan.ref), after={"state": row.state},
+        "posting.look_up_again", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
+        summary=LOOK_UP_AGAIN(plan=plan.ref), after={"state": row.state},
     )  # fmt: skip
     transaction.on_commit(port.ring, robust=True)
     return row

@@ -21,15 +21,16 @@ from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.sentences import Param, Sentence, decoded
 from revops.web.addresses import href
+from revops.web.assignees import assignable
 from revops.web.compare import ROLE_LABELS, compare_grid
 from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
 from revops.web.fresh import fresh_strip
 from revops.web.naming import names_in
 from revops.web.next_step import Fix, Reader, next_step
-from revops.web.offers import Holders, assignable, withheld_on
 from revops.web.requests import id_of, one
 from revops.web.story import DEAD, PlanProgress, story_of
 from revops.web.timeline import SHOWS, timeline_of
+from revops.web.withheld import Holders, withheld_on
 
 SNOOZE_CHOICES = (("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"))
 
@@ -82,7 +83,7 @@ def case_context(
         ),
         "fresh": fresh_strip(fresh, now),
         "inputs": inputs,
-        "names": names_in([case.sentence, *(value for _, value in inputs), *(moment.text for moment in moments)]),
+        "names": names_in([case.sentence, *(value for _, value in inputs), *(moment.text for moment in moments)], records),
         "tolerance": rule.tolerance(policies_in_force()) if rule else None,
         "order": order_of(case.evidence),
         "fixes": fixes,

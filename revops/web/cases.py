@@ -19,6 +19,7 @@ from revops.errors import Conflict, Rejected, RevOpsError, http_status
 from revops.parameters import row_id
 from revops.people.models import User
 from revops.web.addresses import href
+from revops.web.assignees import assignable
 from revops.web.case_context import (
     SNOOZE_CHOICES,
     case_context,
@@ -30,7 +31,6 @@ from revops.web.case_context import (
     stamp_of,
 )
 from revops.web.forms import OriginForm, PageForm, WatchForm
-from revops.web.offers import assignable
 from revops.web.queue import counts_beside, row_of
 from revops.web.requests import back, is_fragment, signed_in
 from revops.web.timeline import SHOWS

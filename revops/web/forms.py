@@ -230,7 +230,7 @@ class PlanReasonForm(ReasonForm):
     missing = "Say why. Whoever decides reads this."
 
 
-class SettleForm(ReasonForm):
+class OutcomeForm(ReasonForm):
     """What a controller found out about a call whose outcome nobody knows. Looking it up again needs no words."""
 
     asks = "Where did you look, and what did you find?"
@@ -238,7 +238,7 @@ class SettleForm(ReasonForm):
     use_required_attribute = False
 
     verdict = forms.ChoiceField(
-        choices=[("look", "Look it up again"), ("absent", "Nothing happened there")],
+        choices=[("look_up", "Look it up again"), ("absent", "Nothing happened there")],
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose what to do with this call."),
     )
 

@@ -23,9 +23,9 @@ from revops.web.accounts import account_context, unlink_form
 from revops.web.addresses import href
 from revops.web.formatting import count_text
 from revops.web.forms import LinkForm, UnlinkForm
-from revops.web.offers import Holders
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, id_of, one, signed_in
+from revops.web.withheld import Holders
 
 BY_SYSTEM = Keyset(("system_id", "id"), descending=False)
 

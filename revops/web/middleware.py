@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.contrib.auth.middleware import get_user
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -23,6 +24,8 @@ class PageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve one request inside its trace and the reader's time zone."""
+        if hasattr(request, "user"):
+            request.user = get_user(request)  # read for its time zone anyway, and cheaper to ask than Django's lazy stand-in
         with tracing(new_trace_id(), str(request.META.get("REVOPS_REQUEST_ID", ""))), timezone.override(_zone(request)):
             response = self.get_response(request)
         if "Cache-Control" not in response and not request.path.startswith("/static/"):

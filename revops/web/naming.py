@@ -99,24 +99,29 @@ def said_html(said: Param) -> SafeString:
     return Names().said(said)
 
 
-def names_in(said: Iterable[Param]) -> Names:
-    """The names of everything that these sentences are about. One query, none when they name nothing."""
-    return names_of((ref.system, ref.object_type, ref.id) for each in said for ref in refs_in(each) if ref.system != OURSELVES)
+def names_in(said: Iterable[Param], known: Iterable[SourceRecord] = ()) -> Names:
+    """The names of everything that these sentences are about. One query, none when they name nothing but `known` records."""
+    refs = (ref for each in said for ref in refs_in(each) if ref.system != OURSELVES)
+    return names_of(((ref.system, ref.object_type, ref.id) for ref in refs), known)
 
 
-def names_of(keys: Iterable[Key]) -> Names:
-    """The names of these objects. One query, none without keys."""
-    wanted = set(keys)
+def names_of(keys: Iterable[Key], known: Iterable[SourceRecord] = ()) -> Names:
+    """The names of these objects, of which `known` were read already. One query, none without further keys."""
+    named = _named(known)
+    wanted = set(keys) - named.keys()
     if not wanted:
-        return Names()
+        return Names(named)
     by_kind: dict[tuple[str, str], set[str]] = {}
     for system, object_type, external_id in wanted:
         by_kind.setdefault((system, object_type), set()).add(external_id)
     condition = Q()
     for (system, object_type), ids in by_kind.items():
         condition |= Q(system=system, object_type=object_type, external_id__in=ids)
-    rows = SourceRecord.objects.filter(condition)
-    return Names({(row.system_id, row.object_type, row.external_id): KnownRecord(record_name(row), row.pk) for row in rows})
+    return Names(named | _named(SourceRecord.objects.filter(condition)))
+
+
+def _named(rows: Iterable[SourceRecord]) -> dict[Key, KnownRecord]:
+    return {(row.system_id, row.object_type, row.external_id): KnownRecord(record_name(row), row.pk) for row in rows}
 
 
 def keys_in(system: str, values: Mapping[str, object]) -> list[Key]:

@@ -31,11 +31,11 @@ from revops.postings.partly import PartlyPosted, partly_posted, steps_of
 from revops.sentences import decoded
 from revops.web.case_context import progress_of, trace_base
 from revops.web.compare import field_label
-from revops.web.forms import PlanReasonForm, ReasonForm, SettleForm
+from revops.web.forms import OutcomeForm, PlanReasonForm, ReasonForm
 from revops.web.naming import Names, keys_in, names_of, said_html
-from revops.web.offers import Holders
 from revops.web.requests import id_of, one
 from revops.web.story import PlanProgress, plan_story, story_of
+from revops.web.withheld import Holders
 
 ROLE_LABELS = {str(code): str(label) for code, label in Role.choices}
 
@@ -181,9 +181,9 @@ def follow_form(sent: QueryDict | None = None) -> ReasonForm:
     return PlanReasonForm(sent, auto_id="u-%s")
 
 
-def settle_form(sent: QueryDict | None = None) -> SettleForm:
+def outcome_form(sent: QueryDict | None = None) -> OutcomeForm:
     """What became of a call whose outcome nobody knows. At most one call of a plan waits for a person at a time."""
-    return SettleForm(sent, auto_id="found-%s")
+    return OutcomeForm(sent, auto_id="found-%s")
 
 
 def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,5 +204,5 @@ def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[s
         "follow_ups": _follow_ups(user, context["partly"]),
         "withdraw_form": withdraw_form(),
         "follow_form": follow_form(),
-        "settle_form": settle_form(),
+        "outcome_form": outcome_form(),
     }

@@ -32,9 +32,9 @@ from revops.web.forms import PageForm, PlanForm
 from revops.web.plan_context import (
     follow_form,
     frame_of,
+    outcome_form,
     plan_context,
     plan_of,
-    settle_form,
     stamp_of_plan,
     withdraw_form,
 )
@@ -229,21 +229,21 @@ def _follow(request: HttpRequest, code: str, compose: Callable[..., ChangePlan],
 
 
 @require_POST
-def settle(request: HttpRequest, code: str, pk: int) -> HttpResponse:
+def record_outcome(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     """What a controller found out about a call whose outcome nobody knows: look again, or nothing happened there."""
     user = signed_in(request)
     plan = plan_of(user, code)
     require(user, "decide_plan")
     posting = one(Posting.objects.filter(plan=plan), pk)
-    form = settle_form(request.POST)
+    form = outcome_form(request.POST)
     try:
         said = form.must()
         if said["verdict"] == "absent":
             recover.set_aside(posting, reason=said["reason"], acting_user=user)
             words = "Set aside: nothing happened there. The case needs somebody again."
         else:
-            recover.look_again(posting, acting_user=user)
+            recover.look_up_again(posting, acting_user=user)
             words = "It is being looked up again. Nothing is sent by this."
     except (Rejected, Conflict, NotAllowed) as error:
-        return _refused(request, user, plan, error, settle_form=form)
+        return _refused(request, user, plan, error, outcome_form=form)
     return back(request, href("plan", plan.code), words)

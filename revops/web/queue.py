@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import redis
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -29,11 +29,11 @@ from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
 from revops.web.addresses import href
+from revops.web.assignees import assignable
 from revops.web.case_context import SNOOZE_CHOICES, preview_context
 from revops.web.formatting import count_text, money_html
 from revops.web.forms import AssignForm, PageForm, SnoozeForm, ViewForm
 from revops.web.fresh import fresh_strip
-from revops.web.offers import assignable
 from revops.web.pager import Pager
 from revops.web.requests import is_fragment, signed_in
 from revops.web.rows import CaseRow, case_row, expectation_row, rule_label
@@ -110,7 +110,7 @@ def read_names() -> FacetLabels:
     return FacetLabels(
         systems=dict(SourceSystem.objects.values_list("slug", "label")),
         rules={code: rule_label(code) for code in (*RULES, *CONNECTION_RULES)},
-        people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True)},
+        people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True).only("display_name", "username")},
         entities=dict(LegalEntity.objects.values_list("code", "name")),
     )
 
@@ -146,7 +146,7 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
     found, counted = queue.cases_for(visible_to(user, ExceptionCase), chosen)
     counts = queue.count_cells(_cells(user, counted, chosen, now), chosen, user_id=user.pk)
     not_due = queue.expectations(visible_to(user, Expectation), chosen)
-    views = [v for v in SavedView.objects.select_related("owner") if v.owner_id == user.pk or v.shared]
+    views = saved_views(user)
     context: dict[str, Any] = {
         "page": "queue",
         "section": "queue",
@@ -189,12 +189,18 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
     context["rows"] = [
         case_row(case, systems=names.systems, now=now, me=user.pk, workable=may(user, "work_case", case)) for case in page.rows
     ]
-    context["readable_only"] = sum(not row.workable for row in context["rows"])
+    context["readable_only"] = sum(not row["workable"] for row in context["rows"])
     context["pager"] = Pager(
         first=f"?{chosen.query(before=page.before)}" if page.before else "",
         following=f"?{chosen.query(after=page.after)}" if page.after else "",
     )
     return context
+
+
+def saved_views(user: User) -> list[SavedView]:
+    """This person's views, and those that others share."""
+    views = SavedView.objects.filter(Q(owner=user) | Q(shared=True)).select_related("owner")
+    return list(views.only("name", "query", "shared", "owner__display_name", "owner__username"))
 
 
 def bulk_forms(user: User, which: str = "", sent: QueryDict | None = None) -> dict[str, PageForm]:
@@ -254,7 +260,7 @@ def counts_beside(request: HttpRequest, user: User, now: dt.datetime) -> dict[st
     _, counted = queue.cases_for(visible_to(user, ExceptionCase), chosen)
     counts = queue.count_cells(_cells(user, counted, chosen, now), chosen, user_id=user.pk)
     not_due = queue.expectations(visible_to(user, Expectation), chosen)
-    views = [v for v in SavedView.objects.select_related("owner") if v.owner_id == user.pk or v.shared]
+    views = saved_views(user)
     return {
         "recount": True,
         "waiting": waiting,
@@ -368,7 +374,7 @@ def _views(views: list[SavedView], chosen: QueueFilter, counts: QueueCounts, use
             "name": name,
             "href": href_of_filter(wanted),
             "current": wanted.query() == chosen.query(),
-            "count": count_text(queue.count_cells(counts.cells, wanted, user_id=user.pk).total, 1_000_000)
+            "count": count_text(queue.total_of(counts.cells, wanted, user_id=user.pk), 1_000_000)
             if exact and not wanted.q and wanted.status != CaseStatus.CLOSED
             else "",
             "shared_by": view.owner.shown_name if view and view.owner_id != user.pk else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from django.utils.safestring import SafeString
 
@@ -22,13 +23,17 @@ def initials(name: str) -> str:
     return letters.upper()
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(TypedDict):
     """One line of the queue. `workable`: the reader may act on it; if not, `team` says whose it is. `status` is the code, for a
-    line that an action has just moved to another tab."""
+    line that an action has just moved to another tab.
+
+    A dictionary of texts, because a page has 50 of them: a template looks for a key before it looks for an attribute, and a
+    number takes the long way through the formats of the language.
+    """
 
     id: int
-    version: int
+    key: str
+    version: str
     code: str
     href: str
     severity: SafeString
@@ -60,7 +65,8 @@ def case_row(case: ExceptionCase, *, systems: Mapping[str, str], now: dt.datetim
     moment = case.closed_at or case.snoozed_until or case.due_at
     return CaseRow(
         id=case.pk,
-        version=case.row_version,
+        key=str(case.pk),
+        version=str(case.row_version),
         code=case.code,
         href=href("case", case.code),
         severity=severity_html(Severity(case.severity)),

@@ -26,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from revops.web.addresses import href
 from revops.web.fields import line
 from revops.web.forms import PageForm
-from revops.web.shell import DENSITIES, THEMES
+from revops.web.page_frame import DENSITIES, THEMES
 
 WINDOW_SECONDS = 900
 PER_PERSON_MAX = 8

@@ -19,7 +19,7 @@ from revops.web import (
     records,
     saved_views,
     sign_in,
-    still,
+    status_banner,
 )
 from revops.web.navigation import Section, add_section
 
@@ -27,7 +27,7 @@ app_name = "web"
 urlpatterns = [
     path("", home.home, name="home"),
     path("find/", home.find, name="find"),
-    path("still/", still.still, name="still"),
+    path("status-banner/", status_banner.status_banner, name="status-banner"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("preferences/", sign_in.preferences, name="preferences"),
@@ -58,7 +58,7 @@ urlpatterns = [
     path("plans/<str:code>/withdraw/", plans.withdraw, name="plan-withdraw"),
     path("plans/<str:code>/undo/", plans.undo, name="plan-undo"),
     path("plans/<str:code>/finish/", plans.finish, name="plan-finish"),
-    path("plans/<str:code>/calls/<int:pk>/", plans.settle, name="plan-settle"),
+    path("plans/<str:code>/calls/<int:pk>/", plans.record_outcome, name="posting-outcome"),
     path("approvals/", approvals.inbox, name="approvals"),
     path("approvals/<str:code>/", approvals.approval_page, name="approval"),
     path("approvals/<str:code>/approve/", approvals.approve, name="approval-approve"),

@@ -15,7 +15,7 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: look-up before resend",
         f"{OUTBOX} -k effect_then_reset",
         "sync/posting/outbox.py",
-        'if self.claimed.task == "look" and not self._looked_up_and_absent():',
+        'if self.claimed.task == "look_up" and not self._looked_up_and_absent():',
         "if False:",
     ),
     Guard(

@@ -75,7 +75,7 @@ document.addEventListener("htmx:responseError", (event) => {
 const busy = () => document.hidden || document.activeElement?.matches("input, textarea, select")
   || document.querySelector("dialog[open], .inline[open], .sheet-up[open]") || getSelection()?.toString();
 document.addEventListener("htmx:configRequest", (event) => {
-  if (event.target.matches("#pulse, #still, [data-live]") && busy()) event.preventDefault();
+  if (event.target.matches("#pulse, #status-banner, [data-live]") && busy()) event.preventDefault();
 });
 // A word typed and not yet sent stays: the page asks again when the field is empty.
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -20,7 +20,7 @@ from django.db import transaction
 
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
-from revops.ledger.rates import converted
+from revops.ledger.rates import books_for, converted
 from revops.money import Money, total
 from revops.policies.in_force import policies_in_force
 from revops.postings import progress
@@ -99,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message
         wait = POSTINGS.back_off.seconds(claimed.attempts)
-        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look")
+        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
         return
     with client:
         _Attempt(held, claimed, handle, client, operation, posting, call).run()
@@ -143,7 +143,7 @@ class _Attempt:
         return self.handle.config
 
     def run(self) -> None:
-        if self.claimed.task == "look" and not self._looked_up_and_absent():
+        if self.claimed.task == "look_up" and not self._looked_up_and_absent():
             return
         if not self._facts_stand():
             return
@@ -189,7 +189,7 @@ class _Attempt:
             wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
             if not isinstance(error, ConnectorAnswer | LeaseLost):
                 log.exception("posting %s: reading its facts again failed", claimed.key, exc_info=error)
-            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look")
+            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
             return False
         return progress.facts_stand(claimed, gone)
 
@@ -206,7 +206,7 @@ class _Attempt:
             elif not progress.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
-            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look")
+            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
             return held
         return None
 
@@ -229,7 +229,7 @@ class _Attempt:
         claimed = self.claimed
         crash_point("before_record")
         if isinstance(error, RetryLater):
-            again = claimed.task == "look"
+            again = claimed.task == "look_up"
             progress.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
         elif isinstance(error, Refused):
             progress.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
@@ -275,11 +275,12 @@ def _over_cap(claimed: PostingClaim) -> str:
     currency = policies_in_force().reporting_currency
     amount_max = Money.parse(settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX, currency)
     since = database_now() - dt.timedelta(hours=1)
-    recent = list(Posting.objects.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
+    postings = Posting.objects.select_related("plan__account__legal_entity")
+    recent = list(postings.filter(system=claimed.system, first_sent_at__gte=since).exclude(pk=claimed.key))
     if len(recent) >= count_max:
         return f"Held: {count_max} postings an hour is the cap for {claimed.system}."
     measure = _measure(amount_max)
-    mine = measure(Posting.objects.get(pk=claimed.key))
+    mine = measure(postings.get(pk=claimed.key))
     sent = Money.zero(currency)
     for posting in recent:
         sent = sent + measure(posting)
@@ -289,12 +290,14 @@ def _over_cap(claimed: PostingClaim) -> str:
 
 
 def _measure(unknown: Money) -> Callable[[Posting], Money]:
-    """What the change of a posting books, in the currency of the cap; one that cannot be converted counts as the whole cap."""
+    """What the change of a posting books, in the currency of the cap and by the rates of the books that it changes; one that
+    cannot be converted counts as the whole cap."""
     today, currency = database_now().date(), unknown.currency
 
     def amount(posting: Posting) -> Money:
         booked = debits(read_change(posting.change).lines).values()
-        found = [converted(money, currency, on=today) for money in booked]
+        books = books_for(posting.system_id, posting.plan.account)
+        found = [converted(money, currency, on=today, books=books) for money in booked]
         return unknown if None in found else total([money for money in found if money is not None], currency)
 
     return amount

@@ -10,7 +10,7 @@ import datetime as dt
 from django.db import connection
 
 from revops.cases.lifecycle import wake_due_cases
-from revops.detection.connections import settle_connections
+from revops.detection.connections import update_connection_cases
 from revops.detection.run import mark_expected
 from revops.partitions import prepare_months
 from sync.ground import doorbell
@@ -43,12 +43,12 @@ def due_tasks() -> list[str]:
 
 
 def sweep_once(now: dt.datetime) -> list[str]:
-    """Wake what has become due by time alone, settle the cases of connections, announce finished reads, ring for due work.
+    """Wake what has become due by time alone, update the cases of connections, announce finished reads, ring for due work.
     Returns the tasks rung for."""
     _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
-    settle_connections(connection_healths(), now=now)
+    update_connection_cases(connection_healths(), now=now)
     announce_reads()
     rung = due_tasks()
     for task in rung:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 from django.db import connection
 
@@ -22,14 +23,21 @@ def _due_since(kind: str) -> str:
     return f"least({', '.join(f'({queue.due_since_sql()})' for queue in QUEUES if queue.worker == kind)})"
 
 
+@cache
+def _work_sql() -> str:
+    """One row: the beats, since when each kind of work has been due, the age of the oldest row of each queue with a noun. The
+    queues are declared once, and every page asks."""
+    ages = [*map(_due_since, KINDS_AT_WORK), *(f"({queue.oldest_sql()})" for queue in QUEUES if queue.noun)]
+    columns = [f"extract(epoch FROM clock_timestamp() - {since})::bigint" for since in ages]
+    beats = "(SELECT jsonb_object_agg(name, extract(epoch FROM clock_timestamp() - beat_at)::bigint) FROM sync_heartbeat)::text"
+    return f"SELECT {beats}, {', '.join(columns)}"
+
+
 def read_work() -> Work:
     """The state of all work, in one statement that reads a few rows of each table."""
     seen = [queue for queue in QUEUES if queue.noun]
-    ages = [*map(_due_since, KINDS_AT_WORK), *(f"({queue.oldest_sql()})" for queue in seen)]
-    columns = [f"extract(epoch FROM clock_timestamp() - {since})::bigint" for since in ages]
-    beats = "(SELECT jsonb_object_agg(name, extract(epoch FROM clock_timestamp() - beat_at)::bigint) FROM sync_heartbeat)::text"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {beats}, {', '.join(columns)}")
+        cursor.execute(_work_sql())
         beats_text, *found = cursor.fetchone()
     beat_seconds = _beats(beats_text)
     waiting = dict(zip(KINDS_AT_WORK, found[: len(KINDS_AT_WORK)], strict=True))

@@ -139,8 +139,9 @@ def test_rates_are_those_of_the_books() -> None:
         Decimal("0.55"), world.today() - dt.timedelta(days=40),
     )  # fmt: skip
     assert converted(hundred, "USD", on=on, books="crm-a") is None
-    assert converted(hundred, "JPY", on=on) is None
-    assert converted(hundred, "USD", on=on) == usd("125.00"), "of what belongs to no entity, the greater amount"
+    assert converted(hundred, "JPY", on=on, books="") is None
+    assert converted(hundred, "USD", on=on, books="") == usd("125.00"), "of what belongs to no entity, the greater amount"
+    assert converted(hundred, "USD", on=on, books=None) is None, "of an entity whose books nobody keeps, none"
     say("erp-us", fact("exchange_rate", "20", deleted=True))
     assert converted(hundred, "USD", on=on, books="erp-us") == usd("55.00")
 

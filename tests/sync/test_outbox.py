@@ -24,7 +24,7 @@ from revops.postings import progress
 from revops.postings.draft import compose_reversal
 from revops.postings.models import PlanState, Posting, PostingState
 from revops.postings.queue import POSTINGS, take_due
-from revops.postings.recover import look_again, set_aside
+from revops.postings.recover import look_up_again, set_aside
 from sync import connections
 from sync.posting.outbox import attempt, send_due
 from tests.demo.simulators.control import Control
@@ -173,8 +173,8 @@ def _a_person_decides(stuck: Posting, erp: Book) -> None:
     controller = world.person("cora", "controller")
     for nobody in (erp.maker, erp.checker, System("demo")):
         with pytest.raises(NotAllowed):
-            look_again(stuck, acting_user=nobody)
-    look_again(stuck, acting_user=controller)
+            look_up_again(stuck, acting_user=nobody)
+    look_up_again(stuck, acting_user=controller)
     with pytest.raises(Conflict):
         set_aside(stuck, reason="Looked", acting_user=controller)
     send_due()

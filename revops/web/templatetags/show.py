@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from heroicons.templatetags import heroicons
 
 from revops.audit.models import ActionRecord
 from revops.cases.models import Severity
@@ -17,10 +20,10 @@ from revops.ledger.models import SourceRecord
 from revops.people.models import User
 from revops.sentences import Param
 from revops.web import formatting, naming
-from revops.web.keys import Key, keys_for
+from revops.web.keys import keys_for
 from revops.web.marks import MARKS, TONES, severity_html
+from revops.web.page_frame import Tab
 from revops.web.rows import initials
-from revops.web.shell import Tab
 from revops.web.timeline import mark_of, who_did, who_is
 
 register = template.Library()
@@ -121,9 +124,23 @@ def columns(text: str) -> list[Column]:
 
 
 @register.simple_tag
-def keys_of(page: str, tabs: Sequence[Tab]) -> list[Key]:
-    """The shortcuts that work on this page, for somebody who has these sections."""
-    return keys_for(page, [tab.code for tab in tabs])
+@cache
+def icon(name: str, style: str = "micro") -> SafeString:
+    """A heroicon, `micro` or `outline`. The package copies and prints a tree for each; ours are drawn once a process."""
+    draw: Callable[..., str] = {"micro": heroicons.heroicon_micro, "outline": heroicons.heroicon_outline}[style]
+    return SafeString(draw(name, **{"class": "icon"}))
+
+
+@register.simple_tag
+def keys_of(page: str, tabs: Sequence[Tab]) -> SafeString:
+    """The shortcuts that work on this page, for somebody who has these sections, as rows of a list."""
+    return _keys(page, tuple(tab.code for tab in tabs))
+
+
+@cache
+def _keys(page: str, sections: tuple[str, ...]) -> SafeString:
+    """As many answers as there are pages and sets of roles: drawn once a process."""
+    return SafeString(render_to_string("web/_keys.html", {"keys": keys_for(page, sections)}))
 
 
 @register.filter

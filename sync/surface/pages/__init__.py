@@ -31,9 +31,9 @@ from revops.web.formatting import count_text
 from revops.web.forms import ReasonForm
 from revops.web.fresh import fresh_strip
 from revops.web.navigation import Section, add_section
-from revops.web.offers import Holders
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, one, signed_in
+from revops.web.withheld import Holders
 from sync.connections import change_connection, connector_of
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.surface.pages.replays import (

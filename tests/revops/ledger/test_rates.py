@@ -61,33 +61,34 @@ def test_the_newest_rate_on_or_before_the_day_counts_else_the_oldest() -> None:
         say("erp", stated(key, on=DAY + days * ONE, rate=Decimal(value)))
     wanted = {-20: ("1.1", -9), -9: ("1.1", -9), -4: ("1.1", -9), -3: ("1.2", -3), 0: ("1.3", 0), 4: ("1.3", 0), 9: ("1.4", 5)}
     for days, (value, from_day) in wanted.items():
-        assert rate("EUR", "USD", DAY + days * ONE) == (Decimal(value), DAY + from_day * ONE), days
-    assert rate("USD", "EUR", DAY) is None
-    assert rate("EUR", "CHF", DAY) is None
-    assert rate("JPY", "USD", DAY) is None
-    assert rate("CHF", "CHF", DAY) == (Decimal(1), DAY)
+        assert rate("EUR", "USD", DAY + days * ONE, books="") == (Decimal(value), DAY + from_day * ONE), days
+    assert rate("USD", "EUR", DAY, books="") is None
+    assert rate("EUR", "CHF", DAY, books="") is None
+    assert rate("JPY", "USD", DAY, books="") is None
+    assert rate("CHF", "CHF", DAY, books="") == (Decimal(1), DAY)
 
 
 def test_of_two_rates_of_one_day_the_greater_counts_on_either_side_of_the_day() -> None:
     for key, days, value in (("1", 0, "1.1"), ("2", 0, "1.3"), ("3", 0, "1.2")):
         say("erp", stated(key, on=DAY + days * ONE, rate=Decimal(value)))
-    assert rate("EUR", "USD", DAY) == rate("EUR", "USD", DAY - ONE) == rate("EUR", "USD", DAY + ONE) == (Decimal("1.3"), DAY)
+    for day in (DAY - ONE, DAY, DAY + ONE):
+        assert rate("EUR", "USD", day, books="") == (Decimal("1.3"), DAY)
 
 
 def test_rates_of_the_books_alone_count_where_books_are_named() -> None:
     say("erp", stated("1", rate=Decimal("1.1")))
     say("erp-b", stated("1", rate=Decimal("1.4")))
     assert rate("EUR", "USD", DAY, books="erp") == (Decimal("1.1"), DAY)
-    assert rate("EUR", "USD", DAY, books="erp-b") == rate("EUR", "USD", DAY) == (Decimal("1.4"), DAY)
+    assert rate("EUR", "USD", DAY, books="erp-b") == rate("EUR", "USD", DAY, books="") == (Decimal("1.4"), DAY)
     assert rate("EUR", "USD", DAY, books="erp-c") is None
 
 
 def test_an_amount_is_converted_and_rounded_half_to_even() -> None:
     say("erp", stated("1", rate=Decimal("1.25")))
     say("erp-b", stated("1", rate=Decimal("2"), on=DAY - ONE))
-    assert converted(Money.parse("10.02", "EUR"), "USD", on=DAY) == Money.parse("12.52", "USD")
-    assert converted(Money.parse("10.06", "EUR"), "USD", on=DAY) == Money.parse("12.58", "USD")
+    assert converted(Money.parse("10.02", "EUR"), "USD", on=DAY, books="") == Money.parse("12.52", "USD")
+    assert converted(Money.parse("10.06", "EUR"), "USD", on=DAY, books="") == Money.parse("12.58", "USD")
     assert converted(Money.parse("10.00", "EUR"), "USD", on=DAY, books="erp-b") == Money.parse("20.00", "USD")
-    assert converted(Money.parse("10.00", "EUR"), "USD", on=DAY - ONE) == Money.parse("20.00", "USD")
-    assert converted(Money.parse("10.00", "EUR"), "EUR", on=DAY) == Money.parse("10.00", "EUR")
-    assert converted(Money.parse("10.00", "EUR"), "CHF", on=DAY) is None
+    assert converted(Money.parse("10.00", "EUR"), "USD", on=DAY - ONE, books="") == Money.parse("20.00", "USD")
+    assert converted(Money.parse("10.00", "EUR"), "EUR", on=DAY, books="") == Money.parse("10.00", "EUR")
+    assert converted(Money.parse("10.00", "EUR"), "CHF", on=DAY, books="") is None

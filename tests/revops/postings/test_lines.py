@@ -11,6 +11,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from revops import wiring
+from revops.accounts.models import Account
 from revops.approvals.actions import submit_plan
 from revops.approvals.requirements import needs_of
 from revops.audit.models import ActionRecord
@@ -18,7 +19,8 @@ from revops.cases.models import ExceptionCase
 from revops.errors import Rejected
 from revops.history import write_history
 from revops.ledger.facts import Value
-from revops.people.models import User
+from revops.ledger.models import SourceSystem
+from revops.people.models import LegalEntity, User
 from revops.policies.in_force import policies_in_force
 from revops.postings import port, progress
 from revops.postings.changes import Change, Difference, NaturalKey, register, unregister
@@ -32,7 +34,7 @@ from revops.sentences import Sentence
 from tests.revops import world
 from tests.revops.attacker import application, refusal_of
 from tests.revops.postings.test_build import Asked, composed, memo
-from tests.revops.world import credit_plan, eur, usd
+from tests.revops.world import credit_plan, eur, fact, fresh, usd
 
 DAY = dt.date(2026, 11, 20)
 
@@ -197,6 +199,50 @@ def test_a_currency_without_a_rate_makes_the_amount_unknown(
 ) -> None:
     plan = asked(case.account, analyst, memo(usd("1.00"), "7", "netsuite"), memo(eur("1.00"), "8", "netsuite"))
     assert [need.code for need in needs_of(plan, policies_in_force())] == ["amount", "controller"]
+
+
+def test_an_amount_is_judged_by_the_rates_of_the_books_that_change(
+    analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]
+) -> None:
+    """Two legal entities, each with books and rates of its own: 9,000 EUR stay below the second tier in the one's, not in the
+    other's. A plan that changes both is judged by the greater amount."""
+    SourceSystem.objects.create(slug="erp-de", label="ERP of Germany", role="erp", vendor="test")
+    world.say("erp-de", world.entity("DE", "EUR"), world.rate("EUR", "1.5"))
+    world.say("netsuite", world.rate("EUR", "1.0"))
+
+    def signatures(*changes: Change) -> list[str]:
+        plan = asked(case.account, analyst, *changes)
+        unregister_kind("asked")
+        return [need.code for need in needs_of(plan, policies_in_force())]
+
+    assert signatures(memo(eur("9000.00"), "7", "netsuite")) == ["amount"]
+    assert signatures(memo(eur("9000.00"), "7", "erp-de")) == ["amount", "controller"]
+    assert signatures(memo(eur("4500.00"), "7", "netsuite"), memo(eur("4500.00"), "8", "erp-de")) == ["amount", "controller"]
+    world.say("netsuite", fact("exchange_rate", "EUR-USD", deleted=True))
+    assert signatures(memo(eur("1.00"), "7", "netsuite")) == ["amount", "controller"], (
+        "no rate of its own, though another has one"
+    )
+    register_kind(Asked(()))  # for the fixture to take away
+
+
+def test_where_nobody_keeps_an_entitys_books_no_rate_is_known(
+    analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]
+) -> None:
+    """The change is made in billing, on an account of the German company, whose books no system is known to keep."""
+    world.say("netsuite", world.rate("EUR", "1.0"))
+    german = of_entity(world.account_on(case), LegalEntity.objects.create(code="DE", name="DE", base_currency="EUR"))
+    plan = asked(german, analyst, memo(eur("1.00"), "7", "stripe"))
+    assert [need.code for need in needs_of(plan, policies_in_force())] == ["amount", "controller"]
+    of_entity(german, LegalEntity.objects.get(books_system="netsuite"))
+    assert [need.code for need in needs_of(fresh(plan), policies_in_force())] == ["amount"]
+
+
+def of_entity(account: Account, entity: LegalEntity) -> Account:
+    """The account as one of that company."""
+    with transaction.atomic():
+        Account.objects.filter(pk=account.pk).update(legal_entity=entity)
+        write_history(Account, [account.pk], kind="~")
+    return Account.objects.get(pk=account.pk)
 
 
 def test_a_change_is_proven_by_its_natural_key(analyst: User, case: ExceptionCase, asked: Callable[..., ChangePlan]) -> None:

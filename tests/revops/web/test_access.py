@@ -37,7 +37,7 @@ VERB_OF_PAGE = {
     "/people/": "see_people",
     "/connections/": "see_connections",
 }
-FOR_EVERYBODY = {"/", "/find/", "/sign-in/", "/sign-out/", "/preferences/", "/still/"}
+FOR_EVERYBODY = {"/", "/find/", "/sign-in/", "/sign-out/", "/preferences/", "/status-banner/"}
 POSTS = {
     "/queue/bulk/": "work_case",
     "/cases/{case}/take/": "work_case",

@@ -106,7 +106,7 @@ def test_nobody_types_an_address() -> None:
         for path in TEMPLATES
         for typed in re.findall(r'\b(?:href|src|action|hx-(?:get|post|put|delete))="/[^"]*"', path.read_text())
     ]
-    firsts = "queue|cases|accounts|unlinked|records|plans|approvals|audit|people|find|still|sign-in|sign-out|preferences"
+    firsts = "queue|cases|accounts|unlinked|records|plans|approvals|audit|people|find|status-banner|sign-in|sign-out|preferences"
     typed_path = re.compile(rf"""["']/(?:{firsts}|deliveries|connections|api)/""")
     for package in ("revops/web", "revops/api", "sync/surface"):
         for path in sorted((ROOT / package).rglob("*.py")):

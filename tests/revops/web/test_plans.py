@@ -205,7 +205,7 @@ def test_a_controller_settles_a_call_whose_outcome_nobody_knows(case: ExceptionC
     assert "set aside" not in auditor.get(f"/plans/{plan.code}/").content.decode()
     assert auditor.post(address_of_call, {"verdict": "absent", "reason": "x"}).status_code == 404
     assert controller.post(address_of_call, {"verdict": "absent", "reason": " "}).status_code == 422
-    controller.post(address_of_call, {"verdict": "look"})
+    controller.post(address_of_call, {"verdict": "look_up"})
     posting.refresh_from_db()
     assert not posting.needs_person
     type(posting).objects.filter(pk=posting.pk).update(needs_person=True)

@@ -49,22 +49,22 @@ def test_nobody_is_told_anything_while_work_moves(frozen: None, sign_in: SignIn)
     client = sign_in("farid", "finance_analyst")
     Heartbeat.objects.filter(name="apply").update(beat_at=ago(5))
     page = client.get("/queue/").content.decode()
-    assert 'id="still"' in page
+    assert 'id="status-banner"' in page
     assert "stands still" not in page
 
 
 def test_an_open_page_learns_of_it_and_of_its_end(frozen: None, sign_in: SignIn) -> None:
     client = sign_in("farid", "finance_analyst")
-    line = client.get("/still/?shown=", headers=HTMX)
+    line = client.get("/status-banner/?shown=", headers=HTMX)
     assert line.status_code == 200
     assert b"not being worked through" in line.content
     assert b"shown=silent_apply" in line.content
-    assert client.get("/still/?shown=silent_apply", headers=HTMX).status_code == 204  # nothing new to say
+    assert client.get("/status-banner/?shown=silent_apply", headers=HTMX).status_code == 204  # nothing new to say
     Heartbeat.objects.filter(name="apply").update(beat_at=ago(1))
-    line = client.get("/still/?shown=silent_apply", headers=HTMX)
+    line = client.get("/status-banner/?shown=silent_apply", headers=HTMX)
     assert line.status_code == 200
     assert b"stands still" not in line.content
 
 
 def test_who_was_signed_out_meanwhile_gets_no_form_drawn_into_the_page(frozen: None, client: Client) -> None:
-    assert client.get("/still/?shown=", headers=HTMX).status_code == 204
+    assert client.get("/status-banner/?shown=", headers=HTMX).status_code == 204

@@ -13,7 +13,7 @@ from django.db import transaction
 from revops.accounts.models import Account
 from revops.audit.models import ActionRecord
 from revops.audit.trace import tracing
-from revops.cases.lifecycle import Sighting, await_evidence, back_to_open, live_cases_of, settle, wake_due_cases
+from revops.cases.lifecycle import Sighting, await_evidence, back_to_open, live_cases_of, update_cases, wake_due_cases
 from revops.cases.models import ExceptionCase, Expectation, Severity
 from revops.history import write_history
 from revops.ledger.models import SourceSystem
@@ -31,8 +31,8 @@ POLICIES = policies_in_force()
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 RULE, OTHER = "invoice_amount_mismatch", "invoice_not_posted"
-FOUND = template("test.settle.found", "{what} is wrong.")
-WHY = template("test.settle.why", "because")
+FOUND = template("test.update_cases.found", "{what} is wrong.")
+WHY = template("test.update_cases.why", "because")
 NONE = {"opened": 0, "refreshed": 0, "reopened": 0, "closed": 0, "waiting": 0}
 BOTH = (RULE, OTHER)
 TRACE = "a" * 32
@@ -67,7 +67,7 @@ def system() -> SourceSystem:
 
 def settled(subject: Account | SourceSystem, *found: Sighting, rules: Sequence[str] = BOTH, **more: Any) -> dict[str, int]:
     """What settling changed, without what it did not."""
-    counts = settle(subject, found, rules, more.pop("policies", POLICIES), **{"now": NOW, **more})
+    counts = update_cases(subject, found, rules, more.pop("policies", POLICIES), **{"now": NOW, **more})
     assert counts.keys() == NONE.keys()
     return {name: count for name, count in counts.items() if count}
 

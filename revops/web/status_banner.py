@@ -15,7 +15,7 @@ from revops.telemetry.work import read_work, troubles_in
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class StatusBanner:
     """What stands still, for one reader. `codes` name it for the next question; the sentences are for those who see
     deliveries, the others are told that what they see may be behind."""
 
@@ -24,21 +24,21 @@ class Still:
     told_why: bool = False
 
 
-def still_for(user: User) -> Still:
+def banner_for(user: User) -> StatusBanner:
     """One cheap statement."""
     troubles = troubles_in(read_work())
     sentences = tuple(trouble.sentence for trouble in troubles)
-    return Still(",".join(trouble.code for trouble in troubles), sentences, may(user, "see_deliveries"))
+    return StatusBanner(",".join(trouble.code for trouble in troubles), sentences, may(user, "see_deliveries"))
 
 
 @login_not_required
 @require_safe
-def still(request: HttpRequest) -> HttpResponse:
+def status_banner(request: HttpRequest) -> HttpResponse:
     """The line again, or 204 when nothing else is the matter than what is shown: a reader aloud repeats nothing. Also 204 for
     somebody who was signed out meanwhile, so that no sign-in form is drawn into the line."""
     if not isinstance(request.user, User):
         return HttpResponse(status=204)
-    found = still_for(request.user)
+    found = banner_for(request.user)
     if found.codes == request.GET.get("shown", ""):
         return HttpResponse(status=204)
-    return render(request, "web/_still.html", {"still": found})
+    return render(request, "web/_status_banner.html", {"banner": found})

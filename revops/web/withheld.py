@@ -88,10 +88,3 @@ def withheld_on(
             who = holders.sentence(roles_that("decide_plan"), without=plan.maker_id)
             found.append(Withheld(f"Approve {plan.code}", "your role does not decide about plans", who))
     return found
-
-
-def assignable(user: User, case: ExceptionCase | None = None) -> list[tuple[str, str]]:
-    """(user id, name) of those who may work this case (or any), the reader first. One query."""
-    workers = User.objects.filter(is_active=True, role_grants__role__in=roles_that("work_case", case)).distinct()
-    people = sorted((u.shown_name.casefold(), str(u.pk), u.shown_name) for u in workers if u.pk != user.pk)
-    return [(str(user.pk), "Me"), *((key, name) for _, key, name in people)]

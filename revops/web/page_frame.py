@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 import revops
 from revops.people.models import Role, User
+from revops.web.addresses import href
 from revops.web.formatting import count_text
 from revops.web.navigation import sections_for
-from revops.web.still import Still, still_for
+from revops.web.status_banner import StatusBanner, banner_for
 
 THEMES = ("light", "dark")
 DENSITIES = ("compact", "comfortable")
@@ -28,7 +28,7 @@ class Tab:
     count: str
 
 
-class Shell:
+class PageFrame:
     """Theme, density, shortcuts (cookies, so that the first byte is already right) and the sections of the top bar."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -51,13 +51,12 @@ class Shell:
         if self.user is None:
             return []
         return [
-            Tab(s.code, s.label, reverse(s.url_name), _shown(s.count(self.user)) if s.count else "")
-            for s in sections_for(self.user)
+            Tab(s.code, s.label, href(s.url_name), _shown(s.count(self.user)) if s.count else "") for s in sections_for(self.user)
         ]
 
     @cached_property
-    def still(self) -> Still:
-        return still_for(self.user) if self.user else Still()
+    def banner(self) -> StatusBanner:
+        return banner_for(self.user) if self.user else StatusBanner()
 
     @cached_property
     def roles(self) -> str:
@@ -68,6 +67,6 @@ def _shown(count: int) -> str:
     return count_text(count) if count else ""
 
 
-def shell(request: HttpRequest) -> dict[str, object]:
-    """`shell` in every template."""
-    return {"shell": Shell(request)}
+def page_frame(request: HttpRequest) -> dict[str, object]:
+    """`frame` in every template."""
+    return {"frame": PageFrame(request)}

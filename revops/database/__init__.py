@@ -1,0 +1,1 @@
+"""The engine that the settings name: Django's PostgreSQL backend with a faster reader of instants. Django looks for `base`."""
