@@ -34,4 +34,22 @@ GUARDS: tuple[Guard, ...] = (
         "tests/revops/test_history.py -k emptied",
         sql=drop_trigger("ledger_ledgerentry", "no_truncate"),
     ),
+    *(
+        Guard(
+            f"ledger: never removed: {table}",
+            f"tests/revops/test_history.py -k 'never_removed and {model}'",
+            sql=drop_trigger(table, "never_removed"),
+        )
+        for table, model in (
+            ("ledger_sourcerecord", "SourceRecord"),
+            ("ledger_sourcesystem", "SourceSystem"),
+            ("sync_connection", "Connection"),
+        )
+    ),
+    *(
+        Guard(
+            f"ledger: never emptied: {table}", "tests/revops/test_history.py -k emptied", sql=drop_trigger(table, "no_truncate")
+        )
+        for table in ("ledger_sourcerecord", "ledger_sourcesystem")
+    ),
 )

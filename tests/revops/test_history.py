@@ -17,7 +17,7 @@ from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.history import history_table, write_history
-from revops.ledger.models import LedgerEntry
+from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
 from revops.people.models import RoleGrant
 from revops.postings.models import ChangePlan, Posting
 from sync.models import Connection, Delivery
@@ -33,7 +33,7 @@ GOVERNED: dict[type[Model], str] = {
     RoleGrant: "granted_by_id = user_id",
 }
 """Each governed model, and a change of it that nothing else refuses."""
-KEPT = (ActionRecord, LedgerEntry, Decision, Checkpoint, Delivery, Posting)
+KEPT = (ActionRecord, LedgerEntry, SourceRecord, SourceSystem, Decision, Checkpoint, Delivery, Posting)
 """Tables that must never be emptied, besides the governed ones and their history."""
 NO_HISTORY = "leaves a history row"
 
@@ -194,7 +194,15 @@ def test_i50_history_is_neither_changed_nor_removed(model: type[Model]) -> None:
     with application():
         assert "Cannot update or delete" in refusal_of(f"UPDATE {history} SET history_date = now()")
         assert "Cannot update or delete" in refusal_of(f"DELETE FROM {history}")
-        assert "append-only" in refusal_of(f"TRUNCATE {history}")
+        assert "never emptied" in refusal_of(f"TRUNCATE {history}")
+
+
+@pytest.mark.parametrize("model", [SourceRecord, SourceSystem, Connection], ids=named)
+@pytest.mark.usefixtures("rows")
+def test_what_others_name_without_a_foreign_key_is_never_removed(model: type[Model]) -> None:
+    with application():
+        assert f"Cannot delete rows from {table(model)}" in refusal_of(f"DELETE FROM {table(model)}")
+    assert model._default_manager.exists()
 
 
 @pytest.mark.parametrize("model", [*GOVERNED, *KEPT], ids=named)
@@ -202,7 +210,7 @@ def test_i50_history_is_neither_changed_nor_removed(model: type[Model]) -> None:
 def test_i50_no_table_that_tells_what_happened_is_emptied(model: type[Model]) -> None:
     """By a guard of its own: CASCADE would be refused by a table that points to it as well."""
     with application():
-        assert "append-only" in refusal_of(f"TRUNCATE {table(model)} CASCADE")
+        assert "never emptied" in refusal_of(f"TRUNCATE {table(model)} CASCADE")
         with pytest.raises(DatabaseError) as refused, transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {table(model)} CASCADE")
     own = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND starts_with(tgname, 'pgtrigger_no_truncate_')"

@@ -39,15 +39,12 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def systems() -> None:
-    world.systems()
-    world.erp()
-    from revops.ledger.models import SourceSystem
-
-    SourceSystem.objects.filter(slug="stripe").delete()
     connections.connect(
         slug="stripe", vendor="stripe", base_url="https://api.stripe.com", acting_user=System("tests"),
         values={"api_key": API_KEY, "webhook_secret": SECRET, "crm_connection": "salesforce"},
     )  # fmt: skip
+    world.systems()
+    world.erp()
 
 
 def stripe_says(customer: str, account_id: str | None, name: str = "Halden") -> Delivery:
