@@ -159,6 +159,10 @@ def _sql(node: ast.AST) -> Iterator[Write]:
         for how, table in SQL_WRITE.findall(node.value):
             if table.lower() in TABLES:
                 yield Write(node.lineno, TABLES[table.lower()], f"SQL {how.lower()}")
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "copy_rows":
+        table = node.args[0]
+        assert isinstance(table, ast.Constant), "copy_rows names its table"
+        yield Write(node.lineno, TABLES.get(str(table.value), str(table.value)), "SQL copy")
 
 
 def product_files() -> Iterator[Path]:
@@ -229,6 +233,7 @@ PLANTED = {
     "a queue's row": "def view(request):\n    POSTINGS.write([POSTINGS.finish(claim, state='posted')])\n",
     "SQL": "def view(request):\n    cursor.execute('UPDATE cases_exceptioncase SET status = 1')\n",
     "SQL on several lines": "Q = '''\n  INSERT INTO\n  audit_actionrecord (verb) VALUES (1)'''\n",
+    "a copy of many rows": "def view(request):\n    copy_rows('ledger_ledgerentry', COLUMNS, rows)\n",
     "SQL made of parts": "Q = f'DELETE FROM postings_posting WHERE {x}'\n",
 }
 
