@@ -13,6 +13,7 @@ import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -70,22 +71,22 @@ def django_db_modify_db_settings(
     from django.db import connections
 
     folder, connection = Path(os.environ["REVOPS_TEST_SERVERS"]), connections["default"]
+    template = f"migrated_{crc32(str(folder).encode()):08x}"  # others may use the same servers, from a folder of their own
     with (folder / "template.lock").open("w") as lock, django_db_blocker.unblock():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "template.made").exists():
             own = connection.settings_dict["NAME"]
             with connection.cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {TEMPLATE}")
+                cursor.execute(f"CREATE DATABASE {template}")
             connection.close()
-            connection.settings_dict["NAME"] = TEMPLATE
+            connection.settings_dict["NAME"] = template
             call_command("migrate", verbosity=0)
             connection.close()  # a database is copied only while nobody is in it
             connection.settings_dict["NAME"] = own
             (folder / "template.made").touch()
-    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+    connection.settings_dict["TEST"]["TEMPLATE"] = template
 
 
-TEMPLATE = "migrated"
 PAGES_MAX = 64
 """Up to this size (8 kB pages) a table is emptied faster row by row than by giving it a new file."""
 

@@ -33,7 +33,7 @@ EVIL = (
     "<script>alert(2)</script>",
     '<b hx-on:click="alert(3)" hx-get="javascript:alert(4)">x</b>',
     "javascript:alert(5)",
-    "{{ 7|add:7 }}{% load show %}",
+    "{{ 'evil'|upper }}{% load show %}",
 )
 RIGHT_TO_LEFT, ZERO_WIDTH, CYRILLIC_A = "\u202e", "\u200b", "\u0430"
 
@@ -81,7 +81,7 @@ def invoice_named(name: str) -> Fact:
 
 def evil_free(text: str) -> None:
     """None of the evil texts stands in the page as markup."""
-    for mark in ("<img src=x", "<script>alert", "<b hx-on", 'href="javascript:', "hx-get=javascript", "1414"):
+    for mark in ("<img src=x", "<script>alert", "<b hx-on", 'href="javascript:', "hx-get=javascript", "EVIL"):
         assert mark not in text, mark
 
 
