@@ -83,7 +83,11 @@ class Fact:
         if self.effective_at.tzinfo is None or not 1990 <= self.effective_at.year <= 2200:
             raise Rejected("fact_shape", f"{self.object_type} {self.external_id} has no believable time.")
         for name, value in self.fields.items():
-            _check(declared, name, value)
+            line = declared.fields.get(name)
+            if line is None:
+                raise Rejected("fact_shape", f"{declared.code} has no field {name}.")
+            if value is not None and not _FITS[line.kind](value):
+                raise Rejected("fact_shape", f"{declared.code}.{name} is not a valid {line.kind}.")
         _check_refs(declared, self.refs)
 
     def settled(self, read_at: dt.datetime) -> Fact:
@@ -145,14 +149,6 @@ def _refs_json(refs: Refs) -> bytes:
     if not refs:
         return b"{}"
     return canonical(refs_as_json(refs))
-
-
-def _check(declared: ObjectType, name: str, value: Value) -> None:
-    line = declared.fields.get(name)
-    if line is None:
-        raise Rejected("fact_shape", f"{declared.code} has no field {name}.")
-    if value is not None and not _FITS[line.kind](value):
-        raise Rejected("fact_shape", f"{declared.code}.{name} is not a valid {line.kind}.")
 
 
 def _check_refs(declared: ObjectType, refs: Refs) -> None:
