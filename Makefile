@@ -28,7 +28,7 @@ test: install-test ## Every check, as CI runs it
 	@$(MAKE) --no-print-directory -j 2 pytest types
 
 pytest: install-test
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 4
 
 # Beside the tests, of which the first ones mostly wait.
 types: install-test
