@@ -35,7 +35,7 @@ from revops.web.addresses import href
 from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import count_text, money_html
 from revops.web.forms import TimesForm, UnlinkForm
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import id_of, one, signed_in
 from revops.web.rows import case_row, expectation_row

@@ -24,7 +24,7 @@ from revops.web.addresses import href
 from revops.web.assignees import assignable
 from revops.web.compare import ROLE_LABELS, compare_grid
 from revops.web.forms import AssignForm, NoteForm, PageForm, SnoozeForm
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.naming import names_in
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.requests import id_of, one

@@ -33,7 +33,7 @@ from revops.web.assignees import assignable
 from revops.web.case_context import SNOOZE_CHOICES, preview_context
 from revops.web.formatting import count_text, money_html
 from revops.web.forms import AssignForm, PageForm, SnoozeForm, ViewForm
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.pager import Pager
 from revops.web.requests import is_fragment, signed_in
 from revops.web.rows import CaseRow, case_row, expectation_row, rule_label

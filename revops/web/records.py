@@ -19,7 +19,7 @@ from revops.ledger.types import TYPES
 from revops.policies.in_force import policies_in_force
 from revops.web.case_context import trace_base
 from revops.web.compare import ROLE_LABELS, field_label, shown_value
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.naming import Names, keys_in, names_of, record_name
 from revops.web.requests import one, signed_in
 

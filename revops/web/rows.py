@@ -13,7 +13,7 @@ from revops.cases.models import ExceptionCase, Expectation, Severity
 from revops.sentences import Sentence
 from revops.web.addresses import href
 from revops.web.formatting import due_text, instant_text, minor_html
-from revops.web.marks import severity_html
+from revops.web.status_marks import severity_html
 
 
 def initials(name: str) -> str:

@@ -13,7 +13,7 @@ from revops.cases import actions
 from revops.cases.models import CaseNote, ExceptionCase
 from revops.people.models import User
 from revops.postings.models import ChangePlan, PlanState
-from revops.web.keys import keys_for
+from revops.web.keyboard import keys_for
 from tests.browser.company import company
 from tests.factories import PASSWORD, a_case, some_cases
 from tests.revops import world

@@ -20,10 +20,10 @@ from revops.ledger.models import SourceRecord
 from revops.people.models import User
 from revops.sentences import Param
 from revops.web import formatting, naming
-from revops.web.keys import keys_for
-from revops.web.marks import MARKS, TONES, severity_html
+from revops.web.keyboard import keys_for
 from revops.web.page_frame import Tab
 from revops.web.rows import initials
+from revops.web.status_marks import MARKS, TONES, severity_html
 from revops.web.timeline import mark_of, who_did, who_is
 
 register = template.Library()

@@ -29,7 +29,7 @@ from revops.web.addresses import add_subject, href
 from revops.web.case_context import trace_base
 from revops.web.formatting import count_text
 from revops.web.forms import ReasonForm
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.navigation import Section, add_section
 from revops.web.pager import cursors_in, pager
 from revops.web.requests import back, one, signed_in

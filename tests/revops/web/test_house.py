@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from revops.web.keys import KEYS, keys_for
+from revops.web.keyboard import KEYS, keys_for
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = sorted([*(ROOT / "templates").rglob("*.html"), *(ROOT / "revops/api/templates").rglob("*.html")])

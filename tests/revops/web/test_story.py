@@ -20,7 +20,7 @@ from revops.postings.models import ChangePlan, Posting
 from revops.reference import Ref
 from revops.sentences import Sentence
 from revops.web.case_context import order_of
-from revops.web.fresh import fresh_strip
+from revops.web.freshness_strip import fresh_strip
 from revops.web.naming import keys_in, names_of
 from revops.web.side_by_side import closings, pairs
 from revops.web.story import PlanProgress, Step, story_of
