@@ -1,12 +1,14 @@
-"""Many rows at once: COPY in PostgreSQL's binary format, for the paths where rows come by the hundred.
+"""Many rows at once, for the paths where rows come by the hundred.
 
-Against an INSERT of the same rows it costs both sides less than half: nothing is quoted, parsed as text, or planned.
+COPY in PostgreSQL's binary format costs both sides less than half of an INSERT of the same rows: nothing is quoted, parsed as
+text, or planned. Hundreds of keys to look for go as one JSON text, which is written many times faster than an array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import orjson
 from django.db import connection
 
 JSONB_VERSION = b"\x01"
@@ -22,3 +24,8 @@ def copy_rows(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[ob
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def as_json(texts: Iterable[str]) -> str:
+    """Texts as one parameter, which SQL reads with `json_array_elements_text`."""
+    return orjson.dumps(list(texts)).decode()

@@ -142,7 +142,7 @@ def canonical(parsed: object) -> bytes:
     would write a float, so this is for parsed values only. Whatever we make up ourselves is written by `dump`.
     """
     try:
-        return orjson.dumps(parsed, default=_not_exact, option=_CANONICALLY)
+        return orjson.dumps(parsed, default=_not_exact, option=CANONICALLY)
     except TypeError:
         return _written(parsed, ordered=True)
 
@@ -158,7 +158,8 @@ def _not_exact(_value: object) -> NoReturn:
     raise TypeError
 
 
-_CANONICALLY = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+CANONICALLY = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""How the fast writer makes the canonical form."""
 
 
 def _check_depth(outside: bytes, depth_max: int) -> None:

@@ -24,7 +24,7 @@ from revops.ledger.object_type import Kind, ObjectType
 from revops.ledger.types import TYPES
 from revops.money import Money
 from revops.reference import NO_REFS, Refs, refs_as_json
-from revops.strict_json import canonical
+from revops.strict_json import CANONICALLY, canonical
 
 Value = Money | dt.date | dt.datetime | str | bool | int | Decimal | tuple[str, ...] | None
 
@@ -135,12 +135,9 @@ class Content:
         return stored
 
 
-_CANONICALLY = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-
-
 def _fields_json(fields: Mapping[str, Value]) -> bytes:
     try:
-        return orjson.dumps(fields, default=encode, option=_CANONICALLY)
+        return orjson.dumps(fields, default=encode, option=CANONICALLY)
     except TypeError:  # a whole number beyond 64 bits, or a mapping of another class
         return canonical({name: encode(value) for name, value in fields.items()})
 

@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import orjson
 from django.db import connection, transaction
 
 from revops.audit.trace import new_trace_id
-from revops.bulk import JSONB_VERSION, copy_rows
+from revops.bulk import JSONB_VERSION, as_json, copy_rows
 from sync.connections import ConnectionHandle
 from sync.ground import doorbell
 from sync.ground import intake_db as kept
@@ -257,7 +256,7 @@ def store_page(handle: ConnectionHandle, items: Sequence[Arrived], judge: Judge 
     for row in rows:
         first.setdefault(row.key, row)
     with connection.cursor() as cursor:
-        cursor.execute(_RESERVE, [handle.slug, orjson.dumps(list(first)).decode()])
+        cursor.execute(_RESERVE, [handle.slug, as_json(first)])
         now, keys, numbers = cursor.fetchone()
         new = [(number, first[key]) for key, number in zip(keys or (), numbers or (), strict=True)]
         if new:
