@@ -194,7 +194,7 @@ if not env.str("DATABASE_URL"):
     raise ImproperlyConfigured("DATABASE_URL is empty: name a PostgreSQL database, or start `make up`, which brings its own.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
-    "ENGINE": "revops.database",
+    "ENGINE": "revops.postgresql",
     "ATOMIC_REQUESTS": False,
     "CONN_MAX_AGE": None,  # granian's threads live long, and each keeps its own connection
     "CONN_HEALTH_CHECKS": True,

@@ -1,1 +1,0 @@
-"""The engine that the settings name: Django's PostgreSQL backend with a faster reader of instants. Django looks for `base`."""
