@@ -282,7 +282,7 @@ class Posting(QueueRow):
     `change` is the stored form of the change that it makes (see `changes`), `operation` the code of that change. `key` is the
     idempotency or external id under which the vendor will know it; `body` is sent byte for byte on every attempt. `fence` moves
     with every claim; a stale fence may add an observation but no state. `first_sent_at` bounds resends; `absent_seen_at` is when
-    a look-up first showed nothing.
+    a look-up first showed nothing. `refusal` is the vendor's own no to the last sending: it counts once look-ups show nothing.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="postings")
@@ -303,6 +303,7 @@ class Posting(QueueRow):
     state = models.CharField(max_length=20, choices=PostingState.choices, default=PostingState.PLANNED)
     first_sent_at = models.DateTimeField(null=True)
     absent_seen_at = models.DateTimeField(null=True)
+    refusal = models.TextField(blank=True)
     needs_person = models.BooleanField(default=False)
     vendor_id = models.CharField(max_length=200, blank=True)
     last_error = models.TextField(blank=True)

@@ -77,7 +77,7 @@ def begin_send(claimed: PostingClaim) -> bool:
     """Note that the first byte may leave from now on; commit before sending. False when the claim is no longer ours."""
     sent_before = Posting.objects.values_list("first_sent_at", flat=True).get(pk=claimed.key)
     first_sent_at = sent_before or database_now()
-    return POSTINGS.progress(claimed, state=PostingState.SENDING, absent_seen_at=None, first_sent_at=first_sent_at)
+    return POSTINGS.progress(claimed, state=PostingState.SENDING, absent_seen_at=None, first_sent_at=first_sent_at, refusal="")
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -93,21 +93,26 @@ def note_posted(claimed: PostingClaim, vendor_id: str) -> bool:
         _rest(claimed, posting)
         posting.state, posting.vendor_id, posting.posted_at = PostingState.POSTED, vendor_id, now
         posting.last_error, posting.absent_seen_at = "", None
+        posting.first_sent_at = posting.first_sent_at or now  # found under our key, though we know of no sending
         posting.save()
         _audit(plan, posting, "posting.post", POSTED(plan=plan.ref, id=vendor_id), {"vendor_id": vendor_id})
         advance_plan(plan, acting_user=ACTOR, now=now)
     return True
 
 
-def note_unknown(claimed: PostingClaim, reason: str) -> bool:
-    """The answer does not tell. It is looked up before anything else happens."""
+def note_unknown(claimed: PostingClaim, reason: str, *, refusal: bool = False, after_seconds: float = 0) -> bool:
+    """The answer does not tell. It is looked up before anything else happens, not before `after_seconds`. `refusal`: it is the
+    vendor's own no, which counts once look-ups show nothing."""
     with _finishing(claimed, reason) as held:
         if held is None:
             return False
         plan, posting = held
         first_time = posting.state != PostingState.UNKNOWN
         posting.state, posting.last_error = PostingState.UNKNOWN, reason[:ERROR_LENGTH_MAX]
-        _again(claimed, posting, 1 if first_time else POSTINGS.back_off.seconds(claimed.attempts))
+        if refusal:
+            posting.refusal = reason[:ERROR_LENGTH_MAX]
+        wait = max(after_seconds, 1 if first_time else POSTINGS.back_off.seconds(claimed.attempts))
+        _again(claimed, posting, min(POSTINGS.back_off.max_seconds, wait))
         if first_time:
             posting.absent_seen_at = None
         posting.save()
@@ -133,26 +138,30 @@ def note_not_sent(claimed: PostingClaim, reason: str, after_seconds: float, *, w
 
 
 def note_refused(claimed: PostingClaim, reason: str, *, alarm: bool) -> bool:
-    """The vendor said no, for good. `alarm`: something else stands under our key there, which must never be."""
+    """No, for good, and surely without effect. `alarm`: something else stands under our key there, which must never be."""
     with _finishing(claimed, reason) as held:
         if held is None:
             return False
-        plan, posting = held
-        _rest(claimed, posting)
-        posting.state, posting.last_error = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX]
-        posting.needs_person = alarm
-        posting.save()
-        verb = "posting.alarm" if alarm else "posting.refuse"
-        _audit(plan, posting, verb, REFUSED(plan=plan.ref, reason=reason), {"reason": reason[:ERROR_LENGTH_MAX]})
-        end_refused(plan, reason, acting_user=ACTOR, now=database_now())
+        _refuse(claimed, *held, reason, alarm=alarm)
     return True
+
+
+def _refuse(claimed: PostingClaim, plan: ChangePlan, posting: Posting, reason: str, *, alarm: bool) -> None:
+    _rest(claimed, posting)
+    posting.state, posting.last_error = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX]
+    posting.needs_person = alarm
+    posting.save()
+    verb = "posting.alarm" if alarm else "posting.refuse"
+    _audit(plan, posting, verb, REFUSED(plan=plan.ref, reason=reason), {"reason": reason[:ERROR_LENGTH_MAX]})
+    end_refused(plan, reason, acting_user=ACTOR, now=database_now())
 
 
 def note_absent(
     claimed: PostingClaim, *, read_lag_seconds: int, resend_seconds_max: int
-) -> Literal["lost", "wait", "resend", "person"]:
-    """The look-up shows nothing. Only a second look, further apart than the vendor's read lag, may be followed by a resend;
-    and none once the vendor may have forgotten our key, counted from the first sending."""
+) -> Literal["lost", "wait", "resend", "refused", "person"]:
+    """The look-up shows nothing. Only a second look, further apart than the vendor's read lag, proves that there is nothing: then
+    a refusal of the vendor's counts, and without one it is sent again; not once the vendor may have forgotten our key, counted
+    from the first sending."""
     with _finishing(claimed, "looked up: not there") as held:
         if held is None:
             return "lost"
@@ -166,6 +175,9 @@ def note_absent(
             posting.last_error = "Looked up: not there yet. Looked up again after the vendor's read lag."
             posting.save()
             return "wait"
+        if posting.refusal:
+            _refuse(claimed, plan, posting, posting.refusal, alarm=False)
+            return "refused"
         if now - posting.first_sent_at > dt.timedelta(seconds=resend_seconds_max):
             words = "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
             _ask_person(claimed, plan, posting, words, {"first_sent_at": posting.first_sent_at.isoformat()})

@@ -1,8 +1,8 @@
 """How a request says who we are: once for all connectors. Pure but for the client that it is handed.
 
 Two kinds. A key is a setting sent as it is (`bearer`, `AccessKey`). A `Token` is asked for with a secret (`ClientSecret`) or a
-key pair (`Certificate`), remembered for its lifetime under the connection, and asked for once more when the vendor rejects it. A
-rejection comes before any effect, so the request may be sent again.
+key pair (`Certificate`), remembered for its lifetime under the connection, and asked for once more when the vendor rejects it.
+A read is then made again. A write is not: what rejects it may be a gateway, after the effect.
 
 Never: a token or key in a reason or a log (the client keeps remembered values and sensitive settings out of both).
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlencode
 
-from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater
+from sync.vendor.contract import Client, Config, Misunderstood, Refused, Response, RetryLater, Unknown
 from sync.vendor.fields import Payload
 
 if TYPE_CHECKING:
@@ -56,16 +56,20 @@ def call(
     safe: bool | None = None,
     rejected: Callable[[Response], bool] = is_unauthorized,
 ) -> Response:
-    """One authenticated request. A token that was rejected is renewed once; a second rejection is `Refused`.
+    """One authenticated request. When the token is rejected, a read is made once more with a new one, and a second rejection is
+    `Refused`; of a write it is `Unknown("token_rejected")`, and the next call asks for a new one.
 
     The answer to a key that was rejected is returned as it is: there is nothing to renew.
     """
+    is_safe = method in {"GET", "HEAD"} if safe is None else safe
     for _attempt in ("first", "renewed"):
         head = {**authentication.headers(client, config), **(headers or {})}
         answer = client.request(method, path, headers=head, params=params, content=content, safe=safe)
         if not authentication.renews or not rejected(answer):
             return answer
         client.forget(REMEMBERED_AS)
+        if not is_safe:
+            raise Unknown("The vendor rejected our token when the change was sent.", "token_rejected")
     raise Refused("The vendor does not accept the token that it gave us: check the role of this app.", "credentials_refused")
 
 

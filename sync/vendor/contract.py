@@ -12,7 +12,8 @@ Answers are values or one of the exceptions below; each says what the caller mus
 - `Ignored`        understood and of no interest; done, with the reason.
 - `Misunderstood`  it should mean something and does not; dead letter, with the reason.
 - `RetryLater`     nothing happened there; try again after `after_seconds`.
-- `Refused`        the vendor said no, for good; a person must look.
+- `Refused`        no, for good; a person must look. Once a write has left, only `VENDOR_REFUSED` is about it, and counts
+                   when a look-up finds nothing; with any other code the outcome is unknown.
 - `Unknown`        the vendor's answer does not tell whether the effect happened; look it up before any resend.
 """
 
@@ -59,7 +60,16 @@ class Misunderstood(ConnectorAnswer): ...
 class Refused(ConnectorAnswer): ...
 
 
-class Unknown(ConnectorAnswer): ...
+VENDOR_REFUSED = "vendor_refused"
+"""The code of `Refused` for the vendor's own no to a write, in a body that only the vendor writes."""
+
+
+class Unknown(ConnectorAnswer):
+    """`after_seconds`: how long the vendor wants to be left alone, where it says so."""
+
+    def __init__(self, reason: str, code: str = "", *, after_seconds: int = 0) -> None:
+        super().__init__(reason, code)
+        self.after_seconds = after_seconds
 
 
 class RetryLater(ConnectorAnswer):

@@ -16,7 +16,18 @@ from sync.connectors.gainsight.auth import Failed, Session
 from sync.connectors.gainsight.models import RENEWAL_STAGE
 from sync.connectors.gainsight.objects import metadata, query
 from sync.vendor import fields as payload
-from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, RetryLater, Unknown
+from sync.vendor.contract import (
+    VENDOR_REFUSED,
+    Call,
+    Client,
+    Config,
+    Misunderstood,
+    Operation,
+    Receipt,
+    Refused,
+    RetryLater,
+    Unknown,
+)
 from sync.vendor.fields import Payload
 
 HOLD = template("gainsight.hold_renewal", "Put on hold renewal {renewal}: {reason}")
@@ -106,7 +117,7 @@ def _post(session: Session, call: Call) -> Receipt:
         reason = f"Gainsight refused the change: {payload.word(failure.code)}"
         if failure.code == "GSOBJ_1003" or failure.status >= 500:
             raise Unknown(reason, "answer_unclear") from None
-        raise Refused(reason, "vendor_refused") from None
+        raise Refused(reason, VENDOR_REFUSED) from None
     try:
         after = _read(session, call)
         receipt = _evidence(session, call, after) if after is not None else None

@@ -37,6 +37,15 @@ class Session:
             raise Refused("The role may not do this in NetSuite.", "permission_missing")
         return answer
 
+    def write(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> Response:
+        """A call that changes something. Any answer below 500 comes back, for `is_own` to be asked first."""
+        return call(self.client, self.config, TOKEN, method, path, headers=headers, content=content, safe=False)
+
+
+def is_own(answer: Response) -> bool:
+    """Whether an error answer is NetSuite's: its body is the vendor's error object, which no gateway before it writes."""
+    return bool(_details(answer))
+
 
 def error_codes(answer: Response) -> set[str]:
     """The `o:errorCode`s of an error answer."""

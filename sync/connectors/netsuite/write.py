@@ -14,12 +14,24 @@ from revops import strict_json
 from revops.postings.changes import Change, CreateCreditMemo
 from revops.reference import Ref
 from revops.sentences import Param, template
-from sync.connectors.netsuite.auth import Session, error_codes, error_text
+from sync.connectors.netsuite.auth import Session, error_codes, error_text, is_own
 from sync.connectors.netsuite.queries import PERIODS
 from sync.connectors.netsuite.suiteql import all_rows
 from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
-from sync.vendor.contract import Call, Client, Config, Misunderstood, Operation, Receipt, Refused, Response, RetryLater, Unknown
+from sync.vendor.contract import (
+    VENDOR_REFUSED,
+    Call,
+    Client,
+    Config,
+    Misunderstood,
+    Operation,
+    Receipt,
+    Refused,
+    Response,
+    RetryLater,
+    Unknown,
+)
 from sync.vendor.fields import Payload
 
 CREATE = template(
@@ -102,7 +114,7 @@ def _post(session: Session, call: Call) -> Receipt:
     if found is not None:
         return found
     _check_period(session, call)
-    answer = session.call(call.method, call.path, headers=call.headers, content=call.body)
+    answer = session.write(call.method, call.path, headers=call.headers, content=call.body)
     if answer.status not in {200, 201, 204}:
         return _not_created(session, call, answer)
     match = _LOCATION.fullmatch(answer.headers.get("location", ""))
@@ -125,8 +137,8 @@ def _not_created(session: Session, call: Call, answer: Response) -> Receipt:
         if found is None:
             raise Unknown("NetSuite says that our key is taken and does not show the record yet.", "not_visible_yet")
         return found
-    if 400 <= answer.status < 500 and answer.status != 408:
-        raise Refused(f"NetSuite refused the credit memo: {text}", "vendor_refused")
+    if 400 <= answer.status < 500 and answer.status not in {401, 408, 409} and is_own(answer):
+        raise Refused(f"NetSuite refused the credit memo: {text}", VENDOR_REFUSED)
     raise Unknown(f"NetSuite's answer does not tell whether the credit memo exists: {text}", "answer_unclear")
 
 

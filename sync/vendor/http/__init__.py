@@ -9,8 +9,9 @@ What it promises a connector, whatever the network does:
   compression, so a small answer cannot grow.
 - A safe request (one that changes nothing) is tried a few times; an unsafe one is sent once, over a connection of its
   own.
-- It says what became of an unsafe request: `RetryLater` when not a byte of it can have been acted on, `Unknown` when
-  it may have been. Any 5xx to an unsafe request is `Unknown`, also 503: some vendors answer 503 after the effect.
+- It says what became of an unsafe request: `RetryLater` when not a byte of it has left, `Unknown` when it may have been acted on.
+  Any 5xx to an unsafe request is `Unknown`, and so is 429: gateways answer them after the effect too. `write_left` tells
+  whether a byte has left, whatever is raised by whoever works through the client.
 - No secret in anything it raises or logs.
 
 Never: Django, a model, a retry of an unsafe request.

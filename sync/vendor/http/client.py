@@ -157,6 +157,9 @@ class HttpClient:
     called before every attempt: whoever works through this client is alive. `before_write` is called right before bytes leave,
     and stops them by raising. `quota` and `breaker` are asked before every
     attempt, in this order; without them nothing is held back.
+
+    `write_left`: a byte of an unsafe request has left through this client, so that it may have been acted on, whatever was raised
+    or answered since.
     """
 
     def __init__(
@@ -182,7 +185,9 @@ class HttpClient:
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._memory = memory_for(config)
         self._quota, self._breaker = quota, breaker
-        self._deadline = Deadline(before_write)
+        self.write_left = False
+        self._before_write = before_write
+        self._deadline = Deadline(self._before_bytes)
         backend = CheckedBackend(self._deadline, resolver, self._may_dial)
         timeout = httpx2.Timeout(limits.read_seconds, connect=limits.connect_seconds)
         headers = {"user-agent": "revops/0.1", "accept": "application/json", "accept-encoding": "identity"}
@@ -207,6 +212,11 @@ class HttpClient:
     def close(self) -> None:
         self._reading.close()
         self._writing.close()
+
+    def _before_bytes(self) -> None:
+        self._before_write()
+        if self._deadline.unsafe:
+            self.write_left = True
 
     def _may_dial(self, address: str) -> bool:
         if self._origin.startswith("http:"):  # without TLS only to ourselves
@@ -239,7 +249,7 @@ class HttpClient:
         content: bytes | None = None,
         safe: bool | None = None,
     ) -> Reply:
-        """Send it and give back any answer below 500 except 429 and redirects. See the module's promises."""
+        """Send it and give back any answer below 500 except 429 and redirects. See the package's promises."""
         is_safe = method in {"GET", "HEAD"} if safe is None else safe
         url = self._url(path)
         client = self._reading if is_safe else self._writing
@@ -253,7 +263,7 @@ class HttpClient:
         except _Unavailable as answer:
             self._note_failure(answer.reason)
             raise
-        except RetryLater as answer:
+        except (RetryLater, Unknown) as answer:
             if answer.code == "vendor_busy":
                 self._note_answer()
             raise
@@ -307,7 +317,7 @@ class HttpClient:
         if self._breaker is not None:
             self._breaker.admit()
         started = time.monotonic()
-        self._deadline.at = ends
+        self._deadline.at, self._deadline.unsafe = ends, not is_safe
         try:
             response = client.send(request, stream=True)
             try:
@@ -321,7 +331,7 @@ class HttpClient:
         except _BROKEN as error:
             raise _Failure(f"no whole answer ({type(error).__name__}).", sent=True) from None
         finally:
-            self._deadline.at = math.inf
+            self._deadline.at, self._deadline.unsafe = math.inf, False
         milliseconds = int((time.monotonic() - started) * 1000)
         _log.debug("%s %s -> %s in %s ms", request.method, request.url.path, response.status_code, milliseconds)
         return self._judge(response, body, request, is_safe)
@@ -343,8 +353,11 @@ class HttpClient:
         where = f"{request.method} {request.url.path}"
         if status == 429 or (status == 503 and is_safe):
             after = retry_after(response.headers.get("retry-after"), dt.datetime.now(dt.UTC))
+            reason = f"{where}: the vendor asks us to wait (HTTP {status})."
+            if not is_safe:  # sent as a whole: a gateway may answer so after the effect
+                raise Unknown(reason, "vendor_busy", after_seconds=after)
             answer = RetryLater if status == 429 else _Unavailable
-            raise answer(f"{where}: the vendor asks us to wait (HTTP {status}).", after, "vendor_busy")
+            raise answer(reason, after, "vendor_busy")
         if status >= 500:
             raise _Failure(f"the vendor answered HTTP {status}.", sent=True)
         if status in _REDIRECTS:

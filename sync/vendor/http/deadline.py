@@ -12,9 +12,10 @@ import httpcore2
 
 
 class Deadline(threading.local):
-    """When the request that this thread is sending must be over (monotonic seconds)."""
+    """When the request that this thread is sending must be over (monotonic seconds), and whether it may change something."""
 
     at: float = math.inf
+    unsafe: bool = False
 
     def __init__(self, before_write: Callable[[], None]) -> None:
         self.before_write = before_write

@@ -277,7 +277,7 @@ def test_a_refused_change_that_shows_by_its_natural_key_is_an_alarm_once(
     for _ in range(2):
         call_it("Halden Robotics")
     line = ActionRecord.objects.get(verb="posting.alarm")
-    assert (line.after["difference"], line.after["found"]) == ("not_refused", world.CUSTOMER)
+    assert (line.after["difference"], line.after["found"]) == ("not_expected", world.CUSTOMER)
     assert Posting.objects.get(plan=plan).needs_person
 
 
