@@ -20,7 +20,7 @@ from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import advance_plan
+from revops.postings.transitions import advance_plan
 from revops.reference import Ref, refs_from_json
 from revops.sentences import Named, Word, template
 

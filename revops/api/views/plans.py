@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from revops.access.rules import may_compose, require
 from revops.api.base import View, etag
 from revops.api.idempotency import once
-from revops.api.pages import NewestFirst
+from revops.api.pagination import NewestFirst
 from revops.api.schema import ETAG, IDEMPOTENCY_KEY, number, query
 from revops.api.serializers import (
     ApprovalSerializer,

@@ -157,7 +157,7 @@ def test_what_is_not_yet_due_is_found_by_the_words_of_its_sentence(sign_in: Sign
     world.customers()
     since = world.now() - dt.timedelta(hours=3)
     world.say("stripe", world.billed(world.usd("70.00"), finalized_at=since))
-    world.look()
+    world.detect()
     client = sign_in("farid", "finance_analyst")
     for words, there in (("has no invoice for it", True), ("Billing finalised", True), ("A-1", True), ("nothing like it", False)):
         page = client.get("/queue/", {"status": "not_due", "q": words}).content.decode()
