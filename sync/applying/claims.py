@@ -41,7 +41,7 @@ class DeliveryClaim(Claim):
     reason: str
 
 
-def _claimed(*columns: Any) -> DeliveryClaim:
+def _delivery_claim(*columns: Any) -> DeliveryClaim:
     """From what the claim reads, which stands in the order of the class."""
     values = list(columns)
     values[6], values[7] = bytes(values[6]), json.loads(values[7])
@@ -51,7 +51,7 @@ def _claimed(*columns: Any) -> DeliveryClaim:
 _of_deliveries = partial(
     WorkQueue,
     table="sync_delivery",
-    claimed=_claimed,
+    claimed=_delivery_claim,
     columns=(
         "q.connection_id",
         "q.kind",

@@ -190,7 +190,7 @@ def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: OnB
     for ids in _batches(deliveries):
         rows = list(Delivery.objects.filter(pk__in=ids).order_by("pk"))
         for slug in sorted({row.connection_id for row in rows}):
-            _add_impact(impact, slug, [_as_claimed(row) for row in rows if row.connection_id == slug], now)
+            _add_impact(impact, slug, [_as_claim(row) for row in rows if row.connection_id == slug], now)
         if progress is not None:
             progress(len(ids))
     return impact
@@ -221,7 +221,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[DeliveryClaim], now: d
         transaction.set_rollback(True)
 
 
-def _as_claimed(row: Delivery) -> DeliveryClaim:
+def _as_claim(row: Delivery) -> DeliveryClaim:
     return DeliveryClaim(
         key=row.pk,
         slug=row.connection_id,

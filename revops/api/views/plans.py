@@ -18,7 +18,7 @@ from revops.api.pagination import NewestFirst
 from revops.api.schema import ETAG, IDEMPOTENCY_KEY, number, query
 from revops.api.serializers import (
     ApprovalSerializer,
-    NothingSaid,
+    EmptySerializer,
     PlanProposalSerializer,
     PlanSerializer,
     PostingSerializer,
@@ -89,7 +89,7 @@ class OnePlan(View):
 
 class _PlanAction(View):
     verb = "compose_plan"
-    says: type[StrictSerializer] = NothingSaid
+    says: type[StrictSerializer] = EmptySerializer
 
     def act(self, request: Request, key: int, perform: Callable[[ChangePlan, dict[str, Any]], object]) -> HttpResponse:
         """Who may, then which row, then what is said: a body is read only for somebody who may act."""
