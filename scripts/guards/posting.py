@@ -57,8 +57,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: fence before the first byte",
         f"{OUTBOX} {CRASH} -k i40",
         "sync/posting/outbox.py",
-        "            elif not progress.begin_send(claimed):",
-        "            elif progress.begin_send(claimed) is None:",
+        "            elif not transitions.begin_send(claimed):",
+        "            elif transitions.begin_send(claimed) is None:",
     ),
     Guard(
         "outbox: no byte without a sure lease",
@@ -71,8 +71,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: an error is unknown and not refused",
         f"{OUTBOX} -k i36",
         "sync/posting/outbox.py",
-        "            progress.note_unknown(claimed, _words(error))\n        crash_point",
-        "            progress.note_refused(claimed, _words(error), alarm=False)\n        crash_point",
+        "            transitions.note_unknown(claimed, _words(error))\n        crash_point",
+        "            transitions.note_refused(claimed, _words(error), alarm=False)\n        crash_point",
     ),
     Guard(
         "outbox: amount compared",
