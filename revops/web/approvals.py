@@ -80,7 +80,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
             *([("decided", "Decided by me", len(decided))] if may(user, "decide_plan") or decided else []),
         ],
         "rows": [_row(plan, now) for plan in plans],
-        "decision_context": may(user, "decide_plan"),
+        "may_decide": may(user, "decide_plan"),
     }
     return render(request, "approvals/inbox.html", context)
 
