@@ -1,13 +1,11 @@
 """The outbox: takes released postings, sends their stored bytes, and finds out what became of them.
 
 Exactly once means here: the intent with its key and bytes was committed long before; one attempt at a time holds the lease;
-our key is looked for, and what people signed for is read again and still holds; that the first byte may leave is committed before
-it does; and once it has left, nothing but proof decides: whatever was answered or raised, a refusal too, is looked up, twice and
-further apart than the vendor's read lag, before the refusal counts or the same bytes are sent again. No request runs inside a
-transaction.
+what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever
+the answer leaves open is looked up, twice and further apart than the vendor's read lag, before the same bytes are sent again.
+No request runs inside a transaction.
 
-Never: a second body under a key; a resend or a refusal without a look-up; a state written under an old fence; a cap that drops a
-posting.
+Never: a second body under a key; a resend without a look-up; a state written under an old fence; a cap that drops a posting.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -26,7 +23,7 @@ from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import books_for, converted
 from revops.money import Money, total
 from revops.policies.in_force import policies_in_force
-from revops.postings import progress
+from revops.postings import transitions
 from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
@@ -39,8 +36,8 @@ from sync.intake import inbox
 from sync.models import Connection
 from sync.posting import verify_facts
 from sync.vendor.contract import (
-    VENDOR_REFUSED,
     Call,
+    Client,
     Config,
     Connector,
     ConnectorAnswer,
@@ -50,9 +47,6 @@ from sync.vendor.contract import (
     RetryLater,
     Unknown,
 )
-
-if TYPE_CHECKING:
-    from sync.vendor.http import HttpClient
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message
         wait = POSTINGS.back_off.seconds(claimed.attempts)
-        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
+        transitions.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
         return
     with client:
         _Attempt(held, claimed, handle, client, operation, posting, call).run()
@@ -135,7 +129,7 @@ class _Attempt:
     held: Held[PostingClaim]
     claimed: PostingClaim
     handle: ConnectionHandle
-    client: HttpClient
+    client: Client
     operation: Operation
     posting: Posting
     call: Call
@@ -149,7 +143,7 @@ class _Attempt:
         return self.handle.config
 
     def run(self) -> None:
-        if not self._looked_up_and_absent():  # first: our own effect moves the facts
+        if self.claimed.task == "look_up" and not self._looked_up_and_absent():
             return
         if not self._facts_stand():
             return
@@ -160,28 +154,29 @@ class _Attempt:
     # -- looking up ---------------------------------------------------------------------------------------------------
 
     def _looked_up_and_absent(self) -> bool:
-        """Look for the effect, before the first sending too: the key may be known there, and not here after a restore. True only
-        when it may be sent now."""
-        claimed, sent_before = self.claimed, self.claimed.task == "look_up"
-        wait = POSTINGS.back_off.seconds(claimed.attempts)
+        """Look for the effect. True only when it may be sent again now."""
+        claimed = self.claimed
         try:
             receipt = self.connector.writing().find_posted(self.client, self.config, self.call)
-        except Exception as error:
-            if isinstance(error, Refused) and error.code in MISMATCH_CODES:
-                progress.note_refused(claimed, error.reason, alarm=True)
+        except Refused as refused:
+            if refused.code in MISMATCH_CODES:
+                transitions.note_refused(claimed, refused.reason, alarm=True)
             else:
-                wait = max(wait, error.after_seconds) if isinstance(error, RetryLater) else wait
-                if not isinstance(error, ConnectorAnswer | LeaseLost):
-                    log.exception("posting %s: the look-up failed", claimed.key, exc_info=error)
-                progress.note_not_sent(claimed, f"The look-up must wait: {_words(error)}", wait, was_sent_before=sent_before)
+                transitions.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
+            return False
+        except RetryLater as later:
+            wait = max(later.after_seconds, POSTINGS.back_off.seconds(claimed.attempts))
+            transitions.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
+            return False
+        except Exception as error:
+            log.warning("look-up failed", extra={"posting": claimed.key, "error": type(error).__name__})
+            transitions.note_unknown(claimed, f"The look-up failed: {_words(error)}")
             return False
         if receipt is not None:
             self._posted(receipt)
             return False
-        if not sent_before:
-            return True
         lag, window = self.operation.read_lag_seconds, self.operation.resend_seconds_max
-        return progress.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
+        return transitions.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -194,9 +189,9 @@ class _Attempt:
             wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
             if not isinstance(error, ConnectorAnswer | LeaseLost):
                 log.exception("posting %s: reading its facts again failed", claimed.key, exc_info=error)
-            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
+            transitions.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
             return False
-        return progress.facts_stand(claimed, gone)
+        return transitions.facts_stand(claimed, gone)
 
     def _admit(self) -> str | None:
         """The last look before the first byte, under the connection's lock: stop switch, caps, fence. None: go."""
@@ -208,10 +203,10 @@ class _Attempt:
                 held = f"Held: posting to {claimed.system} is switched off."
             elif over := _over_cap(claimed):
                 held, wait = over, HELD_SECONDS
-            elif not progress.begin_send(claimed):
+            elif not transitions.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
-            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
+            transitions.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
             return held
         return None
 
@@ -226,32 +221,27 @@ class _Attempt:
             return
         crash_point("after_send")
         if not receipt.external_id:
-            progress.note_unknown(claimed, "The vendor answered without naming what it made.")
+            transitions.note_unknown(claimed, "The vendor answered without naming what it made.")
             return
         self._posted(receipt)
 
     def _unanswered(self, error: Exception) -> None:
-        """Nothing was made, as far as the answer tells. Once a byte of the write has left, it does not tell enough."""
         claimed = self.claimed
         crash_point("before_record")
-        if not isinstance(error, ConnectorAnswer | LeaseLost):
-            log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
-        if isinstance(error, Refused) and error.code in MISMATCH_CODES:
-            progress.note_refused(claimed, error.reason, alarm=True)
-        elif self.client.write_left or not isinstance(error, RetryLater | Refused):
-            own = isinstance(error, Refused) and error.code == VENDOR_REFUSED
-            after = error.after_seconds if isinstance(error, RetryLater | Unknown) else 0
-            progress.note_unknown(claimed, _words(error), refusal=own, after_seconds=after)
-        elif isinstance(error, RetryLater):
+        if isinstance(error, RetryLater):
             again = claimed.task == "look_up"
-            progress.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
+            transitions.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
+        elif isinstance(error, Refused):
+            transitions.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
         else:
-            progress.note_refused(claimed, error.reason, alarm=False)
+            if not isinstance(error, Unknown | LeaseLost):
+                log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
+            transitions.note_unknown(claimed, _words(error))
         crash_point("after_record")
 
     def _posted(self, receipt: Receipt) -> None:
         crash_point("before_record")
-        noted = progress.note_posted(self.claimed, receipt.external_id)
+        noted = transitions.note_posted(self.claimed, receipt.external_id)
         crash_point("after_record")
         if noted:
             self._read_back(receipt)
