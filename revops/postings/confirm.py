@@ -28,10 +28,11 @@ ACTOR = System("evidence")
 
 PROVEN = template("posting.proven", "{plan}: {type} {record} in {system} bears our reference {key}")
 ALARM = template("posting.alarm", "{plan}: {found}")
-THOUGH_REFUSED = template("evidence.though_refused", "{system} has a record under our reference, though it was taken for refused")
+NOT_EXPECTED = template("evidence.not_expected", "{system} has a record under our reference, though it was taken for {state}")
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
-WATCHED = (*UNPROVEN, PostingState.REFUSED)
-"""A refused posting should never be heard of again: its record at the vendor is an alarm."""
+UNEXPECTED = (PostingState.PLANNED, PostingState.REFUSED, PostingState.VOID)
+"""Nothing of such a posting is at the vendor: a record there is an alarm. A restored database may know it as planned."""
+WATCHED = (*UNPROVEN, *UNEXPECTED)
 
 
 def accounts_with_unproven(account_ids: Iterable[int]) -> set[int]:
@@ -75,8 +76,8 @@ def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
     for posting in locked_postings(plan):
         if posting.state in UNPROVEN:
             confirmed += _judge(plan, posting, account_id, now)
-        elif posting.state == PostingState.REFUSED:
-            _check_refused(plan, posting, account_id)
+        elif posting.state in UNEXPECTED:
+            _check_unexpected(plan, posting, account_id)
     if confirmed:
         advance_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
@@ -97,14 +98,14 @@ def _judge(plan: ChangePlan, posting: Posting, account_id: int, now: dt.datetime
     return 0
 
 
-def _check_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
-    """A live record that bears the key of a refused posting, or says what it wanted, is an alarm."""
+def _check_unexpected(plan: ChangePlan, posting: Posting, account_id: int) -> None:
+    """A live record that bears the key of a posting without effect, or says what a refused one wanted, is an alarm."""
     change, entries = read_change(posting.change), _entries_of(posting, account_id)
     if isinstance(change.evidence, NaturalKey):
         entries = [entry for entry in entries if change.mismatch(_fields(entry), refs_from_json(entry.refs)) is None]
     if entries:
-        found = THOUGH_REFUSED(system=posting.system.label)
-        _alarm(plan, posting, Difference("not_refused", entries[-1].record.external_id, found))
+        found = NOT_EXPECTED(system=posting.system.label, state=Word(posting.state))
+        _alarm(plan, posting, Difference("not_expected", entries[-1].record.external_id, found))
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:

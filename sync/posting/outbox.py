@@ -1,11 +1,13 @@
 """The outbox: takes released postings, sends their stored bytes, and finds out what became of them.
 
 Exactly once means here: the intent with its key and bytes was committed long before; one attempt at a time holds the lease;
-what people signed for is read again and still holds; that the first byte may leave is committed before it does; and whatever
-the answer leaves open is looked up, twice and further apart than the vendor's read lag, before the same bytes are sent again.
-No request runs inside a transaction.
+our key is looked for, and what people signed for is read again and still holds; that the first byte may leave is committed before
+it does; and once it has left, nothing but proof decides: whatever was answered or raised, a refusal too, is looked up, twice and
+further apart than the vendor's read lag, before the refusal counts or the same bytes are sent again. No request runs inside a
+transaction.
 
-Never: a second body under a key; a resend without a look-up; a state written under an old fence; a cap that drops a posting.
+Never: a second body under a key; a resend or a refusal without a look-up; a state written under an old fence; a cap that drops a
+posting.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -36,8 +39,8 @@ from sync.intake import inbox
 from sync.models import Connection
 from sync.posting import verify_facts
 from sync.vendor.contract import (
+    VENDOR_REFUSED,
     Call,
-    Client,
     Config,
     Connector,
     ConnectorAnswer,
@@ -47,6 +50,9 @@ from sync.vendor.contract import (
     RetryLater,
     Unknown,
 )
+
+if TYPE_CHECKING:
+    from sync.vendor.http import HttpClient
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +135,7 @@ class _Attempt:
     held: Held[PostingClaim]
     claimed: PostingClaim
     handle: ConnectionHandle
-    client: Client
+    client: HttpClient
     operation: Operation
     posting: Posting
     call: Call
@@ -143,7 +149,7 @@ class _Attempt:
         return self.handle.config
 
     def run(self) -> None:
-        if self.claimed.task == "look_up" and not self._looked_up_and_absent():
+        if not self._looked_up_and_absent():  # first: our own effect moves the facts
             return
         if not self._facts_stand():
             return
@@ -154,27 +160,26 @@ class _Attempt:
     # -- looking up ---------------------------------------------------------------------------------------------------
 
     def _looked_up_and_absent(self) -> bool:
-        """Look for the effect. True only when it may be sent again now."""
-        claimed = self.claimed
+        """Look for the effect, before the first sending too: the key may be known there, and not here after a restore. True only
+        when it may be sent now."""
+        claimed, sent_before = self.claimed, self.claimed.task == "look_up"
+        wait = POSTINGS.back_off.seconds(claimed.attempts)
         try:
             receipt = self.connector.writing().find_posted(self.client, self.config, self.call)
-        except Refused as refused:
-            if refused.code in MISMATCH_CODES:
-                transitions.note_refused(claimed, refused.reason, alarm=True)
-            else:
-                transitions.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
-            return False
-        except RetryLater as later:
-            wait = max(later.after_seconds, POSTINGS.back_off.seconds(claimed.attempts))
-            transitions.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
-            return False
         except Exception as error:
-            log.warning("look-up failed", extra={"posting": claimed.key, "error": type(error).__name__})
-            transitions.note_unknown(claimed, f"The look-up failed: {_words(error)}")
+            if isinstance(error, Refused) and error.code in MISMATCH_CODES:
+                transitions.note_refused(claimed, error.reason, alarm=True)
+            else:
+                wait = max(wait, error.after_seconds) if isinstance(error, RetryLater) else wait
+                if not isinstance(error, ConnectorAnswer | LeaseLost):
+                    log.exception("posting %s: the look-up failed", claimed.key, exc_info=error)
+                transitions.note_not_sent(claimed, f"The look-up must wait: {_words(error)}", wait, was_sent_before=sent_before)
             return False
         if receipt is not None:
             self._posted(receipt)
             return False
+        if not sent_before:
+            return True
         lag, window = self.operation.read_lag_seconds, self.operation.resend_seconds_max
         return transitions.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
 
@@ -226,17 +231,22 @@ class _Attempt:
         self._posted(receipt)
 
     def _unanswered(self, error: Exception) -> None:
+        """Nothing was made, as far as the answer tells. Once a byte of the write has left, it does not tell enough."""
         claimed = self.claimed
         crash_point("before_record")
-        if isinstance(error, RetryLater):
+        if not isinstance(error, ConnectorAnswer | LeaseLost):
+            log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
+        if isinstance(error, Refused) and error.code in MISMATCH_CODES:
+            transitions.note_refused(claimed, error.reason, alarm=True)
+        elif self.client.write_left or not isinstance(error, RetryLater | Refused):
+            own = isinstance(error, Refused) and error.code == VENDOR_REFUSED
+            after = error.after_seconds if isinstance(error, RetryLater | Unknown) else 0
+            transitions.note_unknown(claimed, _words(error), refusal=own, after_seconds=after)
+        elif isinstance(error, RetryLater):
             again = claimed.task == "look_up"
             transitions.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
-        elif isinstance(error, Refused):
-            transitions.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
         else:
-            if not isinstance(error, Unknown | LeaseLost):
-                log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
-            transitions.note_unknown(claimed, _words(error))
+            transitions.note_refused(claimed, error.reason, alarm=False)
         crash_point("after_record")
 
     def _posted(self, receipt: Receipt) -> None:

@@ -20,6 +20,7 @@ from revops.postings.draft import compose_plan
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.applying.drain import process_all
+from sync.posting.outbox import send_due
 from sync.pull import poll
 from tests.demo.simulators.control import Control
 from tests.revops import world
@@ -154,6 +155,15 @@ def time_passes(seconds: float, posting: Posting) -> None:
     moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in times)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE postings_posting SET {moved} WHERE id = %(id)s", {"by": seconds, "id": posting.pk})
+
+
+def send_and_look_up(plan: ChangePlan) -> None:
+    """Send what is due, and look up twice what is left open, further apart than the vendor's reads may lag."""
+    send_due()
+    for _ in range(2):
+        for posting in plan.postings.filter(state="unknown"):
+            time_passes(70, posting)
+        send_due()
 
 
 def evidence_arrives() -> None:

@@ -97,14 +97,25 @@ def test_a_refused_connection_means_that_nothing_was_sent() -> None:
                 client.request(method, "/x")
 
 
-def test_too_many_requests_is_later_for_writes_too_and_says_when() -> None:
+def test_too_many_requests_says_when_and_of_a_write_not_whether_it_happened() -> None:
     busy = b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: 7\r\n\r\n"
     with talking(busy) as (server, client):
-        for method in ("GET", "POST"):
-            with pytest.raises(RetryLater) as later:
-                client.request(method, "/x")
-            assert later.value.after_seconds == 7
+        with pytest.raises(RetryLater) as later:
+            client.request("GET", "/x")
+        assert (later.value.after_seconds, client.write_left) == (7, False)
+        with pytest.raises(Unknown) as unknown:
+            client.request("POST", "/x")
+        assert (unknown.value.after_seconds, client.write_left) == (7, True)
         assert len(server.requests) == 2
+
+
+def test_a_write_that_finds_no_connection_has_not_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with HttpClient(Config("x", f"http://127.0.0.1:{port}", {}), allow_loopback=True) as client:
+        with pytest.raises(RetryLater):
+            client.request("POST", "/x")
+        assert not client.write_left
 
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)

@@ -39,6 +39,7 @@ from tests.sync.postable import (
     evidence_arrives,
     read_all,
     renewal_plan,
+    send_and_look_up,
     time_passes,
 )
 from tests.sync.processes import until
@@ -187,7 +188,7 @@ def _a_person_decides(stuck: Posting, erp: Book) -> None:
 def test_a_refusal_fails_the_plan_and_the_case_needs_somebody_again(erp: Book) -> None:
     posting = erp.released()
     erp.netsuite.fault("POST", CREDIT_PATH, status=403, body='{"o:errorDetails": [{"detail": "The role may not do this."}]}')
-    send_due()
+    send_and_look_up(posting.plan)
     refused = again(posting)
     assert (refused.state, refused.plan.state) == (PostingState.REFUSED, PlanState.FAILED)
     assert "The role may not do this" in str(refused.plan.outcome)
@@ -198,9 +199,12 @@ def test_a_refusal_fails_the_plan_and_the_case_needs_somebody_again(erp: Book) -
 
 
 def test_a_record_that_turns_up_after_a_refusal_is_an_alarm(erp: Book) -> None:
+    """The vendor says no, shows nothing under our key for longer than its reads may lag, and then shows a record."""
     posting = erp.released()
-    erp.netsuite.fault("POST", CREDIT_PATH, status=403, after_effect=True, body="{}")
-    send_due()
+    own = '{"o:errorDetails": [{"detail": "The role may not do this."}]}'
+    erp.netsuite.fault("POST", CREDIT_PATH, status=403, after_effect=True, body=own)
+    erp.netsuite.fault("GET", "creditMemo/", status=404, times=4)
+    send_and_look_up(posting.plan)
     assert (again(posting).state, again(posting).needs_person) == (PostingState.REFUSED, False)
     read_all("netsuite")
     assert again(posting).needs_person
@@ -231,13 +235,14 @@ def test_a_vendor_that_asks_to_wait_is_asked_again_later(erp: Book) -> None:
     erp.netsuite.fault("POST", CREDIT_PATH, status=429, headers={"Retry-After": "7"})
     send_due()
     waiting = again(posting)
-    assert waiting.state == PostingState.RELEASED
-    assert waiting.first_sent_at is None, "surely nothing happened"
+    assert waiting.state == PostingState.UNKNOWN
+    assert 5 < (waiting.next_attempt_at - waiting.first_sent_at).total_seconds() < 9
     assert send_due() == 0
-    time_passes(60, posting)
-    send_due()
+    for _ in range(2):
+        time_passes(60, posting)
+        send_due()
     assert again(posting).state == PostingState.POSTED
-    assert len(erp.effects()) == 1
+    assert (len(erp.effects()), erp.sent()) == (1, 2)
 
 
 def test_a_vendor_that_cannot_be_reached_gets_it_later(erp: Book) -> None:

@@ -36,6 +36,7 @@ from tests.sync.postable import (
     book,
     evidence_arrives,
     read_all,
+    send_and_look_up,
     tenant,
     time_passes,
 )
@@ -116,7 +117,7 @@ def test_both_steps_happen_in_their_order_and_are_proven(erp: Book, gainsight: C
 def test_a_refused_second_step_leaves_the_plan_partly_posted(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    assert send_due() == 2
+    send_and_look_up(plan)
     row = world.fresh(plan)
     assert (row.state, row.ended_at is not None) == (PlanState.PARTLY_POSTED, True)
     assert [p.state for p in row.postings.order_by("sequence")] == [PostingState.POSTED, PostingState.REFUSED]
@@ -132,7 +133,7 @@ def test_a_refused_second_step_leaves_the_plan_partly_posted(erp: Book, gainsigh
 def test_the_case_is_told_and_open(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    send_due()
+    send_and_look_up(plan)
     erp.case.refresh_from_db()
     assert erp.case.status == CaseStatus.OPEN
     line = ActionRecord.objects.get(verb="plan.partly_posted", case_id=erp.case.pk)
@@ -145,7 +146,7 @@ def test_the_case_is_told_and_open(erp: Book, gainsight: Control) -> None:
 def test_proof_of_the_posted_part_keeps_saying_what_is_missing(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    send_due()
+    send_and_look_up(plan)
     assert under_way(plan) == {"invoice": True, "renewal": False}, "the credit memo is not in the ledger yet"
     evidence_arrives()
     row = world.fresh(plan)
@@ -160,7 +161,7 @@ def test_proof_of_the_posted_part_keeps_saying_what_is_missing(erp: Book, gainsi
 def test_what_is_done_and_not_proven_blocks_its_own_records_alone(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    send_due()
+    send_and_look_up(plan)
     with pytest.raises(Conflict) as refused:
         submit_plan(world.credit_plan(erp.maker, erp.case, "10.00"), acting_user=erp.maker)
     assert (refused.value.code, plan.code in refused.value.message) == ("already_under_way", True)
@@ -172,7 +173,7 @@ def test_what_is_done_and_not_proven_blocks_its_own_records_alone(erp: Book, gai
 def test_the_rest_is_finished_by_a_new_plan(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    send_due()
+    send_and_look_up(plan)
     rest = submit_plan(
         compose_remainder(world.fresh(plan), inputs={}, reason="Finish it", acting_user=erp.maker), acting_user=erp.maker
     )
@@ -188,7 +189,7 @@ def test_the_rest_is_finished_by_a_new_plan(erp: Book, gainsight: Control) -> No
 def test_what_is_done_is_undone_by_a_new_plan(erp: Book, gainsight: Control) -> None:
     plan = released(erp, HOLD_THEN_CREDIT)
     erp.netsuite.fault("POST", CREDIT_PATH, status=403, body='{"o:errorDetails": [{"detail": "The role may not do this."}]}')
-    send_due()
+    send_and_look_up(plan)
     assert world.fresh(plan).state == PlanState.PARTLY_POSTED
     assert [offer.code for offer in told(plan).offers] == ["finish", "reverse"]
     evidence_arrives()
@@ -205,8 +206,8 @@ def test_what_is_done_is_undone_by_a_new_plan(erp: Book, gainsight: Control) -> 
 
 def test_a_refused_first_step_fails_the_plan_and_the_second_never_leaves(erp: Book, gainsight: Control) -> None:
     plan = released(erp)
-    erp.netsuite.fault("POST", CREDIT_PATH, status=403, body="{}")
-    send_due()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=403, body='{"o:errorDetails": [{"detail": "The role may not do this."}]}')
+    send_and_look_up(plan)
     row = world.fresh(plan)
     assert row.state == PlanState.FAILED
     assert [p.state for p in row.postings.order_by("sequence")] == [PostingState.REFUSED, PostingState.VOID]
@@ -235,7 +236,7 @@ def test_a_second_step_set_aside_by_a_controller_is_missing_too(erp: Book, gains
 def test_the_page_and_the_api_say_what_is_done_and_missing(erp: Book, gainsight: Control, client: Client) -> None:
     plan = released(erp)
     hold_refused(gainsight)
-    send_due()
+    send_and_look_up(plan)
     client.force_login(erp.maker)
     page = client.get(f"/plans/{plan.code}/").content.decode()
     for words in ("Partly posted", "Missing:", "What is done is not proven yet", "Finish the rest"):

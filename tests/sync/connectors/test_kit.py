@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from sync.vendor.auth import AccessKey, Certificate, ClientSecret, Token, bearer, call
-from sync.vendor.contract import Config, NotAuthentic, Refused, RetryLater
+from sync.vendor.contract import Config, NotAuthentic, Refused, RetryLater, Unknown
 from sync.vendor.http import HttpClient
 from sync.vendor.paging import Listed, pages
 from sync.vendor.signing import check_hmac, check_time, check_token
@@ -88,10 +88,20 @@ def test_a_rejected_token_is_renewed_once() -> None:
 def test_a_token_that_is_rejected_again_is_refused_and_not_shown() -> None:
     vendor = Server(token("first"), answer(401), token("second"), answer(401))
     with client(vendor) as http, pytest.raises(Refused) as refused:
-        call(http, http_config(vendor), SECRET, "POST", "/x", content=b"{}")
+        call(http, http_config(vendor), SECRET, "POST", "/x", content=b"{}", safe=True)
     assert refused.value.code == "credentials_refused"
     assert "second" not in refused.value.reason
     assert len(vendor.requests) == 4
+
+
+def test_a_write_with_a_token_that_is_rejected_is_not_sent_again() -> None:
+    vendor = Server(token("first"), answer(401), token("second"), answer(200))
+    with client(vendor) as http:
+        with pytest.raises(Unknown) as unknown:
+            call(http, http_config(vendor), SECRET, "POST", "/x", content=b"{}")
+        assert unknown.value.code == "token_rejected"
+        assert len(vendor.requests) == 2
+        assert call(http, http_config(vendor), SECRET, "GET", "/x").status == 200, "the next call asks for a new token"
 
 
 @pytest.mark.parametrize(
