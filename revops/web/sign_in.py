@@ -75,11 +75,10 @@ class PreferencesForm(PageForm):
 def safe_next(request: HttpRequest, sent: str | None = None, default: str | None = None) -> str:
     """Where to go on, as a form or else the address says: only a path of this site; without one `default`, else the start."""
     target = sent or request.GET.get("next", "")
-    allowed = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    parts = urlsplit(target) if allowed else None
-    if parts is None or not parts.path.startswith("/") or parts.path in (href("sign-in"), href("sign-out")):
+    path = urlsplit(target).path if url_has_allowed_host_and_scheme(target, allowed_hosts=None) else ""
+    if not path.startswith("/") or path in (href("sign-in"), href("sign-out")):
         return href("home") if default is None else default
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    return target.partition("#")[0]
 
 
 @login_not_required

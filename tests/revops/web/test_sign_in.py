@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urljoin
+
 import pytest
 from django.test import Client
 
@@ -18,12 +21,24 @@ def test_the_right_password_opens_what_was_asked_for(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/sign-out/"]
-)
+    "target",
+    [
+        "https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example", "javascript:alert(1)", "/sign-out/",
+        "http://testserver//evil.example/x", "http://testserver/\\evil.example", "http:///evil.example", "\t//evil.example",
+        "/\t/evil.example", "/queue/\r\nX: y",
+    ],
+)  # fmt: skip
 def test_next_never_leaves_this_site(client: Client, target: str) -> None:
+    """Before, at and after signing in, and where preferences are kept."""
     person("farid", "finance_analyst")
-    answer = client.post("/sign-in/", {"username": "farid@example.com", "password": PASSWORD, "next": target})
-    assert answer["Location"] == "/"
+    signed = client.post("/sign-in/", {"username": "farid@example.com", "password": PASSWORD, "next": target})
+    again = client.get("/sign-in/", {"next": target})
+    kept = client.post("/preferences/", {"theme": "dark", "next": target})
+    for answer in (signed, again, kept):
+        where = answer["Location"]
+        assert answer.status_code == 302
+        assert urljoin("http://testserver/sign-in/", where).startswith("http://testserver/"), where
+        assert not re.match(r"[/\\]{2}", re.sub(r"[\t\r\n]", "", where)), where
 
 
 def test_an_unknown_name_and_a_wrong_password_look_alike(client: Client) -> None:
