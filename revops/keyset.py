@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, Q, QuerySet
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 
-from revops.parameters import row_id
+from revops.parameters import moment, row_id
 
 M = TypeVar("M", bound=Model)
 CURSOR_LENGTH_MAX = 400
@@ -81,8 +81,10 @@ def _value(column: Any, text: str) -> object:
     """The value that the text stands for in that column; None when it cannot be one."""
     if isinstance(column, Field) and column.get_internal_type().endswith(("IntegerField", "AutoField")):
         return row_id(text)
+    if isinstance(column, Field) and column.get_internal_type() == "DateTimeField":
+        return moment(text)
     try:
         value: object = column.to_python(text)
     except (ValidationError, ValueError):
         return None
-    return None if isinstance(value, dt.datetime) and value.tzinfo is None else value
+    return value

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -27,7 +26,7 @@ from revops.api.schema import Described
 from revops.api.throttle import PerPerson
 from revops.audit.trace import trace_id, tracing
 from revops.errors import Missing
-from revops.parameters import row_id
+from revops.parameters import moment, row_id
 from revops.people.models import User
 
 M = TypeVar("M", bound=Model)
@@ -132,12 +131,9 @@ class View(APIView):
         text = self._given(name)
         if not text:
             return None
-        try:
-            value = parse_datetime(text.replace(" ", "+")) if text.isprintable() else None
-            if value is not None and value.tzinfo is not None:
-                return value.astimezone(dt.UTC)
-        except (ValueError, OverflowError):
-            pass
+        found = moment(text.replace(" ", "+"))
+        if found is not None:
+            return found
         raise ValidationError({name: "Write an instant with its zone, such as 2026-11-23T14:05:00Z."})
 
     def choice(self, name: str, allowed: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
 
 from revops.errors import Rejected
-from revops.parameters import row_id
+from revops.parameters import moment, row_id
 from revops.postings.kind import FormField, Option, check_text
 from revops.web.naming import in_words_html
 
@@ -150,16 +150,10 @@ class MomentField(forms.Field):
         text = str(value or "").strip()
         if not text:
             return None
-        try:
-            moment = dt.datetime.fromisoformat(text)
-            if len(text) == 10:
-                moment = moment.replace(hour=23, minute=59, second=59)
-            aware = moment if moment.tzinfo else timezone.make_aware(moment)
-        except (ValueError, OverflowError):
-            aware = None
-        if aware is None or not 1990 <= aware.year <= 2200:
+        found = moment(text, timezone.get_current_timezone(), end_of_day=True)
+        if found is None or not 1990 <= found.year <= 2200:
             raise forms.ValidationError("Write the moment as 2026-11-20T14:05.")
-        return aware
+        return found
 
 
 class DeclaredField(forms.CharField):

@@ -27,6 +27,7 @@ from revops.detection.connections import CONNECTION_RULES
 from revops.detection.registry import RULES
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
+from revops.parameters import moment
 from revops.people.models import LegalEntity, User
 from revops.web.addresses import href
 from revops.web.assignees import assignable
@@ -402,11 +403,8 @@ def pulse(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     found, _ = queue.cases_for(visible_to(user, ExceptionCase), chosen)
     rows = queue.narrowed(found, chosen, user_id=user.pk, now=now)
-    try:
-        moment = dt.datetime.fromisoformat(since)
-        rows = rows.filter(opened_at__gt=moment)
-    except (ValueError, TypeError):
-        rows = rows.none()
+    drawn_at = moment(since, dt.UTC)
+    rows = rows.filter(opened_at__gt=drawn_at) if drawn_at is not None else rows.none()
     context = {
         "new": queue.capped_count(rows, 99),
         "href": href_of_filter(chosen),

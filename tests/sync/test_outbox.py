@@ -236,6 +236,7 @@ def test_a_vendor_that_asks_to_wait_is_asked_again_later(erp: Book) -> None:
     send_due()
     waiting = again(posting)
     assert waiting.state == PostingState.UNKNOWN
+    assert waiting.first_sent_at is not None
     assert 5 < (waiting.next_attempt_at - waiting.first_sent_at).total_seconds() < 9
     assert send_due() == 0
     for _ in range(2):
