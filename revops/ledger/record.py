@@ -118,11 +118,10 @@ def _record(system: str, statements: Sequence[DeliveredFact], now: dt.datetime) 
     note_rates(moved)
     touched = attach_accounts(moved)
     traces = {}
-    for statement in statements:
-        key = (statement.fact.object_type, statement.fact.external_id)
-        account_id = work.records[key].account_id
-        if account_id is not None and key in work.winner:
-            traces[account_id] = statement.trace_id
+    for entry in work.winner.values():
+        account_id = work.records[entry.key].account_id
+        if account_id is not None:
+            traces[account_id] = entry.statement.trace_id
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
