@@ -138,8 +138,6 @@ def _check_customers(system: str, statements: Sequence[DeliveredFact]) -> None:
     """A record belongs to a customer of its own system, by its id; ties between systems are the customers' own."""
     for statement in statements:
         fact = statement.fact
-        if fact.object_type == "customer":
-            continue
         for target in fact.refs.get("customer", ()):
             if target.system != system or target.by or len(fact.refs["customer"]) > 1:
                 raise Rejected(
@@ -179,7 +177,7 @@ def _lock(system: str, statements: Sequence[DeliveredFact]) -> _Work:
     for key in keys:
         if key not in records:
             records[key] = BatchRecord(system, key[0], key[1])
-    return _Work(records, found if asked else set())
+    return _Work(records, found)
 
 
 def _apply(work: _Work, statement: DeliveredFact) -> str:
