@@ -42,14 +42,14 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
     client.force_login(user)
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing was collected here
     with override_settings(STORAGES=settings.STORAGES | {"staticfiles": plain}):
-        yield from _measure(client, user)
+        yield from _measure(client, user, max(round(REQUESTS * scale), 5))
 
 
-def _measure(client: Client, user: User) -> Iterator[Figure]:
+def _measure(client: Client, user: User, requests: int) -> Iterator[Figure]:
     bare = p50_p95([_bare(None) for _ in range(REQUESTS)])
-    first = _samples(client, "/queue/")
-    acted = _samples(client, "/queue/", before=lambda: _act(user))
-    deep = _samples(client, _deep_cursor(client))
+    first = _samples(client, "/queue/", requests)
+    acted = _samples(client, "/queue/", requests, before=lambda: _act(user))
+    deep = _samples(client, _deep_cursor(client), requests)
     against = f"bare keyset SQL of 50 rows: p50 {bare[0]:.2f} ms, p95 {bare[1]:.2f} ms"
     yield Figure("queue_page_p50", first[0], "ms", against, first[0] / bare[0])
     yield Figure("queue_page_p95", first[1], "ms", against, first[1] / bare[1])
@@ -57,11 +57,11 @@ def _measure(client: Client, user: User) -> Iterator[Figure]:
     yield Figure("queue_page_deep_p95", deep[1], "ms", f"first page p95 {first[1]:.1f} ms", deep[1] / first[1])
 
 
-def _samples(client: Client, address: str, before: Callable[[], object] = lambda: None) -> tuple[float, float]:
+def _samples(client: Client, address: str, requests: int, before: Callable[[], object] = lambda: None) -> tuple[float, float]:
     for _ in range(3):
         client.get(address)
     times = []
-    for _ in range(REQUESTS):
+    for _ in range(requests):
         before()
         start = perf_counter()
         response = client.get(address)

@@ -43,8 +43,9 @@ def append_only() -> list[pgtrigger.Trigger]:
 
 
 def never_removed() -> list[pgtrigger.Trigger]:
-    """The triggers of a table whose rows change and stay: others may name them without a foreign key."""
-    return [pgtrigger.Protect(name="never_removed", operation=pgtrigger.Delete), no_truncate()]
+    """The trigger of a table whose rows change and stay: others may name them without a foreign key. To be complete it takes
+    `no_truncate` beside it, which a table with `KeptHistory` has."""
+    return [pgtrigger.Protect(name="never_removed", operation=pgtrigger.Delete)]
 
 
 def history_table(meta: Meta) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from revops.history import KeptHistory, append_only, no_truncate
+from revops.history import KeptHistory, append_only, never_removed, no_truncate
 from revops.ledger.models import SourceSystem
 from revops.work_queues.rows import QueueRow
 
@@ -33,7 +33,7 @@ class Connection(models.Model):
     history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
 
     class Meta:
-        triggers = [pgtrigger.Protect(name="never_removed", operation=pgtrigger.Delete)]
+        triggers = never_removed()
 
     def __str__(self) -> str:
         return str(self.system_id)

@@ -42,7 +42,10 @@ def _number(value: object) -> orjson.Fragment:
 
 def loads(text: str | bytes) -> Any:
     """JSON to Python; numbers with a fraction become `Decimal`, never float. Raises ValueError."""
-    return json.loads(text, parse_float=Decimal)
+    return _EXACT.decode(text if isinstance(text, str) else text.decode())
+
+
+_EXACT = json.JSONDecoder(parse_float=Decimal)
 
 
 @dataclass(frozen=True)

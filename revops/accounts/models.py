@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from revops.history import KeptHistory
+from revops.history import KeptHistory, never_removed
 from revops.people.models import LegalEntity
 
 
@@ -22,6 +22,7 @@ class Account(models.Model):
     class Meta:
         ordering = ["name", "id"]
         indexes = [models.Index(fields=["name", "id"], name="account_by_name")]
+        triggers = never_removed()
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from revops.accounts.models import Account
-from revops.history import append_only, never_removed
+from revops.history import append_only, never_removed, no_truncate
 from revops.ledger.types import TYPES
 from revops.ledger.view import label_of
 from revops.reference import Refs, refs_from_json
@@ -33,7 +33,7 @@ class SourceSystem(models.Model):
 
     class Meta:
         ordering = ["role", "slug"]
-        triggers = never_removed()
+        triggers = [*never_removed(), no_truncate()]
 
     def __str__(self) -> str:
         return self.label
@@ -47,14 +47,16 @@ class SourceRecord(models.Model):
     is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
     # Every index is written with every version: foreign keys that others below begin with, or that nobody searches, have none.
-    # Nor is every row checked against its system, and those of its entries and references against it: neither is ever removed
-    # (`never_removed`), and whoever writes them names what it has just locked or made.
+    # Nor is every row checked against its system and its account, and those of its entries and references against it: none is
+    # ever removed (`never_removed`), and whoever writes them names what it has just locked, made or found linked.
     system = models.ForeignKey(
         SourceSystem, on_delete=models.PROTECT, related_name="records", db_index=False, db_constraint=False
     )
     object_type = models.CharField(max_length=30)
     external_id = models.CharField(max_length=200)
-    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False)
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="records", db_index=False, db_constraint=False
+    )
     customer_ref = models.CharField(max_length=200, blank=True)
     current = models.ForeignKey(
         "LedgerEntry", null=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
@@ -79,7 +81,7 @@ class SourceRecord(models.Model):
                 fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
             ),
         ]
-        triggers = never_removed()
+        triggers = [*never_removed(), no_truncate()]
 
     def __str__(self) -> str:
         return f"{self.system_id} {self.object_type} {self.external_id}"

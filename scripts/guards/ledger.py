@@ -41,6 +41,7 @@ GUARDS: tuple[Guard, ...] = (
             sql=drop_trigger(table, "never_removed"),
         )
         for table, model in (
+            ("accounts_account", "Account"),
             ("ledger_sourcerecord", "SourceRecord"),
             ("ledger_sourcesystem", "SourceSystem"),
             ("sync_connection", "Connection"),

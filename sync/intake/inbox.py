@@ -117,9 +117,11 @@ class Arrived:
 
     __slots__ = ("body", "digest", "headers", "key", "kind", "object_type", "place", "trace")
 
-    def __init__(self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}", *, place: int = 0) -> None:
+    def __init__(
+        self, kind: str, object_type: str, dedup_key: str, body: bytes, headers: str = "{}", *, place: int = 0, digest: str = ""
+    ) -> None:
         self.kind, self.object_type, self.body, self.headers, self.place = kind, object_type, body, headers, place
-        self.digest = hashlib.sha256(body).hexdigest()
+        self.digest = digest or hashlib.sha256(body).hexdigest()
         self.key = storable_key(dedup_key, self.digest)
         self.trace = new_trace_id()
 
@@ -238,7 +240,10 @@ _OTHER_BYTES = """
 
 def arrived(items: Sequence[Item]) -> list[Arrived]:
     """What a read returned, as `store_page` takes it. Asks the database nothing."""
-    return [Arrived(item.kind, item.object_type, item.dedup_key, item.body, place=place) for place, item in enumerate(items)]
+    return [
+        Arrived(item.kind, item.object_type, item.dedup_key, item.body, place=place, digest=item.digest)
+        for place, item in enumerate(items)
+    ]
 
 
 def store_page(handle: ConnectionHandle, items: Sequence[Arrived], judge: Judge | None = None) -> StoredPage:

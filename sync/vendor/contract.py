@@ -175,13 +175,14 @@ class Reread:
 class Item:
     """One object that a read returned. `dedup_key` is equal exactly when the content is equal (id + version or digest).
     `kind` is `event` for entries of a vendor's event log (same bytes and key as the push would have), else `read`. `parsed` is
-    the body's value, where it is at hand."""
+    the body's value and `digest` its SHA-256 (hex), where they are at hand."""
 
     object_type: str
     dedup_key: str
     body: bytes
     kind: Literal["event", "read"] = "read"
     parsed: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
+    digest: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
 def item_of(object_type: str, identity: str, value: Mapping[str, object]) -> Item:
     """What a read returned, as it is kept: its canonical JSON. `identity`: the vendor's id, with its stamp where there is one."""
     body = strict_json.canonical(value)
-    digest = hashlib.sha256(body).hexdigest()[:32]
+    digest = hashlib.sha256(body).hexdigest()
     # A text that no column can keep is written with a backslash; who parses the body finds it.
-    return Item(object_type, f"{object_type}:{identity}:{digest}", body, parsed=None if b"\\" in body else value)
+    parsed = None if b"\\" in body else value
+    return Item(object_type, f"{object_type}:{identity}:{digest[:32]}", body, parsed=parsed, digest=digest)
 
 
 def said_by(incoming: Incoming) -> Mapping[str, object]:
