@@ -1,4 +1,4 @@
-"""Accounts looked at per second, beside the bare read of the same records."""
+"""Accounts checked per second, beside the bare read of the same records."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
     _fill(round(ACCOUNTS * scale))
     now = timezone.now()
     ids = list(Account.objects.filter(name__startswith="Bench ").values_list("pk", flat=True))
-    for _ in range(2):  # the first look opens the cases, the second is the daily one
+    for _ in range(2):  # the first run opens the cases, the second is the daily one
         with transaction.atomic():
             mark_due(ids, now=now)
-        looked = 0
+        checked = 0
 
-        def look() -> None:
-            nonlocal looked
+        def detect() -> None:
+            nonlocal checked
             while taken := detect_due(limit=50, now=now):
-                looked += taken
+                checked += taken
 
-        took = seconds(look)
+        took = seconds(detect)
     bare = seconds(lambda: _bare(ids))
-    rate, limit = looked / took, len(ids) / bare
+    rate, limit = checked / took, len(ids) / bare
     yield Figure("detection", rate, "accounts/s", f"bare read of the records: {limit:.0f} accounts/s", rate / limit)
 
 

@@ -24,13 +24,13 @@ OLD = NOW - dt.timedelta(days=9)
 def run(scale: float = 1.0) -> Iterator[Figure]:
     """`scale` 1 compares 1,000 invoices a side with 10,000."""
     small, large = round(1000 * scale), round(10_000 * scale)
-    one = best(_look(small) for _ in range(5))
-    ten = best(_look(large) for _ in range(3))
+    one = best(_find_seconds(small) for _ in range(5))
+    ten = best(_find_seconds(large) for _ in range(3))
     against = f"{small:,} invoices a side: {one * 1000:.1f} ms"
     yield Figure("rules", ten * 1000, f"ms for {large:,} invoices a side", against, ten / one)
 
 
-def _look(invoices: int) -> float:
+def _find_seconds(invoices: int) -> float:
     """Seconds of this process that every rule takes for one ledger, its index included: what else runs here does not count, nor
     what making the ledger leaves to the collector of cycles."""
     ledger, policies = ledger_of(invoices), policies_in_force()

@@ -210,8 +210,8 @@ def prepare_postgres(folder: Path, log: Path, settings: Mapping[str, str] | None
     return Prepared("postgres", command, account.pw_name if account else "", url, "INT", signal.SIGINT)
 
 
-def wait_for_postgres(url: str, look: Callable[[], None]) -> None:
-    """Until it takes connections, calling `look` in between, which raises when the server ended."""
+def wait_for_postgres(url: str, check: Callable[[], None]) -> None:
+    """Until it takes connections, calling `check` in between, which raises when the server ended."""
     import psycopg
 
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -222,7 +222,7 @@ def wait_for_postgres(url: str, look: Callable[[], None]) -> None:
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise EmbeddedError(f"PostgreSQL did not answer in {START_TIMEOUT_SECONDS:.0f} s: {error}") from error
-            look()
+            check()
             time.sleep(0.05)
 
 
@@ -262,14 +262,14 @@ def prepare_redis(folder: Path) -> Prepared:
     return Prepared("redis", [str(get_binary_path()), str(configuration)], "", url, "KILL", signal.SIGTERM)
 
 
-def wait_for_redis(url: str, look: Callable[[], None]) -> None:
-    """Until it accepts connections, calling `look` in between."""
+def wait_for_redis(url: str, check: Callable[[], None]) -> None:
+    """Until it accepts connections, calling `check` in between."""
     port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not answers(port):
         if time.monotonic() > deadline:
             raise EmbeddedError(f"The Redis server did not start on port {port} in {START_TIMEOUT_SECONDS:.0f} s.")
-        look()
+        check()
         time.sleep(0.02)
 
 
@@ -321,12 +321,12 @@ def _start(prepared: Prepared, log: Path, wait: Callable[[str, Callable[[], None
     process = _run(prepared.command, log, prepared.death_signal, pwd.getpwnam(prepared.account) if prepared.account else None)
     server = Server(prepared.name, process, log, prepared.url, prepared.stop_signal)
 
-    def look() -> None:
+    def check() -> None:
         if process.poll() is not None:
             raise EmbeddedError(f"{prepared.name} ended while starting. Its last lines:\n{tail(log)}")
 
     try:
-        wait(prepared.url, look)
+        wait(prepared.url, check)
     except EmbeddedError:
         server.stop()
         raise

@@ -155,8 +155,8 @@ class Keeper:
         with contextlib.suppress(xmlrpc.client.Fault):  # it ended by itself in the meantime
             self._call("signalProcess", f"{self.programs[name].group}:{name}", "KILL")
 
-    def look(self) -> None:
-        """Tell what happened since the last look. Raises `KeepsDying`."""
+    def report(self) -> None:
+        """Tell what happened since the last report. Raises `KeepsDying`."""
         with self._log.open("rb") as log:
             log.seek(self._read)
             new = log.read()

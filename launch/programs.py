@@ -2,7 +2,7 @@
 
 The workers use Celery's solo pool, one process a queue, to save memory. That pool does not enforce task time limits; each task
 ends by its own deadline (`sync.workers.tasks`), and a worker that hangs where no deadline reaches is silent and ended
-(`launch.silence`). `docker-compose.yml` uses prefork, where Celery's limits do that.
+(`launch.liveness`). `docker-compose.yml` uses prefork, where Celery's limits do that.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from launch import embedded, tied
 from launch.environment import PROJECT, EmbeddedError, kept_secrets, read_env_file
 from launch.installation import Installation, read_installation
 from launch.keeper import Keeper, KeepsDying, tail
+from launch.liveness import Liveness
 from launch.programs import (
     SERVERS,
     SIMULATORS_ABOVE,
@@ -40,12 +41,11 @@ from launch.programs import (
     product,
     simulators,
 )
-from launch.silence import Silence
 from revops.worker_check import ask
 
 READY_TIMEOUT_SECONDS = 120.0
 TAKEN_UP_SECONDS = 20.0
-LOOK_EVERY_SECONDS = 0.2
+CHECK_EVERY_SECONDS = 0.2
 PORT_MAX = 65535
 KEPT_STATE = "state.json"
 
@@ -89,11 +89,11 @@ def main() -> int:
             start = Start(installation)
             held.callback(start.stop)
             start.everything()
-            silence = Silence(start.keeper, installation.asked_at, installation.port, say)
+            liveness = Liveness(start.keeper, installation.asked_at, installation.port, say)
             while True:
-                start.keeper.look()
-                silence.look()
-                time.sleep(LOOK_EVERY_SECONDS)
+                start.keeper.report()
+                liveness.check()
+                time.sleep(CHECK_EVERY_SECONDS)
         except Stopped:
             say("\nStopping ...")
         except Failed as failed:
@@ -230,7 +230,7 @@ class Start:
             try:
                 for server in self.servers:
                     wait = embedded.wait_for_postgres if server.name == "postgres" else embedded.wait_for_redis
-                    wait(server.url, self.keeper.look)
+                    wait(server.url, self.keeper.report)
                     if server.name == "postgres":
                         embedded.ensure_database(server.url, "revops")
             except (EmbeddedError, KeepsDying) as error:
@@ -305,7 +305,7 @@ class Start:
             )
             try:
                 while process.poll() is None:
-                    self.keeper.look()
+                    self.keeper.report()
                     time.sleep(0.05)
             finally:
                 process.kill()
@@ -322,15 +322,15 @@ class Start:
         self.wait_for("the web server", port, "/readyz", host)
         deadline = time.monotonic() + TAKEN_UP_SECONDS
         while (answer := ask(host, port)) is not None and answer.silent and time.monotonic() < deadline:
-            self.keeper.look()
-            time.sleep(LOOK_EVERY_SECONDS)
+            self.keeper.report()
+            time.sleep(CHECK_EVERY_SECONDS)
 
     def wait_for(self, what: str, port: int, path: str, host: str = "127.0.0.1") -> None:
         """Poll until `path` answers 200, while looking after the programs. Raises `Failed` 8 with the last answer."""
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         answer = "no answer"
         while time.monotonic() < deadline:
-            self.keeper.look()
+            self.keeper.report()
             connection = http.client.HTTPConnection(host, port, timeout=5)
             with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
                 connection.request("GET", path)

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from revops.quick_connection import connect
 from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
-from revops.telemetry.work import Trouble, read_work, troubles_in
+from revops.telemetry.work_state import Trouble, read_work_state, troubles_in
 
 PROBE_SECONDS = 2
 FIGURES_SECONDS = 5
@@ -132,7 +132,7 @@ def _guarded(check: Callable[[], str]) -> str:
 
 def _troubles() -> list[Trouble]:
     try:
-        return troubles_in(read_work())
+        return troubles_in(read_work_state())
     except DatabaseError:
         return [Trouble("unread", "Whether work moves could not be read in time.")]
 
@@ -140,7 +140,7 @@ def _troubles() -> list[Trouble]:
 # --- figures ------------------------------------------------------------------------------------------------------------
 
 _PARTS: dict[str, Callable[[], list[Figure]]] = {
-    "work": lambda: work_figures(read_work()),
+    "work": lambda: work_figures(read_work_state()),
     "inflow": inflow_figures,
     "business": lambda: business_figures(dt.datetime.now(dt.UTC)),
 }

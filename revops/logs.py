@@ -85,7 +85,7 @@ def logging_configuration(level: str) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": True, "level": "WARNING"},
             # Answers below 500 have their line from the middleware below; forged deliveries are counted and not written down,
-            # and a wrong host name is no fault of ours: whoever floods the door must not fill the disk.
+            # and a wrong host name is no fault of ours: whoever floods us must not fill the disk.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
             "django.security.DisallowedHost": {"handlers": [], "propagate": True, "level": "CRITICAL"},
             "celery": {"handlers": [], "propagate": True, "level": level},

@@ -9,7 +9,7 @@ from revops.errors import Rejected
 from revops.postings import port
 from revops.postings.changes import Change
 from revops.postings.port import ComposedCall
-from revops.telemetry import figures, work
+from revops.telemetry import figures, work_state
 
 SAID_ELSEWHERE = (
     "revops.access.joiners",
@@ -30,7 +30,7 @@ def load_texts() -> None:
 def bind_ports() -> None:
     """Called once at start-up, in every process. Imports nothing of the vendors' side before it is used."""
     port.bind(compose=_compose, ring=_ring)
-    work.bind(read=_read_work)
+    work_state.bind(read=_read_work)
     figures.bind(inflow=_inflow_figures)
 
 
@@ -72,13 +72,13 @@ def _ring() -> None:
     doorbell.ring("send_postings")
 
 
-def _read_work() -> work.Work:
-    from sync.workers.watch import read_work
+def _read_work() -> work_state.WorkState:
+    from sync.workers.telemetry import read_work_state
 
-    return read_work()
+    return read_work_state()
 
 
 def _inflow_figures() -> list[figures.Figure]:
-    from sync.workers.watch import inflow_figures
+    from sync.workers.telemetry import inflow_figures
 
     return inflow_figures()

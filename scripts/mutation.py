@@ -33,7 +33,7 @@ DATABASE: Mapping[str, Sequence[str]] = {
     "revops/cases/lifecycle.py": ("tests/revops/cases/test_update_cases.py",),
     "revops/ledger/rates.py": ("tests/revops/ledger/test_rates.py",),
     "revops/ledger/record.py": ("tests/revops/ledger/test_record.py", "tests/revops/ledger/test_record_rows.py"),
-    "revops/postings/progress.py": ("tests/revops/postings/test_progress.py",),
+    "revops/postings/transitions.py": ("tests/revops/postings/test_transitions.py",),
 }
 """Modules whose tests ask the database, with those tests: they write a row at most a few times and wait for nothing."""
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", "*_cache", "__pycache__", ".hypothesis", "staticfiles", "mutants")

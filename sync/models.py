@@ -65,12 +65,12 @@ class Circuit(models.Model):
 
 
 class DeliveryKind(models.TextChoices):
-    """How a delivery came about. `settling` is a read that settles which of two statements under one stamp is the truth."""
+    """How a delivery came about. `resolution` is a read that resolves a conflict: two versions of an object under one stamp."""
 
     EVENT = "event", "Pushed by the system"
     HINT = "hint", "Pushed: an object has changed"
     READ = "read", "Read by us"
-    SETTLING = "settling", "Read again to settle a contradiction"
+    RESOLUTION = "resolution", "Read again to resolve a conflict"
 
 
 class DeliveryState(models.TextChoices):
@@ -213,7 +213,7 @@ class Watermark(QueueRow):
 
 
 class IntakeTally(models.Model):
-    """How many deliveries were refused at the door in one hour (UTC), by answer. Refused deliveries leave no other trace."""
+    """How many deliveries were refused by the intake in one hour (UTC), by answer. Refused deliveries leave no other trace."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="tallies")
     hour = models.DateTimeField()

@@ -184,6 +184,6 @@ def _check_once(wires: Mapping[str, Wire]) -> CheckResult:
     cases = cases_of_accounts()
     entries = key.contradictions(wires["stripe"].key())
     now = dt.datetime.now(dt.UTC)
-    result = compare(entries, judge.standing(native.read(wires), now), cases, now)
+    result = compare(entries, judge.contradictions(native.read(wires), now), cases, now)
     result.quiet = not pending_work(now) and not any(wire.health()["undelivered"] for wire in wires.values())
     return result

@@ -15,7 +15,7 @@ from demo.rehearsal.catalogue import ENTITIES, MONTHLY, PRICES, QUARTERLY, YEARL
 from demo.rehearsal.changes import DAY, HOUR, Numbers, Teller
 from demo.rehearsal.customers import cycle_bills, new_customer, renewal, subscribe
 from demo.rehearsal.ids import seeded, stripe_id
-from demo.rehearsal.names import Names
+from demo.rehearsal.names import NameGenerator
 from demo.rehearsal.story import Bill, Company, Customer, Subscription, add_months
 
 CALLS = (
@@ -33,7 +33,7 @@ def imagine(seed: int, accounts: int, anchor: dt.datetime) -> Company:
         raise ValueError("a rehearsal company has at least two accounts")
     if anchor.tzinfo is None or anchor.microsecond:
         raise ValueError("the anchor is an aware moment with whole seconds")
-    names, numbers = Names(seeded(seed, "names")), Numbers()
+    names, numbers = NameGenerator(seeded(seed, "names")), Numbers()
     company = Company(seed, anchor, [])
     for number in range(accounts):
         rng = seeded(seed, "customer", number)
@@ -50,7 +50,7 @@ def imagine(seed: int, accounts: int, anchor: dt.datetime) -> Company:
     return company
 
 
-def _ordinary(number: int, names: Names, anchor: dt.datetime, rng: random.Random, numbers: Numbers) -> Customer:
+def _ordinary(number: int, names: NameGenerator, anchor: dt.datetime, rng: random.Random, numbers: Numbers) -> Customer:
     entity = rng.choices(ENTITIES, weights=[one.share for one in ENTITIES])[0]
     steady = number % 5 in (1, 2)
     days = _steady_days(rng) if steady else int(730 - 640 * rng.random() ** 1.5)

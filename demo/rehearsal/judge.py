@@ -45,7 +45,7 @@ class Contradiction:
         return "waiting" if now < self.possible - MARGIN else "either"
 
 
-def standing(native: Native, now: dt.datetime, policy: Published | None = None) -> list[Contradiction]:
+def contradictions(native: Native, now: dt.datetime, policy: Published | None = None) -> list[Contradiction]:
     """Every contradiction of every account, due or not, by the published policies unless others are given."""
     policy = policy or published.read()
     found: list[Contradiction] = []

@@ -61,7 +61,7 @@ INDUSTRIES = (
 )  # fmt: skip
 
 
-class Names:
+class NameGenerator:
     """Draws names; remembers what it gave."""
 
     def __init__(self, rng: random.Random) -> None:

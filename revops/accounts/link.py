@@ -65,15 +65,15 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
     Runs inside the caller's transaction. A customer that refers to several customers follows the first that is linked. A deleted
     customer keeps the link it has.
     """
-    statements = {customer.key: customer for customer in customers}
-    if not statements:
+    stated = {customer.key: customer for customer in customers}
+    if not stated:
         return {}
-    targets = {target for customer in statements.values() for target in customer.same_as}
-    links = _links(statements.keys() | targets)
-    makers = any(customer.makes_account for customer in statements.values())
+    targets = {target for customer in stated.values() for target in customer.same_as}
+    links = _links(stated.keys() | targets)
+    makers = any(customer.makes_account for customer in stated.values())
     entities = dict(LegalEntity.objects.values_list("code", "id")) if makers else {}
     new: list[AccountLink] = []
-    for key, customer in sorted(statements.items(), key=lambda item: (bool(item[1].same_as), item[0])):
+    for key, customer in sorted(stated.items(), key=lambda item: (bool(item[1].same_as), item[0])):
         link = links.get(key)
         if link is not None and (link.basis not in (Basis.MADE, Basis.REFERENCE) or customer.deleted):
             continue
@@ -91,7 +91,7 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
     if new:
         AccountLink.objects.bulk_create(new)
         write_history(AccountLink, [link.pk for link in new], kind="+")
-    return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in statements}
+    return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in stated}
 
 
 def _links(keys: Iterable[CustomerKey]) -> dict[CustomerKey, AccountLink]:

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from revops.access.rules import sees, visible_to
 from revops.api.authentication import BearerAuthentication
-from revops.api.pages import NewestFirst
+from revops.api.pagination import NewestFirst
 from revops.api.parsing import StrictJson
 from revops.api.problems import PreconditionFailed, PreconditionRequired
 from revops.api.schema import Described

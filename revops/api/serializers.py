@@ -31,7 +31,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class NothingSaid(StrictSerializer):
+class EmptySerializer(StrictSerializer):
     """A body without content: nothing at all, or `{}`."""
 
 

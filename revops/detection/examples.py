@@ -19,7 +19,7 @@ from revops.money import Money
 from revops.reference import NO_REFS, Ref, Refs, refs
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-"""When examples are looked at, unless one says otherwise: a Friday noon."""
+"""When the rules run on examples, unless one says otherwise: a Friday noon."""
 
 
 def at(moment: str) -> dt.datetime:
@@ -53,7 +53,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the systems state about one account, looked at `now`, and everything that a rule finds in it."""
+    """What the systems state about one account `now`, and everything that a rule finds in it."""
 
     name: str
     stated: tuple[Stated, ...]

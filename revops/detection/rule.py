@@ -42,7 +42,7 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One contradiction. `subjects` are the records it is about: with the rule they are its identity, so they must be the same
-    whenever the same contradiction is looked at. `due_at` (aware UTC): before it, this is not yet due; from it on, broken.
+    whenever the same contradiction is found. `due_at` (aware UTC): before it, this is not yet due; from it on, broken.
     `inputs` are what it was computed from, each under a template without parameters."""
 
     subjects: tuple[LedgerRecord, ...]
@@ -75,8 +75,8 @@ class Playbook:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of contradiction. `reads` names every object type that it looks at: it runs when one of them moved, and when time
-    has passed. `tolerance` says what the policies let pass. Severity and team are the policies' to say.
+    """One kind of contradiction. `reads` names the object types that it is computed from: it runs when one moved, and when
+    time has passed. `tolerance` says what the policies let pass. Severity and team are the policies' to say.
 
     Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
     it is missing only once every system of that role was read past the due time.
@@ -95,7 +95,7 @@ class Rule:
     expects_type: str = ""
 
     def runs_on(self, moved: frozenset[str]) -> bool:
-        """Whether the rule must look when objects of these types moved; none named means any may have."""
+        """Whether the rule must run when objects of these types moved; none named means any may have."""
         return not moved or bool(self.reads & moved)
 
 

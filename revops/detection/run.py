@@ -1,5 +1,5 @@
-"""Running the rules: take the accounts that are due, read each ledger once, let the rules look that what moved concerns, update
-their cases.
+"""Running the rules: take the accounts that are due, read each ledger once, run the rules that what moved concerns, update their
+cases.
 
 The table of due accounts is the queue; tasks only ring. Several accounts are read together and share a transaction; when that
 fails, each gets its own. An account's cases, the confirmation of its postings and the end of its mark stand or fall together.
@@ -34,7 +34,7 @@ from revops.sentences import Word, template
 log = logging.getLogger(__name__)
 
 UNREAD_AGAIN = dt.timedelta(minutes=2)
-"""When an account is looked at again of which a system was not read far enough."""
+"""When the rules run again on an account of which a system was not read far enough."""
 
 
 WAITS_FOR = template("detection.waits_for", "Waits for")
@@ -43,18 +43,18 @@ NOT_READ_YET = template("detection.not_read_yet", "{records} records of the {rol
 
 
 def detect_due(*, limit: int, now: dt.datetime) -> int:
-    """Look at up to `limit` due accounts, and at one whose last look failed; returns how many were taken. A failing account
-    keeps its mark and its error."""
+    """Run the rules on up to `limit` due accounts, and on one that failed last time; returns how many were taken. A failing
+    account keeps its mark and its error."""
     taken = 0
     for tried, many in ((False, limit), (True, 1)):
         with take_due(limit=many, tried=tried) as held:
             if held.rows:
-                _look(held.rows, now)
+                _detect(held.rows, now)
             taken += len(held.rows)
     return taken
 
 
-def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
+def _detect(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
     """All in one transaction, or each in its own when that fails, so that one that fails costs the others nothing."""
     traces = {claim.key: claim.trace_id for claim in claims}
     try:
@@ -64,9 +64,9 @@ def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
             finish(claims)
     except Exception as error:
         if len(claims) > 1:
-            log.info("%s accounts are looked at one by one after %s", len(claims), type(error).__name__)
+            log.info("rules run on %s accounts one by one after %s", len(claims), type(error).__name__)
             for claim in claims:
-                _look([claim], now)
+                _detect([claim], now)
             return
         log.exception("detection failed on account %s", claims[0].key)
         with transaction.atomic():
@@ -74,7 +74,7 @@ def _look(claims: Sequence[AccountClaim], now: dt.datetime) -> None:
 
 
 def detect_account(account_id: int, *, now: dt.datetime) -> None:
-    """Let every rule look at one account now, inside the caller's transaction."""
+    """Run every rule on one account now, inside the caller's transaction."""
     detect_accounts([account_id], now=now, traces={account_id: trace_id()})
 
 
@@ -85,10 +85,10 @@ def detect_accounts(
     traces: Mapping[int, str],
     moved: Mapping[int, frozenset[str]] | None = None,
 ) -> None:
-    """Look at these accounts now, inside the caller's transaction; what is done to one is done under its trace.
+    """Run the rules on these accounts now, inside the caller's transaction; what is done to one is done under its trace.
 
-    `moved` names the object types that moved on an account: only rules that read one of them look, and only their cases are
-    updated. Every rule looks where it is empty or missing. The statements are as many for fifty accounts as for one, but where
+    `moved` names the object types that moved on an account: only rules that read one of them run, and only their cases are
+    updated. Every rule runs where it is empty or missing. The statements are as many for fifty accounts as for one, but where
     something has to change.
     """
     accounts = list(
@@ -99,26 +99,26 @@ def detect_accounts(
     )
     ledgers = account_ledgers(accounts)
     policies = policies_in_force()
-    standing = live_cases_of(account_ids, RULES.keys())
+    live = live_cases_of(account_ids, RULES.keys())
     unproven = accounts_with_unproven(account_ids)
     read_through = functools.cache(role_read_through)
     for account in accounts:
         ledger = ledgers[account.pk]
-        looking = {code: rule for code, rule in RULES.items() if rule.runs_on((moved or {}).get(account.pk, frozenset()))}
+        running = {code: rule for code, rule in RULES.items() if rule.runs_on((moved or {}).get(account.pk, frozenset()))}
         sightings = [
             sighting(rule, wait_until_read(rule, finding, now, read_through))
-            for rule in looking.values()
+            for rule in running.values()
             for finding in rule.find(ledger, policies, now)
         ]
         with tracing(traces[account.pk]):
-            if not standing.agrees(account, sightings, looking, policies, now=now):
-                update_cases(account, sightings, looking, policies, now=now, close_evidence=evidence_now(ledger))
+            if not live.agrees(account, sightings, running, policies, now=now):
+                update_cases(account, sightings, running, policies, now=now, close_evidence=evidence_now(ledger))
             if account.pk in unproven:
                 confirm_from_ledger(account.pk, now=now)
 
 
 def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
-    """Accounts with an expectation whose time has come are due for a look by every rule. Returns how many."""
+    """Accounts with an expectation whose time has come are due for a run of every rule. Returns how many."""
     ids = set(Expectation.objects.filter(due_at__lte=now).values_list("account_id", flat=True)[:limit])
     mark_due(ids, now=now)
     return len(ids)

@@ -110,7 +110,7 @@ def _link_customers(customers: Sequence[BatchRecord]) -> set[int]:
     roles: Mapping[str, str] = dict(SourceSystem.objects.values_list("slug", "role"))
     here = {(row.system_id, row.external_id) for row in customers}
     before = linked(here)
-    found = dict(accounts_for((_statement(row, roles) for row in customers), acting_user=ACTOR))
+    found = dict(accounts_for((_customer_facts(row, roles) for row in customers), acting_user=ACTOR))
     changed = {key for key in here if found[key] != before.get(key)}
     touched = _follow_links(here)
     for row in customers:
@@ -130,7 +130,7 @@ def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None 
             break
         keys = {(row.system_id, row.external_id) for row in rows}
         before = linked(keys)
-        found = accounts_for((_statement(row, parts) for row in rows), acting_user=ACTOR)
+        found = accounts_for((_customer_facts(row, parts) for row in rows), acting_user=ACTOR)
         waiting = {key for key in keys if found[key] != before.get(key)}
         touched |= _follow_links(waiting)
     return touched
@@ -167,7 +167,7 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
-def _statement(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerFacts:
+def _customer_facts(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerFacts:
     own = (row.system_id, row.external_id)
     stated = row.fields
     targets = row.targets.get("same_as", ())

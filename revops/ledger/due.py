@@ -1,4 +1,4 @@
-"""Which accounts detection must look at: marking, claiming, finishing. The table is the queue."""
+"""Which accounts the rules must run on: marking, claiming, finishing. The table is the queue."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from revops.work_queues.queue import BackOff, WorkQueue
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim(Claim):
-    """One account taken for a look; `key` is its id, `marks` the number of the mark that the look answers, `moved` the object
-    types that moved (none: any may have)."""
+    """One account taken for a run of the rules; `key` is its id, `marks` the number of the mark that the run answers, `moved` the
+    object types that moved (none: any may have)."""
 
     marks: int
     trace_id: str
@@ -34,7 +34,7 @@ ACCOUNTS = WorkQueue(
     columns=("q.marks", "q.trace_id", "q.moved"),
     back_off=BackOff(2, 3600),
 )
-"""It never gives up: an account that cannot be looked at is tried again every hour, its error is shown, it is never dropped."""
+"""It never gives up: an account on which the rules fail is tried again every hour, its error is shown, it is never dropped."""
 
 
 def mark_due(
@@ -44,10 +44,10 @@ def mark_due(
     traces: Mapping[int, str] | None = None,
     moved: Mapping[int, Iterable[str]] | None = None,
 ) -> None:
-    """Mark accounts due now. A mark made while a look is running is kept for the next look.
+    """Mark accounts due now. A mark made during a run of the rules is kept for the next run.
 
     `traces` names, for each account that has one, the trace of the delivery that makes it due; `moved` the object types that
-    moved on it. Marks add up: once an account is marked without types, everything is looked at.
+    moved on it. Marks add up: once an account is marked without types, every rule runs.
     """
     ids = sorted(set(account_ids))
     if not ids:
@@ -87,28 +87,28 @@ def mark_due_everywhere(system: str, *, now: dt.datetime, moved: Iterable[str] =
 
 
 def take_due(*, limit: int, tried: bool) -> AbstractContextManager[Held[AccountClaim]]:
-    """Take up to `limit` due accounts for a look; `tried`: those whose last look came to no end."""
+    """Take up to `limit` due accounts for a run; `tried`: those whose last run came to no end."""
     return ACCOUNTS.take(limit=limit, tried=tried)
 
 
 def finish(claims: Sequence[AccountClaim]) -> None:
-    """The looks are done: drop the marks, unless they were made again meanwhile. Runs in the transaction of the looks' results;
+    """The runs are done: drop the marks, unless they were made again meanwhile. Belongs in the transaction of their results;
     locks in the order in which marks are made. What another worker holds by now is left to it."""
     ours = ACCOUNTS.lock(claims)
-    looked = {claim.key: claim for claim in claims if claim.key in ours}
+    run = {claim.key: claim for claim in claims if claim.key in ours}
     with connection.cursor() as cursor:
         cursor.execute("SELECT account_id, marks FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(ours)])
-        again = {account_id for account_id, marks in cursor.fetchall() if marks != looked[account_id].marks}
+        again = {account_id for account_id, marks in cursor.fetchall() if marks != run[account_id].marks}
         cursor.execute("DELETE FROM ledger_dueaccount WHERE account_id = ANY(%s)", [sorted(ours - again)])
-    ACCOUNTS.write([ACCOUNTS.repeat(looked[account_id], 0) for account_id in again])
+    ACCOUNTS.write([ACCOUNTS.repeat(run[account_id], 0) for account_id in again])
 
 
 def fail(claim: AccountClaim, error: str) -> None:
-    """The look failed: keep the mark with the error, and try again later (2 s, 4 s ... one hour)."""
+    """The run failed: keep the mark with the error, and try again later (2 s, 4 s ... one hour)."""
     ACCOUNTS.write([ACCOUNTS.retry(claim, last_error=error.replace("\x00", "")[:2000])])
 
 
 def count_due() -> int:
-    """Accounts still to look at, claimed ones included."""
+    """Accounts on which the rules must still run, claimed ones included."""
     counted = ACCOUNTS.counts()
     return counted.due + counted.held + counted.later

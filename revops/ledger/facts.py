@@ -52,7 +52,7 @@ _FITS: Mapping[Kind, Callable[[Value], bool]] = MappingProxyType(
 _CLASS_ALONE: Mapping[Kind, type] = MappingProxyType({"money": Money, "date": dt.date, "flag": bool, "count": int})
 """Kinds that every value of this very class fits: most fields are of one, and looking at the class is many times faster."""
 
-SETTLED = "~"
+RESOLVED = "~"
 """Ends the vendor's part of a version. Sorts behind every character that vendors' stamps are written with."""
 
 
@@ -94,12 +94,12 @@ class Fact:
                 raise Rejected("fact_shape", f"{declared.code}.{name} is not a valid {line.kind}.")
         _check_refs(declared, self.refs)
 
-    def settled(self, read_at: dt.datetime) -> Fact:
-        """This fact with a version above every statement under the vendor's stamp, and below the vendor's next stamp.
+    def resolved_at(self, read_at: dt.datetime) -> Fact:
+        """This fact with a version above every fact under the vendor's stamp, and below the vendor's next stamp.
 
-        For an object that was read again because two statements under one stamp differ; of two such reads, the later one wins.
+        For an object that was read again to resolve a conflict; of two such reads, the later one wins.
         """
-        return replace(self, version=f"{self.version}{SETTLED}{int(read_at.timestamp() * 1000):014d}")
+        return replace(self, version=f"{self.version}{RESOLVED}{int(read_at.timestamp() * 1000):014d}")
 
     def content(self) -> Content:
         """What is said, without version and time: equal content means nothing changed. Put into JSON once."""

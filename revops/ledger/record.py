@@ -1,13 +1,13 @@
 """The one write path of records and entries: what the systems say becomes the ledger.
 
-`record` takes a batch of statements from one system. The rules, in the order they are applied to each statement:
+`record` takes a batch of facts from one system. The rules, in the order they are applied to each fact:
 
 - known version with the same content: nothing is written (`same`);
 - newer version: becomes the record's content (`first`, `newer`, or `restated` when the content is the same);
 - older version: kept as an entry, changes nothing (`late`);
-- known version with other content: kept as an entry (`conflict`); until the object is read again (`Fact.settled`) the greater
+- known version with other content: kept as an entry (`conflict`); until the object is read again (`Fact.resolved_at`) the greater
   content digest is the record's content, so that any order of arrival ends in the same ledger;
-- a stamp that such a read has settled, with content that is neither the settled one nor known: a `conflict` again.
+- a stamp whose conflict such a read has resolved, with content that is neither the one read nor known: a `conflict` again.
 
 The result does not depend on the order or the number of deliveries. The references of the winning version are rows (`Link`).
 Accounts whose content moved are marked due, those that a record left included.
@@ -28,7 +28,7 @@ from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.batch import BatchRecord
 from revops.ledger.due import mark_due, mark_due_everywhere
-from revops.ledger.facts import SETTLED, Content, Fact
+from revops.ledger.facts import RESOLVED, Content, Fact
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.rates import note_rates
@@ -57,7 +57,7 @@ class _Entry:
     fact: Fact
     content: Content
     arrival: str
-    statement: DeliveredFact
+    item: DeliveredFact
 
 
 @dataclass(slots=True)
@@ -79,18 +79,18 @@ class _Raced(Exception):
     """Another transaction made one of the new records at the same moment."""
 
 
-def record(system: str, statements: Sequence[DeliveredFact], *, now: dt.datetime) -> list[str]:
-    """Record what `system` says; returns for each statement `first`, `newer`, `restated`, `same`, `late` or `conflict`.
+def record(system: str, delivered: Sequence[DeliveredFact], *, now: dt.datetime) -> list[str]:
+    """Record what `system` says; returns for each fact `first`, `newer`, `restated`, `same`, `late` or `conflict`.
 
     `now` (aware UTC) is when we learned it. Must run inside a transaction, which stays usable when this raises: nothing of the
     batch is kept then. A constant number of SQL statements a batch.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("ledger.record runs inside the transaction of the delivery that it applies")
-    if not statements:
+    if not delivered:
         return []
-    _check_customers(system, statements)
-    facts = [statement.fact for statement in statements]
+    _check_customers(system, delivered)
+    facts = [item.fact for item in delivered]
     while True:
         # 1. Whoever decides about the same objects goes first.
         # 2. Known records are locked in key order; new ones are made as a whole further down, in key order too, so that two
@@ -100,14 +100,14 @@ def record(system: str, statements: Sequence[DeliveredFact], *, now: dt.datetime
         try:
             with transaction.atomic():
                 take_turn(system, facts)
-                return _record(system, statements, now)
+                return _record(system, delivered, now)
         except _Raced:
             continue
 
 
-def _record(system: str, statements: Sequence[DeliveredFact], now: dt.datetime) -> list[str]:
-    work = _lock(system, statements)
-    arrivals = [_apply(work, statement) for statement in statements]
+def _record(system: str, delivered: Sequence[DeliveredFact], now: dt.datetime) -> list[str]:
+    work = _lock(system, delivered)
+    arrivals = [_apply(work, item) for item in delivered]
     moved = work.moved()
     types: dict[int, set[str]] = {}  # account -> what moved on it, also on one that a record is taken from below
     for row in moved:
@@ -121,7 +121,7 @@ def _record(system: str, statements: Sequence[DeliveredFact], now: dt.datetime) 
     for entry in work.winner.values():
         account_id = work.records[entry.key].account_id
         if account_id is not None:
-            traces[account_id] = entry.statement.trace_id
+            traces[account_id] = entry.item.trace_id
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
@@ -134,10 +134,10 @@ def _record(system: str, statements: Sequence[DeliveredFact], now: dt.datetime) 
     return arrivals
 
 
-def _check_customers(system: str, statements: Sequence[DeliveredFact]) -> None:
+def _check_customers(system: str, delivered: Sequence[DeliveredFact]) -> None:
     """A record belongs to a customer of its own system, by its id; ties between systems are the customers' own."""
-    for statement in statements:
-        fact = statement.fact
+    for item in delivered:
+        fact = item.fact
         for target in fact.refs.get("customer", ()):
             if target.system != system or target.by or len(fact.refs["customer"]) > 1:
                 raise Rejected(
@@ -154,9 +154,9 @@ _LOCK = """
 """
 
 
-def _lock(system: str, statements: Sequence[DeliveredFact]) -> _Work:
+def _lock(system: str, delivered: Sequence[DeliveredFact]) -> _Work:
     """The records that are spoken of, known ones locked in key order, and which of the versions we have already."""
-    keys = sorted({(s.fact.object_type, s.fact.external_id) for s in statements})
+    keys = sorted({(s.fact.object_type, s.fact.external_id) for s in delivered})
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [as_json(key[0] for key in keys), as_json(key[1] for key in keys), system])
         rows = cursor.fetchall()
@@ -169,7 +169,7 @@ def _lock(system: str, statements: Sequence[DeliveredFact]) -> _Work:
     by_id = {row.pk: key for key, row in records.items()}
     asked = [  # a version newer than the record's is surely new
         (record.pk, s.fact.version)
-        for s in statements
+        for s in delivered
         if (record := records.get((s.fact.object_type, s.fact.external_id))) and s.fact.version <= record.version
     ]
     known = LedgerEntry.objects.filter(record__in={pk for pk, _ in asked}, version__in={version for _, version in asked})
@@ -180,8 +180,8 @@ def _lock(system: str, statements: Sequence[DeliveredFact]) -> _Work:
     return _Work(records, found)
 
 
-def _apply(work: _Work, statement: DeliveredFact) -> str:
-    fact = statement.fact
+def _apply(work: _Work, item: DeliveredFact) -> str:
+    fact = item.fact
     key = (fact.object_type, fact.external_id)
     row = work.records[key]
     content = fact.content()
@@ -192,13 +192,13 @@ def _apply(work: _Work, statement: DeliveredFact) -> str:
     if not row.version:
         how = arrival.FIRST
     elif fact.version < row.version:
-        settled = row.version.startswith(fact.version + SETTLED)
-        how = arrival.CONFLICT if settled and digest != row.digest else arrival.LATE
+        resolved = row.version.startswith(fact.version + RESOLVED)
+        how = arrival.CONFLICT if resolved and digest != row.digest else arrival.LATE
     elif fact.version > row.version:
         how = arrival.RESTATED if digest == row.digest else arrival.NEWER
     else:
         how = arrival.CONFLICT
-    entry = _Entry(key, fact, content, how.value, statement)
+    entry = _Entry(key, fact, content, how.value, item)
     work.entries.append(entry)
     work.known.add((key, fact.version, digest))
     if (fact.version, digest) > (row.version, row.digest):
@@ -250,7 +250,7 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
         copy_rows("ledger_ledgerentry", _ENTRIES, (
             (number, work.records[entry.key].pk, entry.fact.version, entry.fact.effective_at, now,
              JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, entry.fact.deleted,
-             entry.content.digest, entry.arrival, entry.statement.delivery_id, entry.statement.trace_id)
+             entry.content.digest, entry.arrival, entry.item.delivery_id, entry.item.trace_id)
             for number, entry in zip(entry_ids, work.entries, strict=True)
         ))  # fmt: skip
         _write_links(work.moved(), frozenset(row.pk for row in new))

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from django.db.backends.postgresql import base, psycopg_any
+from psycopg import DataError
 from psycopg.adapt import AdaptersMap, Buffer
 from psycopg.types.datetime import TimestamptzLoader
 
@@ -26,7 +27,10 @@ class InstantLoader(TimestamptzLoader):
             moment = dt.datetime.fromisoformat(str(data, "ascii"))
         except ValueError:
             moment = super().load(data)
-        return moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
+        try:
+            return moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
+        except OverflowError:  # the session's zone writes a year that Python has for an instant that it has not
+            raise DataError(f"The instant {str(data, 'ascii')} is not in the years 1 to 9999.") from None
 
 
 @cache

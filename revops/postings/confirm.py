@@ -20,7 +20,7 @@ from revops.people.actors import System
 from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import advance_plan
+from revops.postings.transitions import advance_plan
 from revops.reference import Ref, refs_from_json
 from revops.sentences import Named, Word, template
 
@@ -76,7 +76,7 @@ def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
         if posting.state in UNPROVEN:
             confirmed += _judge(plan, posting, account_id, now)
         elif posting.state == PostingState.REFUSED:
-            _watch_refused(plan, posting, account_id)
+            _check_refused(plan, posting, account_id)
     if confirmed:
         advance_plan(plan, acting_user=ACTOR, now=now)
     return confirmed
@@ -97,7 +97,7 @@ def _judge(plan: ChangePlan, posting: Posting, account_id: int, now: dt.datetime
     return 0
 
 
-def _watch_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
+def _check_refused(plan: ChangePlan, posting: Posting, account_id: int) -> None:
     """A live record that bears the key of a refused posting, or says what it wanted, is an alarm."""
     change, entries = read_change(posting.change), _entries_of(posting, account_id)
     if isinstance(change.evidence, NaturalKey):

@@ -12,8 +12,8 @@ from revops.postings import port
 from revops.postings.draft import holds_role
 from revops.postings.locks import locked_plan
 from revops.postings.models import ChangePlan, Posting, PostingState
-from revops.postings.progress import ACTOR, end_refused
 from revops.postings.queue import database_now
+from revops.postings.transitions import ACTOR, end_refused
 from revops.sentences import template
 
 LOOK_UP_AGAIN = template("posting.look_up_again", "asked to look {plan} up again")

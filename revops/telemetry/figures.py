@@ -20,7 +20,7 @@ from revops.ledger.due import ACCOUNTS
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import DueAccount
 from revops.postings.models import PostingState
-from revops.telemetry.work import Work, troubles_in
+from revops.telemetry.work_state import WorkState, troubles_in
 
 Sample = tuple[tuple[str, ...], int]
 
@@ -66,7 +66,7 @@ def inflow_figures() -> list[Figure]:
     return _bound.inflow()
 
 
-def work_figures(work: Work) -> list[Figure]:
+def work_figures(work: WorkState) -> list[Figure]:
     """The workers, and what waits for them."""
     workers, oldest = work.workers, work.oldest_seconds
     beats = [((w.kind,), w.beat_seconds) for w in workers if w.beat_seconds is not None]
@@ -87,7 +87,7 @@ def work_figures(work: Work) -> list[Figure]:
 
 
 def business_figures(now: dt.datetime) -> list[Figure]:
-    """Postings, exceptions, accounts waiting for a look, freshness. `now`: aware UTC."""
+    """Postings, exceptions, accounts due, freshness. `now`: aware UTC."""
     return [*_postings(), _cases(), *_accounts(), *_freshness(now)]
 
 
@@ -128,8 +128,8 @@ def _accounts() -> list[Figure]:
     counted = ACCOUNTS.counts()
     due, failing = counted.due + counted.held, DueAccount.objects.exclude(last_error="").count()
     return [
-        gauge("revops_accounts_due", "Accounts that wait for a look by the rules.", (), [((), due)]),
-        gauge("revops_accounts_failing", "Accounts whose last look failed and will be tried again.", (), [((), failing)]),
+        gauge("revops_accounts_due", "Accounts that wait for a run of the rules.", (), [((), due)]),
+        gauge("revops_accounts_failing", "Accounts on which the rules failed and will be tried again.", (), [((), failing)]),
     ]
 
 

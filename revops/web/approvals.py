@@ -97,7 +97,7 @@ def _row(plan: ChangePlan, now: Any) -> dict[str, Any]:
     }
 
 
-def standing(user: User, plan: ChangePlan) -> dict[str, Any]:
+def decision_context(user: User, plan: ChangePlan) -> dict[str, Any]:
     """Whether this person may decide now, and if not, why: said before they try."""
     waiting = unsigned(plan)
     checkpoint = signable(waiting, user.role_codes())
@@ -144,7 +144,7 @@ def approval_page(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
-    where = standing(user, plan)
+    where = decision_context(user, plan)
     others = [other for other in waiting_for_me(user) if other.pk != plan.pk] if where["why_not"] else []
     context = plan_context(user, plan)
     frame = {

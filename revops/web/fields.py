@@ -13,7 +13,7 @@ from django.utils import timezone
 from revops.errors import Rejected
 from revops.parameters import row_id
 from revops.postings.kind import FormField, Option, check_text
-from revops.web.naming import said_html
+from revops.web.naming import in_words_html
 
 VERSION_DIGITS_MAX = 10
 
@@ -167,7 +167,7 @@ class DeclaredField(forms.CharField):
 
     def __init__(self, spec: FormField, choices: Iterable[Option]) -> None:
         widgets: dict[str, forms.Widget] = {
-            "choice": forms.Select(choices=[(option.value, said_html(option.label)) for option in choices]),
+            "choice": forms.Select(choices=[(option.value, in_words_html(option.label)) for option in choices]),
             "date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
             "money": forms.TextInput(attrs={"inputmode": "decimal"}),
             "text": forms.TextInput(attrs={"maxlength": str(spec.length_max)}),

@@ -29,7 +29,7 @@ from revops.web.fields import (
     radios,
     tick,
 )
-from revops.web.naming import said_html
+from revops.web.naming import in_words_html
 
 
 class PageForm(forms.Form):
@@ -62,7 +62,7 @@ class PageForm(forms.Form):
         self.is_valid()
         name = error.field if error.field in self.fields else None
         if name is None or name not in self.errors:
-            self.add_error(name, said_html(error.said) if isinstance(error.said, Sentence) else error.message)
+            self.add_error(name, in_words_html(error.said) if isinstance(error.said, Sentence) else error.message)
 
 
 class ReasonForm(PageForm):

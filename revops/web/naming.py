@@ -79,7 +79,7 @@ class Names:
             return None
         return format_html_join(mark_safe("<br>"), "{}", ((self.html(system, object_type, i),) for i in ids))
 
-    def said(self, said: Param) -> SafeString:
+    def in_words(self, said: Param) -> SafeString:
         """A sentence with its objects as links: `customer 501` reads `customer Halden Robotics GmbH 501`."""
         return format_html_join("", "{}", ((self._shown(part),) for part in parts_of(said)))
 
@@ -94,9 +94,9 @@ class Names:
         return part_html(part)
 
 
-def said_html(said: Param) -> SafeString:
+def in_words_html(said: Param) -> SafeString:
     """A sentence without links, for where it stands in a link itself."""
-    return Names().said(said)
+    return Names().in_words(said)
 
 
 def names_in(said: Iterable[Param], known: Iterable[SourceRecord] = ()) -> Names:

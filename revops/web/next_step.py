@@ -12,7 +12,7 @@ from revops.postings.models import ChangePlan, PlanState
 from revops.sentences import Sentence
 from revops.web.addresses import href
 from revops.web.formatting import instant_text
-from revops.web.naming import said_html
+from revops.web.naming import in_words_html
 
 CLOSES = "The case closes by itself as soon as the record shows it."
 
@@ -50,7 +50,7 @@ class Fix:
 def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix: Fix) -> NextStep:
     """`plan` is the one that counts (see `web.story`)."""
     if case.status == CaseStatus.CLOSED:
-        why = said_html(case.close_reason) if case.close_reason is not None else ""
+        why = in_words_html(case.close_reason) if case.close_reason is not None else ""
         again = "It comes back by itself if they contradict each other again."
         if plan is not None and plan.state == PlanState.CONFIRMED:
             told = format_html("The system’s own record shows the change. {} {}", why, again)
@@ -70,7 +70,7 @@ def next_step(case: ExceptionCase, plan: ChangePlan | None, reader: Reader, fix:
         name = case.owner.shown_name
         return NextStep(f"{name} works on it", "Help with a note, or take it over when you have agreed on that.")
     if fix.why_not is not None:
-        told = format_html("{} does not fit here. {} {}", fix.label, said_html(fix.why_not), CLOSES)
+        told = format_html("{} does not fit here. {} {}", fix.label, in_words_html(fix.why_not), CLOSES)
         return NextStep("Put it right where it is wrong", told)
     if fix.href:
         text = "Check the list in the playbook. If the proposed fix is right, compose it: you will see the exact calls first."
@@ -101,6 +101,6 @@ def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:
         text = "Some steps were made and a later one was refused. See what is missing, then finish it or undo what is done."
         return NextStep(f"{plan.code} is partly posted", text, page, "See what is missing")
     if plan.state in (PlanState.REJECTED, PlanState.FAILED, PlanState.VOID) and mine:
-        text = said_html(plan.outcome) if plan.outcome is not None else "Read why, then propose again."
+        text = in_words_html(plan.outcome) if plan.outcome is not None else "Read why, then propose again."
         return NextStep(f"{plan.code} did not go through", text, page, "Read why")
     return None

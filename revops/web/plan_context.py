@@ -32,7 +32,7 @@ from revops.sentences import decoded
 from revops.web.case_context import progress_of, trace_base
 from revops.web.compare import field_label
 from revops.web.forms import OutcomeForm, PlanReasonForm, ReasonForm
-from revops.web.naming import Names, keys_in, names_of, said_html
+from revops.web.naming import Names, in_words_html, keys_in, names_of
 from revops.web.requests import id_of, one
 from revops.web.story import PlanProgress, plan_story, story_of
 from revops.web.withheld import Holders
@@ -102,7 +102,7 @@ def _inputs(plan: ChangePlan, kind: ChangeKind | None, names: Names) -> list[tup
         if value is None:
             continue
         said = Money.from_json(value) if isinstance(value, dict) else str(value)
-        shown.append((spec.label, names.value(system, spec.name, value) or said_html(said)))
+        shown.append((spec.label, names.value(system, spec.name, value) or in_words_html(said)))
     return shown
 
 
@@ -116,8 +116,8 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
     return {
         "posting": posting,
         "system": labels.get(system, system),
-        "summary": names.said(posting.summary),
-        "reverse": names.said(posting.reverse) if posting.reverse is not None else "",
+        "summary": names.in_words(posting.summary),
+        "reverse": names.in_words(posting.reverse) if posting.reverse is not None else "",
         "body": text,
         "changes": [
             (field_label("", name), _side(names, posting.before.get(name)), _side(names, posting.after.get(name)))
@@ -129,7 +129,7 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
 
 def _side(names: Names, value: object) -> str:
     """One side of a change, named where it is a reference; empty when the call does not speak of it."""
-    return "" if value in (None, "") else names.said(decoded(value))
+    return "" if value in (None, "") else names.in_words(decoded(value))
 
 
 def _fact(fact: Mapping[str, Any], labels: Mapping[str, str], names: Names) -> dict[str, object]:

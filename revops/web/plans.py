@@ -46,7 +46,7 @@ ONCE_SECONDS = 600
 # --- composing ---------------------------------------------------------------------------------------------------------
 
 
-def _subject(request: HttpRequest, user: User) -> tuple[ExceptionCase | None, Account, ChangeKind]:
+def _asked_for(request: HttpRequest, user: User) -> tuple[ExceptionCase | None, Account, ChangeKind]:
     """The case (or account) and the kind that the address names. Raises `Missing` for a kind this person may not compose."""
     values = request.GET
     if not may_compose(user, values.get("kind", "")):
@@ -65,8 +65,8 @@ def new_plan(request: HttpRequest) -> HttpResponse:
     """The form with what the ledger suggests; sent in, it becomes a draft that shows the exact calls."""
     user = signed_in(request)
     require(user, "compose_plan")
-    case, account, kind = _subject(request, user)
-    about = _Subject(case, account, kind, situation_of(account, case))
+    case, account, kind = _asked_for(request, user)
+    about = _Request(case, account, kind, situation_of(account, case))
     if request.method != "POST":
         return render(request, "postings/new.html", _form_context(about, _form(about, None)))
     form = _form(about, request.POST)
@@ -93,8 +93,8 @@ def _first_time(user: User, once: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    """What a plan is about."""
+class _Request:
+    """What a plan is composed from."""
 
     case: ExceptionCase | None
     account: Account
@@ -102,13 +102,13 @@ class _Subject:
     situation: Situation
 
 
-def _form(about: _Subject, data: Mapping[str, Any] | None, stored: Mapping[str, str] | None = None) -> PlanForm:
+def _form(about: _Request, data: Mapping[str, Any] | None, stored: Mapping[str, str] | None = None) -> PlanForm:
     """The kind's form: filled in with `data`, else with the draft's own inputs, else with what the ledger suggests."""
     start = stored or {name: str(value) for name, value in about.kind.suggest(about.situation).inputs.items()}
     return PlanForm(about.kind, about.kind.options(about.situation), data, initial=start)
 
 
-def _form_context(about: _Subject, form: PlanForm) -> dict[str, Any]:
+def _form_context(about: _Request, form: PlanForm) -> dict[str, Any]:
     suggestion = about.kind.suggest(about.situation)
     return {
         "page": "plan-new",
@@ -130,7 +130,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
     if plan.maker_id != user.pk or plan.state != PlanState.DRAFT:
         raise Missing()
     kind = kind_of(plan.kind)
-    about = _Subject(plan.case, plan.account, kind, situation_of(plan.account, plan.case))
+    about = _Request(plan.case, plan.account, kind, situation_of(plan.account, plan.case))
     if request.method != "POST":
         stored = {name: _as_text(value) for name, value in plan.inputs.items()} | {"reason": plan.reason}
         return render(request, "postings/new.html", _form_context(about, _form(about, None, stored)) | {"plan": plan})

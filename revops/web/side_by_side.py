@@ -48,10 +48,10 @@ def pairs(lines: Sequence[StatementLine], systems: Sequence[str], policies: Poli
     for group in joined.values():
         ordered = dict(sorted(group.items(), key=lambda item: item[1].role != "billing"))
         found.append(_judged(ordered, policies, several=len(systems) > 1))
-    return _settled(found, policies)
+    return _offset_by_credits(found, policies)
 
 
-def _settled(found: Sequence[Pair], policies: Policies) -> list[Pair]:
+def _offset_by_credits(found: Sequence[Pair], policies: Policies) -> list[Pair]:
     """An invoice whose difference a credit memo of one system takes away is settled by it, and the memo settles it."""
     memos: dict[Ref, list[Pair]] = {}
     for pair in found:

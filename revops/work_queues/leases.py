@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from django.db import connection
 
 RENEW_SECONDS = 1.5
-LOOK_SECONDS = 0.5
+WAKE_SECONDS = 0.5
 """How often the thread looks, while anything is held, whether it is time to renew. Most work ends before that."""
 SURE_MARGIN_SECONDS = 0.5
 """How long before the end of its lease a holder stops being sure of it."""
@@ -121,7 +121,7 @@ class _Keeper:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._held)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(WAKE_SECONDS)
             with self._changed:
                 held = [each for each in self._held if time.monotonic() >= each.renew_at]
             if held:

@@ -7,7 +7,7 @@ from scripts.guards.guard import Guard, drop_constraint, drop_trigger
 OUTBOX = "tests/sync/test_outbox.py"
 CRASH = "tests/sync/test_outbox_crash.py"
 DRAFT = "tests/revops/postings/test_draft.py"
-PROGRESS = "tests/revops/postings/test_progress.py"
+TRANSITIONS = "tests/revops/postings/test_transitions.py"
 
 GUARDS: tuple[Guard, ...] = (
     Guard("outbox: unique key", f"{DRAFT} -k i35", sql=drop_constraint("postings_posting", "postings_posting_key_key")),
@@ -22,35 +22,35 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "outbox: absent is seen twice",
         f"{OUTBOX} -k i36_no_resend",
-        "revops/postings/progress.py",
+        "revops/postings/transitions.py",
         "if posting.absent_seen_at is None or now - posting.absent_seen_at <= lag:",
         "if False:",
     ),
     Guard(
         "outbox: further apart than the read lag",
-        f"{PROGRESS} -k i36",
-        "revops/postings/progress.py",
+        f"{TRANSITIONS} -k i36",
+        "revops/postings/transitions.py",
         "if posting.absent_seen_at is None or now - posting.absent_seen_at <= lag:",
         "if posting.absent_seen_at is None:",
     ),
     Guard(
         "outbox: resends stop at the window",
         f"{OUTBOX} -k i37",
-        "revops/postings/progress.py",
+        "revops/postings/transitions.py",
         "        if now - posting.first_sent_at > dt.timedelta(seconds=resend_seconds_max):",
         "        if False:",
     ),
     Guard(
         "outbox: commit before send",
         f"{OUTBOX} {CRASH} -k 'i33 or i34'",
-        "revops/postings/progress.py",
+        "revops/postings/transitions.py",
         "absent_seen_at=None, first_sent_at=first_sent_at)",
         "absent_seen_at=None)",
     ),
     Guard(
         "outbox: fence",
         f"{OUTBOX} -k i40",
-        "revops/postings/progress.py",
+        "revops/postings/transitions.py",
         "        if not ours:\n            _audit(",
         "        if False:\n            _audit(",
     ),
@@ -58,8 +58,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: fence before the first byte",
         f"{OUTBOX} {CRASH} -k i40",
         "sync/posting/outbox.py",
-        "            elif not progress.begin_send(claimed):",
-        "            elif progress.begin_send(claimed) is None:",
+        "            elif not transitions.begin_send(claimed):",
+        "            elif transitions.begin_send(claimed) is None:",
     ),
     Guard(
         "outbox: no byte without a sure lease",
@@ -72,8 +72,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: an error is unknown and not refused",
         f"{OUTBOX} -k i36",
         "sync/posting/outbox.py",
-        "            progress.note_unknown(claimed, _words(error))\n        crash_point",
-        "            progress.note_refused(claimed, _words(error), alarm=False)\n        crash_point",
+        "            transitions.note_unknown(claimed, _words(error))\n        crash_point",
+        "            transitions.note_refused(claimed, _words(error), alarm=False)\n        crash_point",
     ),
     Guard(
         "outbox: amount compared",

@@ -4,7 +4,7 @@ Understanding is pure and happens outside any transaction, so a bad row costs it
 transaction a connection and batch; when that fails, each row gets its own, and the one that cannot be recorded is found.
 A row becomes applied in the transaction that writes its entries: there is no state in between. One that says something else
 under a stamp that we already had is recorded and waits on: its object is read again (`sync.applying.reread`), and that read
-settles it.
+resolves the conflict.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from revops.ledger.facts import Fact
 from revops.ledger.record import DeliveredFact, record
 from revops.work_queues.leases import LeaseLost
 from sync import connections
-from sync.applying.claims import DELIVERIES, REREAD, Claimed, Verdict, failed, finish, quarantined
+from sync.applying.claims import DELIVERIES, REREAD, DeliveryClaim, Verdict, failed, finish, quarantined
 from sync.ground import doorbell
 from sync.ground.crash import crash_point
 from sync.ground.heartbeat import alive
@@ -30,7 +30,7 @@ from sync.intake.inbox import Ending
 from sync.models import Connection, DeliveryKind, DeliveryState
 from sync.vendor.contract import Config, Connector, ConnectorAnswer, Ignored, Incoming, Reread
 
-SETTLE_SECONDS = 3
+REREAD_SECONDS = 3
 """Stamps are whole seconds: until theirs is over, at the vendor's clock and ours, a read cannot tell the last word."""
 _log = logging.getLogger("sync.applying.apply")
 
@@ -40,17 +40,17 @@ class Understood:
     """What one delivery says: facts to record and objects to read again. `disputed`: the facts are recorded, and something else
     was said under their stamp."""
 
-    row: Claimed
+    row: DeliveryClaim
     facts: list[Fact] = field(default_factory=list)
     rereads: list[Reread] = field(default_factory=list)
     disputed: bool = False
 
 
-def process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
+def process(rows: Sequence[DeliveryClaim], now: dt.datetime) -> Counter[str]:
     """Understand and record rows in hand. Returns how many ended in each state (`pending`: will be tried again)."""
     if rows:
         crash_point("delivery_claimed")
-    by_slug: dict[str, list[Claimed]] = defaultdict(list)
+    by_slug: dict[str, list[DeliveryClaim]] = defaultdict(list)
     for row in rows:
         by_slug[row.slug].append(row)
     done: Counter[str] = Counter()
@@ -66,7 +66,7 @@ def process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
     return done
 
 
-def _to_reread(row: Claimed) -> Verdict:
+def _to_reread(row: DeliveryClaim) -> Verdict:
     """Reading at the vendor is the intake workers' task: a slow vendor must not hold up what is already here."""
     return Verdict(row, DeliveryState.PENDING, REREAD, "Waits to be read again.", after_seconds=0, given_back=True)
 
@@ -74,7 +74,7 @@ def _to_reread(row: Claimed) -> Verdict:
 # --- understanding ----------------------------------------------------------------------------------------------------
 
 
-def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Understood], list[Verdict]]:
+def understand(rows: Sequence[DeliveryClaim], source: Connection) -> tuple[list[Understood], list[Verdict]]:
     """Translate each row by itself. Gives what was understood, and the verdicts on the rest."""
     try:
         handle = connections.handle_of(source)
@@ -91,7 +91,7 @@ def understand(rows: Sequence[Claimed], source: Connection) -> tuple[list[Unders
     return understood, verdicts
 
 
-def _understand_one(row: Claimed, connector: Connector, config: Config) -> Understood | Verdict:
+def _understand_one(row: DeliveryClaim, connector: Connector, config: Config) -> Understood | Verdict:
     if DELIVERIES.was_dropped(row):
         reason = f"Its worker ended {row.attempts - 1} times before finishing it. {row.reason}"
         return quarantined(row, "gave_up", reason.strip())
@@ -102,7 +102,7 @@ def _understand_one(row: Claimed, connector: Connector, config: Config) -> Under
     found = translate(incoming, connector, config)
     if isinstance(found, NotUnderstood):
         return Verdict(row, found.state, found.code, found.reason)
-    facts = [fact.settled(row.received_at) for fact in found.facts] if row.kind == DeliveryKind.SETTLING else found.facts
+    facts = [fact.resolved_at(row.received_at) for fact in found.facts] if row.kind == DeliveryKind.RESOLUTION else found.facts
     return Understood(row, facts, found.rereads)
 
 
@@ -126,7 +126,7 @@ class NotUnderstood:
 def translate(incoming: Incoming, connector: Connector, config: Config) -> Translation | NotUnderstood:
     """Let the connector read one delivery. Pure, and raises nothing."""
     try:
-        statements = list(connector.translate(incoming, config))
+        found = list(connector.translate(incoming, config))
     except Ignored as answer:
         return NotUnderstood(DeliveryState.IGNORED, answer.code, answer.reason)
     except ConnectorAnswer as answer:
@@ -138,15 +138,15 @@ def translate(incoming: Incoming, connector: Connector, config: Config) -> Trans
         _log.exception("a connector failed on a delivery", extra={"connection": config.slug})
         reason = f"The {connector.label} connector failed on it ({type(error).__name__})."
         return NotUnderstood(DeliveryState.QUARANTINED, "connector_defect", reason)
-    if not statements:
+    if not found:
         return NotUnderstood(DeliveryState.IGNORED, "says_nothing", "It says nothing about any object that we keep.")
-    facts = [statement for statement in statements if isinstance(statement, Fact)]
-    return Translation(facts, [statement for statement in statements if isinstance(statement, Reread)])
+    facts = [one for one in found if isinstance(one, Fact)]
+    return Translation(facts, [one for one in found if isinstance(one, Reread)])
 
 
-def incoming_of(row: Claimed) -> Incoming:
+def incoming_of(row: DeliveryClaim) -> Incoming:
     """The delivery as its connector knows it."""
-    kind = DeliveryKind.READ if row.kind == DeliveryKind.SETTLING else row.kind
+    kind = DeliveryKind.READ if row.kind == DeliveryKind.RESOLUTION else row.kind
     if kind not in _KINDS:
         raise Rejected("delivery_kind", f"A delivery is no {kind!r}.")
     return Incoming(
@@ -183,9 +183,9 @@ def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Coun
 
 
 def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
-    statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
+    delivered = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
-        arrivals = iter(record(slug, statements, now=now))
+        arrivals = iter(record(slug, delivered, now=now))
         verdicts = [_verdict(item, recorded([next(arrivals) for _ in item.facts])) for item in items]
         if finish(verdicts) != len(verdicts):
             raise LeaseLost
@@ -206,7 +206,7 @@ _DISPUTED = Ending(
     DeliveryState.PENDING,
     REREAD,
     "It says something else under a stamp that we already had. Both are kept; the object is read again.",
-    SETTLE_SECONDS,
+    REREAD_SECONDS,
 )
 
 

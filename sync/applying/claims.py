@@ -28,7 +28,7 @@ VERSION_CONFLICT = "version_conflict"
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed(Claim):
+class DeliveryClaim(Claim):
     """A delivery in hand; `key` is its id, `reason` the last problem."""
 
     slug: str
@@ -41,17 +41,17 @@ class Claimed(Claim):
     reason: str
 
 
-def _claimed(*columns: Any) -> Claimed:
+def _delivery_claim(*columns: Any) -> DeliveryClaim:
     """From what the claim reads, which stands in the order of the class."""
     values = list(columns)
     values[6], values[7] = bytes(values[6]), json.loads(values[7])
-    return Claimed(*values)
+    return DeliveryClaim(*values)
 
 
 _of_deliveries = partial(
     WorkQueue,
     table="sync_delivery",
-    claimed=_claimed,
+    claimed=_delivery_claim,
     columns=(
         "q.connection_id",
         "q.kind",
@@ -86,7 +86,7 @@ REREADS = _of_deliveries(name="rereads", ready="q.reason_code = 'reread'", task=
 class Verdict:
     """What becomes of one delivery. `after_seconds` is set when it stays pending; `given_back`: this attempt does not count."""
 
-    row: Claimed
+    row: DeliveryClaim
     state: str
     code: str = ""
     reason: str = ""
@@ -118,23 +118,23 @@ def _text(reason: str) -> str:
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
-def quarantined(row: Claimed, code: str, reason: str) -> Verdict:
+def quarantined(row: DeliveryClaim, code: str, reason: str) -> Verdict:
     """A dead letter: kept, shown with its reason, replayed by a person."""
     return Verdict(row, DeliveryState.QUARANTINED, code, reason)
 
 
-def ignored(row: Claimed, code: str, reason: str) -> Verdict:
+def ignored(row: DeliveryClaim, code: str, reason: str) -> Verdict:
     return Verdict(row, DeliveryState.IGNORED, code, reason)
 
 
-def failed(row: Claimed, code: str, reason: str) -> Verdict:
+def failed(row: DeliveryClaim, code: str, reason: str) -> Verdict:
     """It did not work this time: it waits as its queue says, and is a dead letter after the last attempt."""
     if DELIVERIES.gives_up(row):
         return quarantined(row, code, f"Gave up after {row.attempts} attempts. {reason}")
     return Verdict(row, DeliveryState.PENDING, code, reason, after_seconds=DELIVERIES.back_off.seconds(row.attempts))
 
 
-def later(row: Claimed, code: str, reason: str, after_seconds: float, now: dt.datetime) -> Verdict:
+def later(row: DeliveryClaim, code: str, reason: str, after_seconds: float, now: dt.datetime) -> Verdict:
     """Somebody else is not ready: wait 1 s to 1 h, at no cost for the first three days."""
     if now - row.received_at > GIVE_BACK_FOR:
         return failed(row, code, reason)

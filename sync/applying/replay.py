@@ -28,7 +28,7 @@ from revops.reference import Ref
 from revops.sentences import template
 from revops.work_queues.queue import free
 from sync.applying.apply import understand
-from sync.applying.claims import Claimed
+from sync.applying.claims import DeliveryClaim
 from sync.ground import doorbell
 from sync.models import Connection, Delivery, DeliveryState, Replay
 
@@ -190,13 +190,13 @@ def impact_of(deliveries: QuerySet[Delivery], *, now: dt.datetime, progress: OnB
     for ids in _batches(deliveries):
         rows = list(Delivery.objects.filter(pk__in=ids).order_by("pk"))
         for slug in sorted({row.connection_id for row in rows}):
-            _add_impact(impact, slug, [_as_claimed(row) for row in rows if row.connection_id == slug], now)
+            _add_impact(impact, slug, [_as_claim(row) for row in rows if row.connection_id == slug], now)
         if progress is not None:
             progress(len(ids))
     return impact
 
 
-def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.datetime) -> None:
+def _add_impact(impact: Impact, slug: str, rows: Sequence[DeliveryClaim], now: dt.datetime) -> None:
     understood, verdicts = understand(rows, Connection.objects.get(pk=slug))
     impact.deliveries += len(rows)
     for verdict in verdicts:
@@ -204,16 +204,16 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
         counts[verdict.reason] += 1
     impact.to_read_again += sum(1 for item in understood if item.rereads)
     items = [item for item in understood if item.facts and not item.rereads]
-    statements = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
+    delivered = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         try:
             with transaction.atomic():
-                arrivals = record(slug, statements, now=now)
+                arrivals = record(slug, delivered, now=now)
         except Rejected as rejected:
             impact.refused[rejected.message] += len(items)
         else:
-            impact.arrivals.update((s.fact.object_type, how) for s, how in zip(statements, arrivals, strict=True))
-            touched = {(s.fact.object_type, s.fact.external_id) for s in statements}
+            impact.arrivals.update((s.fact.object_type, how) for s, how in zip(delivered, arrivals, strict=True))
+            touched = {(s.fact.object_type, s.fact.external_id) for s in delivered}
             rows_touched = SourceRecord.objects.filter(
                 system=slug, object_type__in={key[0] for key in touched}, external_id__in={key[1] for key in touched}
             )
@@ -221,8 +221,8 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[Claimed], now: dt.date
         transaction.set_rollback(True)
 
 
-def _as_claimed(row: Delivery) -> Claimed:
-    return Claimed(
+def _as_claim(row: Delivery) -> DeliveryClaim:
+    return DeliveryClaim(
         key=row.pk,
         slug=row.connection_id,
         kind=row.kind,

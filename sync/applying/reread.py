@@ -18,7 +18,18 @@ from dataclasses import replace
 from revops.errors import RevOpsError
 from sync import connections
 from sync.applying.apply import Understood, record_all, understand
-from sync.applying.claims import REREAD, REREADS, VERSION_CONFLICT, Claimed, Verdict, failed, finish, ignored, later, quarantined
+from sync.applying.claims import (
+    REREAD,
+    REREADS,
+    VERSION_CONFLICT,
+    DeliveryClaim,
+    Verdict,
+    failed,
+    finish,
+    ignored,
+    later,
+    quarantined,
+)
 from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
@@ -43,7 +54,7 @@ def process_rereads(now: dt.datetime) -> Counter[str]:
     return done
 
 
-def _process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
+def _process(rows: Sequence[DeliveryClaim], now: dt.datetime) -> Counter[str]:
     done: Counter[str] = Counter()
     stop_at = time.monotonic() + WORKING_SECONDS
     found = Connection.objects.in_bulk({row.slug for row in rows}) if rows else {}
@@ -52,7 +63,7 @@ def _process(rows: Sequence[Claimed], now: dt.datetime) -> Counter[str]:
     return done
 
 
-def _reread_at(source: Connection, rows: Sequence[Claimed], now: dt.datetime, stop_at: float) -> Counter[str]:
+def _reread_at(source: Connection, rows: Sequence[DeliveryClaim], now: dt.datetime, stop_at: float) -> Counter[str]:
     understood, verdicts = understand(rows, source)
     for item in understood:
         item.disputed = not item.rereads

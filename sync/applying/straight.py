@@ -71,9 +71,9 @@ def _judge(slug: str, said: Said, now: dt.datetime, new: Sequence[NewDelivery]) 
 
 def _recorded(slug: str, items: Sequence[tuple[NewDelivery, Translation]], now: dt.datetime) -> Mapping[int, Ending]:
     """Record all of them, or none: then they wait for the workers, who try each by itself."""
-    statements = [DeliveredFact(fact, delivery.id, delivery.trace_id) for delivery, said in items for fact in said.facts]
+    delivered = [DeliveredFact(fact, delivery.id, delivery.trace_id) for delivery, said in items for fact in said.facts]
     try:
-        arrivals = iter(record(slug, statements, now=now))
+        arrivals = iter(record(slug, delivered, now=now))
     except Exception as error:  # noqa: BLE001, RUF100 - nothing of it was kept; the queue judges it row by row
         _log.info("a page goes to the queue", extra={"connection": slug, "rows": len(items), "error": type(error).__name__})
         return {delivery.id: TO_THE_QUEUE for delivery, _ in items}

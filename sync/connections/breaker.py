@@ -29,7 +29,7 @@ from sync.vendor.contract import RetryLater
 FAILURES = 5
 OPEN_SECONDS, OPEN_SECONDS_MAX = 15, 240
 PROBE_SECONDS = 70  # a request is over in 60
-LOOK_SECONDS = 1.0
+REMEMBER_SECONDS = 1.0
 """For how long a worker that saw the circuit closed does not look again; its own failures it knows at once."""
 
 _log = logging.getLogger("sync.connections.breaker")
@@ -80,7 +80,7 @@ class StoredBreaker:
                 row = cursor.fetchone()
                 self.troubled = row is not None and (row[0] != CircuitState.CLOSED or row[1] > 0)
                 if row is None or row[0] == CircuitState.CLOSED:
-                    self.closed_until = 0.0 if self.troubled else time.monotonic() + LOOK_SECONDS
+                    self.closed_until = 0.0 if self.troubled else time.monotonic() + REMEMBER_SECONDS
                     return
                 cursor.execute(_PROBE, [PROBE_SECONDS, self.slug])
                 if cursor.rowcount == 1:

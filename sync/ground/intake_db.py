@@ -16,7 +16,7 @@ import psycopg
 from revops.quick_connection import STATEMENT_SECONDS, Row, connect
 
 
-class _Kept:
+class _OpenConnection:
     """Closes its connection when the thread that holds it ends."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Kept:
 
 
 _local = threading.local()
-_open: weakref.WeakSet[_Kept] = weakref.WeakSet()
+_open: weakref.WeakSet[_OpenConnection] = weakref.WeakSet()
 
 
 def fetch_one(query: bytes, values: Sequence[object]) -> Row | None:
@@ -45,17 +45,17 @@ def fetch_one(query: bytes, values: Sequence[object]) -> Row | None:
     """
     started = time.monotonic()
     while True:
-        kept: _Kept | None = getattr(_local, "kept", None)
+        kept: _OpenConnection | None = getattr(_local, "open", None)
         fresh = kept is None
         if kept is None:
-            _local.kept = kept = _Kept()
+            _local.open = kept = _OpenConnection()
         try:
             return kept.connection.execute(query, values, prepare=True).fetchone()
         except psycopg.Error:
             if not kept.connection.closed and kept.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
                 raise  # the server refused this statement; the connection is well
             kept.close()
-            _local.kept = None
+            _local.open = None
             if fresh or time.monotonic() - started > 1.0:
                 raise
 

@@ -1,7 +1,7 @@
 """The inbox: what came in is kept, exactly as it came, before anybody is told that we have it.
 
-One statement stores a delivery, and the same statement recognises a copy. Three ways in: `accept` for one delivery at the
-door, `store_page` for a page of a pull, `store_read` for one object read again. What happens next is `sync.applying.apply`.
+One statement stores a delivery, and the same statement recognises a copy. Three ways in: `accept` for one delivery that
+was pushed, `store_page` for a page of a pull, `store_read` for one object read again. What happens next is `sync.applying.apply`.
 
 Never: a 2xx before the commit; a second body that replaces the first; a parser between the wire and the row.
 """
@@ -298,10 +298,12 @@ def _after(now: dt.datetime, ending: Ending) -> dt.datetime:
 def store_read(handle: ConnectionHandle, item: Item, *, disputed_by: int | None = None) -> int:
     """Store one object that was read again; returns the delivery's id, an older one's when nothing had changed.
 
-    A read that settles a dispute, raised by the delivery `disputed_by`, is always one of its own: that the vendor says the same
+    A read that resolves the conflict of the delivery `disputed_by` is always one of its own: that the vendor says the same
     as before is just what was asked.
     """
-    kind, key = (item.kind, item.dedup_key) if disputed_by is None else (DeliveryKind.SETTLING, f"{item.dedup_key}~{disputed_by}")
+    kind, key = (
+        (item.kind, item.dedup_key) if disputed_by is None else (DeliveryKind.RESOLUTION, f"{item.dedup_key}~{disputed_by}")
+    )
     read = Arrived(kind, item.object_type, key, item.body)
     with transaction.atomic():
         store_page(handle, [read])

@@ -1,4 +1,4 @@
-"""Counting what was refused at the door, and telling a flood of forgeries to wait.
+"""Counting what was refused by the intake, and telling a flood of forgeries to wait.
 
 A refused delivery leaves no row: each process adds up and writes the sums every few seconds, one row an hour, connection and
 answer. The flood guard looks at refusals only, so a sender with a good signature never notices it.

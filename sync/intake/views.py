@@ -1,4 +1,4 @@
-"""The door: a vendor's delivery, verified as raw bytes, durable before it is answered.
+"""The intake over HTTP: a vendor's delivery, verified as raw bytes, durable before it is answered.
 
 No session, no sign-in, no form parser: what is signed are bytes, and bytes are what is kept. Answers:
 

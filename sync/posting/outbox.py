@@ -23,7 +23,7 @@ from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import books_for, converted
 from revops.money import Money, total
 from revops.policies.in_force import policies_in_force
-from revops.postings import progress
+from revops.postings import transitions
 from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
@@ -99,7 +99,7 @@ def attempt(held: Held[PostingClaim]) -> None:
         # Nothing was sent in this attempt: the connection cannot be used as it is configured.
         words = error.reason if isinstance(error, Refused) else error.message
         wait = POSTINGS.back_off.seconds(claimed.attempts)
-        progress.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
+        transitions.note_not_sent(claimed, f"Held: {words}", wait, was_sent_before=claimed.task == "look_up")
         return
     with client:
         _Attempt(held, claimed, handle, client, operation, posting, call).run()
@@ -160,23 +160,23 @@ class _Attempt:
             receipt = self.connector.writing().find_posted(self.client, self.config, self.call)
         except Refused as refused:
             if refused.code in MISMATCH_CODES:
-                progress.note_refused(claimed, refused.reason, alarm=True)
+                transitions.note_refused(claimed, refused.reason, alarm=True)
             else:
-                progress.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
+                transitions.note_unknown(claimed, f"The look-up was refused: {refused.reason}")
             return False
         except RetryLater as later:
             wait = max(later.after_seconds, POSTINGS.back_off.seconds(claimed.attempts))
-            progress.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
+            transitions.note_not_sent(claimed, f"The look-up must wait: {later.reason}", wait, was_sent_before=True)
             return False
         except Exception as error:
             log.warning("look-up failed", extra={"posting": claimed.key, "error": type(error).__name__})
-            progress.note_unknown(claimed, f"The look-up failed: {_words(error)}")
+            transitions.note_unknown(claimed, f"The look-up failed: {_words(error)}")
             return False
         if receipt is not None:
             self._posted(receipt)
             return False
         lag, window = self.operation.read_lag_seconds, self.operation.resend_seconds_max
-        return progress.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
+        return transitions.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -189,9 +189,9 @@ class _Attempt:
             wait = max(error.after_seconds if isinstance(error, RetryLater) else 0, POSTINGS.back_off.seconds(claimed.attempts))
             if not isinstance(error, ConnectorAnswer | LeaseLost):
                 log.exception("posting %s: reading its facts again failed", claimed.key, exc_info=error)
-            progress.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
+            transitions.note_not_sent(claimed, _words(error), wait, was_sent_before=claimed.task == "look_up")
             return False
-        return progress.facts_stand(claimed, gone)
+        return transitions.facts_stand(claimed, gone)
 
     def _admit(self) -> str | None:
         """The last look before the first byte, under the connection's lock: stop switch, caps, fence. None: go."""
@@ -203,10 +203,10 @@ class _Attempt:
                 held = f"Held: posting to {claimed.system} is switched off."
             elif over := _over_cap(claimed):
                 held, wait = over, HELD_SECONDS
-            elif not progress.begin_send(claimed):
+            elif not transitions.begin_send(claimed):
                 return "the claim is no longer ours"
         if held:
-            progress.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
+            transitions.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
             return held
         return None
 
@@ -221,7 +221,7 @@ class _Attempt:
             return
         crash_point("after_send")
         if not receipt.external_id:
-            progress.note_unknown(claimed, "The vendor answered without naming what it made.")
+            transitions.note_unknown(claimed, "The vendor answered without naming what it made.")
             return
         self._posted(receipt)
 
@@ -230,18 +230,18 @@ class _Attempt:
         crash_point("before_record")
         if isinstance(error, RetryLater):
             again = claimed.task == "look_up"
-            progress.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
+            transitions.note_not_sent(claimed, error.reason, error.after_seconds, was_sent_before=again)
         elif isinstance(error, Refused):
-            progress.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
+            transitions.note_refused(claimed, error.reason, alarm=error.code in MISMATCH_CODES)
         else:
             if not isinstance(error, Unknown | LeaseLost):
                 log.exception("posting %s: the connector failed", claimed.key, exc_info=error)
-            progress.note_unknown(claimed, _words(error))
+            transitions.note_unknown(claimed, _words(error))
         crash_point("after_record")
 
     def _posted(self, receipt: Receipt) -> None:
         crash_point("before_record")
-        noted = progress.note_posted(self.claimed, receipt.external_id)
+        noted = transitions.note_posted(self.claimed, receipt.external_id)
         crash_point("after_record")
         if noted:
             self._read_back(receipt)

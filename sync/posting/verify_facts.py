@@ -29,7 +29,7 @@ NOT_UNDERSTOOD_SECONDS = 60
 def read_anew(posting: Posting, handle: ConnectionHandle, client: Client) -> list[Param]:
     """Read every object of the posting's system that its plan rests on, and record what it says in the ledger.
 
-    What it says now under a stamp that said something else before is settled by this very read: nothing is fresher. Returns
+    What it says now under a stamp that said something else before is resolved by this very read: nothing is fresher. Returns
     what to call those that the vendor does not show any more. Raises `RetryLater` while one of them cannot be read, is in another
     worker's hands, or cannot be understood: then nothing may be sent yet. Other answers of the connector pass through.
     """
@@ -43,8 +43,8 @@ def read_anew(posting: Posting, handle: ConnectionHandle, client: Client) -> lis
             read[inbox.store_read(handle, item)] = item
     said = _applied(read)
     disputed = {delivery.pk for delivery in said if delivery.reason_code in {claims.REREAD, claims.VERSION_CONFLICT}}
-    settling = [inbox.store_read(handle, read[pk], disputed_by=pk) for pk in sorted(disputed)]
-    _hold_unless_done(handle, [delivery for delivery in said if delivery.pk not in disputed] + _applied(settling))
+    resolving = [inbox.store_read(handle, read[pk], disputed_by=pk) for pk in sorted(disputed)]
+    _hold_unless_done(handle, [delivery for delivery in said if delivery.pk not in disputed] + _applied(resolving))
     doorbell.ring("detect_accounts")
     return gone
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from revops.access.rules import require
 from revops.api.base import View
 from revops.api.idempotency import once
-from revops.api.pages import BySystem, NewestFirst
+from revops.api.pagination import BySystem, NewestFirst
 from revops.api.schema import IDEMPOTENCY_KEY, query
 from revops.api.serializers import ReasonSerializer
 from sync.applying.replay import replay

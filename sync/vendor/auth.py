@@ -88,7 +88,7 @@ def bearer(setting: str) -> AccessKey:
 
 
 def accept_any(answer: Payload, config: Config) -> None:
-    """A token answer needs no look of the connector's own."""
+    """A token answer needs no check of the connector's own."""
 
 
 class Grant(Protocol):
@@ -153,14 +153,14 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth 2.0 token for machines, from one POST to `path`. `lifetime_seconds` holds where the answer says none. `look`
+    """An OAuth 2.0 token for machines, from one POST to `path`. `lifetime_seconds` holds where the answer says none. `check`
     judges the answer before the token is used."""
 
     vendor: str
     path: str
     grant: Grant
     lifetime_seconds: int = 3600
-    look: Callable[[Payload, Config], None] = accept_any
+    check: Callable[[Payload, Config], None] = accept_any
     renews: ClassVar[bool] = True
 
     def headers(self, client: Client, config: Config) -> Mapping[str, str]:
@@ -176,7 +176,7 @@ class Token:
         body = Payload("token", made if isinstance(made, dict) else {})
         try:
             token, seconds = body.text("access_token"), self._seconds(body)
-            self.look(body, config)
+            self.check(body, config)
         except Misunderstood as error:
             raise RetryLater(f"{self.vendor}'s token answer is unreadable: {error.reason}", 60, "unreadable_answer") from None
         client.remember(REMEMBERED_AS, token, max(60, seconds - LEEWAY_SECONDS))

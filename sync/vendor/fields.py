@@ -39,7 +39,7 @@ def item_of(object_type: str, identity: str, value: Mapping[str, object]) -> Ite
     return Item(object_type, f"{object_type}:{identity}:{digest[:32]}", body, parsed=parsed, digest=digest)
 
 
-def said_by(incoming: Incoming) -> Mapping[str, object]:
+def body_of(incoming: Incoming) -> Mapping[str, object]:
     """What came in as one object. Raises `Misunderstood` for anything that is set aside for a person."""
     if incoming.parsed is not None:
         return incoming.parsed

@@ -38,8 +38,8 @@ class House:
         log = self.folder / f"{name}.log"
         return log.read_text() if log.exists() else ""
 
-    def looked(self) -> bool:
-        self.keeper.look()
+    def reported(self) -> bool:
+        self.keeper.report()
         return True
 
 
@@ -69,7 +69,7 @@ def test_one_that_keeps_dying_is_given_up_on_with_its_last_lines(
     monkeypatch.setattr(keeping, "STARTS", 2)  # the pause grows by a second with each
     kept = house(python("child", "print('no such table'); raise SystemExit(3)"))
     with pytest.raises(KeepsDying, match=r"child died 2 times") as raised:
-        until(lambda: kept.looked() and False, "given up on", 20)
+        until(lambda: kept.reported() and False, "given up on", 20)
     assert "no such table" in str(raised.value)
     assert len([line for line in kept.told if "child ended (exit status 3); starting it again" in line]) == 2
 
@@ -78,7 +78,7 @@ def test_one_that_is_killed_is_started_again_and_said(house: Callable[..., House
     kept = house(python("child", SLEEP))
     first = kept.keeper.pids()["child"]
     os.kill(first, signal.SIGKILL)
-    until(lambda: kept.looked() and kept.keeper.pids().get("child", first) != first, "another one", 20)
+    until(lambda: kept.reported() and kept.keeper.pids().get("child", first) != first, "another one", 20)
     assert any(line.startswith("child ended (terminated by SIGKILL); starting it again") for line in kept.told)
 
 

@@ -71,7 +71,7 @@ def memo_of(posting: Posting, amount: str) -> Fact:
 def look_again() -> None:
     """Every account is looked at by every rule."""
     mark_due(set(Account.objects.values_list("pk", flat=True)), now=world.now())
-    world.look()
+    world.detect()
 
 
 def story() -> ExceptionCase:
@@ -94,7 +94,7 @@ def story() -> ExceptionCase:
         is_closed=False, target_amount=world.usd("90000.00"),
     )  # fmt: skip
     world.say("gainsight", renewal)
-    world.look()
+    world.detect()
     comment_on_case(case, text="Looks like a missed discount, 120.00 USD", acting_user=ana, now=world.now())
     assign_case(case, owner=ana, row_version=None, acting_user=ana)
     other = ExceptionCase.objects.exclude(pk=case.pk).earliest("pk")
@@ -106,7 +106,7 @@ def story() -> ExceptionCase:
     moved = submit_plan(world.credit_plan(ana, case), acting_user=ana)
     world.say("netsuite", world.entered(world.usd("1130.00")))
     assert approve(moved, digest=moved.digest, meaning="Checked", acting_user=pat).state == "void"
-    world.look()
+    world.detect()
     sent = submit_plan(world.credit_plan(ana, case, "130.00"), acting_user=ana)
     assert approve(sent, digest=sent.digest, meaning="Checked", acting_user=pat).state == "released"
     world.credit_plan(ana, case, "1.00")

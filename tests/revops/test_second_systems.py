@@ -63,7 +63,7 @@ def invoice(system: str, key: str, total: str, *, copy_of: str = "", **to: str) 
 def open_cases(rule: str) -> list[ExceptionCase]:
     for slug in SYSTEMS:
         read_through(slug, ("contract", "invoice"), world.now())
-    world.look()
+    world.detect()
     return list(ExceptionCase.objects.filter(rule=rule).exclude(status=CaseStatus.CLOSED))
 
 

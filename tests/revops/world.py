@@ -66,7 +66,7 @@ def say(system: str, *facts: Fact) -> None:
         record(system, [DeliveredFact(each) for each in facts], now=now())
 
 
-def look() -> None:
+def detect() -> None:
     """Let detection look at every account that is due. Every system was read up to now."""
     for slug in SourceSystem.objects.values_list("slug", flat=True):
         read_through(slug, ("contract", "invoice"), now())
@@ -164,7 +164,7 @@ def mismatch(erp_total: Money, billing_total: Money) -> tuple[Account, Exception
     account = customers()
     say("stripe", billed(billing_total))
     say("netsuite", entity(), period(), period(today() - dt.timedelta(days=31)), entered(erp_total))
-    look()
+    detect()
     return account, ExceptionCase.objects.get(rule="invoice_amount_mismatch", account=account)
 
 

@@ -159,7 +159,7 @@ def time_passes(seconds: float, posting: Posting) -> None:
 def evidence_arrives() -> None:
     """What was read goes through the inbox into the ledger, and detection looks."""
     process_all(dt.datetime.now(dt.UTC))
-    world.look()
+    world.detect()
 
 
 def again(posting: Posting) -> Posting:

@@ -67,10 +67,10 @@ def deliver(order: list[tuple[str, str, Incoming]]) -> None:
         Delivery.objects.filter(dedup_key=name).update(received_at=incoming.received_at)
 
 
-def settle() -> tuple[str, frozenset[tuple[str, str]]]:
+def work_off() -> tuple[str, frozenset[tuple[str, str]]]:
     """Apply and look until all is at rest: the digest of the ledger, and the open cases."""
     process_all(now())
-    world.look()
+    world.detect()
     disputed = Delivery.objects.filter(state=DeliveryState.PENDING, reason_code=REREAD)
     disputed.update(state=DeliveryState.APPLIED, reason_code=VERSION_CONFLICT)  # no vendor is here to be asked who is right
     rest = inbox.conservation()
@@ -93,13 +93,13 @@ def test_i16_forgetting_the_ledger_and_replaying_the_inbox_gives_the_same_digest
     order = recorded()
     random.Random(16).shuffle(order)
     deliver(order)
-    first = settle()
+    first = work_off()
     assert SourceRecord.objects.count() > 20
     forget()
     assert (SourceRecord.objects.count(), LedgerEntry.objects.count()) == (0, 0)
     for vendor in CONNECTORS:
         call_command("replay", "--everything", "--connection", vendor, "--why", "from scratch", stdout=io.StringIO())
-    assert settle() == first
+    assert work_off() == first
     assert LedgerEntry.objects.count() > 25
 
 
@@ -107,7 +107,7 @@ def test_i16_forgetting_the_ledger_and_replaying_the_inbox_gives_the_same_digest
 def test_i11_any_order_with_any_repetition_gives_the_same_digest() -> None:
     everything = recorded()
     deliver(everything)
-    first = settle()
+    first = work_off()
     for seed in range(3):
         chance = random.Random(seed)
         with guards.down(), connection.cursor() as cursor:
@@ -117,8 +117,8 @@ def test_i11_any_order_with_any_repetition_gives_the_same_digest() -> None:
         chance.shuffle(order)
         for start in range(0, len(order), 9):
             deliver(order[start : start + 9])
-            settle()
-        assert settle() == first, f"seed {seed}"
+            work_off()
+        assert work_off() == first, f"seed {seed}"
 
 
 @pytest.mark.usefixtures("systems")
@@ -140,10 +140,10 @@ def test_i15_a_replay_after_a_fix_equals_the_first_time() -> None:
     assert not SourceRecord.objects.exists()
     mend()
     call_command("replay", "--all-dead-letters", "--why", "mended", stdout=io.StringIO())
-    mended = settle(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))
+    mended = work_off(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))
     with guards.down(), connection.cursor() as cursor:
         cursor.execute("TRUNCATE sync_delivery, sync_deliverykey CASCADE")
     forget()
     come()
-    assert (settle(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))) == mended
+    assert (work_off(), sorted(LedgerEntry.objects.values_list("record__external_id", "version", "digest", "arrival"))) == mended
     assert len(mended[1]) == 12

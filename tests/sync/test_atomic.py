@@ -48,7 +48,7 @@ def crm(stripe: Connection) -> None:
     """The account that Stripe's customers refer to."""
     SourceSystem.objects.create(slug="salesforce", label="Salesforce", role="crm", vendor="salesforce")
     world.say("salesforce", world.fact("customer", CRM, name="Aurora", currency="USD"))
-    world.look()
+    world.detect()
 
 
 SEEN_OUTSIDE = ("sync_delivery", "sync_heartbeat")
@@ -107,11 +107,11 @@ def test_i13_a_failure_at_any_step_of_looking_leaves_nothing_but_the_mark(transa
     before = guards.everything("ledger_dueaccount", "ledger_freshness", "sync_heartbeat")
     table, when, condition, at_commit = LOOKING[step]
     with guards.failing(table, when, condition, at_commit):
-        world.look()
+        world.detect()
     assert guards.everything("ledger_dueaccount", "ledger_freshness", "sync_heartbeat") == before
     assert "this step fails" in DueAccount.objects.get().last_error
     make_due()
-    world.look()
+    world.detect()
     assert (ExceptionCase.objects.count(), Expectation.objects.count(), DueAccount.objects.count()) == (1, 1, 0)
 
 

@@ -13,7 +13,7 @@ from sync.connections.breaker import FAILURES, StoredBreaker
 from sync.models import Circuit, CircuitState, Connection
 from sync.vendor.contract import Config, RetryLater, Unknown
 from sync.vendor.http import HttpClient
-from sync.workers.watch import inflow_figures
+from sync.workers.telemetry import inflow_figures
 from tests.factories import person
 from tests.revops.api.caller import token_for
 from tests.sync.misbehaving import FAST, Server

@@ -184,7 +184,7 @@ def test_i2_a_frozen_database(stripe: Connection) -> None:
 
 
 def test_i2_a_database_that_freezes_in_the_middle(own_postgres: tuple[Path, list[Server], str]) -> None:
-    """SIGSTOP for longer than the door remembers its connections, then SIGCONT."""
+    """SIGSTOP for longer than the intake remembers its connections, then SIGCONT."""
     _, servers, url = own_postgres
     with web_server(DATABASE_URL=url) as web:
         assert ask(web, 100)[0] == 202

@@ -1,4 +1,4 @@
-"""The door, over HTTP, through the server that production uses. Case numbers are those of the list of bad input (W1 to W33)."""
+"""The intake over HTTP, through the server that production uses. Case numbers are those of the list of bad input (W1 to W33)."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ BILLION_LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTI
 
 @pytest.mark.parametrize("content_type", ["text/xml", "application/soap+xml", "application/json"])
 def test_w30_a_soap_message_meets_no_parser(http_client: httpx2.Client, content_type: str) -> None:
-    """Salesforce is read, it pushes nothing here: its door does not exist, and no other door takes XML."""
+    """Salesforce is read, it pushes nothing here: it has no intake address, and no other one takes XML."""
     connections.connect(
         slug="salesforce", vendor="salesforce", base_url="https://login.salesforce.com", acting_user=System("tests"),
         values={"client_id": "x", "client_secret": "y"},

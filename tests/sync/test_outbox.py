@@ -20,7 +20,7 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus
 from revops.errors import Conflict, NotAllowed
 from revops.people.actors import System
-from revops.postings import progress
+from revops.postings import transitions
 from revops.postings.draft import compose_reversal
 from revops.postings.models import PlanState, Posting, PostingState
 from revops.postings.queue import POSTINGS, take_due
@@ -346,10 +346,10 @@ def test_i40_a_worker_back_from_the_dead_adds_an_observation_and_no_state(erp: B
     send_due()
     assert again(posting).state == PostingState.POSTED
     before = again(posting).fence
-    assert progress.note_refused(first, "from the dead", alarm=False) is False
-    assert progress.note_unknown(first, "from the dead") is False
-    assert progress.note_posted(first, "999") is False
-    assert progress.note_not_sent(first, "from the dead", 5, was_sent_before=False) is False
+    assert transitions.note_refused(first, "from the dead", alarm=False) is False
+    assert transitions.note_unknown(first, "from the dead") is False
+    assert transitions.note_posted(first, "999") is False
+    assert transitions.note_not_sent(first, "from the dead", 5, was_sent_before=False) is False
     after = again(posting)
     assert (after.state, after.fence, after.plan.state) == (PostingState.POSTED, before, PlanState.POSTED)
     assert verbs(posting).count("posting.observation") == 4
@@ -364,7 +364,7 @@ def test_evidence_may_come_before_the_answer(erp: Book) -> None:
         "credit_memo", "90", {"customer": f"netsuite:{world.CUSTOMER}", "invoice": f"netsuite:{world.INVOICE}", "change":
         f"revops:{posting.key}"}, status="applied", total=world.usd("120.00"), applied=world.usd("120.00"),
     ))  # fmt: skip
-    world.look()
+    world.detect()
     done = again(posting)
     assert (done.state, done.plan.state, done.vendor_id) == (PostingState.CONFIRMED, PlanState.CONFIRMED, "90")
     time_passes(3600, posting)
@@ -377,7 +377,7 @@ def test_evidence_of_another_amount_confirms_nothing_and_alarms_once(erp: Book) 
     refs = {"customer": f"netsuite:{world.CUSTOMER}", "invoice": f"netsuite:{world.INVOICE}", "change": f"revops:{posting.key}"}
     for _ in range(3):
         world.say("netsuite", world.fact("credit_memo", "90", refs, status="applied", total=world.usd("99.00")))
-        world.look()
+        world.detect()
     wrong = again(posting)
     assert (wrong.state, wrong.needs_person) == (PostingState.POSTED, True)
     assert verbs(posting).count("posting.alarm") == 1

@@ -75,7 +75,7 @@ def test_i34_a_worker_killed_at_any_point_leaves_exactly_one_effect(erp: Book, p
             status="applied",
             total=world.usd("120.00"),
         ))  # fmt: skip
-        world.look()
+        world.detect()
     assert again(posting).state == PostingState.CONFIRMED
 
 

@@ -22,7 +22,7 @@ from django.db import connection, connections, transaction
 
 from revops.ledger import due as accounts_due
 from revops.ledger.due import ACCOUNTS, mark_due
-from revops.postings import progress
+from revops.postings import transitions
 from revops.postings.queue import POSTINGS, database_now
 from revops.work_queues.leases import RENEW_SECONDS, Claim, LeaseLost
 from revops.work_queues.queue import WorkQueue
@@ -121,9 +121,9 @@ CASES = {
                      lambda claim: accounts_due.finish([claim])),
     "postings": Case(
         POSTINGS, _postings,
-        lambda claim: progress.note_not_sent(claim, "It failed.", POSTINGS.back_off.seconds(claim.attempts),
+        lambda claim: transitions.note_not_sent(claim, "It failed.", POSTINGS.back_off.seconds(claim.attempts),
                                              was_sent_before=False),
-        lambda claim: progress.note_refused(claim, "No.", alarm=True),
+        lambda claim: transitions.note_refused(claim, "No.", alarm=True),
     ),
 }  # fmt: skip
 

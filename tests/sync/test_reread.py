@@ -99,7 +99,7 @@ def everything_due() -> None:
 
 
 @pytest.mark.parametrize("names", [("Aurora", "Borealis"), ("Borealis", "Aurora")])
-def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(
+def test_i12_two_versions_under_one_stamp_are_resolved_by_a_read(
     vendor: Control, handle: ConnectionHandle, names: tuple[str, str]
 ) -> None:
     for number, name in enumerate(names, 1):
@@ -111,9 +111,9 @@ def test_i12_two_versions_under_one_stamp_are_settled_by_a_read(
     everything_due()
     assert SourceRecord.objects.get(object_type="customer").fields["name"] == names[1]
     disputed.refresh_from_db()
-    settled = Delivery.objects.get(kind="settling")
+    resolution = Delivery.objects.get(kind="resolution")
     assert (disputed.state, disputed.reason_code) == ("applied", "version_conflict")
-    assert disputed.reason == f"Read again as delivery {settled.pk}."
+    assert disputed.reason == f"Read again as delivery {resolution.pk}."
 
     renamed(vendor, "Cirrus")  # a third change of that second, which was told after the read
     hint(handle, COMPANY, 3)

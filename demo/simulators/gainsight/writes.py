@@ -24,7 +24,7 @@ Change = Callable[[str, Json | None, Json | None], Json]
 
 
 class Writes:
-    """The write half of the object API. `change` is the vendor's one door for changes."""
+    """The write half of the object API. `change` is the vendor's one call for changes."""
 
     def __init__(self, store: Store, rows: Rows, change: Change) -> None:
         self.store = store

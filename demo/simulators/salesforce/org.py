@@ -1,4 +1,4 @@
-"""The org's front door: OAuth tokens, sessions, limits, versions, the shape of errors."""
+"""What every call to the org passes: OAuth tokens, sessions, limits, versions, the shape of errors."""
 
 from __future__ import annotations
 

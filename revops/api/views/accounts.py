@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from revops.access.rules import require
 from revops.accounts.models import Account
 from revops.api.base import View
-from revops.api.pages import NewestFirst, OldestFirst
+from revops.api.pagination import NewestFirst, OldestFirst
 from revops.api.schema import number, query
 from revops.api.serializers import AccountSerializer, EntrySerializer, LedgerSerializer, RecordSerializer
 from revops.ledger.facts import encode

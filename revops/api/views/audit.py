@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from revops.api.base import View
-from revops.api.pages import NewestFirst
+from revops.api.pagination import NewestFirst
 from revops.api.schema import number, query
 from revops.api.serializers import ActionSerializer
 from revops.audit.models import ActionRecord

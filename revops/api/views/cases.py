@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from revops.access.rules import may, require
 from revops.api.base import View, etag, expected_version
 from revops.api.idempotency import once
-from revops.api.pages import NewestFirst, OldestFirst
+from revops.api.pagination import NewestFirst, OldestFirst
 from revops.api.schema import ETAG, IDEMPOTENCY_KEY, IF_MATCH, number, query
 from revops.api.serializers import CaseChangeSerializer, CaseSerializer, NewNoteSerializer, NoteSerializer
 from revops.cases import actions

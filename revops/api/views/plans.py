@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from revops.access.rules import may_compose, require
 from revops.api.base import View, etag
 from revops.api.idempotency import once
-from revops.api.pages import NewestFirst
+from revops.api.pagination import NewestFirst
 from revops.api.schema import ETAG, IDEMPOTENCY_KEY, number, query
 from revops.api.serializers import (
     ApprovalSerializer,
-    NothingSaid,
+    EmptySerializer,
     PlanProposalSerializer,
     PlanSerializer,
     PostingSerializer,
@@ -89,7 +89,7 @@ class OnePlan(View):
 
 class _PlanAction(View):
     verb = "compose_plan"
-    says: type[StrictSerializer] = NothingSaid
+    says: type[StrictSerializer] = EmptySerializer
 
     def act(self, request: Request, key: int, perform: Callable[[ChangePlan, dict[str, Any]], object]) -> HttpResponse:
         """Who may, then which row, then what is said: a body is read only for somebody who may act."""

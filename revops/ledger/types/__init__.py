@@ -14,7 +14,7 @@ from revops.ledger.object_type import ObjectType
 
 
 class Registry(Mapping[str, ObjectType]):
-    """The types by code, in the order in which lists show them. `register` and `withdraw` are the door for extensions."""
+    """The types by code, in the order in which lists show them. `register` and `withdraw` are for extensions."""
 
     def __init__(self) -> None:
         self._known: dict[str, ObjectType] = {}

@@ -91,7 +91,7 @@ class InvoiceBalance:
         return self.open if self.above is None or self.open <= self.above else self.above
 
 
-def standing(invoice: LedgerRecord, ledger: AccountLedger) -> InvoiceBalance | None:
+def balance_of(invoice: LedgerRecord, ledger: AccountLedger) -> InvoiceBalance | None:
     """Read an ERP invoice against its billing twin; None when the ERP states no total."""
     total = money_of(invoice, "total")
     if total is None:
@@ -133,7 +133,7 @@ def period_of(day: dt.date, invoice: LedgerRecord, ledger: AccountLedger) -> Led
 
 def _refusal(invoice: LedgerRecord, ledger: AccountLedger) -> tuple[str, Sentence] | None:
     """Why no credit memo is composed on this invoice: the code of the refusal, and what to do instead. None when one may be."""
-    state = standing(invoice, ledger)
+    state = balance_of(invoice, ledger)
     if invoice.deleted or state is None or text_of(invoice, "status") in DEAD:
         return "invoice_not_open", NOT_OPEN(invoice=invoice.named)
     if invoice.target("customer") is None:
@@ -173,7 +173,7 @@ class CreditMemo:
     def suggest(self, situation: Situation) -> Suggestion:
         why_not = NONE_ABOVE()
         for invoice in situation.concerned("invoice", "erp"):
-            state = standing(invoice, situation.ledger)
+            state = balance_of(invoice, situation.ledger)
             if state is None or (state.above is None and not situation.concerns):
                 continue
             refusal = _refusal(invoice, situation.ledger)
@@ -189,7 +189,7 @@ class CreditMemo:
         if refusal is not None:
             code, why_not = refusal
             raise Rejected(code, why_not, field=INVOICE.name)
-        state = standing(invoice, ledger)
+        state = balance_of(invoice, ledger)
         assert state is not None, "an invoice without a total was refused above"
         amount = money_input(raw, AMOUNT, state.net.currency)
         if state.open < amount:
@@ -243,7 +243,7 @@ class CreditMemo:
 
 
 def _option(invoice: LedgerRecord, ledger: AccountLedger) -> Param:
-    state = standing(invoice, ledger)
+    state = balance_of(invoice, ledger)
     if state is None:
         return invoice.label
     if state.above is None or state.above.amount <= 0:

@@ -144,9 +144,9 @@ def _keys(page: str, sections: tuple[str, ...]) -> SafeString:
 
 
 @register.filter
-def said(sentence: Param | None, names: naming.Names | None = None) -> SafeString:
+def in_words(sentence: Param | None, names: naming.Names | None = None) -> SafeString:
     """A sentence, with links for what `names` knows; without names it may stand in a link."""
-    return SafeString() if sentence is None else (names or naming.Names()).said(sentence)
+    return SafeString() if sentence is None else (names or naming.Names()).in_words(sentence)
 
 
 @register.filter

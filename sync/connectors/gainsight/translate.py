@@ -170,7 +170,7 @@ GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = payload.said_by(incoming)
+    body = payload.body_of(incoming)
     if incoming.kind != "read":
         return [_hinted(understood(Hint, body, "hint"))]
     translator = TRANSLATORS.get(incoming.object_type)

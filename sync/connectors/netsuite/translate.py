@@ -364,7 +364,7 @@ _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = payload.said_by(incoming)
+    body = payload.body_of(incoming)
     if incoming.kind != "read":
         return [_hinted(understood(Hint, body, "hint"))]
     translator = TRANSLATORS.get(incoming.object_type)

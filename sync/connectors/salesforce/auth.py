@@ -34,7 +34,7 @@ TOKEN = Token(
     "/services/oauth2/token",
     ClientSecret(),
     lifetime_seconds=3300,  # the answer says none; a 401 renews it earlier
-    look=_same_host,
+    check=_same_host,
 )
 
 

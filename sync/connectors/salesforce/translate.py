@@ -37,7 +37,7 @@ OBJECTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = payload.said_by(incoming)
+    body = payload.body_of(incoming)
     translator = _TRANSLATORS.get(incoming.object_type)
     if incoming.kind != "read" or translator is None:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")

@@ -400,7 +400,7 @@ _OURS = {name: object_type for object_type, (_path, name) in COLLECTIONS.items()
 
 
 def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
-    body = payload.said_by(incoming)
+    body = payload.body_of(incoming)
     try:
         if incoming.kind == "read":
             return [_from_read(body, incoming, config)]

@@ -35,7 +35,7 @@ def _now() -> dt.datetime:
 def _compare(wires: Wires, cases: list[check.OpenCase] | None = None, now: dt.datetime | None = None) -> check.CheckResult:
     now = now or _now()
     entries = key.contradictions(wires["stripe"].key())
-    return check.compare(entries, judge.standing(native.read(wires), now), cases or [], now)
+    return check.compare(entries, judge.contradictions(native.read(wires), now), cases or [], now)
 
 
 def _cases(wires: Wires) -> list[check.OpenCase]:
@@ -49,7 +49,7 @@ def _cases(wires: Wires) -> list[check.OpenCase]:
             one.amount,
             one.currency,
         )
-        for place, one in enumerate(judge.standing(native.read(wires), _now()))
+        for place, one in enumerate(judge.contradictions(native.read(wires), _now()))
         if one.verdict(_now()) != "waiting"
     ]
 
@@ -139,7 +139,7 @@ def test_check_fails_on_another_amount(wires: Wires) -> None:
 def test_check_fails_on_what_stands_in_nobodys_key(wires: Wires) -> None:
     load.load(wires, 3, 12, _now())
     entries = key.contradictions(wires["stripe"].key())
-    result = check.compare(entries[1:], judge.standing(native.read(wires), _now()), _cases(wires), _now())
+    result = check.compare(entries[1:], judge.contradictions(native.read(wires), _now()), _cases(wires), _now())
     assert not result.ok
     assert len(result.unplanned) == 1
 
@@ -147,7 +147,7 @@ def test_check_fails_on_what_stands_in_nobodys_key(wires: Wires) -> None:
 def test_check_fails_on_an_entry_that_nobody_sees(wires: Wires) -> None:
     load.load(wires, 3, 12, _now())
     entries = key.contradictions(wires["stripe"].key())
-    standing, cases = judge.standing(native.read(wires), _now()), _cases(wires)
+    standing, cases = judge.contradictions(native.read(wires), _now()), _cases(wires)
     twice = {**entries[0], "id": "twice", "account": "001000000000000AAA", "ripens_at": None}
     result = check.compare([*entries, twice], standing, cases, _now())
     assert (result.line, result.ok) == ("planted 5 found 5 missed 0 false 0 overlooked 1", False)
@@ -163,12 +163,12 @@ def test_the_judge_takes_limits_and_tolerances_from_the_published_policies(wires
     now, seen = _now(), native.read(wires)
     other = tmp_path / "policies.toml"
     other.write_text(published.DOCUMENT.read_text().replace('limit = "24 hours"', 'limit = "25 hours"'))
-    before = {one.subjects: one.certain for one in judge.standing(seen, now)}
-    after = [one for one in judge.standing(seen, now, published.read(other)) if one.certain != before[one.subjects]]
+    before = {one.subjects: one.certain for one in judge.contradictions(seen, now)}
+    after = [one for one in judge.contradictions(seen, now, published.read(other)) if one.certain != before[one.subjects]]
     assert {one.rule for one in after} == {"invoice_not_posted"}
     assert {one.certain - before[one.subjects] for one in after} == {dt.timedelta(hours=1)}
     other.write_text(published.DOCUMENT.read_text().replace("minor_units = 5", "minor_units = 1000000000"))
-    assert not [one for one in judge.standing(seen, now, published.read(other)) if one.rule == "invoice_amount_mismatch"]
+    assert not [one for one in judge.contradictions(seen, now, published.read(other)) if one.rule == "invoice_amount_mismatch"]
 
 
 def test_chapters_plant_all_five_and_only_them(wires: Wires) -> None:

@@ -150,7 +150,7 @@ def test_two_accounts_that_the_crm_merged_become_one_as_their_customers_move() -
     world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(OTHER_CASE), name="Loser"))
     bill("1000.00")
     world.say("netsuite", world.period(), world.entered(world.usd("1120.00")))
-    world.look()
+    world.detect()
     loser, winner = (world.account_of(key) for key in (OTHER_CASE, LONG))
     assert ExceptionCase.objects.get(status="open").account == loser
     world.say("salesforce", world.fact("customer", OTHER_CASE, deleted=True, name="Loser"))
@@ -158,7 +158,7 @@ def test_two_accounts_that_the_crm_merged_become_one_as_their_customers_move() -
     world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(LONG), name="Winner"))
     moved = SourceRecord.objects.filter(system__in=("stripe", "netsuite"), object_type__in=("customer", "invoice"))
     assert set(moved.values_list("account", flat=True)) == {winner.pk}
-    world.look()
+    world.detect()
     assert list(ExceptionCase.objects.filter(status="open").values_list("account", flat=True)) == [winner.pk]
     lines = ActionRecord.objects.filter(verb="account.relink").order_by("id")
     assert [(line.before, line.after) for line in lines] == [({"account": loser.pk}, {"account": winner.pk})] * 2

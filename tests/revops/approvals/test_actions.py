@@ -193,7 +193,7 @@ def second_invoice(case: ExceptionCase) -> ExceptionCase:
         total=usd("1000.00"),
                                    credited=usd("0.00"), finalized_at=world.days_ago(5)))  # fmt: skip
     world.say("netsuite", world.entered(usd("41120.00"), key="701", of="in_701"))
-    world.look()
+    world.detect()
     return ExceptionCase.objects.filter(rule=case.rule).exclude(pk=case.pk).get()
 
 

@@ -158,6 +158,6 @@ def test_approvals_and_detection_of_one_account_never_lock_each_other_out(case: 
     plan = submitted(ana, case)
     world.say("netsuite", world.entered(usd("41120.00")))
     pit = world.person("pit", "approver")
-    outcomes = together(signing(plan, pat), world.look, rejecting(plan, pit), world.look)
+    outcomes = together(signing(plan, pat), world.detect, rejecting(plan, pit), world.detect)
     assert not [outcome for outcome in outcomes if ":" in outcome], outcomes
     assert fresh(plan).state in (PlanState.RELEASED, PlanState.REJECTED)

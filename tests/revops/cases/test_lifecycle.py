@@ -50,7 +50,7 @@ def say(*statements: tuple[str, Fact], now: dt.datetime) -> None:
             record(system, [DeliveredFact(said)], now=now)
 
 
-def look(now: dt.datetime, *, erp_read_through: dt.datetime | None = None) -> None:
+def detect(now: dt.datetime, *, erp_read_through: dt.datetime | None = None) -> None:
     """Every system was read up to now, unless the ERP was not."""
     for slug in ("crm", "billing", "customer_success"):
         read_through(slug, ("contract", "invoice"), now)
@@ -97,14 +97,14 @@ def entered(hours: float, total: str, credited: str = "0.00") -> tuple[str, Fact
 
 def test_a_missing_posting_is_first_an_expectation_then_a_case_then_closed_by_evidence() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), now=at(2))
-    look(at(2))
+    detect(at(2))
     assert ExceptionCase.objects.count() == 0
     waiting = Expectation.objects.get()
     assert waiting.due_at == at(25)
 
     assert mark_expected(now=at(24)) == 0
     assert mark_expected(now=at(26)) == 1
-    look(at(26))
+    detect(at(26))
     case = ExceptionCase.objects.get()
     assert (case.rule, case.status, case.amount_minor, case.currency) == ("invoice_not_posted", "open", 90000, "USD")
     assert Expectation.objects.count() == 0
@@ -112,7 +112,7 @@ def test_a_missing_posting_is_first_an_expectation_then_a_case_then_closed_by_ev
     assert case.due_at == at(26 + 24)
 
     say(entered(27, "900.00"), now=at(27))
-    look(at(27))
+    detect(at(27))
     case.refresh_from_db()
     assert case.status == CaseStatus.CLOSED
     assert {"system": "erp", "object_type": "invoice", "external_id": "501"}.items() <= next(
@@ -124,39 +124,39 @@ def test_a_missing_posting_is_first_an_expectation_then_a_case_then_closed_by_ev
 
 def test_nothing_is_missing_from_a_system_that_was_not_read_that_far() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), now=at(2))
-    look(at(40), erp_read_through=at(24))
+    detect(at(40), erp_read_through=at(24))
     assert ExceptionCase.objects.count() == 0, "due at hour 25, and the ERP is known up to hour 24 only"
     waiting = Expectation.objects.get()
     assert waiting.due_at > at(40)
     assert mark_expected(now=waiting.due_at) == 1
-    look(at(41), erp_read_through=at(26))
+    detect(at(41), erp_read_through=at(26))
     assert ExceptionCase.objects.get().rule == "invoice_not_posted"
 
 
 def test_f41_the_same_contradiction_comes_back_as_the_same_case() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), entered(2, "1000.00"), now=at(10))
-    look(at(10))
+    detect(at(10))
     case = ExceptionCase.objects.get()
     say(entered(11, "1000.00", credited="100.00"), now=at(11))
-    look(at(11))
+    detect(at(11))
     case.refresh_from_db()
     assert case.status == CaseStatus.CLOSED
     say(entered(12, "1000.00", credited="0.00"), now=at(20))
-    look(at(20))
+    detect(at(20))
     case.refresh_from_db()
     assert (case.status, case.reopened_count, ExceptionCase.objects.count()) == ("open", 1, 1)
 
 
 def test_a_changed_contradiction_refreshes_its_case_and_an_unchanged_one_writes_nothing() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), entered(2, "1000.00"), now=at(10))
-    look(at(10))
+    detect(at(10))
     case = ExceptionCase.objects.get()
     say(("crm", fact("customer", CRM_ID, 3, name="Halden GmbH", currency="USD")), now=at(11))
-    look(at(11))
+    detect(at(11))
     case.refresh_from_db()
     assert case.row_version == 1
     say(entered(4, "1050.00"), now=at(12))
-    look(at(12))
+    detect(at(12))
     case.refresh_from_db()
     assert (case.row_version, case.amount_minor) == (2, 15000)
 
@@ -196,8 +196,8 @@ def test_i11_any_order_and_duplication_ends_in_the_same_open_cases(order: list[i
             for position, index in enumerate(sequence):
                 say(STORY[index], now=at(48))
                 if position in stops:
-                    look(at(48))
-            look(at(48))
+                    detect(at(48))
+            detect(at(48))
             found = set(ExceptionCase.objects.exclude(status="closed").values_list("fingerprint", "facts_digest"))
             transaction.set_rollback(True)
         return found
@@ -222,7 +222,7 @@ def test_i14_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
 
     broken = Account.objects.get(name="Broken")
     SourceRecord.objects.filter(external_id="in_9").update(fields={"total": "not money", "status": "open"})
-    look(at(48))
+    detect(at(48))
     assert count_due() == 1
     assert ExceptionCase.objects.filter(account__name="Halden").count() == 1
     assert ExceptionCase.objects.filter(account=broken).count() == 0
@@ -230,7 +230,7 @@ def test_i14_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
 
 def test_a_snoozed_case_wakes_when_its_time_comes_or_its_facts_change() -> None:
     say(*CUSTOMERS, billed(1, "900.00"), entered(2, "1000.00"), now=at(10))
-    look(at(10))
+    detect(at(10))
     case = ExceptionCase.objects.get()
     for until, wakes in ((at(20), 0), (at(11), 1)):
         with guards.down():
@@ -241,6 +241,6 @@ def test_a_snoozed_case_wakes_when_its_time_comes_or_its_facts_change() -> None:
     with guards.down():
         ExceptionCase.objects.update(status="snoozed", snoozed_until=at(90))
     say(entered(4, "1050.00"), now=at(13))
-    look(at(13))
+    detect(at(13))
     case.refresh_from_db()
     assert (case.status, case.snoozed_until) == ("open", None)

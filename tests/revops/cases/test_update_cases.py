@@ -1,4 +1,4 @@
-"""What settling writes, column by column: the case, the expectation, the action log, and the counts that it returns."""
+"""What an update writes, column by column: the case, the expectation, the action log, and the counts that it returns."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def system() -> SourceSystem:
     return SourceSystem.objects.create(slug="erp", label="ERP", role="erp", vendor="test")
 
 
-def settled(subject: Account | SourceSystem, *found: Sighting, rules: Sequence[str] = BOTH, **more: Any) -> dict[str, int]:
-    """What settling changed, without what it did not."""
+def updated(subject: Account | SourceSystem, *found: Sighting, rules: Sequence[str] = BOTH, **more: Any) -> dict[str, int]:
+    """What the update changed, without what it did not."""
     counts = update_cases(subject, found, rules, more.pop("policies", POLICIES), **{"now": NOW, **more})
     assert counts.keys() == NONE.keys()
     return {name: count for name, count in counts.items() if count}
@@ -96,7 +96,7 @@ def log(*verbs: str) -> list[tuple[str, str, dict[str, object], dict[str, object
 
 def test_what_is_due_opens_a_case_that_says_everything(account: Account) -> None:
     with tracing(TRACE):
-        assert settled(account, seen(), seen("b", due=NOW - HOUR)) == {"opened": 2}
+        assert updated(account, seen(), seen("b", due=NOW - HOUR)) == {"opened": 2}
     case = ExceptionCase.objects.get(fingerprint="a" * 64)
     assert columns(
         case, "rule", "account", "system", "legal_entity_code", "title", "severity", "status", "team", "owner", "systems",
@@ -125,47 +125,47 @@ def test_a_case_is_as_bad_as_the_policies_say(account: Account) -> None:
     }
     policies = POLICIES.model_copy(update={"rules": {**POLICIES.rules, **judged}})
     for number, code in enumerate(rules):
-        settled(account, seen(f"{number}", rule=code), rules=(code,), policies=policies)
+        updated(account, seen(f"{number}", rule=code), rules=(code,), policies=policies)
     assert dict(ExceptionCase.objects.values_list("rule", "severity")) == {
         code: SEVERITIES[severity] for code, severity in rules.items()
     }
 
 
 def test_where_no_money_is_at_risk_it_is_none_of_the_accounts_currency(account: Account, system: SourceSystem) -> None:
-    settled(account, seen(amount=None))
+    updated(account, seen(amount=None))
     nameless = Account.objects.create(name="Nameless", currency="")
-    settled(nameless, seen("b", amount=None))
-    settled(system, seen("c", amount=None))
+    updated(nameless, seen("b", amount=None))
+    updated(system, seen("c", amount=None))
     found = {case.title[-1]: (case.amount_minor, case.currency, case.legal_entity_code) for case in ExceptionCase.objects.all()}
     assert found == {"a": (0, "GBP", "DE"), "b": (0, "USD", ""), "c": (0, "USD", "")}
     policies = POLICIES.model_copy(update={"reporting_currency": "CHF"})
-    settled(nameless, seen("d", amount=None), seen("b", amount=None), policies=policies)
+    updated(nameless, seen("d", amount=None), seen("b", amount=None), policies=policies)
     assert ExceptionCase.objects.get(title="Title d").currency == "CHF"
     for again in (seen(amount=None, total="2"),), (), (seen(amount=None, total="3"),):  # refreshed, closed, reopened
-        settled(account, *again)
+        updated(account, *again)
         assert ExceptionCase.objects.get(title="Title a").currency == "GBP"
-    settled(nameless, promised := seen("e", amount=None, due=NOW + HOUR))
+    updated(nameless, promised := seen("e", amount=None, due=NOW + HOUR))
     assert (Expectation.objects.get().currency, agree(nameless, promised)) == ("USD", True)
 
 
 def test_a_case_about_a_system_stands_alone(account: Account, system: SourceSystem) -> None:
-    assert settled(system, seen()) == {"opened": 1}
+    assert updated(system, seen()) == {"opened": 1}
     case = ExceptionCase.objects.get()
     assert (case.account, case.system, case.legal_entity_code) == (None, system, "")
-    assert settled(account) == {}, "another subject's cases stay"
+    assert updated(account) == {}, "another subject's cases stay"
     with pytest.raises(ValueError, match=r"^what is found about a system is due at once$"), transaction.atomic():
-        settled(system, seen("b", due=NOW + HOUR))
-    assert settled(system) == {"closed": 1}
+        updated(system, seen("b", due=NOW + HOUR))
+    assert updated(system) == {"closed": 1}
 
 
 # --- the same, again -----------------------------------------------------------------------------------------------------
 
 
 def test_the_same_evidence_changes_nothing_also_under_a_newer_version(account: Account) -> None:
-    settled(account, seen())
+    updated(account, seen())
     record = {"system": "erp", "object_type": "invoice", "external_id": "a", "version": "2", "label": "a"}
     newer = replace(seen(), evidence={"records": [record], "total": "1"}, title="Another title")
-    assert settled(account, newer, now=NOW + HOUR) == {}
+    assert updated(account, newer, now=NOW + HOUR) == {}
     assert len(log()) == 1
     assert ExceptionCase.objects.get().title == "Title a"
 
@@ -183,10 +183,10 @@ def test_the_digest_of_facts_binds_all_of_the_evidence_but_versions() -> None:
 
 
 def test_other_evidence_refreshes_the_case(account: Account) -> None:
-    settled(account, seen())
+    updated(account, seen())
     case = ExceptionCase.objects.get()
     told = replace(seen(amount="30.00", total="2"), title="New title", systems=("erp",), sentence=FOUND(what="all"))
-    assert settled(account, told, now=NOW + HOUR) == {"refreshed": 1}
+    assert updated(account, told, now=NOW + HOUR) == {"refreshed": 1}
     assert columns(
         case, "title", "amount_minor", "systems", "refreshed_at", "opened_at", "due_at", "row_version", "evidence"
     ) == {
@@ -202,26 +202,26 @@ def test_other_evidence_refreshes_the_case(account: Account) -> None:
 
 
 def test_other_policies_judge_a_case_anew(account: Account) -> None:
-    settled(account, seen())
+    updated(account, seen())
     case = ExceptionCase.objects.get()
     plant(status="snoozed", snoozed_until=NOW + 9 * HOUR)
     policies = POLICIES.model_copy(update={"version": "f" * 64})
-    assert settled(account, seen(), policies=policies) == {"refreshed": 1}
+    assert updated(account, seen(), policies=policies) == {"refreshed": 1}
     assert columns(case, "policy_version", "status", "snoozed_until", "row_version") == {
         "policy_version": "f" * 64, "status": "snoozed", "snoozed_until": NOW + 9 * HOUR, "row_version": 2,
     }  # fmt: skip
     ((_, summary, before, after),) = log("case.refresh")
     assert summary == "Judged by new policies: a is wrong."
     assert (before["policies"], after["policies"]) == (POLICIES.version, "f" * 64)
-    settled(account, seen(total="2"), policies=policies)
+    updated(account, seen(total="2"), policies=policies)
     assert columns(case, "status", "snoozed_until", "row_version") == {"status": "open", "snoozed_until": None, "row_version": 3}
 
 
 @pytest.mark.parametrize("status", ["open", "awaiting_evidence"])
 def test_other_evidence_leaves_a_case_that_is_not_put_aside_as_it_stands(account: Account, status: str) -> None:
-    settled(account, seen())
+    updated(account, seen())
     plant(status=status)
-    settled(account, seen(total="2"))
+    updated(account, seen(total="2"))
     assert ExceptionCase.objects.get().status == status
 
 
@@ -230,9 +230,9 @@ def test_other_evidence_leaves_a_case_that_is_not_put_aside_as_it_stands(account
 
 @pytest.mark.parametrize("status", ["open", "awaiting_evidence", "snoozed"])
 def test_what_is_no_longer_seen_closes_with_the_evidence(account: Account, status: str) -> None:
-    settled(account, seen(), seen("b"))
+    updated(account, seen(), seen("b"))
     plant("Title a", status=status, snoozed_until=NOW if status == "snoozed" else None)
-    assert settled(account, seen("b"), close_evidence={"records": ["x"]}, now=NOW + HOUR) == {"closed": 1}
+    assert updated(account, seen("b"), close_evidence={"records": ["x"]}, now=NOW + HOUR) == {"closed": 1}
     case = ExceptionCase.objects.get(title="Title a")
     assert columns(case, "status", "closed_at", "close_evidence", "snoozed_until", "row_version") == {
         "status": "closed", "closed_at": NOW + HOUR, "close_evidence": {"records": ["x"]}, "snoozed_until": None,
@@ -247,22 +247,22 @@ def test_what_is_no_longer_seen_closes_with_the_evidence(account: Account, statu
             {"status": "closed"},
         )
     ]
-    assert settled(account, seen("b")) == {}, "what is closed stays closed"
+    assert updated(account, seen("b")) == {}, "what is closed stays closed"
 
 
 def test_what_is_not_due_again_closes_and_waits(account: Account) -> None:
-    settled(account, seen())
-    assert settled(account, seen(due=NOW + HOUR)) == {"closed": 1, "waiting": 1}
+    updated(account, seen())
+    assert updated(account, seen(due=NOW + HOUR)) == {"closed": 1, "waiting": 1}
     case = ExceptionCase.objects.get()
     assert (str(case.close_reason), case.close_evidence) == ("The systems changed and it is not yet due again.", {})
 
 
 def test_what_is_seen_again_comes_back_as_the_same_case(account: Account) -> None:
-    settled(account, seen())
-    settled(account, close_evidence={"records": ["x"]})
+    updated(account, seen())
+    updated(account, close_evidence={"records": ["x"]})
     case = ExceptionCase.objects.get()
     again = NOW + 5 * HOUR
-    assert settled(account, seen(amount="7.00", total="2"), now=again) == {"reopened": 1}
+    assert updated(account, seen(amount="7.00", total="2"), now=again) == {"reopened": 1}
     assert columns(
         case, "status", "closed_at", "close_reason", "close_evidence", "due_at", "opened_at", "refreshed_at", "reopened_count",
         "row_version", "amount_minor",
@@ -271,37 +271,37 @@ def test_what_is_seen_again_comes_back_as_the_same_case(account: Account) -> Non
         "opened_at": NOW, "refreshed_at": again, "reopened_count": 1, "row_version": 3, "amount_minor": 700,
     }  # fmt: skip
     assert log("case.reopen") == [("case.reopen", "Came back: a is wrong.", {"status": "closed"}, {"status": "open"})]
-    settled(account)
-    settled(account, seen())
+    updated(account)
+    updated(account, seen())
     assert columns(case, "reopened_count", "row_version") == {"reopened_count": 2, "row_version": 5}
-    settled(account, seen(), seen("b"))
-    assert settled(account) == {"closed": 2}
-    assert settled(account, seen(), seen("b")) == {"reopened": 2}
-    assert settled(account, seen(total="3"), seen("b", total="3")) == {"refreshed": 2}
+    updated(account, seen(), seen("b"))
+    assert updated(account) == {"closed": 2}
+    assert updated(account, seen(), seen("b")) == {"reopened": 2}
+    assert updated(account, seen(total="3"), seen("b", total="3")) == {"refreshed": 2}
 
 
 def test_rules_that_did_not_look_leave_their_cases_and_promises(account: Account) -> None:
-    settled(account, seen(), seen("b", rule=OTHER), seen("c", rule=OTHER, due=NOW + HOUR))
-    assert settled(account, rules=(RULE,)) == {"closed": 1}
+    updated(account, seen(), seen("b", rule=OTHER), seen("c", rule=OTHER, due=NOW + HOUR))
+    assert updated(account, rules=(RULE,)) == {"closed": 1}
     assert ExceptionCase.objects.get(title="Title b").status == "open"
     assert Expectation.objects.count() == 1
-    assert settled(account, rules=(OTHER,)) == {"closed": 1}
+    assert updated(account, rules=(OTHER,)) == {"closed": 1}
     assert Expectation.objects.count() == 0
 
 
 def test_a_case_moves_with_its_records_to_another_account(account: Account) -> None:
-    settled(account, seen())
+    updated(account, seen())
     heir = Account.objects.create(name="Heir", currency="USD", legal_entity=account.legal_entity)
-    assert settled(heir, seen()) == {}
+    assert updated(heir, seen()) == {}
     case = ExceptionCase.objects.get()
     assert (case.account, case.legal_entity_code, case.row_version) == (heir, "DE", 2)
     assert log("case.move") == [("case.move", "Its records now belong to Heir", {"account": account.pk}, {"account": heir.pk})]
     assert ActionRecord.objects.get(verb="case.move").account_id == heir.pk
-    assert settled(heir, seen()) == {}
+    assert updated(heir, seen()) == {}
     assert len(log("case.move")) == 1
-    assert settled(account) == {}
-    settled(heir)
-    assert settled(account, seen()) == {"reopened": 1}
+    assert updated(account) == {}
+    updated(heir)
+    assert updated(account, seen()) == {"reopened": 1}
     assert ExceptionCase.objects.get().account == account
 
 
@@ -310,7 +310,7 @@ def test_a_case_moves_with_its_records_to_another_account(account: Account) -> N
 
 def test_what_is_not_due_is_expected_since_it_was_first_seen(account: Account) -> None:
     second = dt.timedelta(seconds=1)
-    assert settled(account, seen(due=NOW + second), seen("b", due=NOW + HOUR, amount=None)) == {"waiting": 2}
+    assert updated(account, seen(due=NOW + second), seen("b", due=NOW + HOUR, amount=None)) == {"waiting": 2}
     assert list(
         Expectation.objects.order_by("fingerprint").values(
             "fingerprint", "rule", "account", "search_text", "amount_minor", "currency", "due_at", "since"
@@ -327,7 +327,7 @@ def test_what_is_not_due_is_expected_since_it_was_first_seen(account: Account) -
     ]  # fmt: skip
     assert [str(row.sentence) for row in Expectation.objects.order_by("fingerprint")] == ["a is wrong.", "b is wrong."]
     later = replace(seen("b", due=NOW + 3 * HOUR), sentence=FOUND(what="all"))
-    assert settled(account, later, seen("c", due=NOW + 2 * HOUR), now=NOW + HOUR) == {"waiting": 2}
+    assert updated(account, later, seen("c", due=NOW + 2 * HOUR), now=NOW + HOUR) == {"waiting": 2}
     rows = {row.fingerprint[0]: row for row in Expectation.objects.all()}
     assert {key: (row.since, row.due_at) for key, row in rows.items()} == {
         "b": (NOW, NOW + 3 * HOUR), "c": (NOW + HOUR, NOW + 2 * HOUR),
@@ -338,10 +338,10 @@ def test_what_is_not_due_is_expected_since_it_was_first_seen(account: Account) -
 
 def test_an_expectation_belongs_to_its_account_alone(account: Account) -> None:
     other = Account.objects.create(name="Other", currency="USD")
-    settled(account, seen(due=NOW + HOUR))
-    assert settled(other) == {}
+    updated(account, seen(due=NOW + HOUR))
+    assert updated(other) == {}
     assert Expectation.objects.count() == 1
-    settled(other, seen(due=NOW + HOUR))
+    updated(other, seen(due=NOW + HOUR))
     assert Expectation.objects.get().account == other
 
 
@@ -349,15 +349,15 @@ def test_an_expectation_belongs_to_its_account_alone(account: Account) -> None:
 
 
 def agree(account: Account, *found: Sighting, rules: Sequence[str] = BOTH, **more: Any) -> bool:
-    standing = live_cases_of([account.pk], BOTH)
-    return standing.agrees(account, found, rules, more.get("policies", POLICIES), now=more.get("now", NOW))
+    live = live_cases_of([account.pk], BOTH)
+    return live.agrees(account, found, rules, more.get("policies", POLICIES), now=more.get("now", NOW))
 
 
-def test_what_was_settled_agrees_until_something_moves(account: Account) -> None:
+def test_what_was_updated_agrees_until_something_moves(account: Account) -> None:
     assert agree(account)
     here = seen(), seen("b", rule=OTHER), seen("c", due=NOW + HOUR), seen("d", rule=OTHER, due=NOW + HOUR, amount=None)
     assert not agree(account, *here)
-    settled(account, *here)
+    updated(account, *here)
     assert agree(account, *here)
     assert agree(account, here[0], here[2], rules=(RULE,)), "only the cases of the rules that looked"
     for changed in (
@@ -373,14 +373,14 @@ def test_what_was_settled_agrees_until_something_moves(account: Account) -> None
     assert not agree(account, *here, now=NOW + HOUR), "two of them are due"
     stranger = Account.objects.create(name="Stranger", currency="USD")
     assert not agree(stranger, *here)
-    settled(account)
+    updated(account)
     assert agree(account), "what is closed does not count"
 
 
 def test_several_accounts_are_read_at_once(account: Account) -> None:
     other = Account.objects.create(name="Other", currency="USD")
-    settled(account, seen(), seen("c", due=NOW + HOUR))
-    settled(other, seen("b"), seen("d", due=NOW + HOUR), seen("e", due=NOW + HOUR), seen("f"))
+    updated(account, seen(), seen("c", due=NOW + HOUR))
+    updated(other, seen("b"), seen("d", due=NOW + HOUR), seen("e", due=NOW + HOUR), seen("f"))
     both = live_cases_of([account.pk, other.pk], [RULE])
     assert both.agrees(account, [seen(), seen("c", due=NOW + HOUR)], [RULE], POLICIES, now=NOW)
     theirs = [seen("b"), seen("d", due=NOW + HOUR), seen("e", due=NOW + HOUR), seen("f")]
@@ -396,7 +396,7 @@ PEER = System("posting")
 
 @pytest.mark.parametrize("status", ["open", "snoozed", "awaiting_evidence", "closed"])
 def test_a_posted_fix_makes_a_live_case_wait_for_its_record(account: Account, status: str) -> None:
-    settled(account, seen())
+    updated(account, seen())
     plant(status=status, snoozed_until=NOW if status == "snoozed" else None, closed_at=NOW if status == "closed" else None)
     case = ExceptionCase.objects.get()
     await_evidence(case.pk, acting_user=PEER, summary=WHY())
@@ -423,7 +423,7 @@ def test_a_posted_fix_makes_a_live_case_wait_for_its_record(account: Account, st
 
 
 def test_what_was_put_aside_wakes_at_its_time_as_many_as_are_asked_for(account: Account) -> None:
-    settled(account, *(seen(key) for key in "abcde"))
+    updated(account, *(seen(key) for key in "abcde"))
     for title, status, until in (
         ("Title a", "snoozed", NOW), ("Title b", "snoozed", NOW), ("Title c", "snoozed", NOW), ("Title d", "snoozed", NOW + HOUR),
         ("Title e", "open", NOW),  # left over: it is open
@@ -441,7 +441,7 @@ def test_what_was_put_aside_wakes_at_its_time_as_many_as_are_asked_for(account: 
 @pytest.mark.django_db(transaction=True)
 def test_waiting_for_evidence_and_waking_are_transactions_of_their_own() -> None:
     with transaction.atomic():
-        settled(Account.objects.create(name="Halden", currency="USD"), seen())
+        updated(Account.objects.create(name="Halden", currency="USD"), seen())
     case = ExceptionCase.objects.get()
     await_evidence(case.pk, acting_user=PEER, summary=WHY())
     back_to_open(case.pk, acting_user=PEER, summary=WHY())

@@ -29,7 +29,7 @@ def account() -> Account:
     refs = {"customer": "stripe:cus_1"}
     world.say("stripe", world.fact("proration", "ii_1", refs, amount=world.usd("30.00"), is_proration=True))
     renewal()
-    world.look()
+    world.detect()
     assert set(live()) == {"invoice_amount_mismatch", "renewal_before_amendment"}
     assert not DueAccount.objects.exists()
     return account
@@ -92,23 +92,23 @@ def test_a_new_customer_link_is_looked_at_by_every_rule(account: Account) -> Non
 def test_cases_of_rules_that_did_not_run_stay_as_they_are(account: Account) -> None:
     mend_unseen()
     renewal("Renewal 2027")
-    world.look()
+    world.detect()
     assert live() == ["invoice_amount_mismatch", "renewal_before_amendment"]
     world.say(
         "netsuite",
         world.fact("credit_memo", "9", {"customer": f"netsuite:{world.CUSTOMER}"}, status="open", total=world.usd("1.00")),
     )
-    world.look()
+    world.detect()
     assert live() == ["renewal_before_amendment"], "the rule that reads credit memos has looked and closed its case"
 
 
 def test_a_rule_that_did_not_run_opens_nothing(account: Account) -> None:
     ExceptionCase.objects.filter(rule="invoice_amount_mismatch").update(status=CaseStatus.CLOSED, closed_at=world.now())
     renewal("Renewal 2027")
-    world.look()
+    world.detect()
     assert live() == ["renewal_before_amendment"]
     mark_due([account.pk], now=world.now())
-    world.look()
+    world.detect()
     assert live() == ["invoice_amount_mismatch", "renewal_before_amendment"]
 
 
@@ -124,11 +124,11 @@ def test_expectations_of_rules_that_did_not_run_stay_and_time_makes_every_rule_l
         finalized_at=finalized,
     )
     world.say("stripe", billed)
-    world.look()
+    world.detect()
     assert Expectation.objects.get().rule == "invoice_not_posted"
     mend_unseen()
     renewal("Renewal 2027")
-    world.look()
+    world.detect()
     assert Expectation.objects.get().rule == "invoice_not_posted"
     Expectation.objects.update(due_at=world.now())
     assert mark_expected(now=world.now()) == 1

@@ -115,13 +115,13 @@ def test_i6_i11_other_content_under_a_known_version_is_a_conflict_with_one_winne
     assert len(digests) == 1
 
 
-def test_i12_a_read_settles_what_one_stamp_left_open() -> None:
+def test_i12_a_read_resolves_what_one_stamp_left_open() -> None:
     say("billing", invoice(1, "100.00"), invoice(1, "90.00"))
     for number, settled in enumerate(("100.00", "90.00", "100.00"), 2):
-        assert say("billing", invoice(1, settled).settled(at(number))) in (["newer"], ["restated"])
+        assert say("billing", invoice(1, settled).resolved_at(at(number))) in (["newer"], ["restated"])
         assert SourceRecord.objects.get(external_id="in_1").fields["total"] == {"amount": settled, "currency": "USD"}
     assert say("billing", invoice(1, "80.00")) == ["conflict"], "a read must tell again"
-    assert say("billing", invoice(1, "100.00").settled(at(1.5))) == ["late"]
+    assert say("billing", invoice(1, "100.00").resolved_at(at(1.5))) == ["late"]
     assert SourceRecord.objects.get(external_id="in_1").fields["total"] == {"amount": "100.00", "currency": "USD"}
     assert say("billing", invoice(1.01, "70.00")) == ["newer"], "the vendor's next stamp"
 
@@ -238,7 +238,7 @@ STORY = [
     ("billing", invoice(2, "100.00")),
     ("billing", invoice(3, "80.00")),
     ("billing", invoice(3, "85.00")),
-    ("billing", invoice(3, "82.00").settled(at(4))),
+    ("billing", invoice(3, "82.00").resolved_at(at(4))),
     ("billing", invoice(3, "79.00")),
     ("billing", fact("payment", "p1", 2, {"invoice": "billing:in_1"}, amount=usd("30.00"), status="paid")),
     ("erp", fact("customer", "9", 1, {"same_as": f"crm:{CRM_ID}"}, name="Halden")),

@@ -99,7 +99,7 @@ def test_an_invoice_has_its_declared_time_to_reach_the_erp(db: None, late_by: in
     world.say(
         "stripe", world.billed(Money.parse("900.00", "USD"), finalized_at=world.now() - limit - dt.timedelta(seconds=late_by))
     )
-    world.look()
+    world.detect()
     assert (ExceptionCase.objects.count(), Expectation.objects.count()) == (found, 1 - found)
 
 
@@ -115,6 +115,6 @@ def test_an_invoice_in_the_erp_waits_for_its_contract(db: None, activated: bool)
     )
     refs = {"customer": f"netsuite:{world.CUSTOMER}", "contract": "salesforce#C-7"}
     world.say("netsuite", world.fact("invoice", "9", refs, number="INV-9", status="open", total=world.usd("70.00")))
-    world.look()
+    world.detect()
     found = list(ExceptionCase.objects.values_list("rule", flat=True))
     assert found == ([] if activated else ["invoice_before_contract"])

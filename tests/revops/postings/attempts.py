@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from revops.audit.models import ActionRecord
-from revops.postings import progress
+from revops.postings import transitions
 from revops.postings.models import ChangePlan, Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now
 from revops.sentences import Sentence
@@ -21,7 +21,7 @@ def taken() -> PostingClaim:
 def sent() -> PostingClaim:
     """The same, with its first byte on the way."""
     claimed = taken()
-    assert progress.begin_send(claimed)
+    assert transitions.begin_send(claimed)
     return claimed
 
 

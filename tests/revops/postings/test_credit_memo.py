@@ -13,7 +13,7 @@ from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.money import Money
 from revops.postings.kind import Situation
 from revops.postings.kinds.credit_memo import KIND as CREDIT
-from revops.postings.kinds.credit_memo import InvoiceBalance, standing
+from revops.postings.kinds.credit_memo import InvoiceBalance, balance_of
 from revops.reference import NO_REFS
 from revops.sentences import render
 from tests.revops.postings.test_kinds import TODAY, billed, entered, inputs, memo, month, record, situation, usd
@@ -30,7 +30,7 @@ def saying(invoice: LedgerRecord, **fields: Value) -> LedgerRecord:
 
 
 def how(invoice: LedgerRecord, *others: LedgerRecord) -> InvoiceBalance | None:
-    return standing(invoice, situation(invoice, *others).ledger)
+    return balance_of(invoice, situation(invoice, *others).ledger)
 
 
 def refusal(*records: LedgerRecord, **over: object) -> Rejected:

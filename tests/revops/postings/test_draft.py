@@ -148,7 +148,7 @@ def test_only_its_maker_edits_and_withdraws_a_draft(analyst: User, case: Excepti
 
 def test_a_closed_case_needs_no_plan(analyst: User, case: ExceptionCase) -> None:
     world.say("netsuite", world.entered(usd("1000.00")))
-    world.look()
+    world.detect()
     case.refresh_from_db()
     with pytest.raises(Conflict, match="closed in the meantime"):
         credit_plan(analyst, case)

@@ -22,7 +22,7 @@ from revops.ledger.facts import Value
 from revops.ledger.models import SourceSystem
 from revops.people.models import LegalEntity, User
 from revops.policies.in_force import policies_in_force
-from revops.postings import port, progress
+from revops.postings import port, transitions
 from revops.postings.changes import Change, Difference, NaturalKey, register, unregister
 from revops.postings.draft import amounts_of, compose_plan
 from revops.postings.kinds import register as register_kind
@@ -253,8 +253,8 @@ def test_a_change_is_proven_by_its_natural_key(analyst: User, case: ExceptionCas
     assert state(plan) == PostingState.RELEASED, "what was said before the first byte left proves nothing"
     (claimed,) = POSTINGS.claim(limit=1)
     with transaction.atomic():
-        assert progress.begin_send(claimed) is not None
-    assert progress.note_posted(claimed, world.CUSTOMER)
+        assert transitions.begin_send(claimed) is not None
+    assert transitions.note_posted(claimed, world.CUSTOMER)
     call_it("Halden")
     assert state(plan) == PostingState.POSTED, "it does not show the change yet, which is no alarm"
     assert not ActionRecord.objects.filter(verb="posting.alarm").exists()
@@ -270,8 +270,8 @@ def test_a_refused_change_that_shows_by_its_natural_key_is_an_alarm_once(
     plan = submit_plan(asked(case.account, analyst, wanted), acting_user=analyst)
     (claimed,) = POSTINGS.claim(limit=1)
     with transaction.atomic():
-        assert progress.begin_send(claimed) is not None
-    assert progress.note_refused(claimed, "not allowed", alarm=False)
+        assert transitions.begin_send(claimed) is not None
+    assert transitions.note_refused(claimed, "not allowed", alarm=False)
     call_it("Halden Inc")
     assert not ActionRecord.objects.filter(verb="posting.alarm").exists()
     for _ in range(2):
@@ -291,7 +291,7 @@ def test_a_change_that_nobody_offers_is_not_composed(analyst: User, case: Except
 def call_it(name: str) -> None:
     """The ERP says what the customer is called now."""
     world.say("netsuite", world.fact("customer", world.CUSTOMER, world.same_as(world.CRM_ID), name=name))
-    world.look()
+    world.detect()
 
 
 def state(plan: ChangePlan) -> str:

@@ -318,7 +318,7 @@ def test_h10_a_name_that_turns_the_reading_direction_turns_nothing_beside_it(sig
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     name = f"Halden {RIGHT_TO_LEFT}DSU 00.1"
     world.say("netsuite", invoice_named(name))
-    world.look()
+    world.detect()
     client = sign_in("farid", "finance_analyst")
     page = client.get(f"/cases/{case.code}/?fields=all").content.decode()
     assert RIGHT_TO_LEFT not in page

@@ -121,7 +121,7 @@ def test_ids_without_a_name_stay_ids() -> None:
     names = names_of(keys_in("netsuite", {"invoice_id": "999", "customer_id": "", "memo": "invoice 999"}))
     assert str(names.html("netsuite", "invoice", "999")) == '<span class="id long">999</span>'
     unknown = Sentence("test.unknown", {"invoice": Ref("netsuite", "invoice", "999"), "memo": "invoice 700 <b>"})
-    assert str(names.said(unknown)) == "test.unknown 999, invoice 700 &lt;b&gt;"
+    assert str(names.in_words(unknown)) == "test.unknown 999, invoice 700 &lt;b&gt;"
     assert names_of([]).known == {}
 
 

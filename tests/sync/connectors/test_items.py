@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from sync.vendor.contract import Incoming, Item, Misunderstood
-from sync.vendor.fields import item_of, said_by
+from sync.vendor.fields import body_of, item_of
 
 
 def incoming(item: Item) -> Incoming:
@@ -25,10 +25,10 @@ def incoming(item: Item) -> Incoming:
 )
 def test_the_value_at_hand_says_what_the_kept_bytes_say(value: dict[str, object]) -> None:
     item = item_of("invoice", "1", value)
-    assert said_by(incoming(item)) == said_by(replace(incoming(item), parsed=None)) == value
+    assert body_of(incoming(item)) == body_of(replace(incoming(item), parsed=None)) == value
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "half \ud83d"])
 def test_a_text_that_no_column_can_keep_is_found_all_the_same(text: str) -> None:
     with pytest.raises(Misunderstood, match="NUL or half a surrogate pair"):
-        said_by(incoming(item_of("invoice", "1", {"name": text})))
+        body_of(incoming(item_of("invoice", "1", {"name": text})))

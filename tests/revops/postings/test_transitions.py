@@ -15,7 +15,7 @@ from revops.cases.lifecycle import await_evidence
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.people.actors import System
 from revops.people.models import User
-from revops.postings import port, progress
+from revops.postings import port, transitions
 from revops.postings.changes import HoldRenewal
 from revops.postings.draft import compose_plan
 from revops.postings.kinds import register, unregister
@@ -35,7 +35,7 @@ ERP = "Oracle NetSuite"
 """The label of the connection that `world.systems` makes."""
 LONG = "".join(f"{number:04d}," for number in range(240))
 """1200 characters, each part of them different."""
-WAITED_FOR = template("test.progress.waited_for", "waited for")
+WAITED_FOR = template("test.transitions.waited_for", "waited for")
 OUTSIDE = System("tests")
 
 
@@ -98,14 +98,14 @@ def test_the_first_byte_is_noted_once(posting: Posting) -> None:
     claimed = taken()
     assert (again(posting).state, again(posting).first_sent_at) == ("sending", None)
     before = database_now()
-    assert progress.begin_send(claimed)
+    assert transitions.begin_send(claimed)
     first = again(posting).first_sent_at
     assert first is not None
     assert before <= first <= database_now()
-    assert progress.note_unknown(claimed, "reset")
+    assert transitions.note_unknown(claimed, "reset")
     claimed = taken()
     Posting.objects.update(absent_seen_at=before)
-    assert progress.begin_send(claimed)
+    assert transitions.begin_send(claimed)
     row = again(posting)
     assert (row.state, row.first_sent_at, row.absent_seen_at) == ("sending", first, None)
     assert row.lease_until is not None
@@ -114,14 +114,14 @@ def test_the_first_byte_is_noted_once(posting: Posting) -> None:
 def test_i42_facts_that_stand_let_it_go(posting: Posting) -> None:
     claimed = taken()
     before = values(posting)
-    assert progress.facts_stand(claimed, ())
+    assert transitions.facts_stand(claimed, ())
     assert values(posting) == before
     assert not ActionRecord.objects.filter(verb__in=("plan.void", "posting.needs_person", "posting.observation")).exists()
 
 
 def test_i42_facts_that_moved_before_the_first_byte_make_the_plan_void(posting: Posting) -> None:
     world.say("netsuite", world.entered(usd("1110.00")))
-    assert not progress.facts_stand(taken(), ())
+    assert not transitions.facts_stand(taken(), ())
     row, plan = again(posting), fresh(posting.plan)
     assert (row.state, row.lease_until, row.needs_person, row.last_error) == ("void", None, False, "")
     assert plan.state == "void"
@@ -140,7 +140,7 @@ def test_i42_what_the_vendor_does_not_show_any_more_is_told(posting: Posting, al
     if also_moved:
         world.say("netsuite", world.entered(usd("1110.00")))
     gone = Named(Ref("netsuite", "invoice", "700"), "INV-700")
-    assert not progress.facts_stand(taken(), [gone])
+    assert not transitions.facts_stand(taken(), [gone])
     outcome = fresh(posting.plan).outcome
     sentence = Sentence("plan.gone", {"system": ERP, "records": (gone,)})
     assert outcome == Sentence("plan.compose_again", {"moved": sentence})
@@ -149,9 +149,9 @@ def test_i42_what_the_vendor_does_not_show_any_more_is_told(posting: Posting, al
 
 
 def test_i42_what_was_sent_before_is_not_void_when_facts_moved(posting: Posting) -> None:
-    assert progress.note_unknown(sent(), "reset")
+    assert transitions.note_unknown(sent(), "reset")
     gone = (Ref("netsuite", "invoice", "700"),)
-    assert not progress.facts_stand(taken(), gone)
+    assert not transitions.facts_stand(taken(), gone)
     sentence = Sentence("plan.gone", {"system": ERP, "records": gone})
     row = again(posting)
     assert (row.state, row.needs_person, row.lease_until) == ("unknown", True, None)
@@ -161,16 +161,16 @@ def test_i42_what_was_sent_before_is_not_void_when_facts_moved(posting: Posting)
 
 
 def test_what_a_person_is_told_is_cut_to_a_length(posting: Posting) -> None:
-    assert progress.note_unknown(sent(), "reset")
-    assert not progress.facts_stand(taken(), (LONG,))
+    assert transitions.note_unknown(sent(), "reset")
+    assert not transitions.facts_stand(taken(), (LONG,))
     whole = f"Not found, and not sent again. {ERP} does not show {LONG} any more."
     assert again(posting).last_error == whole[:1000]
 
 
 def test_facts_are_not_compared_once_a_step_is_posted(steps: Steps) -> None:
     plan = steps("1", "2")
-    assert progress.note_posted(sent(), "g-1")
-    assert progress.facts_stand(taken(), (Ref("gainsight", "renewal", "2"),))
+    assert transitions.note_posted(sent(), "g-1")
+    assert transitions.facts_stand(taken(), (Ref("gainsight", "renewal", "2"),))
     assert fresh(plan).state == "released"
     assert not told("plan.void")
 
@@ -179,12 +179,12 @@ def test_facts_are_not_compared_once_a_step_is_posted(steps: Steps) -> None:
 
 
 LATE: dict[str, tuple[Callable[[PostingClaim], object], object]] = {
-    "read again before sending": (lambda claim: progress.facts_stand(claim, ()), False),
-    "the vendor answered with 9001": (lambda claim: progress.note_posted(claim, "9001"), False),
-    LONG[:300]: (lambda claim: progress.note_unknown(claim, LONG), False),
-    "busy": (lambda claim: progress.note_not_sent(claim, "busy", 5, was_sent_before=False), False),
-    "no": (lambda claim: progress.note_refused(claim, "no", alarm=True), False),
-    "looked up: not there": (lambda claim: progress.note_absent(claim, read_lag_seconds=30, resend_seconds_max=600), "lost"),
+    "read again before sending": (lambda claim: transitions.facts_stand(claim, ()), False),
+    "the vendor answered with 9001": (lambda claim: transitions.note_posted(claim, "9001"), False),
+    LONG[:300]: (lambda claim: transitions.note_unknown(claim, LONG), False),
+    "busy": (lambda claim: transitions.note_not_sent(claim, "busy", 5, was_sent_before=False), False),
+    "no": (lambda claim: transitions.note_refused(claim, "no", alarm=True), False),
+    "looked up: not there": (lambda claim: transitions.note_absent(claim, read_lag_seconds=30, resend_seconds_max=600), "lost"),
 }
 
 
@@ -198,7 +198,7 @@ def test_i40_an_answer_that_comes_too_late_is_kept_and_changes_nothing(posting: 
     assert note(late) == answer
     assert (values(posting), fresh(posting.plan).state) == (before, "released")
     assert told("posting.observation") == [line(posting, "posting.late_answer", {}, observed=observed, fence=late.fence)]
-    assert not progress.begin_send(late)
+    assert not transitions.begin_send(late)
     assert values(posting) == before
 
 
@@ -207,7 +207,7 @@ def test_posted(posting: Posting, case: ExceptionCase) -> None:
     Posting.objects.update(last_error="x", absent_seen_at=database_now())
     before = database_now()
     version = fresh(posting.plan).row_version
-    assert progress.note_posted(claimed, "9001")
+    assert transitions.note_posted(claimed, "9001")
     row, plan = again(posting), fresh(posting.plan)
     assert (row.state, row.vendor_id, row.last_error, row.absent_seen_at) == ("posted", "9001", "", None)
     assert (row.lease_until, row.attempts) == (None, 1)
@@ -228,7 +228,7 @@ def test_an_unknown_outcome_is_looked_up_after_a_second_then_ever_later(posting:
     claimed = sent()
     Posting.objects.update(absent_seen_at=database_now())
     before = database_now()
-    assert progress.note_unknown(claimed, LONG)
+    assert transitions.note_unknown(claimed, LONG)
     row = again(posting)
     assert (row.state, row.last_error, row.absent_seen_at, row.lease_until) == ("unknown", LONG[:1000], None, None)
     assert in_seconds(row, before, 1)
@@ -237,7 +237,7 @@ def test_an_unknown_outcome_is_looked_up_after_a_second_then_ever_later(posting:
     assert (claimed.task, claimed.attempts) == ("look_up", 2)
     seen = database_now()
     Posting.objects.update(absent_seen_at=seen)
-    assert progress.note_unknown(claimed, "still out")
+    assert transitions.note_unknown(claimed, "still out")
     row = again(posting)
     assert (row.state, row.last_error, row.absent_seen_at) == ("unknown", "still out", seen)
     assert in_seconds(row, seen, 10)
@@ -252,7 +252,7 @@ def test_what_was_surely_not_sent_waits_between_a_second_and_an_hour(
     claimed = sent()
     first = again(posting).first_sent_at
     before = database_now()
-    assert progress.note_not_sent(claimed, LONG, asked, was_sent_before=sent_before)
+    assert transitions.note_not_sent(claimed, LONG, asked, was_sent_before=sent_before)
     row = again(posting)
     assert (row.state, row.first_sent_at) == (("unknown", first) if sent_before else ("released", None))
     assert (row.last_error, row.lease_until) == (LONG[:1000], None)
@@ -264,7 +264,7 @@ def test_refused(posting: Posting, case: ExceptionCase, alarm: bool) -> None:
     case_waits(case)
     version = fresh(posting.plan).row_version
     claimed, before = sent(), database_now()
-    assert progress.note_refused(claimed, LONG, alarm=alarm)
+    assert transitions.note_refused(claimed, LONG, alarm=alarm)
     row, plan = again(posting), fresh(posting.plan)
     assert (row.state, row.last_error, row.needs_person, row.lease_until) == ("refused", LONG[:1000], alarm, None)
     verb = "posting.alarm" if alarm else "posting.refuse"
@@ -280,10 +280,10 @@ def test_refused(posting: Posting, case: ExceptionCase, alarm: bool) -> None:
 
 
 def test_i36_what_is_absent_is_looked_for_twice_then_sent_again(posting: Posting) -> None:
-    assert progress.note_unknown(sent(), "reset")
+    assert transitions.note_unknown(sent(), "reset")
 
     def absent(lag: int = 30, resend: int = 600) -> str:
-        return progress.note_absent(taken(), read_lag_seconds=lag, resend_seconds_max=resend)
+        return transitions.note_absent(taken(), read_lag_seconds=lag, resend_seconds_max=resend)
 
     before = database_now()
     assert absent() == "wait"
@@ -305,7 +305,7 @@ def test_i36_what_is_absent_is_looked_for_twice_then_sent_again(posting: Posting
     moved_back(posting, 11, "absent_seen_at")
     moved_back(posting, 500, "first_sent_at")
     claimed = taken()
-    assert progress.note_absent(claimed, read_lag_seconds=30, resend_seconds_max=600) == "resend"
+    assert transitions.note_absent(claimed, read_lag_seconds=30, resend_seconds_max=600) == "resend"
     row = again(posting)
     assert row.last_error == "Looked up twice: not there. Sent again with the same key and bytes."
     assert (row.state, row.lease_until is None, row.needs_person) == ("unknown", False, False)
@@ -313,10 +313,10 @@ def test_i36_what_is_absent_is_looked_for_twice_then_sent_again(posting: Posting
 
 
 def test_i36_what_the_vendor_may_have_forgotten_is_not_sent_again(posting: Posting) -> None:
-    assert progress.note_unknown(sent(), "reset")
-    assert progress.note_absent(taken(), read_lag_seconds=30, resend_seconds_max=600) == "wait"
+    assert transitions.note_unknown(sent(), "reset")
+    assert transitions.note_absent(taken(), read_lag_seconds=30, resend_seconds_max=600) == "wait"
     moved_back(posting, 700, "absent_seen_at", "first_sent_at")
-    assert progress.note_absent(taken(), read_lag_seconds=30, resend_seconds_max=600) == "person"
+    assert transitions.note_absent(taken(), read_lag_seconds=30, resend_seconds_max=600) == "person"
     row = again(posting)
     assert (row.state, row.needs_person, row.lease_until) == ("unknown", True, None)
     words = "Not found, and too old to be sent again safely. Look in the vendor's own screens, then decide here."
@@ -339,16 +339,16 @@ def become(plan: ChangePlan, *states: str) -> ChangePlan:
 
 def advance(plan: ChangePlan, *states: str, now: dt.datetime | None = None) -> ChangePlan:
     with transaction.atomic():
-        progress.advance_plan(become(plan, *states), acting_user=System("evidence"), now=now or database_now())
+        transitions.advance_plan(become(plan, *states), acting_user=System("evidence"), now=now or database_now())
     return fresh(plan)
 
 
 def test_a_plan_is_posted_when_each_step_is(steps: Steps, case: ExceptionCase) -> None:
     plan = steps("1", "2")
     before = plan.row_version
-    assert progress.note_posted(sent(), "g-1")
+    assert transitions.note_posted(sent(), "g-1")
     assert (fresh(plan).state, fresh(plan).row_version, status(case)) == ("released", before, CaseStatus.OPEN)
-    assert progress.note_posted(sent(), "g-2")
+    assert transitions.note_posted(sent(), "g-2")
     assert (fresh(plan).state, status(case)) == ("posted", CaseStatus.AWAITING_EVIDENCE)
     partly_proven = advance(plan, "confirmed", "posted")
     assert (partly_proven.state, partly_proven.row_version) == ("posted", before + 1)
@@ -376,15 +376,15 @@ def test_a_plan_that_is_proven_at_once_keeps_no_case_waiting(steps: Steps, case:
 
 def test_a_plan_without_a_case_moves_as_well(steps: Steps, case: ExceptionCase) -> None:
     plan = steps("1", of_case=False)
-    assert progress.note_posted(sent(), "g-1")
+    assert transitions.note_posted(sent(), "g-1")
     assert (fresh(plan).state, status(case)) == ("posted", CaseStatus.OPEN)
 
 
 def test_a_refusal_after_a_step_was_made_leaves_the_plan_partly_posted(steps: Steps, case: ExceptionCase) -> None:
     plan = steps("1", "2", "3")
     case_waits(case)
-    assert progress.note_posted(sent(), "g-1")
-    assert progress.note_refused(sent(), "no such stage", alarm=False)
+    assert transitions.note_posted(sent(), "g-1")
+    assert transitions.note_refused(sent(), "no such stage", alarm=False)
     partly = fresh(plan)
     assert [posting.state for posting in plan.postings.all()] == ["posted", "refused", "void"]
     assert (partly.state, partly.outcome) == ("partly_posted", Sentence("plan.outcome_refused", {"reason": "no such stage"}))
@@ -400,11 +400,11 @@ def test_a_refusal_after_a_step_was_made_leaves_the_plan_partly_posted(steps: St
 
 def test_a_plan_that_has_ended_is_not_ended_again(steps: Steps, case: ExceptionCase) -> None:
     plan = steps("1", "2")
-    assert progress.note_refused(sent(), "no", alarm=False)
+    assert transitions.note_refused(sent(), "no", alarm=False)
     ended = fresh(plan)
     case_waits(case)
     with transaction.atomic():
-        progress.end_refused(locked_plan(plan.pk), "never", acting_user=OUTSIDE, now=database_now())
+        transitions.end_refused(locked_plan(plan.pk), "never", acting_user=OUTSIDE, now=database_now())
         assert [posting.state for posting in locked_postings(plan)] == ["refused", "void"]
     assert (fresh(plan).outcome, fresh(plan).ended_at, fresh(plan).row_version) == (
         ended.outcome, ended.ended_at, ended.row_version,

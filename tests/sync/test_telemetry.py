@@ -239,8 +239,8 @@ def test_nothing_waits_longer_than_its_limit_without_a_word(client: Client, stri
 
 
 def test_whether_work_moves_is_one_cheap_question(client: Client, stripe: Connection) -> None:
-    from sync.workers.watch import read_work
+    from sync.workers.telemetry import read_work_state
 
     with CaptureQueriesContext(connection) as asked:
-        read_work()
+        read_work_state()
     assert len(asked) == 1

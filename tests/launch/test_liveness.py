@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from launch import silence as silences
+from launch import liveness
 from launch.keeper import Keeper
+from launch.liveness import Liveness
 from launch.programs import PRODUCT, Program
-from launch.silence import Silence
 from revops.worker_check import Answer, ask
 from tests.launch.test_up import until
 
@@ -76,24 +76,24 @@ class House:
         self.keeper = Keeper(programs, os.environ, folder, folder, self.told.append)
         for program in programs:
             self.keeper.start(program.name)
-        self.silence = Silence(self.keeper, "127.0.0.1", port, self.told.append)
+        self.liveness = Liveness(self.keeper, "127.0.0.1", port, self.told.append)
         self.first = self.keeper.pids()
 
-    def look(self, seconds: float) -> None:
+    def watch(self, seconds: float) -> None:
         """Look after everything for a while."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            self.keeper.look()
-            self.silence.look()
+            self.keeper.report()
+            self.liveness.check()
             time.sleep(0.01)
 
     def new(self) -> set[str]:
         """Whose process is another one than at first."""
         return {worker for worker, pid in self.keeper.pids().items() if pid != self.first[worker]}
 
-    def looked_until_new(self, worker: str) -> None:
+    def watch_until_new(self, worker: str) -> None:
         def again() -> bool:
-            self.look(0.05)
+            self.watch(0.05)
             return worker in self.new()
 
         until(again, f"a new {worker}", 20)
@@ -101,11 +101,11 @@ class House:
 
 @pytest.fixture
 def house(web: Web, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(silences, "ASK_EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(silences, "CONFIRMED_SECONDS", 0.3)
-    monkeypatch.setattr(silences, "GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(silences, "UNANSWERED_SECONDS", 1.0)
-    with tempfile.TemporaryDirectory(prefix="silence-") as folder:
+    monkeypatch.setattr(liveness, "ASK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(liveness, "CONFIRMED_SECONDS", 0.3)
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(liveness, "UNANSWERED_SECONDS", 1.0)
+    with tempfile.TemporaryDirectory(prefix="liveness-") as folder:
         made = House(Path(folder), web.port)
         yield made
         made.keeper.stop()
@@ -115,29 +115,29 @@ def test_a_silent_worker_is_ended_even_when_stopped_and_the_others_stay(house: H
     old = house.first["apply"]
     os.kill(old, signal.SIGSTOP)
     web.tell(silent=["apply"])
-    house.looked_until_new("apply")
+    house.watch_until_new("apply")
     assert house.new() == {"apply"}
     assert not psutil.pid_exists(old) or psutil.Process(old).status() == psutil.STATUS_ZOMBIE
     assert any("apply lives and does nothing while work waits" in line for line in house.told)
     web.tell()
-    house.look(1.5)
+    house.watch(1.5)
     assert len([line for line in house.told if "lives and" in line]) == 1
 
 
 def test_a_new_process_has_its_grace(house: House, web: Web) -> None:
     web.tell(silent=["apply"])
-    house.look(0.6)  # silent all the time, but younger than the grace and the confirmation together
+    house.watch(0.6)  # silent all the time, but younger than the grace and the confirmation together
     assert house.new() == set()
-    house.looked_until_new("apply")
+    house.watch_until_new("apply")
 
 
 def test_a_moment_of_silence_ends_nobody(house: House, web: Web) -> None:
-    house.look(1.0)
+    house.watch(1.0)
     for _ in range(6):
         web.tell(silent=["apply"])
-        house.look(0.12)
+        house.watch(0.12)
         web.tell()
-        house.look(0.12)
+        house.watch(0.12)
     assert house.new() == set()
 
 
@@ -146,25 +146,25 @@ def test_a_moment_of_silence_ends_nobody(house: House, web: Web) -> None:
 )
 def test_nobody_is_ended_for_what_is_away_elsewhere(house: House, web: Web, away: dict[str, Any]) -> None:
     web.tell(silent=["sweep", "apply"], **away)
-    house.look(2.0)
+    house.watch(2.0)
     assert web.asked > 10
     assert house.new() == set()
 
 
 def test_the_sweeper_first_for_without_it_the_others_may_not_have_heard(house: House, web: Web) -> None:
     web.tell(silent=["sweep", "apply"])
-    house.looked_until_new("sweep")
+    house.watch_until_new("sweep")
     assert house.new() == {"sweep"}
     web.tell(silent=["apply"])
-    house.looked_until_new("apply")
+    house.watch_until_new("apply")
     assert "web" not in house.new()
 
 
 def test_a_web_server_that_answers_nothing_is_ended_late(house: House, web: Web) -> None:
     web.says = None
-    house.look(0.9)
+    house.watch(0.9)
     assert house.new() == set()
-    house.looked_until_new("web")
+    house.watch_until_new("web")
     assert house.new() == {"web"}
 
 

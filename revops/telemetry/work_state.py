@@ -12,8 +12,8 @@ SILENT_SECONDS = 60
 """A kind of worker is silent when work has waited this long for it and it has finished nothing for as long."""
 
 WAIT_SECONDS_MAX: Mapping[str, int] = {"delivery": 900, "account": 900, "posting": 3600}
-"""How long something may wait before somebody is told, whatever the reason: a delivery to be applied, an account to be looked
-at, an approved change to reach its system."""
+"""How long something may wait before somebody is told, whatever the reason: a delivery to be applied, an account to be
+checked, an approved change to reach its system."""
 
 _STANDS_STILL = {
     "sweep": "Waiting work is not picked up again",
@@ -47,7 +47,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkState:
     """The state of all work at one instant. `oldest_seconds`: the keys of `WAIT_SECONDS_MAX`, None when nothing waits."""
 
     workers: tuple[Worker, ...] = ()
@@ -65,25 +65,25 @@ class Trouble:
 
 @dataclass(slots=True)
 class _Bound:
-    read: Callable[[], Work] | None = None
+    read: Callable[[], WorkState] | None = None
 
 
 _bound = _Bound()
 
 
-def bind(read: Callable[[], Work]) -> None:
+def bind(read: Callable[[], WorkState]) -> None:
     """Bind the port to the vendors' side."""
     _bound.read = read
 
 
-def read_work() -> Work:
+def read_work_state() -> WorkState:
     """One cheap statement. `RuntimeError` when nothing is bound, which is a defect of the wiring."""
     if _bound.read is None:
-        raise RuntimeError("telemetry.work is not bound: revops.wiring.bind_ports() must run at start-up")
+        raise RuntimeError("telemetry.work_state is not bound: revops.wiring.bind_ports() must run at start-up")
     return _bound.read()
 
 
-def troubles_in(work: Work) -> list[Trouble]:
+def troubles_in(work: WorkState) -> list[Trouble]:
     """What a person must know, the silent workers first. A waiting time that a silent worker explains is not told again."""
     found = [
         Trouble(f"silent_{worker.kind}", f"{_STANDS_STILL[worker.kind]} for {_duration(seconds)}.", worker.kind)

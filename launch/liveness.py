@@ -25,7 +25,7 @@ UNANSWERED_SECONDS = 120.0
 WEB, SWEEPER = "web", "sweep"
 
 
-class Silence:
+class Liveness:
     """Looks after the programs that name a `worker`."""
 
     def __init__(self, keeper: Keeper, host: str, port: int, tell: Callable[[str], None]) -> None:
@@ -34,7 +34,7 @@ class Silence:
         self._silent_since: dict[str, float] = {}
         self._running_since: dict[tuple[str, int], float] = {}
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Ask when it is time, and end what has been silent for too long. Call it often."""
         if time.monotonic() < self._ask_at:
             return

@@ -8,7 +8,7 @@ from functools import cache
 from django.db import connection
 
 from revops.telemetry.figures import Figure, counter, gauge
-from revops.telemetry.work import Work, Worker
+from revops.telemetry.work_state import Worker, WorkState
 from sync.connections import breaker
 from sync.ground.heartbeat import KINDS
 from sync.intake import inbox, refusals
@@ -33,7 +33,7 @@ def _work_sql() -> str:
     return f"SELECT {beats}, {', '.join(columns)}"
 
 
-def read_work() -> Work:
+def read_work_state() -> WorkState:
     """The state of all work, in one statement that reads a few rows of each table."""
     seen = [queue for queue in QUEUES if queue.noun]
     with connection.cursor() as cursor:
@@ -45,7 +45,7 @@ def read_work() -> Work:
     # The sweeper looks every few seconds. Where none was ever heard of, it is missed as soon as anything waits.
     waiting["sweep"] = beat_seconds.get("sweep") or max((age for age in waiting.values() if age is not None), default=None)
     workers = tuple(Worker(kind, beat_seconds.get(kind), waiting[kind]) for kind in KINDS)
-    return Work(workers, oldest)
+    return WorkState(workers, oldest)
 
 
 def _beats(text: str | None) -> dict[str, int]:
@@ -81,7 +81,7 @@ def inflow_figures() -> list[Figure]:
         gauge(
             "revops_delivery_pending_oldest_seconds", "Since the longest waiting delivery came; 0 when none waits.", one, oldest
         ),
-        counter("revops_intake_refused", "Deliveries turned away at the door, by answer.", ("connection", "status"), refused),
+        counter("revops_intake_refused", "Deliveries refused by the intake, by answer.", ("connection", "status"), refused),
         gauge("revops_stream_failures", "How often in a row reading a stream has failed.", stream, failing),
         gauge(
             "revops_connection_circuit",
