@@ -4,8 +4,9 @@ Runs mutmut with the settings of `pyproject.toml` (which modules, which tests), 
 tests killed. Ends with 1 when a module is below the floor, unless docs/mutants.md names each of its survivors with the reason.
 Names choose mutants as mutmut does (`revops.money*`); without any, all pure modules. `mutmut show <name>` shows a survivor.
 
-`--database` runs the modules whose tests ask the database instead (`DATABASE`), in a copy of the tree and one at a time: every
-mutant's process uses the servers and the database of the first, and its tests roll back what they write.
+`--database` runs the modules whose tests ask the database instead (`DATABASE`), each by its own tests, in a copy of the tree and
+one mutant at a time: every mutant's process uses the servers and the database of the first, and its tests roll back what they
+write.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -31,6 +32,8 @@ ENDED = ("killed", "timeout", "segfault", "caught by type check")
 DATABASE: Mapping[str, Sequence[str]] = {
     "revops/cases/lifecycle.py": ("tests/revops/cases/test_update_cases.py",),
     "revops/ledger/rates.py": ("tests/revops/ledger/test_rates.py",),
+    "revops/ledger/record.py": ("tests/revops/ledger/test_record.py", "tests/revops/ledger/test_record_rows.py"),
+    "revops/postings/transitions.py": ("tests/revops/postings/test_transitions.py",),
 }
 """Modules whose tests ask the database, with those tests: they write a row at most a few times and wait for nothing."""
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", "*_cache", "__pycache__", ".hypothesis", "staticfiles", "mutants")
@@ -64,21 +67,44 @@ def accepted_survivors() -> frozenset[str]:
 
 
 @contextmanager
-def copy_with(modules: Mapping[str, Sequence[str]]) -> Iterator[Path]:
-    """A copy of the tree in which mutmut is set to these modules and their tests, all on one database."""
+def copy_with(module: str, tests: Sequence[str]) -> Iterator[Path]:
+    """A copy of the tree in which mutmut is set to this module and its tests, all on one database."""
     with tempfile.TemporaryDirectory(prefix="revops-mutants-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         (copy / ".venv").symlink_to(ROOT / ".venv")
         settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
-        for name, values in (
-            ("only_mutate", list(modules)),
-            ("pytest_add_cli_args_test_selection", sorted({test for tests in modules.values() for test in tests})),
-        ):
+        for name, values in (("only_mutate", [module]), ("pytest_add_cli_args_test_selection", list(tests))):
             settings = re.sub(rf"^{name} = \[.*?^\]$", f"{name} = {values}", settings, count=1, flags=re.MULTILINE | re.DOTALL)
         settings = re.sub(r"^(pytest_add_cli_args = \[)", r'\1"--reuse-db", ', settings, count=1, flags=re.MULTILINE)
         (copy / "pyproject.toml").write_text(settings, encoding="utf-8")
         yield copy
+
+
+def chosen_modules(names: Sequence[str]) -> list[str]:
+    """The modules of `DATABASE` that hold mutants of these names; all of them without names."""
+    dotted = {path: path.removesuffix(".py").replace("/", ".") for path in DATABASE}
+    return [p for p, name in dotted.items() if not names or any(w.startswith(f"{name}.") or fnmatch(name, w) for w in names)]
+
+
+def run(folder: Path, processes: int, names: list[str]) -> tuple[int, dict[str, dict[str, str]]]:
+    """Run mutmut there; returns its status, and how each mutant ended."""
+    ran = subprocess.run([*MUTMUT, "run", "--max-children", str(processes), *names], cwd=folder, check=False)
+    listed = subprocess.run([*MUTMUT, "results", "--all", "true"], cwd=folder, check=False, capture_output=True, text=True)
+    return ran.returncode, endings(listed.stdout, names)
+
+
+def run_on_database(names: list[str]) -> tuple[int, dict[str, dict[str, str]]]:
+    """The same for the modules of `DATABASE`, one after the other. Their copies go, so what survived is shown before."""
+    status = 0
+    found: dict[str, dict[str, str]] = {}
+    for module in chosen_modules(names):
+        with copy_with(module, DATABASE[module]) as copy:
+            returned, ended = run(copy, 1, names)
+            for name in (name for mutants in ended.values() for name, how in mutants.items() if how != "ended"):
+                subprocess.run([*MUTMUT, "show", name], cwd=copy, check=False)
+        status, found = status or returned, found | ended
+    return status, found
 
 
 def main(arguments: list[str]) -> int:
@@ -88,18 +114,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--database", action="store_true")
     chosen = parser.parse_args(arguments)
-    with copy_with(DATABASE) if chosen.database else nullcontext(ROOT) as folder:
-        processes = 1 if chosen.database else chosen.processes
-        ran = subprocess.run([*MUTMUT, "run", "--max-children", str(processes), *chosen.names], cwd=folder, check=False)
-        listed = subprocess.run([*MUTMUT, "results", "--all", "true"], cwd=folder, check=False, capture_output=True, text=True)
-        found = endings(listed.stdout, chosen.names)
-        if chosen.database:  # the copy goes, and what survived is shown before
-            for name in (name for mutants in found.values() for name, status in mutants.items() if status != "ended"):
-                subprocess.run([*MUTMUT, "show", name], cwd=folder, check=False)
+    status, found = run_on_database(chosen.names) if chosen.database else run(ROOT, chosen.processes, chosen.names)
     lines, fine = verdict(found, chosen.floor, accepted_survivors())
     print("\n".join(lines))
-    if ran.returncode or not lines:
-        print(f"mutmut ended with {ran.returncode} and {len(lines)} modules", file=sys.stderr)
+    if status or not lines:
+        print(f"mutmut ended with {status} and {len(lines)} modules", file=sys.stderr)
         return 2
     return 0 if fine else 1
 

@@ -118,11 +118,10 @@ def _record(system: str, delivered: Sequence[DeliveredFact], now: dt.datetime) -
     note_rates(moved)
     touched = attach_accounts(moved)
     traces = {}
-    for item in delivered:
-        key = (item.fact.object_type, item.fact.external_id)
-        account_id = work.records[key].account_id
-        if account_id is not None and key in work.winner:
-            traces[account_id] = item.trace_id
+    for entry in work.winner.values():
+        account_id = work.records[entry.key].account_id
+        if account_id is not None:
+            traces[account_id] = entry.item.trace_id
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
@@ -139,8 +138,6 @@ def _check_customers(system: str, delivered: Sequence[DeliveredFact]) -> None:
     """A record belongs to a customer of its own system, by its id; ties between systems are the customers' own."""
     for item in delivered:
         fact = item.fact
-        if fact.object_type == "customer":
-            continue
         for target in fact.refs.get("customer", ()):
             if target.system != system or target.by or len(fact.refs["customer"]) > 1:
                 raise Rejected(
@@ -180,7 +177,7 @@ def _lock(system: str, delivered: Sequence[DeliveredFact]) -> _Work:
     for key in keys:
         if key not in records:
             records[key] = BatchRecord(system, key[0], key[1])
-    return _Work(records, found if asked else set())
+    return _Work(records, found)
 
 
 def _apply(work: _Work, item: DeliveredFact) -> str:

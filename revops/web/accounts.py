@@ -271,7 +271,10 @@ def _groups(ledger: AccountLedger, systems: dict[str, str]) -> list[dict[str, ob
     for object_type in TYPES.of_accounts():
         records = ledger.of(object_type, deleted=True)
         if records:
-            rows = [{"record": r, "system": systems.get(r.system, r.system), "main": _main_value(r)} for r in records]
+            rows = [
+                {"record": r, "href": href("record", r.id), "system": systems.get(r.system, r.system), "main": _main_value(r)}
+                for r in records
+            ]
             groups.append({"label": TYPES.label(object_type), "rows": rows})
     return groups
 

@@ -7,6 +7,7 @@ from scripts.guards.guard import Guard, drop_constraint, drop_trigger
 OUTBOX = "tests/sync/test_outbox.py"
 CRASH = "tests/sync/test_outbox_crash.py"
 DRAFT = "tests/revops/postings/test_draft.py"
+TRANSITIONS = "tests/revops/postings/test_transitions.py"
 
 GUARDS: tuple[Guard, ...] = (
     Guard("outbox: unique key", f"{DRAFT} -k i35", sql=drop_constraint("postings_posting", "postings_posting_key_key")),
@@ -27,7 +28,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "outbox: further apart than the read lag",
-        f"{OUTBOX} -k i36_no_resend",
+        f"{TRANSITIONS} -k i36",
         "revops/postings/transitions.py",
         "if posting.absent_seen_at is None or now - posting.absent_seen_at <= lag:",
         "if posting.absent_seen_at is None:",

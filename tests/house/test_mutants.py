@@ -41,6 +41,9 @@ def test_mutants_of_the_arithmetic_are_counted_by_module_and_held_to_the_floor()
     everything = mutation.endings(LISTING, [])
     assert {module: len(ends) for module, ends in everything.items()} == {"revops.money": 3, "revops.cases.routing": 1}
     assert list(mutation.endings(LISTING, ["revops.money*"])) == ["revops.money"]
+    assert mutation.chosen_modules([]) == list(mutation.DATABASE)
+    for name in ("revops.ledger.ra*", "revops.ledger.rates", "revops.ledger.rates.x_rate__mutmut_1"):
+        assert mutation.chosen_modules([name]) == ["revops/ledger/rates.py"]
     lines, fine = mutation.verdict(everything, 0.9, frozenset())
     assert not fine
     assert lines == [

@@ -14,6 +14,7 @@ from revops.accounts.models import Account
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
 from revops.ledger.models import SourceSystem
+from revops.money import Money
 from revops.people.actors import System
 from revops.people.models import User
 from revops.postings.draft import compose_plan
@@ -24,7 +25,6 @@ from sync.posting.outbox import send_due
 from sync.pull import poll
 from tests.demo.simulators.control import Control
 from tests.revops import world
-from tests.revops.world import usd
 
 Json = dict[str, Any]
 CREDIT_PATH = "record/v1/creditMemo"
@@ -61,19 +61,24 @@ class Book:
         return len([r for r in self.netsuite.get("requests") if r["method"] == "POST" and r["path"].endswith("/creditMemo")])
 
 
-def book(netsuite: Control, total: str = "41120.00") -> Book:
-    """The company in both the ledger and the ERP's own books."""
+def book(netsuite: Control, total: str = "41120.00", currency: str = "USD") -> Book:
+    """The company in both the ledger and the ERP's own books, billed in this currency (USD or EUR)."""
+    money = {"USD": 1, "EUR": 2}[currency]
     netsuite.load("accountingperiod", *_periods())
-    netsuite.load("currency", {"id": 1, "name": "US Dollar", "symbol": "USD", "currencyprecision": 2})
+    netsuite.load(
+        "currency",
+        {"id": 1, "name": "US Dollar", "symbol": "USD", "currencyprecision": 2},
+        {"id": 2, "name": "Euro", "symbol": "EUR", "currencyprecision": 2},
+    )
     netsuite.load("subsidiary", {"id": 1, "name": "Meridian Inc", "currency": 1})
     stamp = f"{world.days_ago(3):%Y-%m-%dT%H:%M:%SZ}"
     netsuite.load("customer", {
-        "id": 50, "entityid": "C50", "companyname": "Halden", "currency": 1, "subsidiary": 1, "externalid": world.CRM_ID,
+        "id": 50, "entityid": "C50", "companyname": "Halden", "currency": money, "subsidiary": 1, "externalid": world.CRM_ID,
         "isinactive": "F", "lastmodifieddate": stamp,
     })  # fmt: skip
     issued = world.today() - dt.timedelta(days=40)
     netsuite.load("transaction", {
-        "id": 700, "type": "CustInvc", "tranid": "INV-700", "status": "A", "entity": 50, "currency": 1, "exchangerate": "1",
+        "id": 700, "type": "CustInvc", "tranid": "INV-700", "status": "A", "entity": 50, "currency": money, "exchangerate": "1",
         "trandate": issued.isoformat(), "postingperiod": int(f"{issued:%Y%m}"), "posting": "T", "externalid": world.BILLED,
         "foreigntotal": total, "foreignamountunpaid": total, "lastmodifieddate": stamp,
     })  # fmt: skip
@@ -86,8 +91,11 @@ def book(netsuite: Control, total: str = "41120.00") -> Book:
     )  # fmt: skip
     world.systems(netsuite.url, tokens.demo_private_key_pem())
     account = world.customers()
-    world.say("stripe", world.billed(usd("1000.00")))
+    world.say("stripe", world.billed(Money.parse("1000.00", currency)))
     read_all("netsuite")
+    netsuite.load("consolidatedexchangerate", {  # the ERP posts by it; the ledger has not read it
+        "id": 1, "postingperiod": int(f"{world.today():%Y%m}"), "fromcurrency": 2, "tocurrency": 1, "currentrate": "1.5",
+    })  # fmt: skip
     case = ExceptionCase.objects.get(rule="invoice_amount_mismatch", account=account)
     return Book(netsuite, account, case, world.person("ana", "finance_analyst"), world.person("pat", "approver"))
 

@@ -19,6 +19,7 @@ from revops.approvals.actions import submit_plan
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus
 from revops.errors import Conflict, NotAllowed
+from revops.ledger.models import SourceSystem
 from revops.people.actors import System
 from revops.postings import transitions
 from revops.postings.draft import compose_reversal
@@ -303,6 +304,43 @@ def test_i42_caps_hold_and_never_drop(erp: Book, settings: Any, cap: str, value:
     time_passes(120, posting)
     send_due()
     assert again(posting).state == PostingState.POSTED
+
+
+def test_i42_the_cap_counts_a_foreign_currency_by_the_rate_of_the_books_that_change(
+    netsuite: Control, transactional_db: None, settings: Any
+) -> None:
+    """100.00 EUR are 150.00 USD by the ERP's own rate, and 100.00 USD by that of another company's ERP."""
+    euros = book(netsuite, currency="EUR")
+    SourceSystem.objects.create(slug="erp-de", label="ERP of Germany", role="erp", vendor="test")
+    world.say("erp-de", world.entity("DE", "EUR"), world.rate("EUR", "1.0"))
+    world.say("netsuite", world.rate("EUR", "1.5"))
+    posting = euros.released("100.00")
+    settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX = "149.99"
+    send_due()
+    held = again(posting)
+    assert (held.state, euros.sent()) == (PostingState.RELEASED, 0)
+    assert held.last_error == "Held: 0.00 USD was sent to netsuite within the hour; the cap is 149.99 USD."
+    settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX = "150.00"
+    time_passes(120, posting)
+    send_due()
+    assert (again(posting).state, euros.sent()) == (PostingState.POSTED, 1), again(posting).last_error
+
+
+def test_i42_without_a_rate_an_amount_counts_as_the_whole_cap(netsuite: Control, transactional_db: None) -> None:
+    euros = book(netsuite, currency="EUR")
+    world.say("netsuite", world.rate("EUR", "1.5"))
+    first = euros.released("100.00")
+    send_due()
+    evidence_arrives()
+    second = euros.released("1.00")
+    world.say("netsuite", world.fact("exchange_rate", "EUR-USD", deleted=True))
+    send_due()
+    assert (again(first).state, again(second).state, euros.sent()) == (PostingState.CONFIRMED, PostingState.RELEASED, 1)
+    assert again(second).last_error.startswith("Held: 250000.00 USD was sent")
+    world.say("netsuite", world.rate("EUR", "1.5"))
+    time_passes(120, second)
+    send_due()
+    assert (again(second).state, euros.sent()) == (PostingState.POSTED, 2)
 
 
 def test_i33_the_intent_is_durable_before_the_first_byte(erp: Book) -> None:

@@ -6,15 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 
 from revops.audit.models import ActionRecord
 from revops.postings.models import PlanState, Posting, PostingState
+from revops.postings.queue import take_due
 from revops.work_queues.queue import LEASE_SECONDS
+from sync.models import Connection
 from sync.posting.outbox import send_due
 from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
@@ -132,7 +136,7 @@ def test_i40_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(erp: B
 
 
 def test_i40_a_worker_that_is_not_sure_of_its_lease_sends_no_byte(erp: Book) -> None:
-    """Frozen after it was admitted and before the first byte; by the time it thaws somebody else has done the work."""
+    """Frozen after it was admitted and before the first byte; when it thaws, the posting is in somebody else's hands."""
     posting = erp.released()
     env = environment(DJANGO_SETTINGS_MODULE="revops.settings", FREEZE_AT="before_send:1")
     frozen = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=env)
@@ -140,14 +144,46 @@ def test_i40_a_worker_that_is_not_sure_of_its_lease_sends_no_byte(erp: Book) -> 
         until(lambda: again(posting).first_sent_at is not None)
         until(lambda: "T" in Path(f"/proc/{frozen.pid}/stat").read_text().rpartition(")")[2].split()[:1])
         its_lease_ends = time.monotonic() + LEASE_SECONDS
-        assert recover(posting).state == PostingState.POSTED
-        assert erp.sent() == 1
-        until(lambda: time.monotonic() > its_lease_ends)
-        os.kill(frozen.pid, signal.SIGCONT)
-        assert frozen.wait(30) == 0
+        time_passes(LEASE_SECONDS + 1, posting)
+        with take_due(may_send=["netsuite"], may_look=["netsuite"]) as held:
+            assert len(held.rows) == 1
+            until(lambda: time.monotonic() > its_lease_ends)
+            os.kill(frozen.pid, signal.SIGCONT)
+            assert frozen.wait(30) == 0
+            assert erp.sent() == 0
     finally:
         if frozen.poll() is None:
             frozen.kill()
             frozen.wait()
-    assert (len(erp.effects()), erp.sent()) == (1, 1)
     assert ActionRecord.objects.filter(verb="posting.observation").count() == 1
+    assert recover(posting).state == PostingState.POSTED
+    assert (len(erp.effects()), erp.sent()) == (1, 1)
+
+
+def test_i40_a_claim_that_was_lost_while_it_waited_to_be_admitted_sends_no_byte(erp: Book) -> None:
+    """Its facts were read and stand, and its lease is sure; right before the first byte the effect comes to be known."""
+    posting = erp.released()
+
+    def work() -> None:
+        send_due(limit=1)
+        connection.close()
+
+    sender = threading.Thread(target=work)
+    with transaction.atomic():
+        Connection.objects.select_for_update(of=("self",)).get(pk="netsuite")
+        sender.start()
+        until(_somebody_waits_for_a_lock)
+        world.say("netsuite", world.fact(
+            "credit_memo", "90", {"customer": f"netsuite:{world.CUSTOMER}", "change": f"revops:{posting.key}"},
+            status="applied", total=world.usd("120.00"),
+        ))  # fmt: skip
+        world.detect()
+        assert again(posting).state == PostingState.CONFIRMED
+    sender.join(30)
+    assert (again(posting).state, erp.sent()) == (PostingState.CONFIRMED, 0)
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])

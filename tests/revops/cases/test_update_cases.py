@@ -141,6 +141,11 @@ def test_where_no_money_is_at_risk_it_is_none_of_the_accounts_currency(account: 
     policies = POLICIES.model_copy(update={"reporting_currency": "CHF"})
     updated(nameless, seen("d", amount=None), seen("b", amount=None), policies=policies)
     assert ExceptionCase.objects.get(title="Title d").currency == "CHF"
+    for again in (seen(amount=None, total="2"),), (), (seen(amount=None, total="3"),):  # refreshed, closed, reopened
+        updated(account, *again)
+        assert ExceptionCase.objects.get(title="Title a").currency == "GBP"
+    updated(nameless, promised := seen("e", amount=None, due=NOW + HOUR))
+    assert (Expectation.objects.get().currency, agree(nameless, promised)) == ("USD", True)
 
 
 def test_a_case_about_a_system_stands_alone(account: Account, system: SourceSystem) -> None:
@@ -269,6 +274,10 @@ def test_what_is_seen_again_comes_back_as_the_same_case(account: Account) -> Non
     updated(account)
     updated(account, seen())
     assert columns(case, "reopened_count", "row_version") == {"reopened_count": 2, "row_version": 5}
+    updated(account, seen(), seen("b"))
+    assert updated(account) == {"closed": 2}
+    assert updated(account, seen(), seen("b")) == {"reopened": 2}
+    assert updated(account, seen(total="3"), seen("b", total="3")) == {"refreshed": 2}
 
 
 def test_rules_that_did_not_look_leave_their_cases_and_promises(account: Account) -> None:

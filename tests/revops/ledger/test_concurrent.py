@@ -126,6 +126,15 @@ def test_what_has_nothing_to_do_with_each_other_is_recorded_side_by_side(one: Sa
     assert SourceRecord.objects.count() == 2
 
 
+def test_i11_two_that_make_the_same_record_at_once_make_it_once() -> None:
+    """Nothing is known of it when the second begins: it finds the record that the first has made, and adds to it."""
+    newer = ("stripe", [fact("payment", "pi_1", {"invoice": "stripe:in_1"}, status="paid", amount=usd("11.00"))])
+    both(PAYMENT, newer)
+    payment = SourceRecord.objects.get()
+    assert payment.fields["amount"] == {"amount": "11.00", "currency": "USD"}
+    assert list(payment.entries.order_by("version").values_list("arrival", flat=True)) == ["first", "newer"]
+
+
 def test_a_person_who_unlinks_a_customer_waits_for_the_payment_under_way() -> None:
     """The payment names no customer: it takes that of its invoice."""
     for said in (MASTER, CUSTOMER, INVOICE):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
@@ -64,6 +65,14 @@ def test_i33_composing_stores_the_exact_bytes_under_a_key_of_ours(analyst: User,
 def test_i35_two_plans_never_share_a_key(analyst: User, case: ExceptionCase) -> None:
     keys = {credit_plan(analyst, case).postings.get().key for _ in range(5)}
     assert len(keys) == 5
+
+
+def test_i35_a_key_belongs_to_one_posting(analyst: User, case: ExceptionCase) -> None:
+    posting, other = (credit_plan(analyst, case).postings.get() for _ in range(2))
+    copied: dict[str, Any] = {**Posting.objects.values().get(pk=posting.pk), "id": None, "plan_id": other.plan_id, "sequence": 2}
+    with pytest.raises(IntegrityError, match="postings_posting_key_key"), transaction.atomic():
+        Posting.objects.create(**copied)
+    Posting.objects.create(**copied | {"key": "rvo-another"})
 
 
 @pytest.mark.parametrize("roles", [(), ("cs_analyst",), ("approver",), ("controller",), ("admin",), ("auditor",)])

@@ -83,6 +83,7 @@ def test_a_plan_whose_lines_do_not_balance_is_not_committed(analyst: User, case:
 
 def test_the_amount_of_a_plan_is_the_sum_of_its_debits(analyst: User, case: ExceptionCase) -> None:
     plan = credit_plan(analyst, case)
+    assert at_commit("SELECT 1") == "", "what waits to be judged of its lines is judged"
     two = f"{LINE} (%s, 3, 'receivable', 'debit', 5, 'USD'), (%s, 4, 'contra_revenue', 'credit', 5, 'USD')"
     assert "sum of its debits" in at_commit(two, plan.pk, plan.pk)
     for change in ("amount_minor = 0", "amount_minor = 11999", "currency = 'EUR'"):
