@@ -19,6 +19,7 @@ from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
 from revops.cases.lifecycle import Sighting, live_cases_of, update_cases
 from revops.cases.models import Expectation
+from revops.detection.postings import POSTING_RULES, posting_sightings
 from revops.detection.registry import RULES
 from revops.detection.rule import Difference, Finding, Rule, inputs_as_json
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
@@ -99,7 +100,7 @@ def detect_accounts(
     )
     ledgers = account_ledgers(accounts)
     policies = policies_in_force()
-    live = live_cases_of(account_ids, RULES.keys())
+    live = live_cases_of(account_ids, [*RULES, *POSTING_RULES])
     unproven = accounts_with_unproven(account_ids)
     read_through = functools.cache(role_read_through)
     for account in accounts:
@@ -115,6 +116,13 @@ def detect_accounts(
                 update_cases(account, sightings, running, policies, now=now, close_evidence=evidence_now(ledger))
             if account.pk in unproven:
                 confirm_from_ledger(account.pk, now=now)
+    ours = posting_sightings(account_ids, now=now)  # after what was confirmed, or raised an alarm
+    for account in accounts:
+        about_ours = ours.get(account.pk, [])
+        with tracing(traces[account.pk]):
+            if not live.agrees(account, about_ours, POSTING_RULES, policies, now=now):
+                evidence = evidence_now(ledgers[account.pk])
+                update_cases(account, about_ours, POSTING_RULES, policies, now=now, close_evidence=evidence)
 
 
 def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:

@@ -327,6 +327,7 @@ class Posting(QueueRow):
                 name="posting_due",
                 condition=models.Q(state__in=["released", "sending", "unknown"]),
             ),
+            models.Index(fields=["id"], name="posting_for_person", condition=models.Q(needs_person=True)),
         ]
         triggers = [
             pgtrigger.Protect(name="born_planned", operation=pgtrigger.Insert, condition=~pgtrigger.Q(new__state="planned")),

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from revops.audit.log import record as audit
 from revops.errors import Conflict, NotAllowed, Rejected
+from revops.ledger.due import mark_due
 from revops.people.actors import System, actor_user
 from revops.people.models import User
 from revops.postings import port
@@ -28,6 +29,7 @@ def look_up_again(posting: Posting, *, acting_user: User | System) -> Posting:
     plan, row = _stuck(posting, acting_user)
     row.needs_person, row.next_attempt_at, row.lease_until = False, database_now(), None
     row.save(update_fields=["needs_person", "next_attempt_at", "lease_until"])
+    mark_due([plan.account_id], now=row.next_attempt_at)
     audit(
         "posting.look_up_again", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id,
         summary=LOOK_UP_AGAIN(plan=plan.ref), after={"state": row.state},
@@ -53,6 +55,7 @@ def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> P
     row.state, row.needs_person, row.fence = PostingState.REFUSED, False, row.fence + 1
     row.lease_until, row.last_error = None, f"Set aside: {words}"
     row.save()
+    mark_due([plan.account_id], now=database_now())
     audit(
         "posting.set_aside", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=words,
         summary=SET_ASIDE(plan=plan.ref), after={"state": row.state},

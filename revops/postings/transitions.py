@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from revops.audit.log import record as audit
 from revops.audit.trace import tracing
 from revops.cases.lifecycle import await_evidence
+from revops.ledger.due import mark_due
 from revops.ledger.reading import account_ledger
 from revops.people.actors import System
 from revops.postings.locks import locked_plan, locked_postings
@@ -151,6 +152,8 @@ def _refuse(claimed: PostingClaim, plan: ChangePlan, posting: Posting, reason: s
     posting.state, posting.last_error = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX]
     posting.needs_person = alarm
     posting.save()
+    if alarm:
+        mark_due([plan.account_id], now=database_now())
     verb = "posting.alarm" if alarm else "posting.refuse"
     _audit(plan, posting, verb, REFUSED(plan=plan.ref, reason=reason), {"reason": reason[:ERROR_LENGTH_MAX]})
     end_refused(plan, reason, acting_user=ACTOR, now=database_now())
@@ -204,6 +207,7 @@ def _ask_person(claimed: PostingClaim, plan: ChangePlan, posting: Posting, words
     _rest(claimed, posting)
     posting.needs_person, posting.last_error = True, words[:ERROR_LENGTH_MAX]
     posting.save()
+    mark_due([plan.account_id], now=database_now())  # so that it is an exception in the queue
     _audit(plan, posting, "posting.needs_person", NEEDS_PERSON(plan=plan.ref), after)
 
 

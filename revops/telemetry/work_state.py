@@ -48,10 +48,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """The state of all work at one instant. `oldest_seconds`: the keys of `WAIT_SECONDS_MAX`, None when nothing waits."""
+    """The state of all work at one instant. `oldest_seconds`: the keys of `WAIT_SECONDS_MAX`, None when nothing waits.
+    `for_persons`: how many postings wait for a person."""
 
     workers: tuple[Worker, ...] = ()
     oldest_seconds: Mapping[str, int | None] = field(default_factory=dict)
+    for_persons: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ def troubles_in(work: WorkState) -> list[Trouble]:
         seconds = work.oldest_seconds.get(what)
         if seconds is not None and seconds > limit and not silent & explained[what]:
             found.append(Trouble(f"overdue_{what}", f"{_WAITS[what]} for {_duration(seconds)}."))
+    if work.for_persons:
+        what = "An approved change waits" if work.for_persons == 1 else f"{work.for_persons} approved changes wait"
+        found.append(Trouble("posting_for_person", f"{what} for a person: nobody knows whether it was made. See the exceptions."))
     return found
 
 

@@ -17,7 +17,7 @@ from revops.cases.queue import capped_count
 from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.models import ChangePlan, PlanState, Posting
 from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import ago_text, count_text, minor_html
 from revops.web.pager import cursors_in, pager
@@ -54,7 +54,7 @@ class PlanFilter(ListFilter[ChangePlan]):
     def by_tab(self, rows: QuerySet[ChangePlan], _name: str, tab: str) -> QuerySet[ChangePlan]:
         """The plans of a tab."""
         if tab == "person":
-            stuck = Posting.objects.filter(needs_person=True, state=PostingState.UNKNOWN)
+            stuck = Posting.objects.filter(needs_person=True)
             return rows.filter(pk__in=stuck.values("plan"))
         return rows.filter(state__in=STATES[tab])
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from launch.embedded import free_port
 from revops.approvals.actions import submit_plan
 from revops.audit.models import ActionRecord
-from revops.cases.models import CaseStatus
+from revops.cases.models import CaseStatus, ExceptionCase
 from revops.errors import Conflict, NotAllowed
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
@@ -167,7 +168,16 @@ def test_i37_resends_stop_at_the_window_and_a_person_decides(erp: Book) -> None:
     assert erp.sent() == 1
     time_passes(24 * 3600, posting)
     assert send_due() == 0
+    world.detect()
+    waits = ExceptionCase.objects.get(rule="posting_waits_for_person")
+    assert (waits.status, waits.amount_minor, waits.systems) == (CaseStatus.OPEN, 12000, ["netsuite"])
+    assert stuck.plan.code in str(waits.sentence)
+    assert "An approved change waits for a person" in str(Client().get("/readyz").json()["warnings"])
     _a_person_decides(stuck, erp)
+    world.detect()
+    waits.refresh_from_db()
+    assert waits.status == CaseStatus.CLOSED
+    assert "for a person" not in str(Client().get("/readyz").json()["warnings"])
 
 
 def _a_person_decides(stuck: Posting, erp: Book) -> None:

@@ -1,0 +1,101 @@
+"""Exceptions about what we have sent: a posting that waits for a person, and a vendor's record under our reference that no posting
+explains, as a restored database leaves it behind.
+
+They are found on an account like contradictions, open and close by what is found, and are in the queue beside them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Mapping
+
+from django.db.models import Exists, OuterRef
+
+from revops.cases.lifecycle import Sighting
+from revops.detection.rule import inputs_as_json
+from revops.ledger.models import Link, SourceRecord
+from revops.money import Money
+from revops.postings.models import Posting
+from revops.reference import OURSELVES, Ref
+from revops.sentences import Named, Param, Sentence, Template, Word, template
+
+WAITS, UNEXPLAINED = "posting_waits_for_person", "unexplained_posting"
+POSTING_RULES: Mapping[str, str] = {
+    WAITS: "A posting waits for a person",
+    UNEXPLAINED: "A record under our reference that no posting explains",
+}
+"""Code and title of each kind of exception about what we have sent."""
+
+WAITS_FOUND = template("postings.waits", "{plan} waits for a person: {problem}")
+UNEXPLAINED_FOUND = template(
+    "postings.unexplained", "{system} has {record} under our reference {key}, and no posting here has that reference."
+)
+PLAN = template("postings.plan", "Change plan")
+STATE = template("postings.state", "State of the posting")
+KEY = template("postings.key", "Our reference")
+
+
+def posting_sightings(account_ids: Collection[int], *, now: dt.datetime) -> dict[int, list[Sighting]]:
+    """What is found, by account. Two queries."""
+    found: dict[int, list[Sighting]] = {}
+    waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)
+    for posting in waiting.select_related("plan", "system").order_by("pk"):
+        plan = posting.plan
+        sentence = WAITS_FOUND(plan=plan.ref, problem=posting.last_error)
+        inputs: dict[Template, Param] = {PLAN: plan.ref, STATE: Word(posting.state), KEY: posting.key}
+        amount = Money.from_minor(plan.amount_minor, plan.currency)
+        systems = (str(posting.system_id),)
+        found.setdefault(plan.account_id, []).append(_sighting(WAITS, posting.key, sentence, amount, systems, inputs, (), now))
+    known = Posting.objects.filter(key=OuterRef("target_id"))
+    links = Link.objects.filter(
+        target_system=OURSELVES, target_type="posting", record__account__in=account_ids, record__deleted=False
+    ).filter(~Exists(known))
+    for link in links.select_related("record__system").order_by("record_id"):
+        record = link.record
+        named = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
+        sentence = UNEXPLAINED_FOUND(system=record.system.label, record=named, key=link.target_id)
+        assert record.account_id is not None, "asked for by account"
+        found.setdefault(record.account_id, []).append(
+            _sighting(
+                UNEXPLAINED, link.target_id, sentence, None, (str(record.system_id),), {KEY: link.target_id}, (record,), now
+            )
+        )
+    return found
+
+
+def _sighting(
+    rule: str,
+    key: str,
+    sentence: Sentence,
+    amount: Money | None,
+    systems: tuple[str, ...],
+    inputs: Mapping[Template, Param],
+    records: tuple[SourceRecord, ...],
+    now: dt.datetime,
+) -> Sighting:
+    return Sighting(
+        fingerprint=hashlib.sha256(f"{rule}\x1e{key}".encode()).hexdigest(),
+        rule=rule,
+        title=POSTING_RULES[rule],
+        sentence=sentence,
+        amount=amount,
+        due_at=now,
+        systems=systems,
+        evidence={
+            "differences": [],
+            "records": [
+                {
+                    "system": str(record.system_id),
+                    "object_type": record.object_type,
+                    "external_id": record.external_id,
+                    "version": record.version,
+                    "label": record.label,
+                }
+                for record in records
+            ],
+            "inputs": inputs_as_json(inputs),
+            "order": None,
+            "rule": rule,
+        },
+    )
