@@ -14,9 +14,9 @@ def row_id(text: str) -> int | None:
 
 
 def moment(text: str, zone: dt.tzinfo | None = None, *, end_of_day: bool = False) -> dt.datetime | None:
-    """The moment that an ISO 8601 text names, in UTC, which is the only zone that every part of ours takes. None for anything that
-    is none. A text without a zone is meant in `zone`; without one it is none. A day alone is its beginning, or its last second with
-    `end_of_day`."""
+    """The moment that an ISO 8601 text names, in UTC, the only zone that every part of ours takes; None for anything that
+    is none. A text without a zone is meant in `zone`, and is none without one. A day alone is its beginning, or with `end_of_day`
+    its last second."""
     try:
         found = dt.datetime.fromisoformat(text)
         if end_of_day and len(text) == len("2026-11-20"):

@@ -8,4 +8,4 @@ from revops.detection.connections import CONNECTION_RULES
 from revops.detection.postings import POSTING_RULES
 from revops.detection.registry import RULES
 
-TITLES: Mapping[str, str] = {code: rule.title for code, rule in RULES.items()} | CONNECTION_RULES | POSTING_RULES
+TITLES: Mapping[str, str] = {**{code: rule.title for code, rule in RULES.items()}, **CONNECTION_RULES, **POSTING_RULES}

@@ -1,5 +1,5 @@
-"""Exceptions about what we have sent: a posting that waits for a person, and a vendor's record under our reference that no posting
-explains, as a restored database leaves it behind.
+"""Exceptions about what we have sent: a posting that waits for a person, and a vendor's record under our reference that no
+posting explains, as a restored database leaves it behind.
 
 They are found on an account like contradictions, open and close by what is found, and are in the queue beside them.
 """
@@ -18,7 +18,7 @@ from revops.ledger.models import Link, SourceRecord
 from revops.money import Money
 from revops.postings.models import Posting
 from revops.reference import OURSELVES, Ref
-from revops.sentences import Named, Param, Sentence, Template, Word, template
+from revops.sentences import Named, Param, Template, Word, template
 
 WAITS, UNEXPLAINED = "posting_waits_for_person", "unexplained_posting"
 POSTING_RULES: Mapping[str, str] = {
@@ -40,62 +40,61 @@ def posting_sightings(account_ids: Collection[int], *, now: dt.datetime) -> dict
     """What is found, by account. Two queries."""
     found: dict[int, list[Sighting]] = {}
     waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)
-    for posting in waiting.select_related("plan", "system").order_by("pk"):
-        plan = posting.plan
-        sentence = WAITS_FOUND(plan=plan.ref, problem=posting.last_error)
-        inputs: dict[Template, Param] = {PLAN: plan.ref, STATE: Word(posting.state), KEY: posting.key}
-        amount = Money.from_minor(plan.amount_minor, plan.currency)
-        systems = (str(posting.system_id),)
-        found.setdefault(plan.account_id, []).append(_sighting(WAITS, posting.key, sentence, amount, systems, inputs, (), now))
+    for posting in waiting.select_related("plan").order_by("pk"):
+        found.setdefault(posting.plan.account_id, []).append(_waits(posting, now))
     known = Posting.objects.filter(key=OuterRef("target_id"))
     links = Link.objects.filter(
         target_system=OURSELVES, target_type="posting", record__account__in=account_ids, record__deleted=False
     ).filter(~Exists(known))
     for link in links.select_related("record__system").order_by("record_id"):
-        record = link.record
-        named = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
-        sentence = UNEXPLAINED_FOUND(system=record.system.label, record=named, key=link.target_id)
-        assert record.account_id is not None, "asked for by account"
-        found.setdefault(record.account_id, []).append(
-            _sighting(
-                UNEXPLAINED, link.target_id, sentence, None, (str(record.system_id),), {KEY: link.target_id}, (record,), now
-            )
-        )
+        if link.record.account_id is not None:
+            found.setdefault(link.record.account_id, []).append(_unexplained(link, now))
     return found
 
 
-def _sighting(
-    rule: str,
-    key: str,
-    sentence: Sentence,
-    amount: Money | None,
-    systems: tuple[str, ...],
-    inputs: Mapping[Template, Param],
-    records: tuple[SourceRecord, ...],
-    now: dt.datetime,
-) -> Sighting:
+def _waits(posting: Posting, now: dt.datetime) -> Sighting:
+    plan = posting.plan
+    inputs: dict[Template, Param] = {PLAN: plan.ref, STATE: Word(posting.state), KEY: posting.key}
     return Sighting(
-        fingerprint=hashlib.sha256(f"{rule}\x1e{key}".encode()).hexdigest(),
-        rule=rule,
-        title=POSTING_RULES[rule],
-        sentence=sentence,
-        amount=amount,
+        fingerprint=_fingerprint(WAITS, posting.key),
+        rule=WAITS,
+        title=POSTING_RULES[WAITS],
+        sentence=WAITS_FOUND(plan=plan.ref, problem=posting.last_error),
+        amount=Money.from_minor(plan.amount_minor, plan.currency),
         due_at=now,
-        systems=systems,
-        evidence={
-            "differences": [],
-            "records": [
-                {
-                    "system": str(record.system_id),
-                    "object_type": record.object_type,
-                    "external_id": record.external_id,
-                    "version": record.version,
-                    "label": record.label,
-                }
-                for record in records
-            ],
-            "inputs": inputs_as_json(inputs),
-            "order": None,
-            "rule": rule,
-        },
+        systems=(str(posting.system_id),),
+        evidence=_evidence(WAITS, inputs),
     )
+
+
+def _unexplained(link: Link, now: dt.datetime) -> Sighting:
+    record, key = link.record, link.target_id
+    named = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
+    return Sighting(
+        fingerprint=_fingerprint(UNEXPLAINED, key),
+        rule=UNEXPLAINED,
+        title=POSTING_RULES[UNEXPLAINED],
+        sentence=UNEXPLAINED_FOUND(system=record.system.label, record=named, key=key),
+        amount=None,
+        due_at=now,
+        systems=(str(record.system_id),),
+        evidence=_evidence(UNEXPLAINED, {KEY: key}, record),
+    )
+
+
+def _fingerprint(rule: str, key: str) -> str:
+    return hashlib.sha256(f"{rule}\x1e{key}".encode()).hexdigest()
+
+
+def _evidence(rule: str, inputs: Mapping[Template, Param], *records: SourceRecord) -> dict[str, object]:
+    named = [
+        {
+            "system": str(record.system_id),
+            "object_type": record.object_type,
+            "external_id": record.external_id,
+            "version": record.version,
+            "label": record.label,
+        }
+        for record in records
+    ]
+    return {"differences": [], "records": named, "inputs": inputs_as_json(inputs), "order": None, "rule": rule}

@@ -28,8 +28,8 @@ def _due_since(kind: str) -> str:
 
 @cache
 def _work_sql() -> str:
-    """One row: the beats, how many postings wait for a person, since when each kind of work has been due, the age of the oldest row of each queue with a noun. The
-    queues are declared once, and every page asks."""
+    """One row: the beats, how many postings wait for a person, since when each kind of work has been due, the age of the oldest
+    row of each queue with a noun. The queues are declared once, and every page asks."""
     ages = [*map(_due_since, KINDS_AT_WORK), *(f"({queue.oldest_sql()})" for queue in QUEUES if queue.noun)]
     columns = [f"extract(epoch FROM clock_timestamp() - {since})::bigint" for since in ages]
     beats = "(SELECT jsonb_object_agg(name, extract(epoch FROM clock_timestamp() - beat_at)::bigint) FROM sync_heartbeat)::text"
