@@ -319,10 +319,10 @@ def test_i42_caps_hold_and_never_drop(erp: Book, settings: Any, cap: str, value:
 def test_i42_the_cap_counts_a_foreign_currency_by_the_rate_of_the_books_that_change(
     netsuite: Control, transactional_db: None, settings: Any
 ) -> None:
-    """100.00 EUR are 150.00 USD by the ERP's own rate, and 100.00 USD by that of another company's ERP."""
+    """100.00 EUR are 150.00 USD by the ERP's own rate, and 200.00 USD by that of another company's ERP."""
     euros = book(netsuite, currency="EUR")
     SourceSystem.objects.create(slug="erp-de", label="ERP of Germany", role="erp", vendor="test")
-    world.say("erp-de", world.entity("DE", "EUR"), world.rate("EUR", "1.0"))
+    world.say("erp-de", world.entity("DE", "EUR"), world.rate("EUR", "2.0"))
     world.say("netsuite", world.rate("EUR", "1.5"))
     posting = euros.released("100.00")
     settings.REVOPS_POSTING_AMOUNT_PER_HOUR_MAX = "149.99"
