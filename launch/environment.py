@@ -22,7 +22,8 @@ def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def kept_secrets(folder: Path) -> dict[str, str]:
-    """The secrets of this data folder, made once and kept readable for its owner alone."""
+    """The secrets of this data folder, made once and kept readable for its owner alone. Raises `EmbeddedError` where they cannot
+    be read, or are gone and a database is there: new ones would not open what it holds."""
     path = folder / "secrets.json"
     if path.exists():
         try:
@@ -33,6 +34,11 @@ def kept_secrets(folder: Path) -> dict[str, str]:
                 "key cannot be read again."
             ) from None
         return {str(name): str(value) for name, value in kept.items()}
+    if (folder / "postgres.made").exists():
+        raise EmbeddedError(
+            f"{path} is gone, and {folder} holds a database whose secrets are encrypted with the key in it. Put it back from "
+            f"where you keep it, or remove {folder} to start from nothing."
+        )
     made = new_secrets()
     written = path.with_suffix(".part")
     written.touch(mode=0o600)

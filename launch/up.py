@@ -105,6 +105,13 @@ def main() -> int:
         except EmbeddedError as error:  # a variable or a kept file cannot be used
             say(f"\n{error}")
             code = 2
+        except OSError as error:  # the data folder is a file, is another's, or is on a full disk
+            where = f": {error.filename}" if error.filename else ""
+            say(
+                f"\n{error.strerror or error}{where}. Everything is kept in the folder that REVOPS_DATA_DIR names: it must be one "
+                "that this account may write in, with space left."
+            )
+            code = 8
         finally:
             _on_request(signal.SIG_IGN)
     return code
@@ -176,6 +183,7 @@ class Start:
         refuse_taken_port(self.installation.host, self.installation.port, "REVOPS_PORT")
         say(f"Starting in {self.folder} (logs: {self.logs})")
         self.state = _read_state(self.folder)
+        self.secrets = kept_secrets(self.folder)  # before there is a database: they are never made anew beside one
         servers = self.prepare_servers()
         self.settings()
         ports = self.simulator_ports() if self.installation.demo else {}
@@ -246,8 +254,7 @@ class Start:
         fixed = {"REVOPS_DEMO": str(int(self.installation.demo)), "REVOPS_DATA_DIR": str(self.folder)}
         fixed["DJANGO_SETTINGS_MODULE"] = "revops.settings"
         self.environment |= fixed
-        unless_given = kept_secrets(self.folder)
-        unless_given |= {"REVOPS_HTTPS": "0", "REVOPS_PUBLIC_URL": self.installation.url}
+        unless_given = self.secrets | {"REVOPS_HTTPS": "0", "REVOPS_PUBLIC_URL": self.installation.url}
         unless_given["REVOPS_STATIC_ROOT"] = str(self.folder / "static")
         for name, value in unless_given.items():
             self.environment[name] = self.environment.get(name) or value

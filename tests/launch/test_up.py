@@ -231,6 +231,20 @@ def test_a_wrong_variable_is_named(prepared: Path, started: list[Up], variables:
     assert not (prepared / "wrong").exists()
 
 
+@pytest.mark.parametrize("kind", ["a-file", "a-loop"])
+def test_a_data_folder_that_cannot_be_one_is_said_in_a_sentence(prepared: Path, started: list[Up], kind: str) -> None:
+    folder = prepared / kind
+    if kind == "a-file":
+        folder.touch()
+    else:
+        folder.symlink_to(folder)
+    up = Up(folder, free_port())
+    started.append(up)
+    assert up.process.wait(20) == 8
+    assert "REVOPS_DATA_DIR names" in up.said
+    assert "Traceback" not in up.said
+
+
 def test_secrets_are_kept_for_their_owner_alone(prepared: Path) -> None:
     from launch.environment import kept_secrets
 
@@ -240,3 +254,16 @@ def test_secrets_are_kept_for_their_owner_alone(prepared: Path) -> None:
     assert kept_secrets(folder) == made
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
     assert set(json.loads((folder / "secrets.json").read_text())) == set(made)
+
+
+def test_lost_secrets_are_not_made_anew_beside_a_database(prepared: Path, started: list[Up]) -> None:
+    folder = prepared / "lost"
+    folder.mkdir()
+    (folder / "postgres.made").touch()
+    up = Up(folder, free_port())
+    started.append(up)
+    assert up.process.wait(20) != 0
+    assert f"{folder / 'secrets.json'} is gone" in up.said
+    assert "Put it back" in up.said
+    assert "Traceback" not in up.said
+    assert not (folder / "secrets.json").exists()
