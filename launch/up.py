@@ -108,8 +108,8 @@ def main() -> int:
         except OSError as error:  # the data folder is a file, is another's, or is on a full disk
             where = f": {error.filename}" if error.filename else ""
             say(
-                f"\n{error.strerror or error}{where}. Everything is kept in the folder that REVOPS_DATA_DIR names: it must be one "
-                "that this account may write in, with space left."
+                f"\n{error.strerror or error}{where}. Everything is kept in the folder that REVOPS_DATA_DIR names: it must be "
+                "one that this account may write in, with space left."
             )
             code = 8
         finally:

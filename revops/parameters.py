@@ -17,6 +17,8 @@ def moment(text: str, zone: dt.tzinfo | None = None, *, end_of_day: bool = False
     """The moment that an ISO 8601 text names, in UTC, the only zone that every part of ours takes; None for anything that
     is none. A text without a zone is meant in `zone`, and is none without one. A day alone is its beginning, or with `end_of_day`
     its last second."""
+    if not (text.isascii() and text.isprintable()):  # the parser lets a NUL at the end pass
+        return None
     try:
         found = dt.datetime.fromisoformat(text)
         if end_of_day and len(text) == len("2026-11-20"):

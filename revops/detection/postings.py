@@ -27,7 +27,9 @@ POSTING_RULES: Mapping[str, str] = {
 }
 """Code and title of each kind of exception about what we have sent."""
 
-WAITS_FOUND = template("postings.waits", "{plan} waits for a person: {problem}")
+WAITS_FOUND = template(
+    "postings.waits", "{plan} waits for a person: what {system} has made of it does not fit, or is not known ({state})."
+)
 UNEXPLAINED_FOUND = template(
     "postings.unexplained", "{system} has {record} under our reference {key}, and no posting here has that reference."
 )
@@ -40,7 +42,7 @@ def posting_sightings(account_ids: Collection[int], *, now: dt.datetime) -> dict
     """What is found, by account. Two queries."""
     found: dict[int, list[Sighting]] = {}
     waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)
-    for posting in waiting.select_related("plan").order_by("pk"):
+    for posting in waiting.select_related("plan", "system").order_by("pk"):
         found.setdefault(posting.plan.account_id, []).append(_waits(posting, now))
     known = Posting.objects.filter(key=OuterRef("target_id"))
     links = Link.objects.filter(
@@ -59,7 +61,7 @@ def _waits(posting: Posting, now: dt.datetime) -> Sighting:
         fingerprint=_fingerprint(WAITS, posting.key),
         rule=WAITS,
         title=POSTING_RULES[WAITS],
-        sentence=WAITS_FOUND(plan=plan.ref, problem=posting.last_error),
+        sentence=WAITS_FOUND(plan=plan.ref, system=posting.system.label, state=Word(posting.state)),
         amount=Money.from_minor(plan.amount_minor, plan.currency),
         due_at=now,
         systems=(str(posting.system_id),),

@@ -39,6 +39,9 @@ def record_name(record: SourceRecord) -> str:
     return straight(record.label)
 
 
+_OUR_PAGES = frozenset({"plan", "case"})
+"""Our own things that have a page of the same name."""
+
 READ_LENGTH_MAX = 12
 """An id longer than this is not read: it stands in the title of its link only."""
 
@@ -53,9 +56,10 @@ class KnownRecord:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of ids. An id that has no name stays the id it is."""
+    """Names of ids. An id that has no name stays the id it is. `linked`: our own plans and cases lead to their pages."""
 
     known: Mapping[Key, KnownRecord] = field(default_factory=dict)
+    linked: bool = False
 
     def html(self, system: str, object_type: str, external_id: str) -> SafeString:
         """`Nov 2026` as a link to its record, with the id behind it in quieter ink; the id alone where nobody named it."""
@@ -87,6 +91,8 @@ class Names:
         if isinstance(part, Named):
             page, name = self.href(part.ref.system, part.ref.object_type, part.ref.id), straight(part.name)
             return format_html('<a href="{}" title="{}">{}</a>', page, part.ref.id, name) if page else name
+        if isinstance(part, Ref) and part.system == OURSELVES and self.linked and part.object_type in _OUR_PAGES:
+            return format_html('<a href="{}">{}</a>', href(part.object_type, part.id), part.id)
         if isinstance(part, Ref) and (found := self.known.get((part.system, part.object_type, part.id))) is not None:
             if len(part.id) <= READ_LENGTH_MAX:
                 return self.html(part.system, part.object_type, part.id)
@@ -110,14 +116,14 @@ def names_of(keys: Iterable[Key], known: Iterable[SourceRecord] = ()) -> Names:
     named = _named(known)
     wanted = set(keys) - named.keys()
     if not wanted:
-        return Names(named)
+        return Names(named, linked=True)
     by_kind: dict[tuple[str, str], set[str]] = {}
     for system, object_type, external_id in wanted:
         by_kind.setdefault((system, object_type), set()).add(external_id)
     condition = Q()
     for (system, object_type), ids in by_kind.items():
         condition |= Q(system=system, object_type=object_type, external_id__in=ids)
-    return Names(named | _named(SourceRecord.objects.filter(condition)))
+    return Names(named | _named(SourceRecord.objects.filter(condition)), linked=True)
 
 
 def _named(rows: Iterable[SourceRecord]) -> dict[Key, KnownRecord]:

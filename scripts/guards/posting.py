@@ -6,6 +6,7 @@ from scripts.guards.guard import Guard, drop_constraint, drop_trigger
 
 OUTBOX = "tests/sync/test_outbox.py"
 CRASH = "tests/sync/test_outbox_crash.py"
+LEFT = "tests/sync/test_write_left.py"
 DRAFT = "tests/revops/postings/test_draft.py"
 TRANSITIONS = "tests/revops/postings/test_transitions.py"
 
@@ -14,10 +15,31 @@ GUARDS: tuple[Guard, ...] = (
     Guard("outbox: stored bytes frozen", f"{DRAFT} -k i35", sql=drop_trigger("postings_posting", "bytes_are_frozen")),
     Guard(
         "outbox: look-up before resend",
-        f"{OUTBOX} -k effect_then_reset",
+        f"{OUTBOX} {LEFT} -k 'effect_then_reset or restored or moves_the_facts'",
         "sync/posting/outbox.py",
-        'if self.claimed.task == "look_up" and not self._looked_up_and_absent():',
+        "if not self._looked_up_and_absent():",
         "if False:",
+    ),
+    Guard(
+        "outbox: what left is unknown whatever was answered",
+        f"{LEFT} -k 'answered_with_a_no or read_back'",
+        "sync/posting/outbox.py",
+        "elif self.client.write_left or not isinstance(error, RetryLater | Refused):",
+        "elif not isinstance(error, RetryLater | Refused):",
+    ),
+    Guard(
+        "outbox: a refusal counts when nothing is found",
+        f"{LEFT} -k own_refusal",
+        "revops/postings/transitions.py",
+        "        if posting.refusal:",
+        "        if not posting.key:",
+    ),
+    Guard(
+        "evidence: watched in every state",
+        f"{LEFT} -k without_effect",
+        "revops/postings/confirm.py",
+        "WATCHED = (*UNPROVEN, *UNEXPECTED)",
+        "WATCHED = (*UNPROVEN, PostingState.REFUSED)",
     ),
     Guard(
         "outbox: absent is seen twice",
@@ -44,8 +66,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: commit before send",
         f"{OUTBOX} {CRASH} -k 'i33 or i34'",
         "revops/postings/transitions.py",
-        "absent_seen_at=None, first_sent_at=first_sent_at)",
-        "absent_seen_at=None)",
+        'absent_seen_at=None, first_sent_at=first_sent_at, refusal="")',
+        'absent_seen_at=None, refusal="")',
     ),
     Guard(
         "outbox: fence",
@@ -72,8 +94,8 @@ GUARDS: tuple[Guard, ...] = (
         "outbox: an error is unknown and not refused",
         f"{OUTBOX} -k i36",
         "sync/posting/outbox.py",
-        "            transitions.note_unknown(claimed, _words(error))\n        crash_point",
-        "            transitions.note_refused(claimed, _words(error), alarm=False)\n        crash_point",
+        "            transitions.note_unknown(claimed, _words(error), refusal=own, after_seconds=after)",
+        "            transitions.note_refused(claimed, _words(error), alarm=False)",
     ),
     Guard(
         "outbox: amount compared",

@@ -26,6 +26,7 @@ from revops.approvals.models import Checkpoint
 from revops.audit.models import ActionRecord
 from revops.cases.actions import assign_case, comment_on_case, snooze_case
 from revops.cases.models import ExceptionCase, Expectation
+from revops.detection.postings import POSTING_RULES
 from revops.detection.registry import RULES
 from revops.ledger.due import mark_due
 from revops.ledger.facts import Fact
@@ -163,9 +164,9 @@ class Readers:
         pages += [f"/accounts/{account.code}/" for account in Account.objects.order_by("pk")]
         for case in ExceptionCase.objects.order_by("pk"):
             pages += [f"/cases/{case.code}/", f"/cases/{case.code}/?fields=all", f"/cases/{case.code}/preview/"]
-            pages += [
-                f"/plans/new/?case={case.code}&kind={kind}" for kind in RULES[case.rule].playbook.fixes if kind == "credit_memo"
-            ]
+            rule = RULES.get(case.rule)
+            fixes = rule.playbook.fixes if rule else ()
+            pages += [f"/plans/new/?case={case.code}&kind={kind}" for kind in fixes if kind == "credit_memo"]
         return [*pages, *(f"/plans/{plan.code}/" for plan in ChangePlan.objects.order_by("pk"))]
 
     def pages_of_approvers(self) -> list[str]:
@@ -226,7 +227,7 @@ def codes(value: object) -> object:
 
 
 def outcome() -> dict[str, list[Any]]:
-    """What became of the story, without numbers of rows and times."""
+    """What became of the story, without numbers of rows, times, and the fingerprints of what was sent: its keys are drawn."""
     columns: dict[type[Model], tuple[str, ...]] = {
         ExceptionCase: ("fingerprint", "rule", "status", "team", "severity", "amount_minor", "sentence", "routing_reason",
                         "close_reason", "systems"),
@@ -236,12 +237,13 @@ def outcome() -> dict[str, list[Any]]:
         Posting: ("sequence", "state", "needs_person", "summary", "reverse"),
         Checkpoint: ("code", "role", "sequence", "why"),
     }  # fmt: skip
-    return {
+    found = {
         model.__name__: [
             tuple(codes(value) for value in row) for row in model._default_manager.order_by("pk").values_list(*names)
         ]
         for model, names in columns.items()
     }
+    return found | {"ExceptionCase": [row[1:] if row[1] in POSTING_RULES else row for row in found["ExceptionCase"]]}
 
 
 @pytest.mark.usefixtures("_texts")
