@@ -7,7 +7,6 @@ open, change and close by what is found, never by a click.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from django.db import transaction
 from revops.audit.trace import tracing
 from revops.cases.lifecycle import Sighting, update_cases
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
-from revops.detection.rule import inputs_as_json
+from revops.detection.evidence import evidence_of, fingerprint_of
 from revops.ledger.models import SourceSystem
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Policies
@@ -74,14 +73,14 @@ def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.date
 
 def _sighting(rule: str, health: Health, sentence: Sentence, inputs: Mapping[Template, Param], now: dt.datetime) -> Sighting:
     return Sighting(
-        fingerprint=hashlib.sha256(f"{rule}\x1e{health.system}".encode()).hexdigest(),
+        fingerprint=fingerprint_of(rule, health.system),
         rule=rule,
         title=CONNECTION_RULES[rule],
         sentence=sentence,
         amount=None,
         due_at=now,
         systems=(health.system,),
-        evidence={"differences": [], "records": [], "inputs": inputs_as_json(inputs), "order": None, "rule": rule},
+        evidence=evidence_of(rule, inputs),
     )
 
 

@@ -7,14 +7,13 @@ They are found on an account like contradictions, open and close by what is foun
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Collection, Mapping
 
 from django.db.models import Exists, OuterRef
 
 from revops.cases.lifecycle import Sighting
-from revops.detection.rule import inputs_as_json
-from revops.ledger.models import Link, SourceRecord
+from revops.detection.evidence import evidence_of, fingerprint_of
+from revops.ledger.models import Link
 from revops.money import Money
 from revops.postings.models import Posting
 from revops.reference import OURSELVES, Ref
@@ -58,14 +57,14 @@ def _waits(posting: Posting, now: dt.datetime) -> Sighting:
     plan = posting.plan
     inputs: dict[Template, Param] = {PLAN: plan.ref, STATE: Word(posting.state), KEY: posting.key}
     return Sighting(
-        fingerprint=_fingerprint(WAITS, posting.key),
+        fingerprint=fingerprint_of(WAITS, posting.key),
         rule=WAITS,
         title=POSTING_RULES[WAITS],
         sentence=WAITS_FOUND(plan=plan.ref, system=posting.system.label, state=Word(posting.state)),
         amount=Money.from_minor(plan.amount_minor, plan.currency),
         due_at=now,
         systems=(str(posting.system_id),),
-        evidence=_evidence(WAITS, inputs),
+        evidence=evidence_of(WAITS, inputs),
     )
 
 
@@ -73,30 +72,12 @@ def _unexplained(link: Link, now: dt.datetime) -> Sighting:
     record, key = link.record, link.target_id
     named = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
     return Sighting(
-        fingerprint=_fingerprint(UNEXPLAINED, key),
+        fingerprint=fingerprint_of(UNEXPLAINED, key),
         rule=UNEXPLAINED,
         title=POSTING_RULES[UNEXPLAINED],
         sentence=UNEXPLAINED_FOUND(system=record.system.label, record=named, key=key),
         amount=None,
         due_at=now,
         systems=(str(record.system_id),),
-        evidence=_evidence(UNEXPLAINED, {KEY: key}, record),
+        evidence=evidence_of(UNEXPLAINED, {KEY: key}, records=[record]),
     )
-
-
-def _fingerprint(rule: str, key: str) -> str:
-    return hashlib.sha256(f"{rule}\x1e{key}".encode()).hexdigest()
-
-
-def _evidence(rule: str, inputs: Mapping[Template, Param], *records: SourceRecord) -> dict[str, object]:
-    named = [
-        {
-            "system": str(record.system_id),
-            "object_type": record.object_type,
-            "external_id": record.external_id,
-            "version": record.version,
-            "label": record.label,
-        }
-        for record in records
-    ]
-    return {"differences": [], "records": named, "inputs": inputs_as_json(inputs), "order": None, "rule": rule}

@@ -11,7 +11,7 @@ import datetime as dt
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -19,15 +19,15 @@ from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
 from revops.cases.lifecycle import Sighting, live_cases_of, update_cases
 from revops.cases.models import Expectation
+from revops.detection.evidence import evidence_of
 from revops.detection.postings import POSTING_RULES, posting_sightings
 from revops.detection.registry import RULES
-from revops.detection.rule import Difference, Finding, Rule, inputs_as_json
+from revops.detection.rule import Finding, Rule
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
-from revops.ledger.facts import encode
 from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledgers
 from revops.ledger.types import TYPES
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.view import AccountLedger
 from revops.policies.in_force import policies_in_force
 from revops.postings.confirm import accounts_with_unproven, confirm_from_ledger
 from revops.sentences import Word, template
@@ -157,41 +157,8 @@ def sighting(rule: Rule, finding: Finding) -> Sighting:
         amount=finding.amount,
         due_at=finding.due_at,
         systems=tuple(sorted({record.system for record in records})),
-        evidence={
-            "differences": [_difference(difference) for difference in finding.differences],
-            "records": [_reference(record) for record in records],
-            "inputs": inputs_as_json(finding.inputs),
-            "order": asdict(finding.order) if finding.order is not None else None,
-            "rule": rule.code,
-        },
+        evidence=evidence_of(rule.code, finding.inputs, records=records, differences=finding.differences, order=finding.order),
     )
-
-
-def _reference(record: LedgerRecord) -> dict[str, object]:
-    return {
-        "system": record.system,
-        "object_type": record.object_type,
-        "external_id": record.external_id,
-        "version": record.version,
-        "label": record.label,
-    }
-
-
-def _difference(difference: Difference) -> dict[str, object]:
-    return {
-        "field": difference.field,
-        "label": difference.label.code,
-        "owner": difference.owner,
-        "values": [
-            {
-                "system": record.system,
-                "object_type": record.object_type,
-                "external_id": record.external_id,
-                "value": encode(value),
-            }
-            for record, value in difference.values
-        ],
-    }
 
 
 def evidence_now(ledger: AccountLedger) -> dict[str, object]:

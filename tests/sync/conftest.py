@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from tests.sync.processes import web_server
 
 if TYPE_CHECKING:  # this file is read before Django is set up
     from sync.models import Connection
+    from tests.demo.simulators.control import Control
+    from tests.sync.postable import Book
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +44,23 @@ def stripe(transactional_db: None) -> Connection:
         loopback_allowed=True,
         acting_user=System("tests"),
     )
+
+
+@pytest.fixture
+def netsuite(tmp_path: Path) -> Iterator[Control]:
+    """An ERP that keeps its own books."""
+    from tests.demo.simulators.control import simulator
+
+    with simulator("netsuite", tmp_path / "netsuite") as control:
+        yield control
+
+
+@pytest.fixture
+def erp(netsuite: Control, transactional_db: None) -> Book:
+    """Its book of the company."""
+    from tests.sync.postable import book
+
+    return book(netsuite)
 
 
 @pytest.fixture(scope="session")

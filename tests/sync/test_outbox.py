@@ -49,17 +49,6 @@ from tests.sync.processes import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def erp(netsuite: Control, transactional_db: None) -> Book:
-    return book(netsuite)
-
-
 def verbs(posting: Posting) -> list[str]:
     found = ActionRecord.objects.filter(subject=f"posting:{posting.pk}").order_by("id")
     return list(found.values_list("verb", flat=True))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,26 +19,14 @@ from revops.postings.queue import take_due
 from revops.work_queues.queue import LEASE_SECONDS
 from sync.models import Connection
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control, simulator
 from tests.revops import world
-from tests.sync.postable import CREDIT_PATH, Book, again, book, evidence_arrives, time_passes
+from tests.sync.postable import CREDIT_PATH, Book, again, evidence_arrives, time_passes
 from tests.sync.processes import ROOT, environment, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 WORKER = "import django; django.setup(); from sync.posting.outbox import send_due; send_due()"
 POINTS = ("after_claim", "before_send", "after_send", "before_record", "after_record")
-
-
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def erp(netsuite: Control, transactional_db: None) -> Book:
-    return book(netsuite)
 
 
 def worker(crash_at: str = "") -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,22 +14,10 @@ from sync import connections
 from sync.connectors import CONNECTORS
 from sync.connectors.netsuite import write
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control, simulator
-from tests.sync.postable import CREDIT_PATH, Book, again, book, time_passes
+from tests.sync.postable import CREDIT_PATH, Book, again, time_passes
 from tests.sync.tap import Tap, tapped
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def erp(netsuite: Control, transactional_db: None) -> Book:
-    return book(netsuite)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,18 +13,12 @@ from revops.postings.models import Posting
 from sync.applying.replay import replay
 from sync.models import Delivery
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control, simulator
+from tests.demo.simulators.control import Control
 from tests.revops import world
 from tests.revops.api.caller import Caller, body
 from tests.sync.postable import Book, book, evidence_arrives
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ changes, changes in the vendor's own books after the approval, and no pull bring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,12 @@ from revops.ledger.models import SourceRecord
 from revops.postings.models import PlanState, PostingState
 from sync.models import Delivery
 from sync.posting.outbox import send_due
-from tests.demo.simulators.control import Control, simulator
+from tests.demo.simulators.control import simulator
 from tests.revops import world
-from tests.sync.postable import CREDIT_PATH, HOLD_PATH, RENEWAL, Book, again, book, renewal_plan, time_passes
+from tests.sync.postable import CREDIT_PATH, HOLD_PATH, RENEWAL, Book, again, renewal_plan, time_passes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUERY = "query/v1/suiteql"
-
-
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def erp(netsuite: Control, transactional_db: None) -> Book:
-    return book(netsuite)
 
 
 def paid_meanwhile(erp: Book) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,14 @@ from revops.cases.models import CaseStatus
 from revops.postings.models import PlanState, PostingState
 from sync.posting.outbox import send_due
 from tests import guards
-from tests.demo.simulators.control import Control, simulator
+from tests.demo.simulators.control import simulator
 from tests.revops import world
-from tests.sync.postable import CREDIT_PATH, HOLD_PATH, Book, again, book, evidence_arrives, read_all, renewal_plan, time_passes
+from tests.sync.postable import CREDIT_PATH, HOLD_PATH, Book, again, evidence_arrives, read_all, renewal_plan, time_passes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OWN = '{"o:errorDetails": [{"o:errorCode": "INSUFFICIENT_PERMISSION", "detail": "The role may not do this."}]}'
 GATEWAY = "<html>Forbidden</html>"
-
-
-@pytest.fixture
-def netsuite(tmp_path: Path) -> Iterator[Control]:
-    with simulator("netsuite", tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def erp(netsuite: Control, transactional_db: None) -> Book:
-    return book(netsuite)
 
 
 @pytest.mark.parametrize(
