@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from revops.detection.connections import CONNECTION_RULES
-from revops.detection.postings import POSTING_RULES
+from revops.detection.connections import CONNECTION_KINDS
+from revops.detection.postings import POSTING_KINDS
 from revops.detection.registry import RULES
+from revops.detection.rule import ExceptionKind, Rule
 
-TITLES: Mapping[str, str] = {**{code: rule.title for code, rule in RULES.items()}, **CONNECTION_RULES, **POSTING_RULES}
+EXCEPTIONS: Mapping[str, Rule | ExceptionKind] = {**RULES, **CONNECTION_KINDS, **POSTING_KINDS}

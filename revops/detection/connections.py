@@ -16,17 +16,41 @@ from revops.audit.trace import tracing
 from revops.cases.lifecycle import Sighting, update_cases
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
 from revops.detection.evidence import evidence_of, fingerprint_of
+from revops.detection.rule import ExceptionKind, Playbook
 from revops.ledger.models import SourceSystem
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Policies
 from revops.sentences import Param, Sentence, Template, Word, template
 
 DEAD_LETTERS, UNREADABLE = "dead_letters_pile_up", "connection_unreadable"
-CONNECTION_RULES: Mapping[str, str] = {
-    DEAD_LETTERS: "Dead letters pile up",
-    UNREADABLE: "Connection cannot be read",
+CONNECTION_KINDS: Mapping[str, ExceptionKind] = {
+    DEAD_LETTERS: ExceptionKind(
+        "Dead letters pile up",
+        "Deliveries that could not be used wait, more of them than the policies let pass.",
+        Playbook(
+            means="What these deliveries say is missing here: figures and findings may rest on older facts.",
+            check=(
+                "Open the dead letters by cause: is one cause behind most of them?",
+                "Has the vendor changed a field or a word? Then the connector must learn it before they are replayed.",
+                "Is it mended? Replay the cause: what is read again is applied once.",
+            ),
+        ),
+    ),
+    UNREADABLE: ExceptionKind(
+        "Connection cannot be read",
+        "Reading a system has failed more often in a row than the policies let pass.",
+        Playbook(
+            means="What changes in that system is not seen here until it can be read again. Nothing is lost: it goes on where it "
+            "stopped.",
+            check=(
+                "Read the last problem: are the credentials or the address refused, or does the vendor not answer?",
+                "Was the role of our app at the vendor changed?",
+                "Is the connection meant to be read at all? An administrator can switch it off.",
+            ),
+        ),
+    ),
 }
-"""Code and title of each kind of exception that is about a system and not about an account."""
+"""Each kind of exception that is about a system and not about an account."""
 
 PILED_UP = template(
     "connections.piled_up",
@@ -75,7 +99,7 @@ def _sighting(rule: str, health: Health, sentence: Sentence, inputs: Mapping[Tem
     return Sighting(
         fingerprint=fingerprint_of(rule, health.system),
         rule=rule,
-        title=CONNECTION_RULES[rule],
+        title=CONNECTION_KINDS[rule].title,
         sentence=sentence,
         amount=None,
         due_at=now,
@@ -101,6 +125,6 @@ def update_connection_cases(healths: Mapping[str, Health], *, now: dt.datetime) 
             with transaction.atomic(), tracing(""):
                 row = SourceSystem.objects.select_for_update(no_key=True).get(pk=system)  # two sweepers take turns
                 evidence = {"dead_letters": health.dead_letters, "failures": dict(health.failures or {})}
-                update_cases(row, found, CONNECTION_RULES, policies, now=now, close_evidence=evidence)
+                update_cases(row, found, CONNECTION_KINDS, policies, now=now, close_evidence=evidence)
             changed += 1
     return changed

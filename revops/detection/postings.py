@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 
 from revops.cases.lifecycle import Sighting
 from revops.detection.evidence import evidence_of, fingerprint_of
+from revops.detection.rule import ExceptionKind, Playbook
 from revops.ledger.models import Link
 from revops.money import Money
 from revops.postings.models import Posting
@@ -20,11 +21,33 @@ from revops.reference import OURSELVES, Ref
 from revops.sentences import Named, Param, Template, Word, template
 
 WAITS, UNEXPLAINED = "posting_waits_for_person", "unexplained_posting"
-POSTING_RULES: Mapping[str, str] = {
-    WAITS: "A posting waits for a person",
-    UNEXPLAINED: "A record under our reference that no posting explains",
+POSTING_KINDS: Mapping[str, ExceptionKind] = {
+    WAITS: ExceptionKind(
+        "A posting waits for a person",
+        "What the system has made of an approved change does not fit what was approved, or cannot be found out.",
+        Playbook(
+            means="Money may have moved that the plan does not show, or not moved though somebody counts on it.",
+            check=(
+                "Open the plan: it says what was found, and when it was sent.",
+                "Look for our reference in the system's own screens.",
+                "Nothing there? A controller who took no part sets the posting aside on the plan's page.",
+                "Something else there? Put it right in that system: this closes when what it shows fits.",
+            ),
+        ),
+    ),
+    UNEXPLAINED: ExceptionKind(
+        "A record under our reference that no posting explains",
+        "A system has a record that bears a reference of ours, and no posting here has it.",
+        Playbook(
+            means="It was made by this product and is not known here: as after a restore of an older database.",
+            check=(
+                "Is the record right? Compare it with the approvals of that time, on paper or in the backup.",
+                "Is it wrong, or was it made twice? Void it in its own system: this closes when it is gone.",
+            ),
+        ),
+    ),
 }
-"""Code and title of each kind of exception about what we have sent."""
+"""Each kind of exception about what we have sent."""
 
 WAITS_FOUND = template(
     "postings.waits", "{plan} waits for a person: what {system} has made of it does not fit, or is not known ({state})."
@@ -59,7 +82,7 @@ def _waits(posting: Posting, now: dt.datetime) -> Sighting:
     return Sighting(
         fingerprint=fingerprint_of(WAITS, posting.key),
         rule=WAITS,
-        title=POSTING_RULES[WAITS],
+        title=POSTING_KINDS[WAITS].title,
         sentence=WAITS_FOUND(plan=plan.ref, system=posting.system.label, state=Word(posting.state)),
         amount=Money.from_minor(plan.amount_minor, plan.currency),
         due_at=now,
@@ -74,7 +97,7 @@ def _unexplained(link: Link, now: dt.datetime) -> Sighting:
     return Sighting(
         fingerprint=fingerprint_of(UNEXPLAINED, key),
         rule=UNEXPLAINED,
-        title=POSTING_RULES[UNEXPLAINED],
+        title=POSTING_KINDS[UNEXPLAINED].title,
         sentence=UNEXPLAINED_FOUND(system=record.system.label, record=named, key=key),
         amount=None,
         due_at=now,

@@ -74,6 +74,15 @@ class Playbook:
 
 
 @dataclass(frozen=True, slots=True)
+class ExceptionKind:
+    """What people are told of a kind of exception that no rule finds in a ledger: as much as a `Rule` says of its own."""
+
+    title: str
+    sentence: str
+    playbook: Playbook
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of contradiction. `reads` names the object types that it is computed from: it runs when one moved, and when
     time has passed. `tolerance` says what the policies let pass. Severity and team are the policies' to say.

@@ -20,7 +20,7 @@ from revops.audit.trace import trace_id, tracing
 from revops.cases.lifecycle import Sighting, live_cases_of, update_cases
 from revops.cases.models import Expectation
 from revops.detection.evidence import evidence_of
-from revops.detection.postings import POSTING_RULES, posting_sightings
+from revops.detection.postings import POSTING_KINDS, posting_sightings
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
@@ -100,7 +100,7 @@ def detect_accounts(
     )
     ledgers = account_ledgers(accounts)
     policies = policies_in_force()
-    live = live_cases_of(account_ids, [*RULES, *POSTING_RULES])
+    live = live_cases_of(account_ids, [*RULES, *POSTING_KINDS])
     unproven = accounts_with_unproven(account_ids)
     read_through = functools.cache(role_read_through)
     for account in accounts:
@@ -120,9 +120,9 @@ def detect_accounts(
     for account in accounts:
         about_ours = ours.get(account.pk, [])
         with tracing(traces[account.pk]):
-            if not live.agrees(account, about_ours, POSTING_RULES, policies, now=now):
+            if not live.agrees(account, about_ours, POSTING_KINDS, policies, now=now):
                 evidence = evidence_now(ledgers[account.pk])
-                update_cases(account, about_ours, POSTING_RULES, policies, now=now, close_evidence=evidence)
+                update_cases(account, about_ours, POSTING_KINDS, policies, now=now, close_evidence=evidence)
 
 
 def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:

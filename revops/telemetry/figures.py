@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from revops.cases.models import CaseStatus, ExceptionCase
-from revops.detection.catalogue import TITLES
+from revops.detection.catalogue import EXCEPTIONS
 from revops.ledger.due import ACCOUNTS
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import DueAccount
@@ -119,7 +119,7 @@ def _cases() -> Figure:
     counted = dict(
         ExceptionCase.objects.filter(~Q(status=CaseStatus.CLOSED)).order_by().values_list("rule").annotate(Count("id"))
     )
-    samples = [((rule,), counted.get(rule, 0)) for rule in sorted({*TITLES, *counted})]
+    samples = [((rule,), counted.get(rule, 0)) for rule in sorted({*EXCEPTIONS, *counted})]
     return gauge("revops_cases_open", "Exceptions that are not closed, by rule.", ("rule",), samples)
 
 

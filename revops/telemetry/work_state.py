@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+FOR_PERSON = "posting_for_person"
+"""The trouble that is no stand-still: it has a case in the queue."""
+
 SILENT_SECONDS = 60
 """A kind of worker is silent when work has waited this long for it and it has finished nothing for as long."""
 
@@ -100,7 +103,7 @@ def troubles_in(work: WorkState) -> list[Trouble]:
             found.append(Trouble(f"overdue_{what}", f"{_WAITS[what]} for {_duration(seconds)}."))
     if work.for_persons:
         what = "An approved change waits" if work.for_persons == 1 else f"{work.for_persons} approved changes wait"
-        found.append(Trouble("posting_for_person", f"{what} for a person: nobody knows whether it was made. See the exceptions."))
+        found.append(Trouble(FOR_PERSON, f"{what} for a person: nobody knows whether it was made. See the exceptions."))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from revops.access.rules import may, may_compose, require, roles_that, visible_to, workable_by
 from revops.approvals.models import Checkpoint, Decision
 from revops.cases.models import CaseStatus, CaseWatch, ExceptionCase
+from revops.detection.catalogue import EXCEPTIONS
 from revops.detection.registry import RULES
 from revops.errors import Missing
 from revops.ledger.freshness import freshness_of
@@ -76,7 +77,7 @@ def case_context(
         "page": "case",
         "section": "queue",
         "case": case,
-        "rule": rule,
+        "rule": EXCEPTIONS.get(case.rule),
         "records": records,
         "grid": compare_grid(
             case.evidence, records, fresh, everything=everything, now=now, others=around, expects=rule.expects if rule else ""
@@ -130,7 +131,7 @@ def case_forms(
 
 def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dict[str, object]]:
     """The changes that the playbook proposes: whether this person may compose them, and whether they fit what the systems say."""
-    rule = RULES.get(case.rule)
+    rule = EXCEPTIONS.get(case.rule)
     asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in DEAD)
     found: list[dict[str, object]] = []
     for code in rule.playbook.fixes if rule else ():

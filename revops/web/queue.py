@@ -23,7 +23,7 @@ from revops.audit.models import ActionRecord
 from revops.cases import queue
 from revops.cases.models import CaseStatus, ExceptionCase, Expectation, SavedView, Team
 from revops.cases.queue import AGES, DUES, Cell, QueueCounts, QueueFilter
-from revops.detection.catalogue import TITLES
+from revops.detection.catalogue import EXCEPTIONS
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import SourceSystem
 from revops.parameters import moment
@@ -109,7 +109,7 @@ def read_names() -> FacetLabels:
     """Three small queries and the rules of the code."""
     return FacetLabels(
         systems=dict(SourceSystem.objects.values_list("slug", "label")),
-        rules={code: rule_label(code) for code in TITLES},
+        rules={code: rule_label(code) for code in EXCEPTIONS},
         people={str(user.pk): user.shown_name for user in User.objects.filter(is_active=True).only("display_name", "username")},
         entities=dict(LegalEntity.objects.values_list("code", "name")),
     )

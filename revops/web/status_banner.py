@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from revops.access.rules import may
 from revops.people.models import User
-from revops.telemetry.work_state import read_work_state, troubles_in
+from revops.telemetry.work_state import FOR_PERSON, read_work_state, troubles_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class StatusBanner:
 
 def banner_for(user: User) -> StatusBanner:
     """One cheap statement."""
-    troubles = troubles_in(read_work_state())
+    troubles = [trouble for trouble in troubles_in(read_work_state()) if trouble.code != FOR_PERSON]
     sentences = tuple(trouble.sentence for trouble in troubles)
     return StatusBanner(",".join(trouble.code for trouble in troubles), sentences, may(user, "see_deliveries"))
 

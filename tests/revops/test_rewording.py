@@ -26,7 +26,7 @@ from revops.approvals.models import Checkpoint
 from revops.audit.models import ActionRecord
 from revops.cases.actions import assign_case, comment_on_case, snooze_case
 from revops.cases.models import ExceptionCase, Expectation
-from revops.detection.postings import POSTING_RULES
+from revops.detection.postings import POSTING_KINDS
 from revops.detection.registry import RULES
 from revops.ledger.due import mark_due
 from revops.ledger.facts import Fact
@@ -243,7 +243,7 @@ def outcome() -> dict[str, list[Any]]:
         ]
         for model, names in columns.items()
     }
-    return found | {"ExceptionCase": [row[1:] if row[1] in POSTING_RULES else row for row in found["ExceptionCase"]]}
+    return found | {"ExceptionCase": [row[1:] if row[1] in POSTING_KINDS else row for row in found["ExceptionCase"]]}
 
 
 @pytest.mark.usefixtures("_texts")

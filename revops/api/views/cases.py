@@ -17,7 +17,7 @@ from revops.api.schema import ETAG, IDEMPOTENCY_KEY, IF_MATCH, number, query
 from revops.api.serializers import CaseChangeSerializer, CaseSerializer, NewNoteSerializer, NoteSerializer
 from revops.cases import actions
 from revops.cases.models import CaseNote, CaseStatus, ExceptionCase, Team
-from revops.detection.catalogue import TITLES
+from revops.detection.catalogue import EXCEPTIONS
 from revops.errors import Rejected
 from revops.people.models import User
 
@@ -31,7 +31,7 @@ class Cases(View):
         responses=CaseSerializer(many=True),
         parameters=[
             query("status", many=True, enum=CaseStatus.values),
-            query("rule", many=True, enum=sorted(TITLES)),
+            query("rule", many=True, enum=sorted(EXCEPTIONS)),
             query("team", many=True, enum=Team.values),
             number("account"),
         ],
@@ -43,7 +43,7 @@ class Cases(View):
             rows = rows.filter(status__in=statuses)
         if teams := self.choice("team", Team.values):
             rows = rows.filter(team__in=teams)
-        if rules := self.choice("rule", sorted(TITLES)):
+        if rules := self.choice("rule", sorted(EXCEPTIONS)):
             rows = rows.filter(rule__in=rules)
         if (account := self.number("account")) is not None:
             rows = rows.filter(account=account)

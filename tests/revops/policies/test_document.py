@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from revops.detection.catalogue import TITLES
+from revops.detection.catalogue import EXCEPTIONS
 from revops.money import Money
 from revops.policies.document import DocumentInvalid, policies_of, version_of
 from revops.policies.in_force import DEFAULTS, policies_in_force
@@ -259,7 +259,7 @@ def test_a_stage_without_a_limit_takes_no_time() -> None:
 
 
 def test_every_section_is_of_a_rule_that_exists() -> None:
-    assert set(policies_in_force().rules) - {"default"} == set(TITLES)
+    assert set(policies_in_force().rules) - {"default"} == set(EXCEPTIONS)
 
 
 @pytest.mark.parametrize(

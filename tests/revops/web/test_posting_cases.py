@@ -31,4 +31,7 @@ def test_it_is_in_the_queue_and_leads_to_the_plan(sign_in: Callable[..., Seat]) 
     assert f'href="/plans/{plan.code}/"' in text
     assert "A posting waits for a person" in text
     assert "Our reference" in text
+    assert "Look for our reference in the system" in text
+    for untrue in ("not part of this version", "no longer in the ledger", "stands still"):
+        assert untrue not in text
     assert client.get("/plans/?show=person").content.decode().count(plan.code) >= 1

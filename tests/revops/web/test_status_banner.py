@@ -40,6 +40,7 @@ def test_everybody_is_told_and_those_who_see_deliveries_why(role: Role, frozen: 
     told_why = role in GRANTS["see_deliveries"]
     assert ("What came in is not being worked through for 2 min." in page) == told_why
     assert ("What you see may be behind the systems" in page) == (not told_why)
+    assert ("Work stands still." if told_why else "Some work stands still.") in page
     assert ('href="/deliveries/?state=pending"' in page) == told_why
     if told_why:
         assert client.get("/deliveries/?state=pending").status_code == 200
