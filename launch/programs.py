@@ -47,13 +47,15 @@ class Program:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """A command that runs to its end before the programs start. `key` names what it depends on: an equal key runs once."""
+    """A command that runs to its end before the programs start. `key` names what it depends on: an equal key runs once.
+    `as_owner`: it is told the address of the account that owns the tables."""
 
     name: str
     label: str
     command: list[str]
     key: str
     shows_progress: bool = False
+    as_owner: bool = False
 
 
 def simulators(installation: Installation, ports: Mapping[str, int]) -> list[Program]:
@@ -87,7 +89,7 @@ def product(installation: Installation) -> list[Program]:
 def first_steps(folder: Path) -> list[Step]:
     """What any installation needs before its first request."""
     return [
-        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key()),
+        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key(), as_owner=True),
         Step("collectstatic", "Static files", [*MANAGE, "collectstatic", "--noinput", "-v", "0", "--clear"], static_key(folder)),
     ]
 

@@ -74,6 +74,7 @@ class User(AbstractUser):
 
     display_name = models.CharField(max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    secret_columns = ("password",)
 
     @property
     def shown_name(self) -> str:
@@ -123,6 +124,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    secret_columns = ("digest",)
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"

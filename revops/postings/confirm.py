@@ -120,7 +120,7 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.fence += 1
     posting.lease_until = None
     posting.needs_person, posting.last_error = False, ""
-    posting.save()
+    posting.save(update_fields=Posting.MOVING)
     record = entry.record
     proof = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
     audit(

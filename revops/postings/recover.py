@@ -54,7 +54,7 @@ def set_aside(posting: Posting, *, reason: str, acting_user: User | System) -> P
         raise NotAllowed("took_part", "Somebody who neither composed nor approved this plan must confirm it.")
     row.state, row.needs_person, row.fence = PostingState.REFUSED, False, row.fence + 1
     row.lease_until, row.last_error = None, f"Set aside: {words}"
-    row.save()
+    row.save(update_fields=Posting.MOVING)
     mark_due([plan.account_id], now=database_now())
     audit(
         "posting.set_aside", row, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=words,
