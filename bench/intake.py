@@ -122,16 +122,17 @@ def _client(port: int, bodies: list[tuple[bytes, bytes]], queue: multiprocessing
 def _bare(bodies: list[tuple[bytes, bytes]], connections: int) -> float:
     """Single-row inserts with one commit each, prepared, one thread a connection."""
     with as_owner(), connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS bench_bare")
-        cursor.execute("CREATE TABLE bench_bare (id bigserial PRIMARY KEY, key text UNIQUE, body bytea NOT NULL)")
-        cursor.execute("GRANT INSERT ON bench_bare TO revops_application")
-        cursor.execute("GRANT USAGE ON SEQUENCE bench_bare_id_seq TO revops_application")
+        cursor.execute("DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench")
+        cursor.execute("CREATE TABLE bench.bare (id bigserial PRIMARY KEY, key text UNIQUE, body bytea NOT NULL)")
+        cursor.execute("GRANT USAGE ON SCHEMA bench TO revops_application")
+        cursor.execute("GRANT INSERT ON bench.bare TO revops_application")
+        cursor.execute("GRANT USAGE ON SEQUENCE bench.bare_id_seq TO revops_application")
     rows = bodies[: len(bodies) // 2]
 
     def drive(index: int) -> None:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as wire:
             for number, (body, _) in enumerate(rows[index::connections]):
-                wire.execute("INSERT INTO bench_bare (key, body) VALUES (%s, %s)", (f"{index}-{number}", body), prepare=True)
+                wire.execute("INSERT INTO bench.bare (key, body) VALUES (%s, %s)", (f"{index}-{number}", body), prepare=True)
 
     threads = [threading.Thread(target=drive, args=(index,)) for index in range(connections)]
     start = time.perf_counter()

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from revops.history import KeptHistory, WrittenOnce, append_only, never_removed, no_truncate
 from revops.ledger.models import SourceSystem
+from revops.work_queues.queue import WAS_FREE
 from revops.work_queues.rows import QueueRow
 
 
@@ -167,7 +168,7 @@ class Delivery(QueueRow):
                 name="ends_in_hand",  # of a worker that claimed it, or as it was before a replay that is stopped
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Condition(
-                    "OLD.state = 'pending' AND NEW.state <> 'pending' AND OLD.lease_until IS NULL "
+                    f"OLD.state = 'pending' AND NEW.state <> 'pending' AND {WAS_FREE} "
                     "AND NEW.state IS DISTINCT FROM OLD.before_replay ->> 'state'"
                 ),
             ),

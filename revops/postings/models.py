@@ -14,7 +14,7 @@ from revops.history import KeptHistory, WrittenOnce, no_truncate
 from revops.ledger.models import SourceSystem
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
-from revops.postings.triggers import AmountIsItsLines, MoneyIsSaid, may_have_effect, touches_follow, written_with_its_draft
+from revops.postings.triggers import AmountIsGiven, AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
 from revops.reference import Ref
 from revops.sentence_field import SentenceField
 from revops.work_queues.rows import QueueRow
@@ -131,7 +131,7 @@ class ChangePlan(models.Model):
                 | pgtrigger.Q(old__completes_id__df=pgtrigger.F("new__completes_id"))
                 | pgtrigger.Q(old__created_at__df=pgtrigger.F("new__created_at")),
             ),
-            MoneyIsSaid(),
+            AmountIsGiven(),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=PLAN_MOVES),
             pgtrigger.Trigger(
                 name="touches_follow",

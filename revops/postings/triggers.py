@@ -71,10 +71,10 @@ class AmountIsItsLines(pgtrigger.Trigger):
         return " ".join(text.split())
 
 
-class MoneyIsSaid(pgtrigger.Trigger):
+class AmountIsGiven(pgtrigger.Trigger):
     """A plan is handed in with its amount when its lines or its steps move money: what it is signed for is told by the amount."""
 
-    name = "money_is_said"
+    name = "amount_is_given"
     when = pgtrigger.Before
     operation = pgtrigger.Update
     condition = pgtrigger.Q(old__state="draft", new__state="submitted", new__amount_minor=0)
@@ -84,7 +84,7 @@ class MoneyIsSaid(pgtrigger.Trigger):
         return (
             "IF EXISTS (SELECT 1 FROM postings_planline l WHERE l.plan_id = NEW.id) "  # noqa: S608 - the codes are ours
             f"OR EXISTS (SELECT 1 FROM postings_posting p WHERE p.plan_id = NEW.id AND p.operation IN ({moving})) THEN "
-            "RAISE EXCEPTION 'a plan that moves money says how much' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+            "RAISE EXCEPTION 'a plan that moves money gives its amount' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
         )
 
 

@@ -29,7 +29,7 @@ def test_healthz_needs_nobody_and_no_database(client: Client) -> None:
 def test_readyz_names_every_part(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    parts = {"database": "ok", "migrations": "ok", "redis": "ok"}
+    parts = {"database": "ok", "migrations": "ok", "account": "ok", "redis": "ok"}
     assert answer.json() == {"ready": True, **parts, "silent": [], "warnings": []}
 
 

@@ -114,11 +114,11 @@ BOUND = {
     "a draft without its amount and lines, handed in": (
         "DELETE FROM postings_planline WHERE plan_id = {draft}; "
         "UPDATE postings_changeplan SET amount_minor = 0 WHERE id = {draft}; "
-        "UPDATE postings_changeplan SET state = 'submitted' WHERE id = {draft}", "says how much"
+        "UPDATE postings_changeplan SET state = 'submitted' WHERE id = {draft}", "gives its amount"
     ),
     "a draft in another currency, handed in": (
         "UPDATE postings_changeplan SET amount_minor = 0, currency = 'EUR' WHERE id = {draft}; "
-        "UPDATE postings_changeplan SET state = 'submitted' WHERE id = {draft}", "says how much"
+        "UPDATE postings_changeplan SET state = 'submitted' WHERE id = {draft}", "gives its amount"
     ),
     "one's own weak checkpoint": (
         "INSERT INTO approvals_checkpoint (plan_id, code, label, role, sequence, why) "

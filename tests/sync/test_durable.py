@@ -216,7 +216,7 @@ def account(stripe: Connection) -> Iterator[Callable[[str], str]]:
 
     def change(how: str) -> str:
         with signed_in(SUPERUSER) as administrator:
-            administrator.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(how)))  # type: ignore[arg-type]
+            administrator.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(how)))
             administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
         return environment()["DATABASE_URL"].replace(f"postgresql://{connection.settings_dict['USER']}@", f"postgresql://{name}@")
 
