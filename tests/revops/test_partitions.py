@@ -101,7 +101,9 @@ def test_an_old_month_goes_whole_and_what_is_current_is_carried_over() -> None:
     entry.pk, entry.version = old * PER_MONTH + 2, "2021"
     entry.save(force_insert=True)
     with guards.down():
-        SourceRecord.objects.filter(pk=record.pk).update(current_id=entry.pk, version="2021")  # as if nothing newer had come since
+        SourceRecord.objects.filter(pk=record.pk).update(
+            current_id=entry.pk, version="2021"
+        )  # as if nothing newer had come since
 
     assert f"ledger_ledgerentry_{old}: would be moved" in retention()
     assert LedgerEntry.objects.filter(pk__lt=(old + 1) * PER_MONTH).count() == 2
