@@ -14,6 +14,7 @@ from revops.telemetry import figures, work_state
 SAID_ELSEWHERE = (
     "revops.access.joiners",
     "revops.detection.run",
+    "revops.management.commands.export_audit",
     "revops.management.commands.retention",
     "revops.postings.confirm",
     "sync.posting.verify_facts",
