@@ -26,12 +26,15 @@ environ.Env.read_env(str(BASE_DIR / ".env"))
 REVOPS_DEMO: bool = env.bool("REVOPS_DEMO", default=False)
 DEBUG: bool = False
 SECRET_KEY: str = env.str("DJANGO_SECRET_KEY")
+if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 8:
+    raise ImproperlyConfigured("DJANGO_SECRET_KEY is too short or too plain to be secret. .env.example says how one is made.")
 
 
-def _keys(name: str) -> list[bytes]:
-    """The keys of a variable, newest first. Refuses what is not base64 of 32 bytes, and a key that nobody can have drawn."""
+def _keys(name: str, texts: list[str]) -> list[bytes]:
+    """The keys of the variable `name`, newest first. Refuses what is not base64 of 32 bytes, and what no
+    chance has drawn."""
     try:
-        keys = [base64.b64decode(text, validate=True) for text in env.list(name, default=[]) if text]
+        keys = [base64.b64decode(text, validate=True) for text in texts if text]
     except ValueError:
         keys = [b""]
     if any(len(key) != 32 for key in keys):
@@ -41,11 +44,11 @@ def _keys(name: str) -> list[bytes]:
     return keys
 
 
-REVOPS_ENCRYPTION_KEYS: list[bytes] = _keys("REVOPS_ENCRYPTION_KEY")
+REVOPS_ENCRYPTION_KEYS: list[bytes] = _keys("REVOPS_ENCRYPTION_KEY", env.list("REVOPS_ENCRYPTION_KEY"))
 if not REVOPS_ENCRYPTION_KEYS:
     raise ImproperlyConfigured("REVOPS_ENCRYPTION_KEY is empty. .env.example says how one is made.")
 # Signs the heads of the audit log; only the sweeper needs it. Newest first, older ones only verify.
-REVOPS_AUDIT_SIGNING_KEYS: list[bytes] = _keys("REVOPS_AUDIT_SIGNING_KEY")
+REVOPS_AUDIT_SIGNING_KEYS: list[bytes] = _keys("REVOPS_AUDIT_SIGNING_KEY", env.list("REVOPS_AUDIT_SIGNING_KEY", default=[]))
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
 REVOPS_AUDIT_HEADS_DIR = env.str("REVOPS_AUDIT_HEADS_DIR", default="") or REVOPS_DATA_DIR / "audit-heads"
