@@ -1,4 +1,5 @@
-"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it."""
+"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it; and so is
+one that is a rehearsal where a company is run, or the other way round."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -28,3 +29,17 @@ def durable_commits(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
                 if setting in {"off", "local"}
             ]
     return found
+
+
+@register(Tags.database)
+def one_kind_of_installation(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a rehearsal's database without REVOPS_DEMO, and a company's with it."""
+    from revops.installation.kind import contradiction
+    from revops.installation.models import Installation
+
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    if Installation._meta.db_table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
+        return []  # before the first migration
+    why = contradiction()
+    return [Error(why, id="revops.E002")] if why else []

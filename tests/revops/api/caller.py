@@ -12,9 +12,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from revops.access.grants import issue_token
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
+from revops.identity.tokens import SCOPES, issue_token
 from revops.ledger.models import SourceRecord
 from revops.money import Money
 from revops.people.actors import System
@@ -36,7 +36,9 @@ def new_key() -> str:
 
 
 def token_for(user: User, *, days: int = 1, now: dt.datetime | None = None) -> str:
-    return issue_token(user, name="tests", days=days, now=now or timezone.now(), acting_user=System("tests"))
+    return issue_token(
+        user, name="tests", days=days, scopes=list(SCOPES), now=now or timezone.now(), acting_user=System("tests")
+    )
 
 
 class Caller:
@@ -150,4 +152,4 @@ def dead_letter(number: int = 1) -> Delivery:
 
 
 def approved(company: Company) -> ChangePlan:
-    return approve(company.plan, digest=company.plan.digest, meaning="I checked it", acting_user=company.people["approver"])
+    return approve(company.plan, digest=company.plan.digest, meaning="I checked it", step_up=world.proof(company.people["approver"]), acting_user=company.people["approver"])

@@ -55,7 +55,7 @@ def test_a13_a_revoked_token(ana: User) -> None:
 
 def test_a13_the_token_of_somebody_who_left(ana: User) -> None:
     caller = Caller(ana)
-    User.objects.filter(pk=ana.pk).update(is_active=False)
+    world.gone(ana)
     assert caller.get("cases/").status_code == 401
 
 
