@@ -70,7 +70,8 @@ def put_grant(user: User, role: str, *, acting_user: User | System) -> RoleGrant
 
 @transaction.atomic
 def revoke_role(user: User, role: str, *, acting_user: User | System) -> None:
-    """Take a role. Raises `NotAllowed` from anybody but administrators, `Rejected` when it is not held, or the last administrator's."""
+    """Take a role. Raises `NotAllowed` from anybody but administrators, `Rejected` when it is not held, or the last one's of
+    them."""
     lock_administrators()
     if (actor := actor_user(acting_user)) is not None:
         require_administrator(actor)

@@ -1,4 +1,4 @@
-"""Letting a person in: the one write path of new users. What they may do is given by `grants` and `proposals`, by somebody else."""
+"""Letting a person in: the one write path of new users. What they may do is given by others (`grants`, `proposals`)."""
 
 from __future__ import annotations
 

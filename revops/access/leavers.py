@@ -12,7 +12,7 @@ from revops.errors import Conflict, NotAllowed, Rejected
 from revops.identity.models import OneTimeLink
 from revops.identity.passwords import end_sessions
 from revops.identity.tokens import end_tokens
-from revops.people.models import AccessProposal, Delegation, Role, RoleGrant, User
+from revops.people.models import AccessProposal, Delegation, ProposalState, Role, RoleGrant, User
 from revops.sentences import template
 
 LEFT = template("person.left", "{person} was deactivated; sessions, tokens and links ended")
@@ -54,8 +54,8 @@ def deactivate(user: User, *, reason: str, now: dt.datetime, acting_user: User) 
 
 
 def _end_what_waits(user: User, *, now: dt.datetime) -> None:
-    for proposal in AccessProposal.objects.filter(user=user, state=AccessProposal.State.WAITING):
-        proposal.state, proposal.decided_at = AccessProposal.State.EXPIRED, now
+    for proposal in AccessProposal.objects.filter(user=user, state=ProposalState.WAITING):
+        proposal.state, proposal.decided_at = ProposalState.EXPIRED, now
         proposal.save()
     live = Delegation.objects.filter(ended_at__isnull=True)
     for delegation in live.filter(approver=user) | live.filter(stand_in=user):

@@ -11,7 +11,7 @@ from revops.people.models import ApiToken, User
 
 
 class UserSession(AbstractBaseSession):
-    """A session in a browser. `session_key` is the digest of the key that the browser holds: who reads this table cannot use it."""
+    """A session in a browser. `session_key` is a digest of the key that the browser holds: nobody can use what stands here."""
 
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
     address = models.CharField(max_length=64, blank=True)

@@ -76,7 +76,7 @@ def _failed(verb: str, said: Template, typed: str, address: str, now: dt.datetim
 
 
 def shown(typed: str) -> str:
-    """The name that was tried, when it has the form of an address; else it may be a password in the wrong field, and is not told."""
+    """The name that was tried, when it has the form of an address; else it may be a password in the wrong field."""
     try:
         validate_email(address_of_person(typed))
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Proving once more who is there, right before something weighty: with a second factor, or with the password where that is enough.
+"""Proving once more who is there, right before something weighty: by a second factor, or the password where that is enough.
 
 A step-up is good for five minutes, for the person, and for the session or token in which it was made. Actions ask for it
 themselves (`require_step_up`), so no path to them is without it; the database asks again where a plan is decided.

@@ -26,7 +26,7 @@ WRONG = "This code is not right, or was used before. Wait for the next one and e
 
 @transaction.atomic
 def begin_totp(user: User) -> str:
-    """A new secret for the person's app, as the `otpauth` address that a QR code shows; it counts once `confirm_totp` took a code.
+    """A new secret for the person's app, as the `otpauth` address that a QR code shows. It counts once a code of it was taken.
 
     Raises `Conflict("totp_exists")` while another one counts.
     """
@@ -68,7 +68,7 @@ def secret_being_set_up(user: User) -> str:
 
 def address_of(user: User, secret: str) -> str:
     """What the QR code shows."""
-    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(user.get_username(), issuer_name=ISSUER)
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(name=user.get_username(), issuer_name=ISSUER)
 
 
 def _take(row: TotpSecret, code: str, *, now: dt.datetime) -> bool:

@@ -84,7 +84,7 @@ class User(AbstractUser):
     last_login = None  # when somebody signed in stands in the action log
     history = KeptHistory(excluded_fields=["password"])
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined]  # django-stubs declares no Meta
+    class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(name="address_in_small_letters", condition=models.Q(username=Lower("username")))]
 
     @property
@@ -142,6 +142,25 @@ class ApiToken(models.Model):
         return f"{self.name} of {self.user}"
 
 
+class ProposalKind(models.TextChoices):
+    GRANT = "grant", "Role"
+    FORGET_FACTORS = "forget_factors", "Second factor forgotten"
+
+
+class ProposalState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    CONFIRMED = "confirmed", "Confirmed"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+
+
+class ProposalBasis(models.TextChoices):
+    ADMINISTRATOR = "administrator", "Another administrator"
+    SECOND = "second_administrator", "The second administrator"
+    SERVER = "server", "On the server"
+
+
 class AccessProposal(models.Model):
     """What one administrator proposes and another one confirms: a role that decides or administers, or that somebody's second
     factor is forgotten.
@@ -150,33 +169,17 @@ class AccessProposal(models.Model):
     administrator, which happens once in the life of an installation, or that whoever runs the server confirmed it there.
     """
 
-    class Kind(models.TextChoices):
-        GRANT = "grant", "Role"
-        FORGET_FACTORS = "forget_factors", "Second factor forgotten"
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        CONFIRMED = "confirmed", "Confirmed"
-        REFUSED = "refused", "Refused"
-        WITHDRAWN = "withdrawn", "Withdrawn"
-        EXPIRED = "expired", "Expired"
-
-    class Basis(models.TextChoices):
-        ADMINISTRATOR = "administrator", "Another administrator"
-        SECOND = "second_administrator", "The second administrator"
-        SERVER = "server", "On the server"
-
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=20, choices=ProposalKind.choices)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="proposals")
     role = models.CharField(max_length=30, choices=Role.choices, blank=True)
     reason = models.CharField(max_length=500)
     proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
-    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    state = models.CharField(max_length=12, choices=ProposalState.choices, default=ProposalState.WAITING)
     decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
-    basis = models.CharField(max_length=20, choices=Basis.choices, blank=True)
+    basis = models.CharField(max_length=20, choices=ProposalBasis.choices, blank=True)
     history = KeptHistory()
 
     class Meta:

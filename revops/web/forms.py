@@ -263,7 +263,7 @@ class RejectForm(ReasonForm):
 
 
 class ApproveForm(PageForm):
-    """What the signature means; `step_up.add_proof` puts the proof below. `digest` is of the plan as it was shown: what is signed."""
+    """What the signature means; `step_up.add_proof` puts the proof below. `digest` is of the plan as it was shown."""
 
     digest = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 

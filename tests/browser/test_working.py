@@ -243,7 +243,7 @@ def test_the_pages_of_a_plan_and_its_case_follow_by_themselves(desk: Any) -> Non
     expect(maker.page.locator(".story [aria-current]")).to_contain_text("Approval")
     for role, name in (("approver", "anneke"), ("controller", "kenji")):
         signer = world.person(name, role)
-        approvals.approve(plan, digest=plan.digest, meaning="yes", acting_user=signer)
+        approvals.approve(plan, digest=plan.digest, meaning="yes", step_up=world.proof(signer), acting_user=signer)
     maker.page.clock.run_for(31_000)
     expect(maker.page.locator(".story [aria-current]")).to_contain_text("Sending")
     expect(maker.page.locator(".next-step")).to_contain_text("On its way")

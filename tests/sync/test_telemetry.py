@@ -207,7 +207,13 @@ def _release(plan: Any) -> None:
 
     submit_plan(plan, acting_user=plan.maker)
     fresh = world.fresh(plan)
-    approve(fresh, digest=fresh.digest, meaning="Agreed", step_up=world.proof(world.person("checker", "approver")), acting_user=world.person("checker", "approver"))
+    approve(
+        fresh,
+        digest=fresh.digest,
+        meaning="Agreed",
+        step_up=world.proof(world.person("checker", "approver")),
+        acting_user=world.person("checker", "approver"),
+    )
     assert world.fresh(plan).state == "released"
 
 

@@ -127,8 +127,8 @@ class ApprovePlan(_PlanAction):
 
     @extend_schema(request=ApprovalSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
     def post(self, request: Request, key: int) -> HttpResponse:
-        """Sign the plan whose digest you read, within five minutes of a step-up with this token. The maker, and anyone who already
-        decided, cannot."""
+        """Sign the plan whose digest you read, within five minutes of a step-up with this token. The maker, and anyone who
+        already decided, cannot."""
         return self.act(
             request,
             key,

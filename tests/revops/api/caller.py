@@ -36,9 +36,7 @@ def new_key() -> str:
 
 
 def token_for(user: User, *, days: int = 1, now: dt.datetime | None = None) -> str:
-    return issue_token(
-        user, name="tests", days=days, scopes=list(SCOPES), now=now or timezone.now(), acting_user=System("tests")
-    )
+    return issue_token(user, name="tests", days=days, scopes=list(SCOPES), now=now or timezone.now(), acting_user=System("tests"))
 
 
 class Caller:
@@ -152,4 +150,10 @@ def dead_letter(number: int = 1) -> Delivery:
 
 
 def approved(company: Company) -> ChangePlan:
-    return approve(company.plan, digest=company.plan.digest, meaning="I checked it", step_up=world.proof(company.people["approver"]), acting_user=company.people["approver"])
+    return approve(
+        company.plan,
+        digest=company.plan.digest,
+        meaning="I checked it",
+        step_up=world.proof(company.people["approver"]),
+        acting_user=company.people["approver"],
+    )

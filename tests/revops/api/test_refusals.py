@@ -13,8 +13,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from revops.access.grants import token_digest
 from revops.cases.models import CaseNote
+from revops.identity.tokens import token_digest
 from revops.people.models import ApiToken, Role, User
 from revops.postings.models import ChangePlan
 from tests.revops import world

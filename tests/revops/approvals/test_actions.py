@@ -103,8 +103,8 @@ def test_i27_without_the_role_nobody_decides(ana: User, case: ExceptionCase, rol
     plan = submitted(ana, case)
     with pytest.raises(NotAllowed):
         sign(plan, world.person("x", *roles))
+    yet = world.person("y", *roles)
     with pytest.raises(NotAllowed):
-        yet = world.person("y", *roles)
         reject(plan, reason="no", step_up=world.proof(yet), acting_user=yet)
 
 

@@ -16,8 +16,8 @@ from revops.audit.log import record
 from revops.audit.models import ActionRecord
 from revops.cases import actions
 from revops.detection.run import detect_account
-from revops.ledger.relink import unlink_customer
 from revops.identity.tokens import issue_token, revoke_tokens
+from revops.ledger.relink import unlink_customer
 from revops.people.models import User
 from revops.postings.draft import edit_plan
 from revops.postings.models import ChangePlan

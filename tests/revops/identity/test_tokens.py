@@ -36,7 +36,6 @@ def owner_of(token: str, *, now: dt.datetime) -> User | None:
     return row.user if row else None
 
 
-
 def token(user: User, **over: object) -> str:
     options = {"name": "tests", "days": 1, "scopes": ["decide"], "now": timezone.now(), "acting_user": US, **over}
     return issue_token(user, **options)  # type: ignore[arg-type]

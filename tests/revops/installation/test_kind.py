@@ -72,7 +72,9 @@ def test_the_mark_is_never_changed(statement: str) -> None:
 
 
 def test_the_rehearsals_logins_open_nothing_outside_it(rehearsal: None) -> None:
-    token = issue_token(User.objects.get(username="controller@rehearsal.example"), name="x", days=1, scopes=[], now=timezone.now(), acting_user=US)
+    token = issue_token(
+        User.objects.get(username="controller@rehearsal.example"), name="x", days=1, scopes=[], now=timezone.now(), acting_user=US
+    )
     here, later = Client(), Client()
     assert here.post("/sign-in/", DEMO_LOGIN).status_code == 302
     bearer = {"Authorization": f"Bearer {token}"}

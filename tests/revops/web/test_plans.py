@@ -193,7 +193,13 @@ def test_the_inbox_shows_mine_all_and_what_i_decided(case: ExceptionCase, sign_i
 
 def test_a_controller_settles_a_call_whose_outcome_nobody_knows(case: ExceptionCase, sign_in: SignIn) -> None:
     plan = submitted(sign_in("farid", "finance_analyst"), case)
-    actions.approve(plan, digest=plan.digest, meaning="yes", step_up=world.proof(sign_in("anneke", "approver").user), acting_user=sign_in("anneke", "approver").user)
+    actions.approve(
+        plan,
+        digest=plan.digest,
+        meaning="yes",
+        step_up=world.proof(sign_in("anneke", "approver").user),
+        acting_user=sign_in("anneke", "approver").user,
+    )
     posting = plan.postings.get()
     for state in ("sending", "unknown"):
         type(posting).objects.filter(pk=posting.pk).update(
