@@ -3,7 +3,8 @@
 supervisor starts a program that ended again after a pause that grows, gives up on one that ends `STARTS` times in a row within
 `SECONDS_UP` seconds of its start, writes the logs, and stops the groups in order, ending by force what does not listen. What
 is ours: the programs end with us whatever kills us (`launch.tied`), what a dead program left in its group ends with it
-(`launch.leftovers`), and the person at the terminal is told.
+(`launch.leftovers`), the person at the terminal is told, and once the product is ready a program that was given up on is
+tried again while the others go on.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from launch import tied
 from launch.environment import PROJECT, EmbeddedError
-from launch.programs import GROUPS, Program
+from launch.programs import GROUPS, SERVERS, Program
 
 STARTS = 5
 SECONDS_UP = 12
+AGAIN_SECONDS, AGAIN_SECONDS_MAX = 15.0, 300.0
+"""A program that was given up on is tried again after this long; the pause doubles each time, until the program stays up."""
 STOP_SECONDS = 20
 START_TIMEOUT_SECONDS = 20.0
 
@@ -102,6 +105,8 @@ class Keeper:
         self._log = logs / "supervisord.log"
         self._log.write_bytes(b"")
         self._read = 0
+        self._pause: dict[str, float] = {}
+        self._start_at: dict[str, float] = {}
         password = secrets.token_urlsafe(24)
         told = place / "supervisord.conf"
         told.touch(mode=0o600)
@@ -155,8 +160,9 @@ class Keeper:
         with contextlib.suppress(xmlrpc.client.Fault):  # it ended by itself in the meantime
             self._call("signalProcess", f"{self.programs[name].group}:{name}", "KILL")
 
-    def report(self) -> None:
-        """Tell what happened since the last report. Raises `KeepsDying`."""
+    def report(self, *, ready: bool = False) -> None:
+        """Tell what happened since the last report. Raises `KeepsDying` for a program that was given up on; once the product is
+        `ready` only for a server, without which nobody can work: any other is tried again after a pause."""
         with self._log.open("rb") as log:
             log.seek(self._read)
             new = log.read()
@@ -168,13 +174,24 @@ class Keeper:
             if what == "exited":
                 how = rest.removeprefix(f"{name} (").split(";")[0].rstrip(")")
                 self._tell(f"{name} ended ({how}); starting it again (log: {self.logs / f'{name}.log'})")
+            elif what == "success":
+                self._pause.pop(name, None)
+            elif what == "gave up" and ready and self.programs[name].group != SERVERS:
+                self._try_later(name)
             elif what == "gave up":
                 raise KeepsDying(
-                    f"{name} died {STARTS} times, each time within {SECONDS_UP} s of its start. "
-                    f"The end of its log, {self.logs / f'{name}.log'}:\n\n{tail(self.logs / f'{name}.log')}"
+                    f"{_died(name)} The end of its log, {self.logs / f'{name}.log'}:\n\n{tail(self.logs / f'{name}.log')}"
                 )
+        for name in [name for name, at in self._start_at.items() if at <= time.monotonic()]:
+            del self._start_at[name]
+            self.start(name)
         if self._process.poll() is not None:
             raise KeepsDying(f"supervisor ended with status {self._process.returncode}. Its log: {self._log}")
+
+    def _try_later(self, name: str) -> None:
+        pause = self._pause.get(name, AGAIN_SECONDS)
+        self._pause[name], self._start_at[name] = min(2 * pause, AGAIN_SECONDS_MAX), time.monotonic() + pause
+        self._tell(f"{_died(name)} It is tried again in {pause:.0f} s; the others go on (log: {self.logs / f'{name}.log'})")
 
     def stop(self) -> None:
         """Stop every program in order, then supervisor.
@@ -186,6 +203,10 @@ class Keeper:
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             self._process.terminate()
         self._process.wait()
+
+
+def _died(name: str) -> str:
+    return f"{name} died {STARTS} times, each time within {SECONDS_UP} s of its start."
 
 
 def tail(path: Path, lines: int = 20) -> str:

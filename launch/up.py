@@ -4,7 +4,7 @@ supervisor keeps the programs (`launch.keeper`); this is the way up: a lock on t
 done once with their progress, the programs one after the other, and the address when the product is ready.
 
 Exit codes: 0 stopped on request, 2 a variable is wrong, 3 the data folder is in use, 4 a port is taken, 5 a program keeps dying,
-6 a step failed, 7 a server cannot start, 8 not ready in time.
+6 a step failed, 7 a server cannot start, 8 not ready in time, 9 the data folder cannot be used.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Run until stopped; returns the exit code."""
-    code = 0
+    code, installation = 0, None
     with contextlib.ExitStack() as held:
         try:
             _on_request(_stop)
@@ -91,7 +91,7 @@ def main() -> int:
             start.everything()
             liveness = Liveness(start.keeper, installation.asked_at, installation.port, say)
             while True:
-                start.keeper.report()
+                start.keeper.report(ready=True)
                 liveness.check()
                 time.sleep(CHECK_EVERY_SECONDS)
         except Stopped:
@@ -105,16 +105,35 @@ def main() -> int:
         except EmbeddedError as error:  # a variable or a kept file cannot be used
             say(f"\n{error}")
             code = 2
-        except OSError as error:  # the data folder is a file, is another's, or is on a full disk
-            where = f": {error.filename}" if error.filename else ""
-            say(
-                f"\n{error.strerror or error}{where}. Everything is kept in the folder that REVOPS_DATA_DIR names: it must be "
-                "one that this account may write in, with space left."
-            )
-            code = 8
+        except OSError as error:  # a folder that is a file or another's, a full disk, a machine out of processes or memory
+            say(f"\n{_sentence(error, installation)}")
+            code = 9
         finally:
             _on_request(signal.SIG_IGN)
     return code
+
+
+_ABOUT_THE_FOLDER = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+)
+
+
+def _sentence(error: OSError, installation: Installation | None) -> str:
+    """What the machine refused, and what to do about it."""
+    said = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
+    if error.errno in _ABOUT_THE_FOLDER and installation is not None:
+        return (
+            f"{said} Everything is kept in {installation.folder}: it must be a folder that this account may write in, with space "
+            "left. Make it so, or name another one in REVOPS_DATA_DIR."
+        )
+    return f"{said} This machine refused what the product needs to start. Put that right, then start again."
 
 
 def _on_request(answer: object) -> None:

@@ -140,6 +140,8 @@ WORDS: Mapping[str, str] = {
     "admin": "administrator",
     "won": "closed as won",
     "lost": "closed as lost",
+    "ours": "the effect of an approved change",
+    "stray": "a stray that must go",
 }
 """Codes that are not their own words."""
 

@@ -7,13 +7,15 @@ database refuses as well.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from revops.approvals.checkpoints import Open, may_sign, signable
 from revops.approvals.models import Checkpoint, Decision, Verdict
-from revops.approvals.requirements import absent_whose, needs_of, roles_now, unsigned
+from revops.approvals.requirements import absent_whose, needs_of, roles_now, unsigned, who_may_not
 from revops.audit.log import record as audit
 from revops.audit.trace import request_id
 from revops.errors import Conflict, NotAllowed, Rejected, violated_constraint
@@ -42,13 +44,15 @@ RELEASED_SIGNED = template(
     "plan.released_signed", "released {plan} for posting: every checkpoint is signed; facts, roles, tier and period hold"
 )
 APPROVED = template("plan.approved", "approved {plan}")
-SIGNER_MAY_NOT = template("plan.signer_may_not", "{person}, who approved it, may not approve any more.")
-MAKER_MAY_NOT = template("plan.maker_may_not", "{person}, who composed it, may not any more.")
 TIER_ROSE = template("plan.tier_rose", "{plan} needs more approvals now ({count}): {why}")
 REJECTED = template("plan.rejected", "rejected {plan}")
 REJECTED_BY = template("plan.rejected_by", "Rejected by {person}: {reason}")
 WAS_REJECTED = template("plan.was_rejected", "{plan} was rejected")
+NOT_DECIDED = template("plan.not_decided", "Not decided in time: it waited since {since}. Compose it again if it is still right.")
+EXPIRED = template("plan.expired", "{plan} expired: it waited for its signatures since {since}")
 WAS_WITHDRAWN = template("plan.was_withdrawn", "{plan} was withdrawn")
+
+ACTOR = System("approvals")
 
 MEANING_LENGTH_MAX = 200
 REASON_LENGTH_MAX = 2000
@@ -149,13 +153,9 @@ def _release_if_complete(row: ChangePlan, *, acting_user: User | System) -> None
         return
     if _tier_rose(row, acting_user=acting_user):
         return
-    for decision in Decision.objects.filter(plan=row, verdict=Verdict.APPROVED).select_related("checkpoint", "decided_by"):
-        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):
-            who = decision.decided_by.get_username()
-            void_plan(row, Moved(SIGNER_MAY_NOT(person=who)), acting_user=acting_user)
-            return
-    if not roles_now(row.maker_id) & kind_of(row.kind).maker_roles:
-        void_plan(row, Moved(MAKER_MAY_NOT(person=row.maker.get_username())), acting_user=acting_user)
+    gone = who_may_not(row)
+    if gone is not None:
+        void_plan(row, Moved(gone), acting_user=acting_user)
         return
     release_plan(row, acting_user=acting_user, released=RELEASED_SIGNED(plan=row.ref))
 
@@ -205,6 +205,28 @@ def withdraw(plan: ChangePlan, *, reason: str, acting_user: User | System) -> Ch
     row = withdraw_plan(plan, reason=reason, acting_user=acting_user)
     reopen_case(row, WAS_WITHDRAWN(plan=row.ref))
     return row
+
+
+def expire_undecided(*, now: dt.datetime, limit: int = 100) -> int:
+    """End the plans that waited for their signatures longer than the policies allow: unsent, and their makers compose them again.
+    Rung by the sweeper, safe with two of them. Returns how many. `now` is aware UTC."""
+    waited = policies_in_force().checkpoints.expires_after
+    late = ChangePlan.objects.filter(state=PlanState.SUBMITTED, submitted_at__lt=now - waited)
+    return sum(_expire(pk, now - waited) for pk in late.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def _expire(plan_id: int, before: dt.datetime) -> bool:
+    row = locked_plan(plan_id)
+    if row.state != PlanState.SUBMITTED or row.submitted_at is None or row.submitted_at >= before:
+        return False  # decided in the meantime
+    end_plan(row, PlanState.EXPIRED, outcome=NOT_DECIDED(since=row.submitted_at))
+    audit(
+        "plan.expire", row, acting_user=ACTOR, account_id=row.account_id, case_id=row.case_id,
+        summary=EXPIRED(plan=row.ref, since=row.submitted_at), before={"state": PlanState.SUBMITTED}, after={"state": row.state},
+    )  # fmt: skip
+    reopen_case(row, EXPIRED(plan=row.ref, since=row.submitted_at))
+    return True
 
 
 def _deciding(plan: ChangePlan, acting_user: User | System) -> tuple[ChangePlan, User, Open]:

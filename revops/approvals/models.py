@@ -83,7 +83,8 @@ class Decision(models.Model):
                     "AND (g.role = c.role OR (c.role = 'approver' AND g.role = 'controller')))) THEN "
                     "RAISE EXCEPTION 'decision does not fit its plan' USING ERRCODE = 'check_violation'; END IF; "
                     "IF NOT EXISTS (SELECT 1 FROM identity_stepup s "
-                    "WHERE s.id = NEW.step_up_id AND s.user_id = NEW.decided_by_id AND s.at > clock_timestamp() - interval '5 minutes') THEN "
+                    "WHERE s.id = NEW.step_up_id AND s.user_id = NEW.decided_by_id "
+                    "AND s.at > clock_timestamp() - interval '5 minutes') THEN "
                     "RAISE EXCEPTION 'nobody decides without a fresh proof of who they are' USING ERRCODE = 'check_violation'; "
                     "END IF; RETURN NEW;"
                 ),

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cache
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from revops.approvals.checkpoints import Convert, Need, Open, Related, checkpoints_for, may_sign
-from revops.approvals.models import Checkpoint
+from revops.approvals.models import Checkpoint, Decision, Verdict
 from revops.ledger.rates import books_for, converted
 from revops.money import Money
 from revops.people.models import Delegation, RoleGrant, User
 from revops.policies.policies import Policies
 from revops.postings.draft import amounts_of
-from revops.postings.models import ChangePlan, PlanState
+from revops.postings.kinds import kind_of
+from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.postings.triggers import UNDER_WAY
+from revops.sentences import Sentence, template
 
-COUNTED = (PlanState.SUBMITTED, PlanState.RELEASED, PlanState.POSTED, PlanState.PARTLY_POSTED, PlanState.CONFIRMED)
-"""Plans that count towards the sum of a window: all that had or may still have an effect, finished ones too. A draft counts
+LEFT = (PlanState.PARTLY_POSTED, PlanState.CONFIRMED)
+"""Plans that had an effect and may have no more. With those under way they count towards the sum of a window. A draft counts
 when it is submitted itself, and the others are judged again at their release."""
+
+SIGNER_MAY_NOT = template("plan.signer_may_not", "{person}, who approved it, may not approve any more.")
+MAKER_MAY_NOT = template("plan.maker_may_not", "{person}, who composed it, may not any more.")
 
 
 def needs_of(plan: ChangePlan, policies: Policies) -> list[Need]:
@@ -53,12 +61,18 @@ def converter(plan: ChangePlan) -> Convert:
 
 
 def related_plans(plan: ChangePlan, policies: Policies) -> list[Related]:
-    """Other plans of the same kind on the same account within the policies' window, by number."""
+    """Other plans of the same kind on the same account that are under way, or left within the policies' window, by number.
+
+    What counts is when they leave: one that waited for its signature longer than the window counts as one of today does.
+    """
     since = timezone.now() - policies.checkpoints.split_window
-    others = ChangePlan.objects.filter(
-        account=plan.account_id, kind=plan.kind, state__in=COUNTED, submitted_at__gte=since
-    ).exclude(pk=plan.pk)
+    left = Q(state__in=LEFT) & (Q(released_at__gte=since) | Q(Exists(_sent_since(since))))
+    others = ChangePlan.objects.filter(Q(state__in=UNDER_WAY) | left, account=plan.account_id, kind=plan.kind).exclude(pk=plan.pk)
     return [Related(other.code, *_parts(other), converter(other)) for other in others.select_related("account").order_by("pk")]
+
+
+def _sent_since(since: dt.datetime) -> QuerySet[Posting]:
+    return Posting.objects.filter(plan=OuterRef("pk"), first_sent_at__gte=since)
 
 
 def _parts(plan: ChangePlan) -> tuple[Money, tuple[Money, ...]]:
@@ -73,6 +87,18 @@ def roles_now(user_id: int) -> frozenset[str]:
     """
     grants = RoleGrant.objects.select_for_update(no_key=True).select_related("user")
     return frozenset(grant.role for grant in grants.filter(user_id=user_id, user__is_active=True).order_by("pk"))
+
+
+def who_may_not(plan: ChangePlan) -> Sentence | None:
+    """Whose right is gone: a signer who may not sign any more, or the maker. None while all of them may. Asked at the release and
+    again when the first byte may leave; nobody's right moves until the caller's transaction ends."""
+    signed = Decision.objects.filter(plan=plan, verdict=Verdict.APPROVED).select_related("checkpoint", "decided_by")
+    for decision in signed.order_by("pk"):
+        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):
+            return SIGNER_MAY_NOT(person=decision.decided_by.get_username())
+    if not roles_now(plan.maker_id) & kind_of(plan.kind).maker_roles:
+        return MAKER_MAY_NOT(person=plan.maker.get_username())
+    return None
 
 
 def unsigned(plan: ChangePlan) -> list[Open]:

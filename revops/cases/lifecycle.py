@@ -7,7 +7,7 @@ as far as the rules that looked are concerned. A click alone closes nothing.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -35,7 +35,6 @@ JUDGED_ANEW = template("case.judged_anew", "Judged by new policies: {found}")
 REOPENED = template("case.reopened", "Came back: {found}")
 CLOSED = template("case.closed", "Closed by evidence: {why}")
 AGREED = template("case.agreed", "The systems no longer contradict each other.")
-NOT_DUE_AGAIN = template("case.not_due_again", "The systems changed and it is not yet due again.")
 SNOOZE_OVER = template("case.snooze_over", "The snooze is over")
 
 SEVERITIES: Mapping[SeverityCode, Severity] = {
@@ -85,15 +84,20 @@ class LiveCases:
         self, account: Account, sightings: Sequence[Sighting], rules: Iterable[str], policies: Policies, *, now: dt.datetime
     ) -> bool:
         """Whether `update_cases` with these arguments would change nothing."""
-        due = {s.fingerprint: (s.facts_digest(), policies.version) for s in sightings if now >= s.due_at}
-        waiting = {s.fingerprint: _promise(account, s, policies) for s in sightings if now < s.due_at}
         cases, expectations = self.cases.get(account.pk, {}), self.expectations.get(account.pk, {})
         stand: dict[str, tuple[str, str]] = {}
         wait: dict[str, Mapping[str, object]] = {}
         for rule in rules:
             stand |= cases.get(rule, {})
             wait |= expectations.get(rule, {})
-        return due == stand and waiting == wait
+        said, waiting = _cases_and_expectations(sightings, stand, now)
+        return {key: (s.facts_digest(), policies.version) for key, s in said.items()} == stand and {
+            key: _promise(account, s, policies) for key, s in waiting.items()
+        } == wait
+
+    def has(self, account_id: int, rule: str, fingerprint: str) -> bool:
+        """Whether the contradiction has a live case on the account."""
+        return fingerprint in self.cases.get(account_id, {}).get(rule, {})
 
 
 def live_cases_of(account_ids: Iterable[int], rules: Iterable[str]) -> LiveCases:
@@ -109,6 +113,18 @@ def live_cases_of(account_ids: Iterable[int], rules: Iterable[str]) -> LiveCases
         of_rule = expectations.setdefault(row.pop("account_id"), {}).setdefault(str(row["rule"]), {})
         of_rule[row.pop("fingerprint")] = row
     return LiveCases(cases, expectations)
+
+
+def _cases_and_expectations(
+    sightings: Sequence[Sighting], live: Container[str], now: dt.datetime
+) -> tuple[dict[str, Sighting], dict[str, Sighting]]:
+    """The sightings that are a case, and those that are an expectation, by fingerprint.
+
+    A contradiction that is a live case stays one until it is gone, also when what is left of it would not be due yet: a partial
+    fix starts no new grace.
+    """
+    said = {s.fingerprint: s for s in sightings if now >= s.due_at or s.fingerprint in live}
+    return said, {s.fingerprint: s for s in sightings if s.fingerprint not in said}
 
 
 _PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")
@@ -153,20 +169,20 @@ def update_cases(
     """Make the cases about it of `rules`, which are the rules that looked, agree with the sightings. Cases of other rules stay
     as they are. Runs inside the caller's transaction.
 
-    Due sightings open, refresh or reopen their case; sightings not yet due become expectations; live cases that are no longer
-    seen close with the evidence. Returns counts `opened refreshed reopened closed waiting`.
+    Due sightings open, refresh or reopen their case; sightings not yet due refresh their live case, else become expectations;
+    live cases that are no longer seen close with the evidence. Returns counts `opened refreshed reopened closed waiting`.
     """
     counts = dict.fromkeys(("opened", "refreshed", "reopened", "closed", "waiting"), 0)
-    due = {s.fingerprint: s for s in sightings if now >= s.due_at}
-    waiting = {s.fingerprint: s for s in sightings if now < s.due_at}
     cases = {
         case.fingerprint: case
         for case in ExceptionCase.objects.select_for_update()
-        .filter(Q(**_about(about), rule__in=list(rules)) | Q(fingerprint__in=list(due)))
+        .filter(Q(**_about(about), rule__in=list(rules)) | Q(fingerprint__in=[s.fingerprint for s in sightings]))
         .order_by("pk")
     }
-    for fingerprint in sorted(due):
-        sighting, case = due[fingerprint], cases.get(fingerprint)
+    live = {fingerprint for fingerprint, case in cases.items() if case.status in LIVE_STATUSES}
+    said, waiting = _cases_and_expectations(sightings, live, now)
+    for fingerprint in sorted(said):
+        sighting, case = said[fingerprint], cases.get(fingerprint)
         if case is not None and isinstance(about, Account) and case.account_id != about.pk:
             _move(case, about)
         if case is None:
@@ -178,10 +194,9 @@ def update_cases(
         elif case.facts_digest != sighting.facts_digest() or case.policy_version != policies.version:
             _refresh(case, about, sighting, policies, now)
             counts["refreshed"] += 1
-    for fingerprint, case in cases.items():
-        if fingerprint not in due and case.status in LIVE_STATUSES:
-            _close(case, now, close_evidence or {}, not_due=fingerprint in waiting)
-            counts["closed"] += 1
+    for fingerprint in sorted(live - said.keys()):
+        _close(cases[fingerprint], now, close_evidence or {})
+        counts["closed"] += 1
     if isinstance(about, Account):
         counts["waiting"] = _expect(about, waiting, rules, policies, now)
     elif waiting:
@@ -262,10 +277,10 @@ def _reopen(case: ExceptionCase, about: About, sighting: Sighting, policies: Pol
     _audit(case, "case.reopen", REOPENED(found=sighting.sentence), {"status": "closed"}, {"status": "open"})
 
 
-def _close(case: ExceptionCase, now: dt.datetime, evidence: Mapping[str, object], *, not_due: bool) -> None:
+def _close(case: ExceptionCase, now: dt.datetime, evidence: Mapping[str, object]) -> None:
     before = case.status
     case.status, case.closed_at, case.snoozed_until = CaseStatus.CLOSED, now, None
-    case.close_reason = NOT_DUE_AGAIN() if not_due else AGREED()
+    case.close_reason = AGREED()
     case.close_evidence = dict(evidence)
     case.row_version += 1
     case.save()

@@ -7,7 +7,7 @@ They are found on an account like contradictions, open and close by what is foun
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef
 
@@ -16,9 +16,10 @@ from revops.detection.evidence import evidence_of, fingerprint_of
 from revops.detection.rule import ExceptionKind, Playbook
 from revops.ledger.models import Link
 from revops.money import Money
-from revops.postings.models import Posting
-from revops.reference import OURSELVES, Ref
-from revops.sentences import Named, Param, Template, Word, template
+from revops.postings.confirm import GONE
+from revops.postings.models import Posting, RecordVerdict
+from revops.reference import OURSELVES
+from revops.sentences import Param, Template, Word, template
 
 WAITS, UNEXPLAINED = "posting_waits_for_person", "unexplained_posting"
 POSTING_KINDS: Mapping[str, ExceptionKind] = {
@@ -28,10 +29,10 @@ POSTING_KINDS: Mapping[str, ExceptionKind] = {
         Playbook(
             means="Money may have moved that the plan does not show, or not moved though somebody counts on it.",
             check=(
-                "Open the plan: it says what was found, and when it was sent.",
-                "Look for our reference in the system's own screens.",
-                "Nothing there? A controller who took no part sets the posting aside on the plan's page.",
-                "Something else there? Put it right in that system: this closes when what it shows fits.",
+                "Open the plan: it says what was found, and when it was sent. A controller who took no part decides there.",
+                "Look for our reference in the system's own screens. Nothing there? Set the posting aside.",
+                "The record that was approved? Adopt it: the plan is confirmed by it.",
+                "Something else, or made twice? Declare it a stray and void it there: this closes when it is gone.",
             ),
         ),
     ),
@@ -41,8 +42,9 @@ POSTING_KINDS: Mapping[str, ExceptionKind] = {
         Playbook(
             means="It was made by this product and is not known here: as after a restore of an older database.",
             check=(
-                "Is the record right? Compare it with the approvals of that time, on paper or in the backup.",
-                "Is it wrong, or was it made twice? Void it in its own system: this closes when it is gone.",
+                "Open the record. Compare it with the approvals of that time, on paper or in the backup.",
+                "Is it right? A controller says so on the record's page, and this closes.",
+                "Wrong, or made twice? Declare it a stray there, and void it in its own system: this closes when it is gone.",
             ),
         ),
     ),
@@ -55,35 +57,56 @@ WAITS_FOUND = template(
 UNEXPLAINED_FOUND = template(
     "postings.unexplained", "{system} has {record} under our reference {key}, and no posting here has that reference."
 )
+STRAY_FOUND = template(
+    "postings.stray",
+    "{system} has {record} under our reference {key}. A controller declared it a stray: it must be voided there.",
+)
 PLAN = template("postings.plan", "Change plan")
 STATE = template("postings.state", "State of the posting")
 KEY = template("postings.key", "Our reference")
+VERDICT = template("postings.verdict", "A controller's word")
+OURS, STRAY = RecordVerdict.Verdict.OURS, RecordVerdict.Verdict.STRAY
 
 
 def posting_sightings(account_ids: Collection[int], *, now: dt.datetime) -> dict[int, list[Sighting]]:
-    """What is found, by account. Two queries."""
+    """What is found, by account. Two queries, and one more when something is."""
     found: dict[int, list[Sighting]] = {}
     waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)
-    for posting in waiting.select_related("plan", "system").order_by("pk"):
-        found.setdefault(posting.plan.account_id, []).append(_waits(posting, now))
+    rows = list(waiting.select_related("plan", "system").order_by("pk"))
     known = Posting.objects.filter(key=OuterRef("target_id"))
     links = Link.objects.filter(
         target_system=OURSELVES, target_type="posting", record__account__in=account_ids, record__deleted=False
     ).filter(~Exists(known))
-    for link in links.select_related("record__system").order_by("record_id"):
-        if link.record.account_id is not None:
-            found.setdefault(link.record.account_id, []).append(_unexplained(link, now))
+    unknown = list(links.select_related("record__system").order_by("record_id"))
+    said = _verdicts([row.key for row in rows] + [link.target_id for link in unknown])
+    for posting in rows:
+        found.setdefault(posting.plan.account_id, []).append(_waits(posting, said.get(posting.key), now))
+    for link in unknown:
+        verdict, gone = said.get(link.target_id), link.record.fields.get("status") == GONE
+        ours = verdict is not None and verdict.verdict == OURS and verdict.record_id == link.record_id
+        if link.record.account_id is not None and not gone and not ours:
+            found.setdefault(link.record.account_id, []).append(_unexplained(link, verdict, now))
     return found
 
 
-def _waits(posting: Posting, now: dt.datetime) -> Sighting:
+def _verdicts(keys: Sequence[str]) -> dict[str, RecordVerdict]:
+    """The newest word of a controller on each reference; no query when there is none to ask about."""
+    rows = RecordVerdict.objects.filter(key__in=keys).select_related("record__system").order_by("pk") if keys else []
+    return {row.key: row for row in rows}
+
+
+def _waits(posting: Posting, verdict: RecordVerdict | None, now: dt.datetime) -> Sighting:
     plan = posting.plan
     inputs: dict[Template, Param] = {PLAN: plan.ref, STATE: Word(posting.state), KEY: posting.key}
+    sentence = WAITS_FOUND(plan=plan.ref, system=posting.system.label, state=Word(posting.state))
+    if verdict is not None and verdict.verdict == STRAY:
+        inputs[VERDICT] = Word(STRAY)
+        sentence = STRAY_FOUND(system=posting.system.label, record=verdict.record.named, key=posting.key)
     return Sighting(
         fingerprint=fingerprint_of(WAITS, posting.key),
         rule=WAITS,
         title=POSTING_KINDS[WAITS].title,
-        sentence=WAITS_FOUND(plan=plan.ref, system=posting.system.label, state=Word(posting.state)),
+        sentence=sentence,
         amount=Money.from_minor(plan.amount_minor, plan.currency),
         due_at=now,
         systems=(str(posting.system_id),),
@@ -91,16 +114,17 @@ def _waits(posting: Posting, now: dt.datetime) -> Sighting:
     )
 
 
-def _unexplained(link: Link, now: dt.datetime) -> Sighting:
+def _unexplained(link: Link, verdict: RecordVerdict | None, now: dt.datetime) -> Sighting:
     record, key = link.record, link.target_id
-    named = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
+    stray = verdict is not None and verdict.verdict == STRAY
+    inputs: dict[Template, Param] = {KEY: key, **({VERDICT: Word(STRAY)} if stray else {})}
     return Sighting(
         fingerprint=fingerprint_of(UNEXPLAINED, key),
         rule=UNEXPLAINED,
         title=POSTING_KINDS[UNEXPLAINED].title,
-        sentence=UNEXPLAINED_FOUND(system=record.system.label, record=named, key=key),
+        sentence=(STRAY_FOUND if stray else UNEXPLAINED_FOUND)(system=record.system.label, record=record.named, key=key),
         amount=None,
         due_at=now,
         systems=(str(record.system_id),),
-        evidence=evidence_of(UNEXPLAINED, {KEY: key}, records=[record]),
+        evidence=evidence_of(UNEXPLAINED, inputs, records=[record]),
     )

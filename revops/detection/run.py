@@ -106,11 +106,12 @@ def detect_accounts(
     for account in accounts:
         ledger = ledgers[account.pk]
         running = {code: rule for code, rule in RULES.items() if rule.runs_on((moved or {}).get(account.pk, frozenset()))}
-        sightings = [
-            sighting(rule, wait_until_read(rule, finding, now, read_through))
-            for rule in running.values()
-            for finding in rule.find(ledger, policies, now)
-        ]
+        sightings: list[Sighting] = []
+        for rule in running.values():
+            for finding in rule.find(ledger, policies, now):
+                is_case = live.has(account.pk, rule.code, finding.fingerprint(rule.code))
+                waited = finding if is_case else wait_until_read(rule, finding, now, read_through)
+                sightings.append(sighting(rule, waited))
         with tracing(traces[account.pk]):
             if not live.agrees(account, sightings, running, policies, now=now):
                 update_cases(account, sightings, running, policies, now=now, close_evidence=evidence_now(ledger))
@@ -135,7 +136,8 @@ def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
 def wait_until_read(
     rule: Rule, finding: Finding, now: dt.datetime, read_through: Callable[[str, str], dt.datetime | None]
 ) -> Finding:
-    """What is overdue because a record is missing stays "not yet due" until the system that should have it was read so far."""
+    """What is overdue because a record is missing stays "not yet due" until the system that should have it was read so far.
+    Not asked of what is a case already: the system was read then."""
     if not rule.expects or finding.due_at > now:
         return finding
     read = read_through(rule.expects, rule.expects_type)

@@ -69,9 +69,7 @@ def _checked(user: User, method: Callable[[], Method | None], *, now: dt.datetim
         return found
     _log.warning("a proof was refused", extra={"person": user.get_username()})
     if failures >= FAILURES_MAX:
-        raise Rejected(
-            "too_many", "There were too many wrong attempts. Wait a quarter of an hour, then try again.", field="proof"
-        )
+        raise Rejected("too_many", "There were too many attempts. Wait a quarter of an hour, then try again.", field="proof")
     what = "code" if has_second_factor(user) else "password"
     raise Rejected("proof_wrong", f"This is not your {what}. Nothing was done; enter it again.", field="proof")
 

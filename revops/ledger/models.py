@@ -10,7 +10,8 @@ from revops.accounts.models import Account
 from revops.history import append_only, never_removed, no_truncate
 from revops.ledger.types import TYPES
 from revops.ledger.view import label_of
-from revops.reference import Refs, refs_from_json
+from revops.reference import Ref, Refs, refs_from_json
+from revops.sentences import Named
 from revops.work_queues.rows import QueueRow
 
 
@@ -95,6 +96,11 @@ class SourceRecord(models.Model):
     def label(self) -> str:
         """What people call it (see `ledger.view.label_of`)."""
         return label_of(self.object_type, self.fields, self.targets, self.external_id)
+
+    @property
+    def named(self) -> Named:
+        """The record as a sentence names it."""
+        return Named(Ref(str(self.system_id), self.object_type, self.external_id), self.label)
 
     @property
     def type_label(self) -> str:

@@ -55,9 +55,11 @@ class Tier(Part):
 
 
 class Checkpoints(Part):
-    """The tiers in the order of signing, and the time within which changes of one kind on one account are added up."""
+    """The tiers in the order of signing, the time within which changes of one kind on one account are added up, and how long a
+    submitted change waits for its signatures."""
 
     split_window: Duration
+    expires_after: Duration
     tiers: tuple[Tier, ...]
 
     @model_validator(mode="after")

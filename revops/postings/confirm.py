@@ -7,7 +7,8 @@ a posting in any state after its release, and moves the fence so that a late ans
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.db import transaction
 
@@ -17,18 +18,23 @@ from revops.audit.models import ActionRecord
 from revops.ledger.facts import Value, decode_fields
 from revops.ledger.models import LedgerEntry
 from revops.people.actors import System
-from revops.postings.changes import Difference, NaturalKey, OurKey, read_change
+from revops.people.models import User
+from revops.postings.changes import Difference, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.transitions import advance_plan
 from revops.reference import Ref, refs_from_json
-from revops.sentences import Named, Word, template
+from revops.sentences import Sentence, Word, template
 
 ACTOR = System("evidence")
 
 PROVEN = template("posting.proven", "{plan}: {type} {record} in {system} bears our reference {key}")
 ALARM = template("posting.alarm", "{plan}: {found}")
 NOT_EXPECTED = template("evidence.not_expected", "{system} has a record under our reference, though it was taken for {state}")
+ALARM_OVER = template("posting.alarm_over", "{plan}: {system} has no record under our reference any more")
+GONE = "void"
+"""The status of a record that its own system keeps and no longer counts."""
+
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
 UNEXPECTED = (PostingState.PLANNED, PostingState.REFUSED, PostingState.VOID)
 """Nothing of such a posting is at the vendor: a record there is an alarm. A restored database may know it as planned."""
@@ -70,6 +76,28 @@ def _entries_of(posting: Posting, account_id: int) -> list[LedgerEntry]:
     return [entry for entry in said.select_related("record", "record__system").order_by("id") if not entry.deleted]
 
 
+@dataclass(frozen=True, slots=True)
+class VendorRecord:
+    """The vendor's record that stands under a posting's reference now, by its newest entry. `wrong` is how it differs from what
+    was wanted."""
+
+    entry: LedgerEntry
+    wrong: Difference | None
+
+
+def vendor_record(posting: Posting, account_id: int) -> VendorRecord | None:
+    """What stands at the vendor under the posting's reference now; None when there is nothing: what was deleted or voided is
+    gone, and a record known by its own name counts only while it says what was wanted."""
+    change = read_change(posting.change)
+    for entry in reversed(_entries_of(posting, account_id)):
+        fields = _fields(entry)
+        if entry.record.current_id == entry.pk and fields.get("status") != GONE:
+            wrong = change.mismatch(fields, refs_from_json(entry.refs))
+            if wrong is None or isinstance(change.evidence, OurKey):
+                return VendorRecord(entry, wrong)
+    return None
+
+
 def _confirm_plan(plan_id: int, account_id: int, now: dt.datetime) -> int:
     plan = locked_plan(plan_id)
     confirmed = 0
@@ -91,28 +119,34 @@ def _judge(plan: ChangePlan, posting: Posting, account_id: int, now: dt.datetime
     for entry in _entries_of(posting, account_id):
         wrong = change.mismatch(_fields(entry), refs_from_json(entry.refs))
         if wrong is None:
-            _confirm(plan, posting, entry, now)
+            confirm(plan, posting, entry, now, acting_user=ACTOR)
             return 1
-    if wrong is not None and isinstance(change.evidence, OurKey):
+    if wrong is not None and isinstance(change.evidence, OurKey) and not _alarmed_before(posting, wrong):
         _alarm(plan, posting, wrong)
     return 0
 
 
 def _check_unexpected(plan: ChangePlan, posting: Posting, account_id: int) -> None:
-    """A live record that bears the key of a posting without effect, or says what a refused one wanted, is an alarm."""
-    change, entries = read_change(posting.change), _entries_of(posting, account_id)
-    if isinstance(change.evidence, NaturalKey):
-        entries = [entry for entry in entries if change.mismatch(_fields(entry), refs_from_json(entry.refs)) is None]
-    if entries:
+    """A record that stands under the key of a posting without effect, or says what a refused one wanted, is an alarm for as long
+    as it does."""
+    present = vendor_record(posting, account_id)
+    if present is None and posting.needs_person:
+        posting.needs_person = False
+        posting.save(update_fields=["needs_person"])
+        _audit(plan, posting, "posting.alarm_over", ALARM_OVER(plan=plan.ref, system=posting.system.label), {})
+    elif present is not None and not posting.needs_person:
         found = NOT_EXPECTED(system=posting.system.label, state=Word(posting.state))
-        _alarm(plan, posting, Difference("not_expected", entries[-1].record.external_id, found))
+        _alarm(plan, posting, Difference("not_expected", present.entry.record.external_id, found))
 
 
 def _fields(entry: LedgerEntry) -> dict[str, Value]:
     return decode_fields(entry.record.object_type, entry.fields)
 
 
-def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.datetime) -> None:
+def confirm(
+    plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.datetime, *, acting_user: User | System, reason: str = ""
+) -> None:
+    """Take the entry for the proof of a locked posting."""
     before = posting.state
     posting.state, posting.confirmed_at, posting.confirming_entry_id = PostingState.CONFIRMED, now, entry.pk
     posting.vendor_id = posting.vendor_id or entry.record.external_id
@@ -122,24 +156,34 @@ def _confirm(plan: ChangePlan, posting: Posting, entry: LedgerEntry, now: dt.dat
     posting.needs_person, posting.last_error = False, ""
     posting.save()
     record = entry.record
-    proof = Named(Ref(str(record.system_id), record.object_type, record.external_id), record.label)
     audit(
-        "posting.confirm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
+        "posting.confirm", posting, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=reason,
         summary=PROVEN(
-            plan=plan.ref, type=Word(record.object_type), record=proof, system=record.system.label, key=posting.key
+            plan=plan.ref, type=Word(record.object_type), record=record.named, system=record.system.label, key=posting.key
         ), before={"state": before},
         after={"state": posting.state, "entry": entry.pk, "delivery": entry.delivery_id, "vendor_id": posting.vendor_id},
     )  # fmt: skip
 
 
 def _alarm(plan: ChangePlan, posting: Posting, wrong: Difference) -> None:
-    """Say once that something else stands under our key. The audit keeps what was said, by code and value."""
-    said = {"difference": wrong.code, "found": wrong.found}
-    if ActionRecord.objects.filter(subject=subject_key(posting), verb="posting.alarm", after__contains=said).exists():
-        return
+    """Something else stands under our key. The audit keeps what was said, by code and value."""
     posting.needs_person, posting.last_error = True, f"Evidence does not fit: {wrong.sentence}"
     posting.save(update_fields=["needs_person", "last_error"])
+    _audit(plan, posting, "posting.alarm", ALARM(plan=plan.ref, found=wrong.sentence), _telling(wrong))
+
+
+def _telling(wrong: Difference) -> dict[str, object]:
+    return {"difference": wrong.code, "found": wrong.found}
+
+
+def _alarmed_before(posting: Posting, wrong: Difference) -> bool:
+    """Whether an alarm has said so before: a person has looked, and the answer on its way may still prove it right."""
+    alarms = ActionRecord.objects.filter(subject=subject_key(posting), verb="posting.alarm")
+    return alarms.filter(after__contains=_telling(wrong)).exists()
+
+
+def _audit(plan: ChangePlan, posting: Posting, verb: str, summary: Sentence, after: Mapping[str, object]) -> None:
     audit(
-        "posting.alarm", posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id,
-        summary=ALARM(plan=plan.ref, found=wrong.sentence), after={"state": posting.state, "key": posting.key, **said},
+        verb, posting, acting_user=ACTOR, account_id=plan.account_id, case_id=plan.case_id, summary=summary,
+        after={"state": posting.state, "key": posting.key, **after},
     )  # fmt: skip

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
-from revops.history import KeptHistory, no_truncate
+from revops.history import KeptHistory, append_only, no_truncate
 from revops.ledger.models import SourceSystem
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
@@ -28,18 +28,26 @@ class PlanState(models.TextChoices):
     CONFIRMED = "confirmed", "Confirmed by the system's own record"
     REJECTED = "rejected", "Rejected"
     WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired: not decided in time"
     VOID = "void", "Void: the facts changed"
     PARTLY_POSTED = "partly_posted", "Partly posted"
     FAILED = "failed", "Refused by the system"
 
 
+NOT_DONE = (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.EXPIRED, PlanState.VOID, PlanState.FAILED)
+"""How a plan ends without an effect."""
+
 PLAN_MOVES = [
     ("draft", "submitted"), ("draft", "withdrawn"),
-    ("submitted", "released"), ("submitted", "rejected"), ("submitted", "withdrawn"), ("submitted", "void"),
+    ("submitted", "released"), ("submitted", "rejected"), ("submitted", "withdrawn"), ("submitted", "expired"),
+    ("submitted", "void"),
     ("released", "posted"), ("released", "confirmed"), ("released", "failed"), ("released", "void"),
-    ("released", "partly_posted"), ("posted", "confirmed"),
+    ("released", "partly_posted"), ("posted", "confirmed"), ("posted", "failed"), ("posted", "partly_posted"),
+    ("failed", "confirmed"), ("failed", "partly_posted"), ("void", "confirmed"), ("void", "partly_posted"),
+    ("partly_posted", "confirmed"),
 ]  # fmt: skip
-"""Every move of a plan that exists; the database refuses all others."""
+"""Every move of a plan that exists; the database refuses all others. One that ended without effect, or in part, moves on when a
+controller takes the record that stands at the vendor for its effect."""
 
 POSTING_MOVES = [
     ("planned", "released"), ("planned", "void"),
@@ -47,9 +55,10 @@ POSTING_MOVES = [
     ("sending", "released"), ("sending", "posted"), ("sending", "unknown"), ("sending", "refused"), ("sending", "confirmed"),
     ("sending", "void"),
     ("unknown", "sending"), ("unknown", "posted"), ("unknown", "refused"), ("unknown", "confirmed"),
-    ("posted", "confirmed"),
+    ("posted", "confirmed"), ("posted", "refused"), ("refused", "confirmed"), ("void", "confirmed"),
 ]  # fmt: skip
-"""Every move of a posting that exists. Evidence may overtake the answer, so `confirmed` follows any state after release."""
+"""Every move of a posting that exists. Evidence may overtake the answer, so `confirmed` follows any state after release; it
+follows `refused` and `void` when a controller says so."""
 
 
 class PostingState(models.TextChoices):
@@ -137,7 +146,7 @@ class ChangePlan(models.Model):
                 name="partly_posted_says_so",
                 operation=pgtrigger.Update,
                 when=pgtrigger.Before,
-                condition=pgtrigger.Q(old__state="released") & pgtrigger.Q(new__state__in=["failed", "partly_posted"]),
+                condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state"), new__state__in=["failed", "partly_posted"]),
                 func=(
                     "IF (NEW.state = 'partly_posted') <> EXISTS (SELECT 1 FROM postings_posting p "
                     "WHERE p.plan_id = NEW.id AND p.state IN ('posted', 'confirmed')) THEN "
@@ -169,6 +178,17 @@ class ChangePlan(models.Model):
                 func=(
                     "IF EXISTS (SELECT 1 FROM postings_posting p WHERE p.plan_id = NEW.id AND p.state <> 'void') "
                     "THEN RAISE EXCEPTION 'a plan of which something may have left does not become void' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="confirmed_when_all_is_proven",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state"), new__state="confirmed"),
+                func=(
+                    "IF EXISTS (SELECT 1 FROM postings_posting p WHERE p.plan_id = NEW.id AND p.state <> 'confirmed') "
+                    "THEN RAISE EXCEPTION 'a plan is confirmed when every step of it is' "
                     "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
                 ),
             ),
@@ -356,6 +376,11 @@ class Posting(QueueRow):
                 condition=pgtrigger.Q(old__first_sent_at__isnull=False, new__state="void") & ~pgtrigger.Q(old__state="void"),
             ),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=POSTING_MOVES),
+            pgtrigger.Protect(
+                name="confirmed_by_a_record",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__state="confirmed", new__confirming_entry_id__isnull=True),
+            ),
             pgtrigger.Trigger(
                 name="touches_follow",
                 operation=pgtrigger.Update,
@@ -382,3 +407,27 @@ class Posting(QueueRow):
 
     def __str__(self) -> str:
         return f"{self.key} {self.operation}"
+
+
+class RecordVerdict(models.Model):
+    """What a controller has said about a vendor's record that bears our reference `key` and has no living posting: it is the
+    effect of an approved change, or a stray that must go. The newest of a record counts; rows are written once."""
+
+    class Verdict(models.TextChoices):
+        OURS = "ours", "It is the effect of an approved change"
+        STRAY = "stray", "It must not be there"
+
+    key = models.CharField(max_length=100)
+    record = models.ForeignKey("ledger.SourceRecord", on_delete=models.PROTECT, related_name="verdicts")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason = models.TextField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["key"], name="verdict_by_key")]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.verdict}"

@@ -9,7 +9,7 @@ from typing import Literal
 from revops.postings.changes import Change, read_change
 from revops.postings.kind import FollowUp
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.models import NOT_DONE, ChangePlan, PlanState, Posting, PostingState
 from revops.sentences import Sentence, Template, template
 
 STEPS = template("plan.steps", "{steps}.")
@@ -34,7 +34,6 @@ NOT_PROVEN_YET = template(
 )
 
 DONE = (PostingState.POSTED, PostingState.CONFIRMED)
-_DEAD = (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def partly_posted(plan: ChangePlan) -> PartlyPosted | None:
     rows = sorted(plan.postings.all(), key=lambda posting: posting.sequence)
     done = tuple(row for row in rows if row.state in DONE)
     missing = tuple(row for row in rows if row.state not in DONE)
-    followed_by = tuple(p for p in (*plan.completions.all(), *plan.reversals.all()) if p.state not in _DEAD)
+    followed_by = tuple(p for p in (*plan.completions.all(), *plan.reversals.all()) if p.state not in NOT_DONE)
     offers = () if followed_by else _offers(plan)
     return PartlyPosted(done, missing, told(rows), _next_move(done, offers, followed_by), offers, followed_by)
 

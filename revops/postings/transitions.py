@@ -42,6 +42,7 @@ PLAN_IS = template("plan.is", "{plan}: {state}")
 BY_ITS_RECORD = template("plan.by_its_record", "Confirmed by the system's own record.")
 WAITS_FOR_RECORD = template("plan.waits_for_record", "Posted. Waiting for the system's own record.")
 CASE_WAITS = template("plan.case_waits", "{plan} is posted; waiting for the system's own record")
+CASE_STAYS = template("plan.case_stays", "{plan} is confirmed, and what the systems say still differs")
 PARTLY = template("plan.partly", "{plan} is partly posted: {steps}")
 FAILED = template("plan.failed", "{plan} failed: {reason}")
 OUTCOME_REFUSED = template("plan.outcome_refused", "Refused: {reason}")
@@ -65,13 +66,34 @@ def facts_stand(claimed: PostingClaim, gone: Sequence[Param]) -> bool:
             moved = Moved(GONE(system=str(posting.system), records=tuple(gone)), moved.differences if moved else ())
         if moved is None:
             return True
-        if posting.first_sent_at is None:
-            _rest(claimed, posting)
-            void_plan(plan, moved, acting_user=ACTOR)
-        else:
-            words = f"Not found, and not sent again. {moved.sentence}"
-            _ask_person(claimed, plan, posting, words, {"moved": moved.sentence.as_json()})
+        _give_back(claimed, plan, posting, moved)
     return False
+
+
+def give_back(claimed: PostingClaim, why: Sentence) -> None:
+    """Do not send it any more: the right of somebody who composed or signed it is gone.
+
+    A plan of which nothing has left goes back to its maker; one of which a step was made ends as partly posted; one that was sent
+    before, and not found, waits for a person.
+    """
+    with _finishing(claimed, "not sent: " + str(why)) as held:
+        if held is None:
+            return
+        plan, posting = held
+        if posting.first_sent_at is None and any(other.state in DONE for other in locked_postings(plan)):
+            _rest(claimed, posting)
+            end_refused(plan, str(why), acting_user=ACTOR, now=database_now())
+        else:
+            _give_back(claimed, plan, posting, Moved(why))
+
+
+def _give_back(claimed: PostingClaim, plan: ChangePlan, posting: Posting, moved: Moved) -> None:
+    if posting.first_sent_at is None:
+        _rest(claimed, posting)
+        void_plan(plan, moved, acting_user=ACTOR)
+    else:
+        words = f"Not found, and not sent again. {moved.sentence}"
+        _ask_person(claimed, plan, posting, words, {"moved": moved.sentence.as_json()})
 
 
 def begin_send(claimed: PostingClaim) -> bool:
@@ -251,6 +273,8 @@ def advance_plan(plan: ChangePlan, *, acting_user: System, now: dt.datetime) -> 
     )  # fmt: skip
     if plan.case_id is not None and plan.state == PlanState.POSTED:
         await_evidence(plan.case_id, acting_user=ACTOR, summary=CASE_WAITS(plan=plan.ref))
+    elif plan.state == PlanState.CONFIRMED:  # the rules looked first: a case that is still live was not put right by it
+        reopen_case(plan, CASE_STAYS(plan=plan.ref))
 
 
 def end_refused(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.datetime) -> None:
@@ -265,14 +289,15 @@ def end_refused(plan: ChangePlan, reason: str, *, acting_user: System, now: dt.d
             posting.save(update_fields=["state"])
     partly = any(posting.state in DONE for posting in postings)
     said = PARTLY(plan=plan.ref, steps=told(postings)) if partly else FAILED(plan=plan.ref, reason=reason)
-    if plan.state == PlanState.RELEASED:
+    before = plan.state
+    if before in (PlanState.RELEASED, PlanState.POSTED):
         plan.state = PlanState.PARTLY_POSTED if partly else PlanState.FAILED
         plan.ended_at, plan.outcome = now, OUTCOME_REFUSED(reason=reason)
         plan.row_version += 1
         plan.save()
         audit(
             "plan.partly_posted" if partly else "plan.fail", plan, acting_user=acting_user, account_id=plan.account_id,
-            case_id=plan.case_id, reason=reason, summary=said, before={"state": PlanState.RELEASED},
+            case_id=plan.case_id, reason=reason, summary=said, before={"state": before},
             after={"state": plan.state, **_by_state(postings)} if partly else {"state": plan.state},
         )  # fmt: skip
     reopen_case(plan, said)

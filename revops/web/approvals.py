@@ -131,7 +131,7 @@ def _mood(plan: ChangePlan, mine: Decision | None) -> str:
     """The colour class of the note that says why there is nothing to decide."""
     if plan.state == PlanState.CONFIRMED or (mine is not None and mine.verdict == "approved"):
         return "good"
-    return "bad" if plan.state in (PlanState.REJECTED, PlanState.VOID, PlanState.FAILED) else "warn"
+    return "bad" if plan.state in (PlanState.REJECTED, PlanState.EXPIRED, PlanState.VOID, PlanState.FAILED) else "warn"
 
 
 @require_safe

@@ -19,7 +19,7 @@ from revops.people.models import Role, User
 from revops.policies.in_force import policies_in_force
 from revops.postings.draft import suggest
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.postings.models import NOT_DONE, ChangePlan, PlanState, Posting
 from revops.sentences import Param, Sentence, decoded
 from revops.web.addresses import href
 from revops.web.assignees import assignable
@@ -29,7 +29,7 @@ from revops.web.freshness_strip import fresh_strip
 from revops.web.naming import names_in
 from revops.web.next_step import Fix, Reader, next_step
 from revops.web.requests import id_of, one
-from revops.web.story import DEAD, PlanProgress, story_of
+from revops.web.story import PlanProgress, story_of
 from revops.web.timeline import SHOWS, timeline_of
 from revops.web.withheld import Holders, withheld_on
 
@@ -132,7 +132,7 @@ def case_forms(
 def _fixes(user: User, case: ExceptionCase, plan: ChangePlan | None) -> list[dict[str, object]]:
     """The changes that the playbook proposes: whether this person may compose them, and whether they fit what the systems say."""
     rule = EXCEPTIONS.get(case.rule)
-    asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in DEAD)
+    asked = case.status in (CaseStatus.OPEN, CaseStatus.SNOOZED) and (plan is None or plan.state in NOT_DONE)
     found: list[dict[str, object]] = []
     for code in rule.playbook.fixes if rule else ():
         if code in KINDS and case.account is not None:
@@ -157,7 +157,7 @@ def trace_base(user: User) -> str:
 
 def progress_of(plans: Sequence[ChangePlan]) -> PlanProgress | None:
     """How far the plan is that counts: the newest that is alive, else the newest. At most three queries."""
-    plan = next((row for row in plans if row.state not in DEAD), plans[0] if plans else None)
+    plan = next((row for row in plans if row.state not in NOT_DONE), plans[0] if plans else None)
     if plan is None:
         return None
     postings = list(Posting.objects.filter(plan=plan).defer("body").order_by("sequence"))

@@ -16,6 +16,7 @@ from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
 from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kind import ChangeKind, Option
+from revops.postings.models import RecordVerdict
 from revops.sentences import Sentence
 from revops.web.fields import (
     DeclaredField,
@@ -231,21 +232,39 @@ class PlanReasonForm(ReasonForm):
 
 
 class OutcomeForm(ReasonForm):
-    """What a controller found out about a call whose outcome nobody knows. Looking it up again needs no words."""
+    """What a controller found out about a call that waits for a person. Looking it up again needs no words."""
 
     asks = "Where did you look, and what did you find?"
     missing = "Say where you looked and what you found."
     use_required_attribute = False
 
     verdict = forms.ChoiceField(
-        choices=[("look_up", "Look it up again"), ("absent", "Nothing happened there")],
+        choices=[
+            ("look_up", "Look it up again"),
+            ("absent", "Nothing happened there"),
+            ("adopt", "The record is its effect"),
+            ("stray", "The record must not be there"),
+        ],
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose what to do with this call."),
     )
 
     def full_clean(self) -> None:
-        """The reason is compulsory for the one verdict only."""
-        self.fields["reason"].required = self["verdict"].data == "absent"
+        """A decision needs a reason."""
+        self.fields["reason"].required = self["verdict"].data != "look_up"
         super().full_clean()
+
+
+class RecordVerdictForm(ReasonForm):
+    """What a controller says about a record under our reference that no posting here explains."""
+
+    asks = "Where did you look, and what did you find?"
+    missing = "Say where you looked and what you found."
+
+    key = forms.CharField(max_length=100, widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(
+        choices=RecordVerdict.Verdict.choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Choose what this record is."),
+    )
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------

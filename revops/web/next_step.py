@@ -100,7 +100,7 @@ def _by_plan(plan: ChangePlan, *, me: int, may_decide: bool) -> NextStep | None:
     if plan.state == PlanState.PARTLY_POSTED:
         text = "Some steps were made and a later one was refused. See what is missing, then finish it or undo what is done."
         return NextStep(f"{plan.code} is partly posted", text, page, "See what is missing")
-    if plan.state in (PlanState.REJECTED, PlanState.FAILED, PlanState.VOID) and mine:
+    if plan.state in (PlanState.REJECTED, PlanState.EXPIRED, PlanState.FAILED, PlanState.VOID) and mine:
         text = in_words_html(plan.outcome) if plan.outcome is not None else "Read why, then propose again."
         return NextStep(f"{plan.code} did not go through", text, page, "Read why")
     return None

@@ -24,6 +24,7 @@ from revops.policies.in_force import policies_in_force
 from revops.postings import recover
 from revops.postings.build import body_text, fact_rows, facts_digest, moves
 from revops.postings.changes import read_change
+from revops.postings.confirm import vendor_record
 from revops.postings.kind import ChangeKind
 from revops.postings.kinds import KINDS
 from revops.postings.models import ChangePlan, PlanState, Posting
@@ -51,7 +52,7 @@ def plan_context(user: User, plan: ChangePlan) -> dict[str, Any]:
     """What the plan page and the approval page share."""
     kind = KINDS.get(plan.kind)
     labels = dict(SourceSystem.objects.values_list("slug", "label"))
-    postings = list(Posting.objects.filter(plan=plan).order_by("sequence"))
+    postings = list(Posting.objects.filter(plan=plan).select_related("plan", "system").order_by("sequence"))
     draft = plan.state == PlanState.DRAFT
     checkpoints = list(Checkpoint.objects.filter(plan=plan).order_by("sequence"))
     decisions = {d.checkpoint_id: d for d in Decision.objects.filter(plan=plan).select_related("decided_by")}
@@ -123,6 +124,7 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
             (field_label("", name), _side(names, posting.before.get(name)), _side(names, posting.after.get(name)))
             for name in fields
         ],
+        "present": vendor_record(posting, posting.plan.account_id) if posting.needs_person else None,
         "moving": posting.state in ("released", "sending", "unknown") and not posting.needs_person,
     }
 
@@ -182,7 +184,7 @@ def follow_form(sent: QueryDict | None = None) -> ReasonForm:
 
 
 def outcome_form(sent: QueryDict | None = None) -> OutcomeForm:
-    """What became of a call whose outcome nobody knows. At most one call of a plan waits for a person at a time."""
+    """What became of a call that waits for a person."""
     return OutcomeForm(sent, auto_id="found-%s")
 
 
@@ -199,6 +201,7 @@ def frame_of(user: User, plan: ChangePlan, context: Mapping[str, Any]) -> dict[s
         "deciders": Holders().sentence(roles_that("decide_plan"), without=plan.maker_id),
         "may_see_deliveries": may(user, "see_deliveries"),
         "may_decide": may(user, "decide_plan"),
+        "outcome_deciders": Holders().sentence(recover.DECIDERS, without=plan.maker_id) if stuck else "",
         "may_recover": stuck and bool(user.role_codes() & recover.DECIDERS),
         "reversal": _reversal(user, plan, context["kind"]),
         "follow_ups": _follow_ups(user, context["partly"]),

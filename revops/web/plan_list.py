@@ -17,7 +17,7 @@ from revops.cases.queue import capped_count
 from revops.keyset import Keyset
 from revops.people.models import User
 from revops.postings.kinds import KINDS
-from revops.postings.models import ChangePlan, PlanState, Posting
+from revops.postings.models import NOT_DONE, ChangePlan, PlanState, Posting
 from revops.web.filters import ListFilter, only_first
 from revops.web.formatting import ago_text, count_text, minor_html
 from revops.web.pager import cursors_in, pager
@@ -28,7 +28,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "draft": (PlanState.DRAFT,),
     "done": (PlanState.CONFIRMED,),
     "partly": (PlanState.PARTLY_POSTED,),
-    "ended": (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED),
+    "ended": NOT_DONE,
 }
 TABS: Mapping[str, tuple[str, str]] = {
     "moving": ("Under way", "Nothing is under way"),

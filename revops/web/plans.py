@@ -230,7 +230,8 @@ def _follow(request: HttpRequest, code: str, compose: Callable[..., ChangePlan],
 
 @require_POST
 def record_outcome(request: HttpRequest, code: str, pk: int) -> HttpResponse:
-    """What a controller found out about a call whose outcome nobody knows: look again, or nothing happened there."""
+    """What a controller found out about a call that waits for a person: look again, nothing happened there, the record that
+    stands there is its effect, or must not be there."""
     user = signed_in(request)
     plan = plan_of(user, code)
     require(user, "decide_plan")
@@ -241,6 +242,12 @@ def record_outcome(request: HttpRequest, code: str, pk: int) -> HttpResponse:
         if said["verdict"] == "absent":
             recover.set_aside(posting, reason=said["reason"], acting_user=user)
             words = "Set aside: nothing happened there. The case needs somebody again."
+        elif said["verdict"] == "adopt":
+            recover.adopt(posting, reason=said["reason"], acting_user=user)
+            words = f"Adopted: the record proves {plan.code}. Nothing was sent by this."
+        elif said["verdict"] == "stray":
+            recover.declare_stray(posting, reason=said["reason"], acting_user=user)
+            words = "Declared a stray. It waits in the queue until the record is voided or deleted in its own system."
         else:
             recover.look_up_again(posting, acting_user=user)
             words = "It is being looked up again. Nothing is sent by this."

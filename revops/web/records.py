@@ -8,30 +8,60 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from revops.access.rules import may, require, visible_to
+from revops.errors import Conflict, NotAllowed, Rejected, http_status
 from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.ownership import ownership_of
 from revops.ledger.reading import record_at, record_history
 from revops.ledger.types import TYPES
+from revops.people.models import User
 from revops.policies.in_force import policies_in_force
+from revops.postings import recover
+from revops.web.addresses import href
 from revops.web.case_context import trace_base
 from revops.web.compare import ROLE_LABELS, field_label, shown_value
+from revops.web.forms import RecordVerdictForm
 from revops.web.freshness_strip import fresh_strip
 from revops.web.naming import Names, keys_in, names_of, record_name
-from revops.web.requests import one, signed_in
+from revops.web.requests import back, one, signed_in
+from revops.web.withheld import Holders
 
 
 @require_safe
 def record_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The record as it is, with the provenance of every value, and its versions."""
-    user, now = signed_in(request), timezone.now()
+    user = signed_in(request)
     require(user, "see_ledger")
-    record = one(visible_to(user, SourceRecord).select_related("system", "account", "current"), pk)
-    history = record_history(record)
-    context = {
+    return render(request, "accounts/record.html", _context(user, _record(user, pk)))
+
+
+@require_POST
+def judge(request: HttpRequest, pk: int) -> HttpResponse:
+    """A controller says what a record is that bears our reference while no posting here has it."""
+    user = signed_in(request)
+    require(user, "decide_plan")
+    record = _record(user, pk)
+    form = RecordVerdictForm(request.POST)
+    try:
+        said = form.must()
+        recover.judge_unexplained(record, **said, acting_user=user)
+    except (Rejected, Conflict, NotAllowed) as error:
+        form.keep_problem(error)
+        context = _context(user, record) | {"problem": error.message, "verdict_form": form}
+        return render(request, "accounts/record.html", context, status=http_status(error))
+    return back(request, href("record", record.pk), "It is on record. The exception follows by itself.")
+
+
+def _record(user: User, pk: int) -> SourceRecord:
+    return one(visible_to(user, SourceRecord).select_related("system", "account", "current"), pk)
+
+
+def _context(user: User, record: SourceRecord) -> dict[str, Any]:
+    now, history, key = timezone.now(), record_history(record), recover.unexplained_key(record)
+    return {
         "page": "record",
         "section": "accounts",
         "record": record,
@@ -42,8 +72,12 @@ def record_page(request: HttpRequest, pk: int) -> HttpResponse:
         "fresh": fresh_strip([f for f in freshness_of([record.system_id], now=now) if f.object_type == record.object_type], now),
         "may_see_deliveries": may(user, "see_deliveries"),
         "trace_base": trace_base(user),
+        "unexplained_key": key,
+        "verdicts": list(record.verdicts.select_related("decided_by")),
+        "may_judge": bool(key) and bool(user.role_codes() & recover.DECIDERS),
+        "judges": Holders().sentence(recover.DECIDERS) if key else "",
+        "verdict_form": RecordVerdictForm(initial={"key": key}),
     }
-    return render(request, "accounts/record.html", context)
 
 
 def _values(record: SourceRecord, history: list[LedgerEntry], names: Names) -> list[dict[str, object]]:

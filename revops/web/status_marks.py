@@ -29,7 +29,7 @@ TONES = {
     **dict.fromkeys(("confirmed", "applied", "closed"), "ok"),
     **dict.fromkeys(("submitted", "released", "sending", "posted", "pending", "awaiting_evidence"), "low"),
     **dict.fromkeys(("unknown", "superseded", "late"), "medium"),
-    **dict.fromkeys(("void", "partly_posted"), "high"),
+    **dict.fromkeys(("void", "expired", "partly_posted"), "high"),
     **dict.fromkeys(("rejected", "refused", "failed", "quarantined", "conflict"), "critical"),
 }
 """State of a case, plan, posting, delivery or ledger entry -> colour of its badge; absent: no colour."""
@@ -37,7 +37,7 @@ MARKS = {
     **dict.fromkeys(("confirmed", "applied", "closed"), "✓"),
     **dict.fromkeys(("rejected", "refused", "failed", "quarantined"), "✕"),
     "unknown": "?",
-    "void": "⊘",
+    **dict.fromkeys(("void", "expired"), "⊘"),
     "partly_posted": "◐",
     "superseded": "◷",
     "pending": "…",

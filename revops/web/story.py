@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from revops.cases.models import CaseStatus, ExceptionCase
-from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
+from revops.postings.models import NOT_DONE, ChangePlan, PlanState, Posting, PostingState
 from revops.postings.partly import DONE
 from revops.web.addresses import href
 from revops.web.formatting import instant_text
 
 State = Literal["done", "now", "todo", "stopped"]
-DEAD = (PlanState.REJECTED, PlanState.WITHDRAWN, PlanState.VOID, PlanState.FAILED)
 _AFTER_APPROVAL = (PlanState.RELEASED, PlanState.POSTED, PlanState.CONFIRMED)
 
 
@@ -51,7 +50,7 @@ class PlanProgress:
 def story_of(case: ExceptionCase, progress: PlanProgress | None, *, fixable: bool) -> list[Step]:
     """The steps of a case. `progress` is that of its newest plan; `fixable` whether a change of ours can put it right."""
     steps = [Step("Found", instant_text(case.opened_at), "done"), _taken(case, under_way=progress is not None)]
-    if progress is not None and not (case.status == CaseStatus.CLOSED and progress.plan.state in (*DEAD, PlanState.DRAFT)):
+    if progress is not None and not (case.status == CaseStatus.CLOSED and progress.plan.state in (*NOT_DONE, PlanState.DRAFT)):
         steps += plan_story(progress)
     elif case.status == CaseStatus.CLOSED:
         steps.append(Step("Put right", "in the system itself", "done"))
@@ -106,6 +105,8 @@ def _approved(progress: PlanProgress) -> Step:
         return Step("Rejected", "compose another one", "stopped", href("plan", plan.code))
     if plan.state == PlanState.WITHDRAWN:
         return Step("Withdrawn", "nothing was sent", "stopped", href("plan", plan.code))
+    if plan.state == PlanState.EXPIRED:
+        return Step("Expired", "not decided in time; compose it again", "stopped", href("plan", plan.code))
     if plan.state == PlanState.VOID:
         return Step("Void", "the facts changed; compose it again", "stopped", href("plan", plan.code))
     if progress.needs_nobody:

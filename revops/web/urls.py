@@ -54,6 +54,7 @@ urlpatterns = [
     path("unlinked/", links.unlinked_page, name="unlinked"),
     path("unlinked/link/", links.link, name="unlinked-link"),
     path("records/<int:pk>/", records.record_page, name="record"),
+    path("records/<int:pk>/verdict/", records.judge, name="record-verdict"),
     path("plans/", plan_list.plans_page, name="plans"),
     path("plans/new/", plans.new_plan, name="plan-new"),
     path("plans/<str:code>/", plans.plan_page, name="plan"),

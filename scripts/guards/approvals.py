@@ -80,7 +80,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "approval: signers still hold their roles",
         f"{SIGN} -k i27",
-        "revops/approvals/actions.py",
+        "revops/approvals/requirements.py",
         "        if not may_sign(decision.checkpoint.role, roles_now(decision.decided_by_id)):",
         "        if False:",
     ),

@@ -42,6 +42,13 @@ GUARDS: tuple[Guard, ...] = (
         "WATCHED = (*UNPROVEN, PostingState.REFUSED)",
     ),
     Guard(
+        "outbox: rights are read when the first byte may leave",
+        f"{OUTBOX} -k i27",
+        "sync/posting/outbox.py",
+        "elif gone := who_may_not(self.posting.plan):",
+        "elif gone := None:",
+    ),
+    Guard(
         "outbox: absent is seen twice",
         f"{OUTBOX} -k i36_no_resend",
         "revops/postings/transitions.py",

@@ -81,6 +81,42 @@ GUARDS: tuple[Guard, ...] = (
         sql=drop_trigger("postings_posting", "void_only_unsent"),
     ),
     Guard(
+        "postings: confirmed by a record",
+        "tests/revops/postings/test_recover.py -k only_by_a_record",
+        sql=drop_trigger("postings_posting", "confirmed_by_a_record"),
+    ),
+    Guard(
+        "plans: confirmed when every step is",
+        "tests/revops/postings/test_recover.py -k only_by_a_record",
+        sql=drop_trigger("postings_changeplan", "confirmed_when_all_is_proven"),
+    ),
+    Guard(
+        "verdicts: written once",
+        "tests/revops/postings/test_recover.py -k is_said_to_be",
+        sql=drop_trigger("postings_recordverdict", "append_only"),
+    ),
+    Guard(
+        "verdicts: who took part gives none",
+        "tests/revops/postings/test_recover.py -k took_part",
+        "revops/postings/recover.py",
+        "if user.pk == plan.maker_id or plan.decisions.filter(decided_by=user).exists():",
+        "if False:",
+    ),
+    Guard(
+        "verdicts: only what was approved is adopted",
+        "tests/revops/postings/test_recover.py -k 'no_effect or never_approved'",
+        "revops/postings/recover.py",
+        "    if plan.released_at is None:",
+        "    if False:",
+    ),
+    Guard(
+        "cases: what is left of a partial fix stays said",
+        "tests/revops/cases/test_update_cases.py -k partial_fix",
+        "revops/cases/lifecycle.py",
+        "if now >= s.due_at or s.fingerprint in live}",
+        "if now >= s.due_at}",
+    ),
+    Guard(
         "plans: void only while nothing was sent",
         "tests/revops/postings/test_moves.py -k may_have_left",
         sql=drop_trigger("postings_changeplan", "void_only_unsent"),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
+from revops.approvals.requirements import who_may_not
 from revops.audit.trace import tracing
 from revops.errors import Conflict, RevOpsError
 from revops.ledger.rates import books_for, converted
@@ -30,7 +31,7 @@ from revops.postings import transitions
 from revops.postings.changes import Change, debits, read_change
 from revops.postings.models import Posting
 from revops.postings.queue import POSTINGS, PostingClaim, database_now, take_due
-from revops.sentences import params_from_json
+from revops.sentences import Sentence, params_from_json
 from revops.work_queues.leases import Held, LeaseLost
 from sync import connections
 from sync.connections import ConnectionHandle
@@ -95,7 +96,7 @@ def attempt(held: Held[PostingClaim]) -> None:
     try:
         connection = Connection.objects.get(pk=claimed.system)
         handle = connections.handle_of(connection)
-        posting = Posting.objects.select_related("plan").get(pk=claimed.key)
+        posting = Posting.objects.select_related("plan__maker").get(pk=claimed.key)
         call = call_of(posting)
         operation = _operation(handle.connector, call.change)
         client = connections.client_for(
@@ -199,8 +200,9 @@ class _Attempt:
         return transitions.facts_stand(claimed, gone)
 
     def _admit(self) -> str | None:
-        """The last look before the first byte, under the connection's lock: stop switch, caps, fence. None: go."""
+        """The last look before the first byte, under the connection's lock: stop switch, caps, rights, fence. None: go."""
         claimed = self.claimed
+        gone: Sentence | None = None
         with transaction.atomic():
             connection = Connection.objects.select_for_update(of=("self",)).get(pk=claimed.system)
             held, wait = "", STOPPED_SECONDS
@@ -208,12 +210,15 @@ class _Attempt:
                 held = f"Held: posting to {claimed.system} is switched off."
             elif over := _over_cap(claimed):
                 held, wait = over, HELD_SECONDS
+            elif gone := who_may_not(self.posting.plan):
+                held = str(gone)
             elif not transitions.begin_send(claimed):
                 return "the claim is no longer ours"
-        if held:
+        if gone:
+            transitions.give_back(claimed, gone)
+        elif held:
             transitions.note_not_sent(claimed, held, wait, was_sent_before=claimed.task == "look_up")
-            return held
-        return None
+        return held or None
 
     def _send(self) -> None:
         claimed = self.claimed

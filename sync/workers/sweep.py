@@ -9,6 +9,7 @@ import datetime as dt
 
 from django.db import connection
 
+from revops.approvals.actions import expire_undecided
 from revops.cases.lifecycle import wake_due_cases
 from revops.detection.connections import update_connection_cases
 from revops.detection.run import mark_expected
@@ -43,11 +44,12 @@ def due_tasks() -> list[str]:
 
 
 def sweep_once(now: dt.datetime) -> list[str]:
-    """Wake what has become due by time alone, update the cases of connections, announce finished reads, ring for due work.
+    """Wake and end what is due by time alone, update the cases of connections, announce finished reads, ring for due work.
     Returns the tasks rung for."""
     _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
+    expire_undecided(now=now)
     update_connection_cases(connection_healths(), now=now)
     announce_reads()
     rung = due_tasks()

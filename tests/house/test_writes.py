@@ -57,6 +57,7 @@ WRITERS: dict[str, set[str]] = {
     "PlanTouch": {"revops/postings/draft.py", "revops/postings/triggers.py"},
     "Posting": {"revops/postings/draft.py", "revops/postings/release.py", "revops/postings/transitions.py",
                 "revops/postings/confirm.py", "revops/postings/recover.py"},
+    "RecordVerdict": {"revops/postings/recover.py"},
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
     "Circuit": {"sync/connections/breaker.py"},

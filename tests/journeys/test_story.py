@@ -116,7 +116,7 @@ def _sign_on_a_phone(product: Product, who: str, code: str) -> None:
         page.goto(f"http://127.0.0.1:{product.port}/approvals/")
         page.click(f"a[href*='/approvals/{code}/']")
         page.click("summary:has-text('Approve and sign')")
-        page.fill("#a-password", "made-up-company-2026")
+        page.fill("#a-proof", "made-up-company-2026")
         page.click(f"button:has-text('Approve and sign {code}')")
         page.wait_for_load_state("networkidle")
         browser.close()

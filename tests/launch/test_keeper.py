@@ -38,8 +38,8 @@ class House:
         log = self.folder / f"{name}.log"
         return log.read_text() if log.exists() else ""
 
-    def reported(self) -> bool:
-        self.keeper.report()
+    def reported(self, *, ready: bool = False) -> bool:
+        self.keeper.report(ready=ready)
         return True
 
 
@@ -72,6 +72,34 @@ def test_one_that_keeps_dying_is_given_up_on_with_its_last_lines(
         until(lambda: kept.reported() and False, "given up on", 20)
     assert "no such table" in str(raised.value)
     assert len([line for line in kept.told if "child ended (exit status 3); starting it again" in line]) == 2
+
+
+def test_once_all_is_ready_one_that_keeps_dying_takes_nobody_else_down(
+    house: Callable[..., House], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, and stays up as soon as what killed it is gone."""
+    monkeypatch.setattr(keeping, "STARTS", 2)
+    monkeypatch.setattr(keeping, "AGAIN_SECONDS", 0.2)
+    dies_until = "import os, sys, time; os.path.exists(sys.argv[1]) or sys.exit(3); time.sleep(60)"
+    kept = house(python("other", SLEEP), python("child", dies_until, str(place / "cured")))
+    others = kept.keeper.pids()["other"]
+
+    def told_twice() -> bool:
+        kept.reported(ready=True)
+        return sum("child died 2 times" in line for line in kept.told) == 2
+
+    until(told_twice, "given up on, tried again, given up on again", 20)
+    assert any("the others go on" in line for line in kept.told)
+    (place / "cured").touch()
+    until(lambda: kept.reported(ready=True) and "child" in kept.keeper.pids(), "up again", 20)
+    assert kept.keeper.pids()["other"] == others
+
+
+def test_a_server_that_keeps_dying_ends_everything(house: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "STARTS", 1)
+    kept = house(python("database", "raise SystemExit(3)", group=SERVERS))
+    with pytest.raises(KeepsDying, match="database died"):
+        until(lambda: kept.reported(ready=True) and False, "given up on", 20)
 
 
 def test_one_that_is_killed_is_started_again_and_said(house: Callable[..., House]) -> None:

@@ -235,8 +235,9 @@ def test_a_data_folder_that_is_a_file_is_said_in_a_sentence(prepared: Path, star
     (prepared / "a-file").touch()
     up = Up(prepared / "a-file", free_port())
     started.append(up)
-    assert up.process.wait(20) == 8
-    assert "REVOPS_DATA_DIR names" in up.said
+    assert up.process.wait(20) == 9
+    assert f"{prepared / 'a-file'}: it must be a folder that this account may write in" in up.said
+    assert "name another one in REVOPS_DATA_DIR" in up.said
     assert "Traceback" not in up.said
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from launch.embedded import free_port
@@ -22,6 +22,7 @@ from revops.cases.models import CaseStatus, ExceptionCase
 from revops.errors import Conflict, NotAllowed
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
+from revops.people.models import RoleGrant, User
 from revops.postings import transitions
 from revops.postings.draft import compose_reversal
 from revops.postings.models import PlanState, Posting, PostingState
@@ -68,6 +69,54 @@ def test_the_whole_way_from_release_to_the_closed_case(erp: Book) -> None:
     assert (done.state, done.plan.state) == (PostingState.CONFIRMED, PlanState.CONFIRMED)
     assert done.confirming_entry_id is not None
     assert verbs(posting) == ["posting.post", "posting.confirm"]
+    erp.case.refresh_from_db()
+    assert (erp.case.status, erp.case.amount_minor) == (CaseStatus.OPEN, 4000000), "what is still wrong stays said"
+    told = ActionRecord.objects.filter(case_id=erp.case.pk, verb="case.back_to_open").get()
+    assert str(told.summary) == f"{done.plan.code} is confirmed, and what the systems say still differs"
+    assert world.credit_plan(erp.maker, erp.case, "40000.00").state == PlanState.DRAFT, "the rest can be put right"
+
+
+def _loses_the_role(user: User) -> None:
+    with transaction.atomic():
+        for grant in RoleGrant.objects.filter(user=user):
+            grant.delete()
+
+
+def _leaves(user: User) -> None:
+    with transaction.atomic():
+        user.is_active = False
+        user.save()
+
+
+@pytest.mark.parametrize("who", ["maker", "checker"])
+@pytest.mark.parametrize("goes", [_loses_the_role, _leaves])
+def test_i27_nothing_is_sent_once_its_maker_or_signer_may_not_any_more(erp: Book, who: str, goes: Callable[[User], None]) -> None:
+    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    posting = erp.released()
+    send_due()
+    goes(getattr(erp, who))
+    connections.change_connection("netsuite", posting_enabled=True, acting_user=System("tests"))
+    time_passes(10, posting)
+    send_due()
+    given_back = again(posting)
+    assert (given_back.state, given_back.plan.state, erp.sent()) == (PostingState.VOID, PlanState.VOID, 0)
+    name = getattr(erp, who).get_username()
+    assert f"{name}, who {'composed' if who == 'maker' else 'approved'} it, may not" in str(given_back.plan.outcome)
+    erp.case.refresh_from_db()
+    assert erp.case.status == CaseStatus.OPEN
+
+
+def test_i27_what_may_have_left_waits_for_a_person_when_a_right_is_gone(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=500)
+    send_due(limit=1)
+    _loses_the_role(erp.checker)
+    for _ in range(2):
+        time_passes(40, posting)
+        send_due()
+    waits = again(posting)
+    assert (waits.needs_person, waits.plan.state, erp.sent()) == (True, PlanState.RELEASED, 1)
+    assert "may not approve any more" in waits.last_error
 
 
 def test_the_case_closes_when_the_erp_is_what_billing_issued(netsuite: Control, transactional_db: None) -> None:

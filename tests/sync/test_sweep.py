@@ -16,13 +16,15 @@ import pytest
 import redis
 from django.core.management import call_command
 
+from revops.approvals.actions import submit_plan
 from revops.ledger.models import SourceRecord
 from sync.applying.drain import process_all
 from sync.ground import heartbeat
 from sync.intake import inbox
 from sync.models import Connection, Delivery, Heartbeat, Watermark
-from sync.workers.sweep import due_tasks
+from sync.workers.sweep import due_tasks, sweep_once
 from tests import guards
+from tests.revops import world
 from tests.sync.processes import end, running, until, worker
 from tests.sync.stripe_sender import event, headers, rendered
 
@@ -32,6 +34,17 @@ def deliver(web: str, numbers: range) -> None:
         for number in numbers:
             body = rendered(event(number))
             assert client.post("/intake/stripe/", content=body, headers=headers(body)).status_code == 202
+
+
+def test_what_nobody_decides_is_ended_by_the_sweeper(stripe: Connection) -> None:
+    world.systems()
+    case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))[1]
+    maker = world.person("maker", "finance_analyst")
+    plan = submit_plan(world.credit_plan(maker, case), acting_user=maker)
+    sweep_once(world.now() + dt.timedelta(days=13))
+    assert world.fresh(plan).state == "submitted"
+    sweep_once(world.now() + dt.timedelta(days=15))
+    assert world.fresh(plan).state == "expired"
 
 
 @pytest.mark.slow

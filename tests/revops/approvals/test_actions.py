@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from revops.approvals.actions import approve, reject, submit_plan, withdraw
+from revops.approvals.actions import approve, expire_undecided, reject, submit_plan, withdraw
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
@@ -210,6 +210,44 @@ def test_i26_amounts_split_over_two_plans_are_judged_together(ana: User, pat: Us
     assert after.state == PlanState.SUBMITTED, "the tier is judged again at release, and the other plan counts by then"
     assert [c.role for c in after.checkpoints.all()] == ["approver", "controller"]
     assert ActionRecord.objects.filter(verb="plan.tier_rose").count() == 1
+
+
+def test_i26_waiting_longer_than_the_window_gets_nobody_below_a_tier(ana: User, pat: User, case: ExceptionCase) -> None:
+    """Handed in eight days ago and signed today, it leaves today."""
+    first = submitted(ana, case, "6000.00")
+    with guards.down():
+        ChangePlan.objects.filter(pk=first.pk).update(submitted_at=world.days_ago(8))
+        write_history(ChangePlan, [first.pk])
+    other = second_invoice(case)
+    for state in ("waits", "left"):
+        second = submit_plan(credit_plan(ana, other, "6000.00", invoice_id="701"), acting_user=ana)
+        assert [c.role for c in second.checkpoints.all()] == ["approver", "controller"], state
+        withdraw(second, reason="x", acting_user=ana)
+        sign(first, pat) if state == "waits" else None
+    with guards.down():  # and when it left long ago it counts no more
+        ChangePlan.objects.filter(pk=first.pk).update(state=PlanState.CONFIRMED, released_at=world.days_ago(8))
+        write_history(ChangePlan, [first.pk])
+    second = submit_plan(credit_plan(ana, other, "6000.00", invoice_id="701"), acting_user=ana)
+    assert second.checkpoints.count() == 1
+    withdraw(second, reason="x", acting_user=ana)
+    with guards.down():  # released long ago, held, and sent today
+        Posting.objects.filter(plan=first).update(first_sent_at=world.now())
+    third = submit_plan(credit_plan(ana, other, "6000.00", invoice_id="701"), acting_user=ana)
+    assert [c.role for c in third.checkpoints.all()] == ["approver", "controller"]
+
+
+def test_what_nobody_decides_expires_unsent(ana: User, pat: User, case: ExceptionCase) -> None:
+    plan, late = submitted(ana, case), world.now() + dt.timedelta(days=15)
+    assert expire_undecided(now=world.now() + dt.timedelta(days=13)) == 0
+    assert expire_undecided(now=late) == 1
+    expired = fresh(plan)
+    assert (expired.state, expired.postings.get().state) == (PlanState.EXPIRED, PostingState.VOID)
+    assert "Not decided in time" in str(expired.outcome)
+    with pytest.raises(Conflict, match="expired"):
+        sign(expired, pat)
+    assert expire_undecided(now=late) == 0
+    assert ActionRecord.objects.filter(verb="plan.expire", case_id=case.pk).count() == 1
+    assert submitted(ana, case).state == PlanState.SUBMITTED, "it can be composed again"
 
 
 def test_i26_a_rejected_plan_no_longer_counts(ana: User, pat: User, case: ExceptionCase) -> None:

@@ -126,11 +126,12 @@ def test_i49_an_action_writes_its_line_and_without_it_nothing(office: Office, fu
 def test_i49_signing_and_its_line_are_one(office: Office, full_log: Callable[[str], None]) -> None:
     plan = office.submitted()
     full_log("plan.release")
+    proof = world.proof(office.pat)
     untouched = everything()
     with pytest.raises(DatabaseError, match="the log is full"):
-        approve(plan, digest=plan.digest, meaning="Checked", step_up=world.proof(office.pat), acting_user=office.pat)
+        approve(plan, digest=plan.digest, meaning="Checked", step_up=proof, acting_user=office.pat)
     assert everything() == untouched, "no signature, no release"
-    reject(plan, reason="No", step_up=world.proof(office.pat), acting_user=office.pat)
+    reject(plan, reason="No", step_up=proof, acting_user=office.pat)
     assert ActionRecord.objects.get(verb="plan.reject").actor == office.pat
 
 

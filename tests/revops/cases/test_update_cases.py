@@ -250,11 +250,17 @@ def test_what_is_no_longer_seen_closes_with_the_evidence(account: Account, statu
     assert updated(account, seen("b")) == {}, "what is closed stays closed"
 
 
-def test_what_is_not_due_again_closes_and_waits(account: Account) -> None:
+@pytest.mark.parametrize("status", ["open", "awaiting_evidence", "snoozed"])
+def test_what_is_left_after_a_partial_fix_stays_said_though_it_would_not_be_due_yet(account: Account, status: str) -> None:
     updated(account, seen())
-    assert updated(account, seen(due=NOW + HOUR)) == {"closed": 1, "waiting": 1}
+    plant("Title a", status=status, snoozed_until=NOW if status == "snoozed" else None)
+    left = seen(due=NOW + HOUR, amount="7.00", total="2")
+    assert updated(account, left) == {"refreshed": 1}, "no new grace, and nothing to wait for"
     case = ExceptionCase.objects.get()
-    assert (str(case.close_reason), case.close_evidence) == ("The systems changed and it is not yet due again.", {})
+    assert (case.status, case.amount_minor) == ("open" if status == "snoozed" else status, 700)
+    assert updated(account, left) == {}
+    assert updated(account) == {"closed": 1}
+    assert updated(account, left) == {"waiting": 1}, "what is found anew has its grace"
 
 
 def test_what_is_seen_again_comes_back_as_the_same_case(account: Account) -> None:

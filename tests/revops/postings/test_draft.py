@@ -18,7 +18,7 @@ from revops.people.actors import System
 from revops.people.models import RoleGrant, User
 from revops.postings.changes import Line, read_change
 from revops.postings.draft import compose_plan, compose_reversal, edit_plan, stored_digest, withdraw_plan
-from revops.postings.models import PLAN_MOVES, POSTING_MOVES, ChangePlan, PlanState, Posting, PostingState
+from revops.postings.models import PLAN_MOVES, ChangePlan, PlanState, Posting, PostingState
 from revops.reference import Ref
 from revops.sentences import Sentence
 from sync.connections import change_connection
@@ -203,9 +203,6 @@ def test_i29_ended_plans_stay_ended(analyst: User, case: ExceptionCase) -> None:
     for state in set(PlanState.values) - {"withdrawn"}:
         assert refused("UPDATE postings_changeplan SET state = %s WHERE id = %s", state, plan.pk)
     assert refused("DELETE FROM postings_changeplan WHERE id = %s", plan.pk)
-    ends = {"confirmed", "rejected", "withdrawn", "void", "failed", "partly_posted"}
-    assert not {before for before, _ in PLAN_MOVES} & ends
-    assert not {before for before, _ in POSTING_MOVES} & {"confirmed", "refused", "void"}
 
 
 @pytest.mark.parametrize("state", sorted(set(PostingState.values) - {"planned", "void"}))

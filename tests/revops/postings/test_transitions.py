@@ -339,7 +339,8 @@ def become(plan: ChangePlan, *states: str) -> ChangePlan:
     """Its steps came to these states in the way that they do: by an answer, or by evidence that overtook it."""
     for posting, state in zip(plan.postings.all(), states, strict=True):
         posting.state, posting.vendor_id = state, f"g-{posting.sequence}"
-        posting.save(update_fields=["state", "vendor_id"])
+        posting.confirming_entry_id = 1 if state == "confirmed" else None
+        posting.save(update_fields=["state", "vendor_id", "confirming_entry_id"])
     return locked_plan(plan.pk)
 
 

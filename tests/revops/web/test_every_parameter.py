@@ -81,18 +81,18 @@ def ask(client: Seat, method: str, path: str, data: dict[str, str]) -> tuple[int
     return answer.status_code, answer.headers.get("Location", ""), seen
 
 
-@pytest.mark.parametrize(("method", "role"), [("get", "finance_analyst"), ("get", "admin"), ("post", "finance_analyst")])
+@pytest.mark.parametrize(("method", "role"), [("get", "finance_analyst"), ("get", "auditor"), ("post", "finance_analyst")])
 def test_no_parameter_of_a_page_makes_it_fail_or_lead_elsewhere(
     paths: list[str], sign_in: SignIn, method: str, role: str
 ) -> None:
     """The second role walks what the first does not see."""
+    if role != "finance_analyst":
+        first = sign_in("first", "finance_analyst")
+        paths = [path for path in paths if first.get(path).status_code in (404, 405)]
     client = sign_in(role, role)
-    first = sign_in("first", "finance_analyst") if role != "finance_analyst" else None
     client.raise_request_exception = False
     wrong, asked = [], 0
     for path in paths:
-        if first is not None and first.get(path).status_code != 404:
-            continue
         known: set[str] = set()
         _status, _where, waiting = ask(client, method, path, {})
         while waiting - known:
