@@ -90,6 +90,8 @@ def pass_checkpoints(product: Product, plan: dict[str, Any], *, in_browser: bool
         if in_browser:
             sign_on_a_phone(product, checkpoint["role"], submitted["code"])
             continue
+        proof = {"proof": "made-up-company-2026"}
+        assert product.call(checkpoint["role"], "POST", "step-up/", proof)[0] == 200
         status, answer = product.call(
             checkpoint["role"], "POST", f"change-plans/{number}/approve/",
             {"digest": submitted["digest"], "meaning": "I checked both documents and approve the credit."},
