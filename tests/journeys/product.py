@@ -18,6 +18,7 @@ import psutil
 from tests.launch.test_up import ROOT, Up, until
 
 HERO = "Halden Robotics GmbH"
+SCOPES = ("--scope", "propose", "--scope", "decide", "--scope", "operate")
 
 
 class Product(Up):

@@ -97,6 +97,7 @@ def _more(model: type[Model]) -> str:
     return {
         Account: "name = 'y'", AccountLink: "reason = 'y'", ChangePlan: "trace_id = 'y'", Connection: "active = NOT active",
         ExceptionCase: "severity = 3", RoleGrant: "granted_by_id = NULL",
+        AccessProposal: "reason = 'y'", Delegation: "reason = 'y'", User: "time_zone = 'y'",
     }[model]  # fmt: skip
 
 
