@@ -18,6 +18,7 @@ from revops.ledger.facts import Fact
 from revops.ledger.models import SourceSystem
 from revops.ledger.record import DeliveredFact, record
 from revops.money import Money
+from revops.postgresql.roles import as_owner
 from revops.reference import NO_REFS, Ref, Refs, refs
 
 ACCOUNTS = 300
@@ -79,7 +80,7 @@ def _fill(accounts: int) -> None:
         with transaction.atomic():
             for slug, said in facts.items():
                 record(f"bench-{slug}", [DeliveredFact(fact) for fact in said], now=at)
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 

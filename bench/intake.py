@@ -25,6 +25,7 @@ from django.db import connection
 from bench.figure import Figure, p50_p95
 from bench.pull_and_apply import SECRETS
 from revops.people.actors import System
+from revops.postgresql.roles import as_owner
 from sync.connections import connect
 from sync.models import Connection, Delivery
 
@@ -120,15 +121,18 @@ def _client(port: int, bodies: list[tuple[bytes, bytes]], queue: multiprocessing
 
 def _bare(bodies: list[tuple[bytes, bytes]], connections: int) -> float:
     """Single-row inserts with one commit each, prepared, one thread a connection."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS bench_bare")
-        cursor.execute("CREATE TABLE bench_bare (id bigserial PRIMARY KEY, key text UNIQUE, body bytea NOT NULL)")
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench")
+        cursor.execute("CREATE TABLE bench.bare (id bigserial PRIMARY KEY, key text UNIQUE, body bytea NOT NULL)")
+        cursor.execute("GRANT USAGE ON SCHEMA bench TO revops_application")
+        cursor.execute("GRANT INSERT ON bench.bare TO revops_application")
+        cursor.execute("GRANT USAGE ON SEQUENCE bench.bare_id_seq TO revops_application")
     rows = bodies[: len(bodies) // 2]
 
     def drive(index: int) -> None:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as wire:
             for number, (body, _) in enumerate(rows[index::connections]):
-                wire.execute("INSERT INTO bench_bare (key, body) VALUES (%s, %s)", (f"{index}-{number}", body), prepare=True)
+                wire.execute("INSERT INTO bench.bare (key, body) VALUES (%s, %s)", (f"{index}-{number}", body), prepare=True)
 
     threads = [threading.Thread(target=drive, args=(index,)) for index in range(connections)]
     start = time.perf_counter()

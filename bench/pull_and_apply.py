@@ -22,6 +22,7 @@ from revops.ledger.facts import Fact
 from revops.ledger.models import DueAccount, SourceRecord, SourceSystem
 from revops.ledger.record import DeliveredFact, record
 from revops.people.actors import System
+from revops.postgresql.roles import as_owner
 from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.connections import connect
@@ -151,7 +152,7 @@ def _copy(slug: str) -> float:
     """Seconds to copy the payloads into a table without anything else."""
     invoices = Delivery.objects.filter(connection=slug, object_type="invoice")
     bodies = [bytes(body).decode() for body in invoices.values_list("body", flat=True)]
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bench_copy")
         cursor.execute("CREATE TABLE bench_copy (id bigserial PRIMARY KEY, payload jsonb NOT NULL)")
         start = perf_counter()

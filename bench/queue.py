@@ -21,6 +21,7 @@ from revops.cases.models import CaseStatus, ExceptionCase
 from revops.history import write_history
 from revops.people.actors import System
 from revops.people.models import LegalEntity, User
+from revops.postgresql.roles import as_owner
 from revops.sentences import Sentence
 
 CASES = 100_000
@@ -136,7 +137,7 @@ def _fill(cases: int) -> None:
             )
         )
     _store(ExceptionCase, rows)
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 

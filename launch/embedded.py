@@ -33,9 +33,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from launch import tied
-from launch.environment import EmbeddedError, new_secrets
+from launch.environment import PROJECT, EmbeddedError, new_secrets
 from launch.keeper import tail
 
+ROLES = PROJECT / "revops" / "postgresql" / "roles.sql"
 START_TIMEOUT_SECONDS = 60.0
 SOCKET_PATH_LENGTH_MAX = 90
 
@@ -226,8 +227,8 @@ def wait_for_postgres(url: str, check: Callable[[], None]) -> None:
             time.sleep(0.05)
 
 
-def ensure_database(server_url: str, name: str) -> str:
-    """Create the database `name` where it is missing; returns its URL."""
+def ensure_database(server_url: str, name: str) -> None:
+    """Create the database `name` and its three accounts where they are missing. Raises `EmbeddedError`."""
     import psycopg
     from psycopg import sql
 
@@ -235,12 +236,26 @@ def ensure_database(server_url: str, name: str) -> str:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return database_url(server_url, name)
+    command = [str(postgres_program("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    made = subprocess.run(
+        [*command, "-d", database_url(server_url, name, "postgres")], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise EmbeddedError(f"The accounts of the database could not be made ({ROLES}):\n{made.stderr}")
 
 
-def database_url(server_url: str, name: str) -> str:
-    """The address of one database of a server."""
-    return re.sub(r"/postgres\?", f"/{name}?", server_url)
+def database_url(server_url: str, name: str, account: str) -> str:
+    """The address of one database of a server, for an account. Whoever reaches the socket may be any of them: the folder that it
+    lies in lets in nobody but whom the data belongs to."""
+    return re.sub(r"//postgres@/postgres\?", f"//{account}@/{name}?", server_url)
+
+
+def addresses(server_url: str, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The variables that name a database of this server: those of the application, and those of the owner's commands."""
+    return (
+        {"DATABASE_URL": database_url(server_url, name, "revops_application")},
+        {"REVOPS_OWNER_DATABASE_URL": database_url(server_url, name, "revops_owner")},
+    )
 
 
 # --- Redis protocol -------------------------------------------------------------------------------------------------
@@ -366,9 +381,12 @@ def start_throwaway(database: str = "revops") -> Throwaway:
     folder = Path(tempfile.mkdtemp(prefix="revops-"))
     postgres = start_postgres(folder, folder / "postgres.log", {"max_connections": "200"})
     redis = start_redis(folder, folder / "redis.log")
+    ensure_database(postgres.url, database)
+    application, owner = addresses(postgres.url, database)
     environment = {
         **new_secrets(),
-        "DATABASE_URL": ensure_database(postgres.url, database),
+        **application,
+        **owner,
         "REDIS_URL": redis.url,
         "REVOPS_DEMO": "1",
         "REVOPS_DATA_DIR": str(folder / "data"),

@@ -47,13 +47,15 @@ class Program:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """A command that runs to its end before the programs start. `key` names what it depends on: an equal key runs once."""
+    """A command that runs to its end before the programs start. `key` names what it depends on: an equal key runs once.
+    `as_owner`: it is told the address of the account that owns the tables."""
 
     name: str
     label: str
     command: list[str]
     key: str
     shows_progress: bool = False
+    as_owner: bool = False
 
 
 def simulators(installation: Installation, ports: Mapping[str, int]) -> list[Program]:
@@ -90,7 +92,7 @@ def first_steps(installation: Installation) -> list[Step]:
     kind = " demo" if installation.demo else ""
     clean = ["collectstatic", "--noinput", "-v", "0", "--clear"]
     return [
-        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key() + kind),
+        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key() + kind, as_owner=True),
         Step("collectstatic", "Static files", [*MANAGE, *clean], static_key(installation.folder)),
     ]
 

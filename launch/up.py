@@ -48,6 +48,7 @@ TAKEN_UP_SECONDS = 20.0
 CHECK_EVERY_SECONDS = 0.2
 PORT_MAX = 65535
 KEPT_STATE = "state.json"
+OWNER_ADDRESS = "REVOPS_OWNER_DATABASE_URL"
 
 
 class Failed(Exception):
@@ -264,10 +265,13 @@ class Start:
                 raise Failed(7, str(error)) from None
 
     def settings(self) -> None:
-        """The variables Django asks for."""
+        """The variables Django asks for. The owner's address is for the steps that change tables, never for what runs on."""
+        given = self.environment.pop(OWNER_ADDRESS, "")
+        self.owner = {OWNER_ADDRESS: given} if given else {}
         for server in self.servers:
             if server.name == "postgres":
-                self.environment["DATABASE_URL"] = embedded.database_url(server.url, "revops")
+                application, self.owner = embedded.addresses(server.url, "revops")
+                self.environment |= application
             else:
                 self.environment["REDIS_URL"] = server.url
         fixed = {"REVOPS_DEMO": str(int(self.installation.demo)), "REVOPS_DATA_DIR": str(self.folder)}
@@ -281,7 +285,7 @@ class Start:
 
     def leave_environment(self) -> None:
         """Leave what Django is told in the data folder, for its owner alone: `manage.py` finds it from another terminal."""
-        _write_private(self.folder / "environment.json", {name: self.environment[name] for name in self.told})
+        _write_private(self.folder / "environment.json", {name: self.environment[name] for name in self.told} | self.owner)
 
     def simulator_ports(self) -> dict[str, int]:
         """The simulators' ports and webhook secrets: those of the last time where they are still free, so that the connections
@@ -322,7 +326,7 @@ class Start:
             process = subprocess.Popen(
                 step.command,
                 cwd=PROJECT,
-                env={**self.environment, "REVOPS_STATEMENT_TIMEOUT_SECONDS": "600"},
+                env={**self.environment, **(self.owner if step.as_owner else {}), "REVOPS_STATEMENT_TIMEOUT_SECONDS": "600"},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 preexec_fn=tied.dies_with_parent(),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from django.apps import AppConfig, apps
-from django.db.models.signals import post_migrate
+from django.apps import AppConfig
 
 
 class RevopsConfig(AppConfig):
@@ -16,14 +15,11 @@ class RevopsConfig(AppConfig):
     verbose_name = "Revenue operations"
 
     def ready(self) -> None:
-        """Bind shared tasks to our Celery application, register the checks, bind the port to the vendors' side, and see to it
-        that every migration ends with triggers that no session can skip."""
+        """Bind shared tasks to our Celery application, register the checks, and bind the port to the vendors' side."""
         from revops import celery, checks  # noqa: F401  (importing them is the effect)
-        from revops.history import let_no_session_skip_triggers
         from revops.wiring import bind_ports
 
         bind_ports()
-        post_migrate.connect(let_no_session_skip_triggers, sender=apps.get_app_config("audit"))
         # What was loaded stays: the collector need not look through it with every batch. Nor need it look after every 700 new
         # objects: a page of rows makes many thousands and drops them all. Each is an eighth of the time.
         gc.freeze()

@@ -20,6 +20,14 @@ app.autodiscover_tasks(["sync.workers"])
 
 
 @celeryd_init.connect
+def refuse_to_start_as_owner(**_: Any) -> None:
+    """A worker whose database account could take the guards off ends with a sentence."""
+    from revops import checks
+
+    checks.refuse_to_start_as_owner()
+
+
+@celeryd_init.connect
 def give_workers_patience(conf: Any = None, **_: Any) -> None:
     """A worker waits in a one-second BRPOP, so its socket may be quiet for longer than a web request may wait to publish."""
     options = {**conf.broker_transport_options, "socket_timeout": 30}

@@ -1,13 +1,16 @@
-"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it; and so is
-one that is a rehearsal where a company is run, or the other way round."""
+"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it; so is an
+account that could take the guards off, and a rehearsal where a company is run, or the other way round."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+
+from revops.postgresql import privileges, roles
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -42,4 +45,45 @@ def one_kind_of_installation(databases: Sequence[str] | None = None, **_: Any) -
     if Installation._meta.db_table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
         return []  # before the first migration
     why = contradiction()
-    return [Error(why, id="revops.E002")] if why else []
+    return [Error(why, id="revops.E003")] if why else []
+
+
+@register(Tags.database)
+def modest_account(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse an account that could take the guards off (not asked of the owner's own commands)."""
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        told = "" if roles.is_owner(connections[alias]) and _owner_is_another(alias) else account_problem(alias)
+        found += [Error(told, hint=roles.HOW, id="revops.E002")] if told else []
+    return found
+
+
+def _owner_is_another(alias: str) -> bool:
+    """Whether the connection at hand is not the application's own: an owner's command has changed it."""
+    return bool(connections[alias].settings_dict["USER"] != connections.settings[alias]["USER"])
+
+
+def account_problem(alias: str = DEFAULT_DB_ALIAS) -> str:
+    """What is wrong with the account of the connection, in a sentence; empty when nothing is."""
+    connection = connections[alias]
+    found = roles.excess(connection) or privileges.excess(connection)
+    if not found:
+        return ""
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    name = connection.settings_dict["USER"]
+    return f"The account {name} of DATABASE_URL could take the guards off: it {', '.join(found[:3])}{more}."
+
+
+def refuse_to_start_as_owner() -> None:
+    """Also refuses the wrong kind of installation. Called once by the web server and by every worker as it starts. Ends the process with a sentence; a database that does not
+    answer now is waited for, and `/readyz` asks again."""
+    from revops.installation.kind import contradiction
+
+    try:
+        problem, other_kind = account_problem(), contradiction()
+    except DatabaseError:
+        return
+    finally:
+        connections[DEFAULT_DB_ALIAS].close()
+    if problem or other_kind:
+        sys.exit(f"{problem} {roles.HOW}" if problem else other_kind)

@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from revops.checks import account_problem
 from revops.quick_connection import connect
 from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
 from revops.telemetry.work_state import Trouble, read_work_state, troubles_in
@@ -27,10 +29,12 @@ from revops.telemetry.work_state import Trouble, read_work_state, troubles_in
 PROBE_SECONDS = 2
 FIGURES_SECONDS = 5
 """How long one statement of the figures may take."""
+ACCOUNT_SECONDS = 60
 
 Value = TypeVar("Value")
 _log = logging.getLogger("revops.health")
 _migrated = False
+_modest_until = 0.0
 
 
 class HealthMiddleware:
@@ -53,12 +57,14 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """503 only when this process can neither show a page nor keep a delivery: the database does not take writes, or lacks
-    migrations. Everything else is named under `warnings` and leaves the answer at 200, because taking this process out of
-    service would make it worse: without Redis work starts a few seconds later, and a silent worker is not the web's fault."""
+    """503 only when this process can neither show a page nor keep a delivery: the database does not take writes, lacks
+    migrations, or is used under an account that could take its guards off. Everything else is named under `warnings` and leaves
+    the answer at 200, because taking this process out of service would make it worse: without Redis work starts a few seconds
+    later, and a silent worker is not the web's fault."""
     parts = {"database": _database()}
     if parts["database"] == "ok":
         parts["migrations"] = _guarded(_migrations)
+        parts["account"] = _guarded(_account)
     ready = all(state == "ok" for state in parts.values())
     parts["redis"] = _redis()
     troubles = _troubles() if ready else []
@@ -121,6 +127,17 @@ def _migrations() -> str:
             return f"{len(missing)} migrations are missing: run `manage.py migrate`"
         _migrated = True
     return "ok"
+
+
+def _account() -> str:
+    """Whether the database account is the application's, asked once a minute at most."""
+    global _modest_until  # noqa: PLW0603
+    if time.monotonic() < _modest_until:
+        return "ok"
+    problem = account_problem()
+    if not problem:
+        _modest_until = time.monotonic() + ACCOUNT_SECONDS
+    return problem or "ok"
 
 
 def _guarded(check: Callable[[], str]) -> str:

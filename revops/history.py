@@ -15,6 +15,8 @@ Never: a business module in here, and a way around for anybody. `people` stands 
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,6 +48,15 @@ def never_removed() -> list[pgtrigger.Trigger]:
     """The trigger of a table whose rows change and stay: others may name them without a foreign key. To be complete it takes
     `no_truncate` beside it, which a table with `KeptHistory` has."""
     return [pgtrigger.Protect(name="never_removed", operation=pgtrigger.Delete)]
+
+
+class WrittenOnce(pgtrigger.Protect):
+    """The trigger of columns that say for ever what they said when their row was written, whatever else changes in it."""
+
+    def __init__(self, *names: str, name: str) -> None:
+        self.names = names
+        changed = [pgtrigger.Q(**{f"old__{each}__df": pgtrigger.F(f"new__{each}")}) for each in names]
+        super().__init__(name=name, operation=pgtrigger.Update, condition=functools.reduce(operator.or_, changed))
 
 
 def history_table(meta: Meta) -> str:
@@ -129,9 +140,9 @@ def write_history(model: type[models.Model], keys: Iterable[int | str], *, kind:
         return int(cursor.rowcount)
 
 
-def let_no_session_skip_triggers(using: str, **_: Any) -> None:
+def let_no_session_skip_triggers(using: str) -> None:
     """Replace the trigger library's own way around, which any session may take by naming a trigger in a variable, by one that
-    always says no. Runs after every migration, because each trigger that a migration makes brings the way around back."""
+    always says no. `manage.py migrate` ends with it, because each trigger that a migration makes brings the way around back."""
     with connections[using].cursor() as cursor:
         cursor.execute(
             "CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name NAME) RETURNS BOOLEAN "

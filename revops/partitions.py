@@ -28,6 +28,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from revops.postgresql.roles import AUDITOR
+
 PER_MONTH = 10**10
 """How many ids a month has. The counter starts again at its end, in a later month."""
 
@@ -37,6 +39,46 @@ _MONTH_ID = f"""
     CREATE OR REPLACE FUNCTION month_id(counter regclass) RETURNS bigint LANGUAGE sql VOLATILE AS
     $$ SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMM')::bigint * {PER_MONTH} + nextval(counter) $$
 """
+
+_PREPARE_MONTHS = f"""
+    CREATE OR REPLACE FUNCTION prepare_months(months_ahead int) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    DECLARE
+        split record; wanted record; columns jsonb; text_of_trigger text;
+    BEGIN
+        IF months_ahead NOT BETWEEN 0 AND 24 THEN
+            RAISE EXCEPTION 'months are prepared for two years at most' USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+        FOR split IN
+            SELECT c.oid, c.relname AS name, obj_description(c.oid, 'pg_class')::jsonb -> 'unique_within_a_month' AS uniques
+              FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
+             WHERE c.relnamespace = 'public'::regnamespace ORDER BY c.relname
+        LOOP
+            FOR wanted IN
+                SELECT split.name || '_other' AS name, 'DEFAULT' AS bounds
+                UNION ALL
+                SELECT split.name || '_' || number, format('FOR VALUES FROM (%s) TO (%s)', number * {PER_MONTH},
+                                                           (number + 1) * {PER_MONTH})
+                  FROM (SELECT to_char((clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead), 'YYYYMM')::bigint
+                          FROM generate_series(0, months_ahead) AS ahead) AS months(number)
+            LOOP
+                CONTINUE WHEN to_regclass(format('public.%I', wanted.name)) IS NOT NULL;
+                EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I %s', wanted.name, split.name, wanted.bounds);
+                FOR columns IN SELECT jsonb_array_elements(split.uniques) LOOP
+                    EXECUTE format('CREATE UNIQUE INDEX ON public.%I (%s)', wanted.name,
+                        (SELECT string_agg(quote_ident(each), ', ') FROM jsonb_array_elements_text(columns) AS each));
+                END LOOP;
+                -- Triggers of statements (TRUNCATE): a partition has only those of rows.
+                FOR text_of_trigger IN SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t
+                        WHERE t.tgrelid = split.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0 LOOP
+                    EXECUTE replace(text_of_trigger, format(' ON public.%I ', split.name), format(' ON public.%I ', wanted.name));
+                END LOOP;
+                RETURN NEXT wanted.name;
+            END LOOP;
+        END LOOP;
+    END $$
+"""  # noqa: S608 - a number of ours
+"""Makes what is missing and nothing else, whatever it is asked, so everybody may call it."""
 
 
 Keep = Literal["inbox", "ledger", "history"]
@@ -71,7 +113,7 @@ class SplitByMonth(Operation):
         told = {"keep": self.keep, "unique_within_a_month": self.unique, "unfinished": self.unfinished}
         with schema_editor.connection.cursor() as cursor:
             _split(cursor, self.table, told)
-            _prepare(cursor, self.table, MONTHS_AHEAD)
+            _prepare(cursor, MONTHS_AHEAD)
 
     def describe(self) -> str:
         return f"Split {self.table} by month"
@@ -81,6 +123,7 @@ def _split(cursor: CursorWrapper, table: str, told: dict[str, Any]) -> None:
     """Make the table again as a partitioned one, with the constraints, indexes and triggers that it has. What `SplitByMonth` was
     told stands in the table's comment, so that later months are made by the same words."""
     cursor.execute(_MONTH_ID)
+    cursor.execute(_PREPARE_MONTHS)
     cursor.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")')  # noqa: S608
     if _one(cursor):
         raise RuntimeError(f"{table} has rows; only an empty table is split by month")
@@ -154,34 +197,15 @@ def months_of(table: str) -> list[Month]:
 
 
 def prepare_months(months_ahead: int = MONTHS_AHEAD) -> list[str]:
-    """Make the partitions of this month and the next ones where they are missing; returns the names of those made."""
-    made = []
-    for table in split_tables():
-        with connection.cursor() as cursor:
-            made += _prepare(cursor, table, months_ahead)
-    return made
+    """Make the partitions of this month and the next ones where they are missing; returns the names of those made. The function
+    does it with its owner's rights, so that the sweeper, which owns nothing, may call it."""
+    with connection.cursor() as cursor:
+        return _prepare(cursor, months_ahead)
 
 
-def _prepare(cursor: CursorWrapper, table: str, months_ahead: int) -> list[str]:
-    unique = _told(cursor, table)["unique_within_a_month"]
-    cursor.execute("SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date")
-    month, made = _one(cursor), []
-    wanted = [(f"{table}_other", "DEFAULT")]
-    for _ in range(months_ahead + 1):
-        number = month.year * 100 + month.month
-        wanted.append((f"{table}_{number}", f"FOR VALUES FROM ({number * PER_MONTH}) TO ({(number + 1) * PER_MONTH})"))
-        month = (month + dt.timedelta(days=31)).replace(day=1)
-    for name, bounds in wanted:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
-        if _one(cursor):
-            continue
-        cursor.execute(f'CREATE TABLE "{name}" PARTITION OF "{table}" {bounds}')
-        for columns in unique:
-            listed = ", ".join(f'"{column}"' for column in columns)
-            cursor.execute(f'CREATE UNIQUE INDEX ON "{name}" ({listed})')
-        _copy_triggers(cursor, table, name, "tgtype & 1 = 0")  # of statements (TRUNCATE): a partition has only those of rows
-        made.append(name)
-    return made
+def _prepare(cursor: CursorWrapper, months_ahead: int) -> list[str]:
+    cursor.execute("SELECT prepare_months(%s)", [months_ahead])
+    return [str(row[0]) for row in cursor.fetchall()]
 
 
 def _copy_triggers(cursor: CursorWrapper, table: str, name: str, which: str) -> None:
@@ -217,7 +241,7 @@ def take_out(month: Month) -> TakenOut:
     what refused changes before goes on refusing them.
     """
     with connection.cursor() as cursor:
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS archive")
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS archive; GRANT USAGE ON SCHEMA archive TO {AUDITOR}")
         key = _told(cursor, month.table)["key"]
         cursor.execute(
             f"""
@@ -229,6 +253,7 @@ def take_out(month: Month) -> TakenOut:
         cursor.execute(f'ALTER TABLE "{month.table}" DETACH PARTITION "{month.name}"')
         _copy_triggers(cursor, month.table, month.name, "tgtype & 1 = 1")
         cursor.execute(f'ALTER TABLE "{month.name}" SET SCHEMA archive')
+        cursor.execute(f'GRANT SELECT ON archive."{month.name}" TO {AUDITOR}')
     return TakenOut(month.name, int(rows), str(digest))
 
 

@@ -199,6 +199,7 @@ STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", def
 if not env.str("DATABASE_URL"):
     raise ImproperlyConfigured("DATABASE_URL is empty: name a PostgreSQL database, or start `make up`, which brings its own.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
+REVOPS_OWNER_DATABASE_URL: str = env.str("REVOPS_OWNER_DATABASE_URL", default="")
 DATABASES["default"] |= {
     "ENGINE": "revops.postgresql",
     "ATOMIC_REQUESTS": False,

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from revops.history import KeptHistory, append_only, never_removed, no_truncate
+from revops.history import KeptHistory, WrittenOnce, append_only, never_removed, no_truncate
 from revops.ledger.models import SourceSystem
+from revops.work_queues.queue import WAS_FREE
 from revops.work_queues.rows import QueueRow
 
 
@@ -31,6 +32,7 @@ class Connection(models.Model):
     last_problem = models.TextField(blank=True)
     last_problem_at = models.DateTimeField(null=True)
     history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
+    secret_columns = ("secrets",)
 
     class Meta:
         triggers = never_removed()
@@ -149,12 +151,26 @@ class Delivery(QueueRow):
             models.Index(fields=["replay", "id"], name="delivery_by_replay", condition=models.Q(replay__isnull=False)),
         ]
         triggers = [
-            pgtrigger.Protect(
+            WrittenOnce(
+                "connection_id",
+                "kind",
+                "object_type",
+                "dedup_key",
+                "body",
+                "digest",
+                "headers",
+                "received_at",
+                "conflicts_with_id",
+                "trace_id",
                 name="raw_is_frozen",
+            ),
+            pgtrigger.Protect(
+                name="ends_in_hand",  # of a worker that claimed it, or as it was before a replay that is stopped
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
-                | pgtrigger.Q(old__digest__df=pgtrigger.F("new__digest"))
-                | pgtrigger.Q(old__dedup_key__df=pgtrigger.F("new__dedup_key")),
+                condition=pgtrigger.Condition(
+                    f"OLD.state = 'pending' AND NEW.state <> 'pending' AND {WAS_FREE} "
+                    "AND NEW.state IS DISTINCT FROM OLD.before_replay ->> 'state'"
+                ),
             ),
             pgtrigger.Protect(name="never_lost", operation=pgtrigger.Delete),
             no_truncate(),
@@ -191,7 +207,7 @@ class Watermark(QueueRow):
     delivery up to `asked_delivery_id` is past `pending`, so that nothing reads as missing while it lies in the inbox.
     """
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="watermarks")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="watermarks")
     stream = models.CharField(max_length=40)
     value = models.CharField(max_length=300, blank=True)
     moved_at = models.DateTimeField(null=True)
@@ -202,6 +218,7 @@ class Watermark(QueueRow):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="one_watermark_per_stream")]
         indexes = [models.Index(fields=["next_attempt_at", "id"], name="watermark_due")]
+        triggers = [*never_removed(), no_truncate()]
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.stream}"

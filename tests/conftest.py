@@ -7,20 +7,18 @@ nothing. They listen on a socket and a free port of their own, so a running `mak
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import hypothesis
 import pytest
 import pytest_django
 
 from launch.embedded import start_throwaway
-from tests import kinds
+from tests import accounts, kinds
 
 if "REVOPS_TEST_SERVERS" not in os.environ:
     _servers = start_throwaway()
@@ -42,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
-    _let_the_test_runner_empty_tables()
+    accounts.work_as_the_application()
     config.pluginmanager.register(kinds.Guard())
     if not worker and config.getoption("numprocesses", None):
         # The workers must read this file, and with it their own Redis database, before they load the settings.
@@ -63,60 +61,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> kinds.Schedu
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
+def django_db_setup(
     django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: pytest_django.DjangoDbBlocker
-) -> None:
-    """Each process gets a copy of one database in which the migrations have run once."""
-    from django.core.management import call_command
-    from django.db import connections
-
-    folder, connection = Path(os.environ["REVOPS_TEST_SERVERS"]), connections["default"]
-    template = f"migrated_{crc32(str(folder).encode()):08x}"  # others may use the same servers, from a folder of their own
-    with (folder / "template.lock").open("w") as lock, django_db_blocker.unblock():
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "template.made").exists():
-            own = connection.settings_dict["NAME"]
-            with connection.cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {template}")
-            connection.close()
-            connection.settings_dict["NAME"] = template
-            call_command("migrate", verbosity=0)
-            connection.close()  # a database is copied only while nobody is in it
-            connection.settings_dict["NAME"] = own
-            (folder / "template.made").touch()
-    connection.settings_dict["TEST"]["TEMPLATE"] = template
-
-
-PAGES_MAX = 64
-"""Up to this size (8 kB pages) a table is emptied faster row by row than by giving it a new file."""
-
-
-def _let_the_test_runner_empty_tables() -> None:
-    """Between tests the database is emptied. The runner's own way gives every table and index a new file, a fifth of a second for
-    each test; most tables were not written at all. Append-only tables refuse to be emptied: for these statements alone, as
-    superuser, triggers are off."""
-    from django.db import connections
-    from django.db.backends.postgresql.operations import DatabaseOperations
-
-    def sql_flush(self: DatabaseOperations, _style: object, tables: list[str], **_: object) -> list[str]:
-        if not tables:
-            return []
-        with connections["default"].cursor() as cursor:
-            cursor.execute(
-                "SELECT t.name, pg_relation_size(t.name::regclass) / 8192 + coalesce(("
-                "  SELECT sum(pg_relation_size(p.relid)) / 8192 FROM pg_partition_tree(t.name::regclass) p), 0) "
-                "FROM unnest(%s::text[]) AS t(name)",
-                [list(tables)],
-            )
-            sizes = {name: int(pages or 0) for name, pages in cursor.fetchall()}
-        large = [f'"{name}"' for name, pages in sizes.items() if pages > PAGES_MAX]
-        emptied = [f'DELETE FROM "{name}"' for name, pages in sizes.items() if 0 < pages <= PAGES_MAX]
-        if large:
-            emptied.append(f"TRUNCATE {', '.join(large)} CASCADE")
-        # Twice: a process of the test that ends at this moment may commit between two of the statements.
-        return ["SET session_replication_role = replica", *emptied, *emptied, "RESET session_replication_role"]
-
-    DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign, assignment]
+) -> Iterator[None]:
+    """Each process gets a copy of one database in which the migrations have run once, by the owner of the tables."""
+    with django_db_blocker.unblock(), accounts.own_database(Path(os.environ["REVOPS_TEST_SERVERS"])):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

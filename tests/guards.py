@@ -7,16 +7,19 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from tests.accounts import as_owner, as_superuser
+
 
 @contextmanager
 def down() -> Iterator[None]:
-    """Inside, no trigger fires on this connection, as a superuser could have it: no history is demanded, no role refused,
-    nothing frozen. To plant what is impossible, and see the next guard hold."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("RESET session_replication_role")
+    """Inside, the connection is the superuser's and no trigger fires on it: no history is demanded, no role refused, nothing
+    frozen. To plant what is impossible, and see the next guard hold."""
+    with as_superuser():
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("RESET session_replication_role")
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def failing(table: str, when: str, condition: str = "true", at_commit: bool = Fa
     that would make it stay does."""
     constraint, timing = ("CONSTRAINT", "AFTER") if at_commit else ("", "BEFORE")
     later = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(
             f"CREATE FUNCTION step_fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {condition} THEN "
             f"RAISE EXCEPTION 'this step fails' USING ERRCODE = '53100'; END IF; RETURN COALESCE(NEW, OLD); END $$; "
@@ -33,7 +36,7 @@ def failing(table: str, when: str, condition: str = "true", at_commit: bool = Fa
             "FOR EACH ROW EXECUTE FUNCTION step_fails()"
         )
     yield
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("DROP FUNCTION step_fails() CASCADE")
 
 

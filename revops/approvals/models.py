@@ -27,8 +27,24 @@ class Checkpoint(models.Model):
 
     class Meta:
         ordering = ["plan_id", "sequence"]
-        constraints = [models.UniqueConstraint(fields=["plan", "code"], name="one_checkpoint_per_code")]
-        triggers = [pgtrigger.Protect(name="checkpoints_stay", operation=pgtrigger.Update | pgtrigger.Delete), no_truncate()]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "code"], name="one_checkpoint_per_code"),
+            models.CheckConstraint(name="signed_by_a_signer", condition=models.Q(role__in=[Role.APPROVER, Role.CONTROLLER])),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="checkpoints_stay", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="asked_before_release",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func=(
+                    "IF NOT EXISTS (SELECT 1 FROM postings_changeplan p WHERE p.id = NEW.plan_id "
+                    "AND p.state IN ('draft', 'submitted')) THEN RAISE EXCEPTION 'a signature is asked for before the release' "
+                    "USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                ),
+            ),
+            no_truncate(),
+        ]
 
     def __str__(self) -> str:
         return f"{self.label} on {self.plan_id}"

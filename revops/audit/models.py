@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
 from revops.history import append_only
+from revops.partitions import PER_MONTH
 from revops.sentence_field import SentenceField
+
+
+def told_as_it_happens() -> pgtrigger.Trigger:
+    """A line carries the time of the statement that writes it, and a number of this month: none is dated back or ahead."""
+    return pgtrigger.Trigger(
+        name="told_as_it_happens",
+        operation=pgtrigger.Insert,
+        when=pgtrigger.Before,
+        condition=pgtrigger.Condition(
+            f"NEW.at <> statement_timestamp() OR NEW.id / {PER_MONTH} <> "
+            "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMM')::bigint"
+        ),
+        func="RAISE EXCEPTION 'an action is told as it happens' USING ERRCODE = 'check_violation';",
+    )
 
 
 class ActionRecord(models.Model):
@@ -42,7 +58,7 @@ class ActionRecord(models.Model):
             ),
             models.CheckConstraint(name="something_was_done", condition=~models.Q(verb="") & ~models.Q(subject="")),
         ]
-        triggers = append_only()
+        triggers = [*append_only(), told_as_it_happens()]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label} {self.verb} {self.subject}"

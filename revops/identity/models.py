@@ -13,6 +13,7 @@ from revops.people.models import ApiToken, User
 class UserSession(AbstractBaseSession):
     """A session in a browser. `session_key` is a digest of the key that the browser holds: nobody can use what stands here."""
 
+    secret_columns = ("session_key", "session_data")
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
     address = models.CharField(max_length=64, blank=True)
     browser = models.CharField(max_length=200, blank=True)
@@ -29,6 +30,7 @@ class Purpose(models.TextChoices):
 class OneTimeLink(models.Model):
     """A link with which one person sets a password, once. Only the SHA-256 of its secret is kept."""
 
+    secret_columns = ("digest",)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="links")
     purpose = models.CharField(max_length=10, choices=Purpose.choices)
     digest = models.CharField(max_length=64, unique=True)
@@ -48,6 +50,7 @@ class TotpSecret(models.Model):
     `last_step` is the number of the 30-second step whose code was taken last: a code of that step or an earlier one is refused.
     """
 
+    secret_columns = ("sealed",)
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
     sealed = models.BinaryField()
     made_at = models.DateTimeField(db_default=Now())
@@ -80,6 +83,7 @@ class Passkey(models.Model):
 class RecoveryCode(models.Model):
     """A code that stands in for a lost second factor, once. Only a digest is kept."""
 
+    secret_columns = ("digest",)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64)
     used_at = models.DateTimeField(null=True)

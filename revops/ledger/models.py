@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -38,6 +41,23 @@ class SourceSystem(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+def says_what_its_entry_says(how: Literal["insert", "update"]) -> pgtrigger.Trigger:
+    """A record's content is that of its current entry, which nobody can change. Asked once a statement for all of its rows."""
+    return pgtrigger.Trigger(
+        name=f"says_what_its_entry_says_{how}",
+        level=pgtrigger.Statement,
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert if how == "insert" else pgtrigger.Update,
+        referencing=pgtrigger.Referencing(new="written"),  # type: ignore[no-untyped-call]
+        func=(
+            "IF EXISTS (SELECT 1 FROM written w LEFT JOIN ledger_ledgerentry e ON e.id = w.current_id "
+            "WHERE (e.record_id, e.version, e.digest, e.fields, e.refs, e.deleted) IS DISTINCT FROM "
+            "(w.id, w.version, w.digest, w.fields, w.refs, w.deleted)) THEN "
+            "RAISE EXCEPTION 'a record says what its current entry says' USING ERRCODE = 'check_violation'; END IF; RETURN NULL;"
+        ),
+    )
 
 
 class SourceRecord(models.Model):
@@ -82,7 +102,7 @@ class SourceRecord(models.Model):
                 fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
             ),
         ]
-        triggers = [*never_removed(), no_truncate()]
+        triggers = [*never_removed(), no_truncate(), says_what_its_entry_says("insert"), says_what_its_entry_says("update")]
 
     def __str__(self) -> str:
         return f"{self.system_id} {self.object_type} {self.external_id}"

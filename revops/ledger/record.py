@@ -237,7 +237,8 @@ _CHANGE = """
 
 
 def _write(system: str, work: _Work, now: dt.datetime) -> None:
-    """Store the entries and, with those that won, the records and their references; the others were confirmed just now.
+    """Store the entries and, with those that won, the records and their references; the others were confirmed just now. The
+    entries first: the database compares what a record says with them.
 
     Raises `_Raced` when a record that was new is there by now.
     """
@@ -245,14 +246,14 @@ def _write(system: str, work: _Work, now: dt.datetime) -> None:
         new = [work.records[key] for key in sorted(work.winner) if not work.records[key].pk]
         entry_ids = _take_ids(new, work.entries)
         current = {entry.key: number for number, entry in zip(entry_ids, work.entries, strict=True) if _wins(work, entry)}
-        _add_records(system, new, work, current, now)
-        _change_records(work, current, {row.pk for row in new}, now)
         copy_rows("ledger_ledgerentry", _ENTRIES, (
             (number, work.records[entry.key].pk, entry.fact.version, entry.fact.effective_at, now,
              JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, entry.fact.deleted,
              entry.content.digest, entry.arrival, entry.item.delivery_id, entry.item.trace_id)
             for number, entry in zip(entry_ids, work.entries, strict=True)
         ))  # fmt: skip
+        _add_records(system, new, work, current, now)
+        _change_records(work, current, {row.pk for row in new}, now)
         _write_links(work.moved(), frozenset(row.pk for row in new))
     same = [row.pk for key, row in work.records.items() if key not in work.winner]
     if same:

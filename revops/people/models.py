@@ -82,6 +82,7 @@ class User(AbstractUser):
     time_zone = models.CharField(max_length=64, default="UTC")
     password_set_at = models.DateTimeField(null=True)
     last_login = None  # when somebody signed in stands in the action log
+    secret_columns = ("password",)
     history = KeptHistory(excluded_fields=["password"])
 
     class Meta(AbstractUser.Meta):
@@ -137,6 +138,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    secret_columns = ("digest",)
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"

@@ -154,7 +154,7 @@ def confirm(
     posting.fence += 1
     posting.lease_until = None
     posting.needs_person, posting.last_error = False, ""
-    posting.save()
+    posting.save(update_fields=Posting.MOVING)
     record = entry.record
     audit(
         "posting.confirm", posting, acting_user=acting_user, account_id=plan.account_id, case_id=plan.case_id, reason=reason,

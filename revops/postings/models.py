@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
-from revops.history import KeptHistory, append_only, no_truncate
+from revops.history import KeptHistory, WrittenOnce, append_only, no_truncate
 from revops.ledger.models import SourceSystem
 from revops.money import Money
 from revops.postings.changes import LEDGER_ACCOUNTS, Line
-from revops.postings.triggers import AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
+from revops.postings.triggers import AmountIsGiven, AmountIsItsLines, may_have_effect, touches_follow, written_with_its_draft
 from revops.reference import Ref
 from revops.sentence_field import SentenceField
 from revops.work_queues.rows import QueueRow
@@ -123,16 +123,24 @@ class ChangePlan(models.Model):
                     pgtrigger.Q(old__digest__df=pgtrigger.F("new__digest"))
                     | pgtrigger.Q(old__facts_digest__df=pgtrigger.F("new__facts_digest"))
                     | pgtrigger.Q(old__facts__df=pgtrigger.F("new__facts"))
-                    | pgtrigger.Q(old__maker_id__df=pgtrigger.F("new__maker_id"))
-                    | pgtrigger.Q(old__account_id__df=pgtrigger.F("new__account_id"))
-                    | pgtrigger.Q(old__case_id__df=pgtrigger.F("new__case_id"))
                     | pgtrigger.Q(old__amount_minor__df=pgtrigger.F("new__amount_minor"))
                     | pgtrigger.Q(old__currency__df=pgtrigger.F("new__currency"))
-                    | pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind"))
                     | pgtrigger.Q(old__reason__df=pgtrigger.F("new__reason"))
                     | pgtrigger.Q(old__inputs__df=pgtrigger.F("new__inputs"))
                 ),
             ),
+            pgtrigger.Protect(
+                name="composed_by_one_for_one_case",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__maker_id__df=pgtrigger.F("new__maker_id"))
+                | pgtrigger.Q(old__account_id__df=pgtrigger.F("new__account_id"))
+                | pgtrigger.Q(old__case_id__df=pgtrigger.F("new__case_id"))
+                | pgtrigger.Q(old__kind__df=pgtrigger.F("new__kind"))
+                | pgtrigger.Q(old__reverses_id__df=pgtrigger.F("new__reverses_id"))
+                | pgtrigger.Q(old__completes_id__df=pgtrigger.F("new__completes_id"))
+                | pgtrigger.Q(old__created_at__df=pgtrigger.F("new__created_at")),
+            ),
+            AmountIsGiven(),
             pgtrigger.FSM(name="listed_moves_only", field="state", transitions=PLAN_MOVES),
             pgtrigger.Trigger(
                 name="touches_follow",
@@ -332,6 +340,13 @@ class Posting(QueueRow):
     confirming_entry_id = models.BigIntegerField(null=True)
     trace_id = models.CharField(max_length=32, blank=True)
 
+    MOVING = (
+        "next_attempt_at", "lease_until", "fence", "attempts", "state", "first_sent_at", "absent_seen_at", "refusal",
+        "needs_person", "vendor_id", "last_error", "posted_at", "confirmed_at", "confirming_entry_id",
+    )  # fmt: skip
+    """The fields that change after it was composed: what `save` is told to write. The account of the application may write no
+    other column."""
+
     class Meta:
         ordering = ["plan_id", "sequence"]
         constraints = [
@@ -351,20 +366,26 @@ class Posting(QueueRow):
         ]
         triggers = [
             pgtrigger.Protect(name="born_planned", operation=pgtrigger.Insert, condition=~pgtrigger.Q(new__state="planned")),
-            pgtrigger.Protect(
+            WrittenOnce(
+                "plan_id",
+                "sequence",
+                "system_id",
+                "operation",
+                "method",
+                "path",
+                "headers",
+                "body",
+                "body_digest",
+                "key",
+                "change",
+                "summary",
+                "before",
+                "after",
+                "reverse",
+                "trace_id",
                 name="bytes_are_frozen",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__body__df=pgtrigger.F("new__body"))
-                | pgtrigger.Q(old__body_digest__df=pgtrigger.F("new__body_digest"))
-                | pgtrigger.Q(old__headers__df=pgtrigger.F("new__headers"))
-                | pgtrigger.Q(old__change__df=pgtrigger.F("new__change"))
-                | pgtrigger.Q(old__key__df=pgtrigger.F("new__key"))
-                | pgtrigger.Q(old__path__df=pgtrigger.F("new__path"))
-                | pgtrigger.Q(old__method__df=pgtrigger.F("new__method"))
-                | pgtrigger.Q(old__operation__df=pgtrigger.F("new__operation"))
-                | pgtrigger.Q(old__plan_id__df=pgtrigger.F("new__plan_id"))
-                | pgtrigger.Q(old__system_id__df=pgtrigger.F("new__system_id")),
             ),
+            written_with_its_draft(),
             pgtrigger.Protect(
                 name="fence_never_falls",
                 operation=pgtrigger.Update,

@@ -230,4 +230,4 @@ def _present(plan: ChangePlan, row: Posting) -> VendorRecord:
 def _refuse(row: Posting, said: str, *, needs_person: bool) -> None:
     row.state, row.needs_person, row.fence = PostingState.REFUSED, needs_person, row.fence + 1
     row.lease_until, row.last_error = None, said
-    row.save()
+    row.save(update_fields=Posting.MOVING)

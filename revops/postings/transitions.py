@@ -117,7 +117,7 @@ def note_posted(claimed: PostingClaim, vendor_id: str) -> bool:
         posting.state, posting.vendor_id, posting.posted_at = PostingState.POSTED, vendor_id, now
         posting.last_error, posting.absent_seen_at = "", None
         posting.first_sent_at = posting.first_sent_at or now  # found under our key, though we know of no sending
-        posting.save()
+        posting.save(update_fields=Posting.MOVING)
         _audit(plan, posting, "posting.post", POSTED(plan=plan.ref, id=vendor_id), {"vendor_id": vendor_id})
         advance_plan(plan, acting_user=ACTOR, now=now)
     return True
@@ -138,7 +138,7 @@ def note_unknown(claimed: PostingClaim, reason: str, *, refusal: bool = False, a
         _again(claimed, posting, min(POSTINGS.back_off.max_seconds, wait))
         if first_time:
             posting.absent_seen_at = None
-        posting.save()
+        posting.save(update_fields=Posting.MOVING)
         if first_time:
             _audit(plan, posting, "posting.unknown", OUTCOME_UNKNOWN(plan=plan.ref), {"reason": reason[:300]})
     return True
@@ -156,7 +156,7 @@ def note_not_sent(claimed: PostingClaim, reason: str, after_seconds: float, *, w
             posting.state, posting.first_sent_at = PostingState.RELEASED, None
         posting.last_error = reason[:ERROR_LENGTH_MAX]
         _again(claimed, posting, max(1.0, min(POSTINGS.back_off.max_seconds, after_seconds)))
-        posting.save()
+        posting.save(update_fields=Posting.MOVING)
     return True
 
 
@@ -173,7 +173,7 @@ def _refuse(claimed: PostingClaim, plan: ChangePlan, posting: Posting, reason: s
     _rest(claimed, posting)
     posting.state, posting.last_error = PostingState.REFUSED, reason[:ERROR_LENGTH_MAX]
     posting.needs_person = alarm
-    posting.save()
+    posting.save(update_fields=Posting.MOVING)
     if alarm:
         mark_due([plan.account_id], now=database_now())
     verb = "posting.alarm" if alarm else "posting.refuse"
@@ -198,7 +198,7 @@ def note_absent(
             posting.absent_seen_at = posting.absent_seen_at or now
             _again(claimed, posting, (posting.absent_seen_at + lag - now).total_seconds() + 1)
             posting.last_error = "Looked up: not there yet. Looked up again after the vendor's read lag."
-            posting.save()
+            posting.save(update_fields=Posting.MOVING)
             return "wait"
         if posting.refusal:
             _refuse(claimed, plan, posting, posting.refusal, alarm=False)
@@ -208,7 +208,7 @@ def note_absent(
             _ask_person(claimed, plan, posting, words, {"first_sent_at": posting.first_sent_at.isoformat()})
             return "person"
         posting.last_error = "Looked up twice: not there. Sent again with the same key and bytes."
-        posting.save()
+        posting.save(update_fields=Posting.MOVING)
         _audit(plan, posting, "posting.resend", SENT_AGAIN(plan=plan.ref), {"attempts": claimed.attempts})
         return "resend"
 
@@ -228,7 +228,7 @@ def _again(claimed: PostingClaim, posting: Posting, after_seconds: float) -> Non
 def _ask_person(claimed: PostingClaim, plan: ChangePlan, posting: Posting, words: str, after: Mapping[str, object]) -> None:
     _rest(claimed, posting)
     posting.needs_person, posting.last_error = True, words[:ERROR_LENGTH_MAX]
-    posting.save()
+    posting.save(update_fields=Posting.MOVING)
     mark_due([plan.account_id], now=database_now())  # so that it is an exception in the queue
     _audit(plan, posting, "posting.needs_person", NEEDS_PERSON(plan=plan.ref), after)
 

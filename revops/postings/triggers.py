@@ -5,6 +5,11 @@ from __future__ import annotations
 import pgtrigger
 from django.db import models
 
+from revops.postings.changes import CHANGES, Change
+
+MOVES_MONEY = frozenset(code for code, change in CHANGES.items() if change.lines is not Change.lines)
+"""The codes of the changes that book something. Another one is a migration, so that the database knows it too."""
+
 UNDER_WAY = ("submitted", "released", "posted")
 """States in which a plan may still have an effect that the ledger does not show yet. So may the posted steps of a plan that is
 partly posted."""
@@ -64,6 +69,23 @@ class AmountIsItsLines(pgtrigger.Trigger):
             RETURN NULL;
         """  # noqa: S608 - the column is one of our models
         return " ".join(text.split())
+
+
+class AmountIsGiven(pgtrigger.Trigger):
+    """A plan is handed in with its amount when its lines or its steps move money: what it is signed for is told by the amount."""
+
+    name = "amount_is_given"
+    when = pgtrigger.Before
+    operation = pgtrigger.Update
+    condition = pgtrigger.Q(old__state="draft", new__state="submitted", new__amount_minor=0)
+
+    def get_func(self, model: models.Model) -> str:  # noqa: ARG002 - as the library calls it
+        moving = ", ".join(f"'{code}'" for code in sorted(MOVES_MONEY))
+        return (
+            "IF EXISTS (SELECT 1 FROM postings_planline l WHERE l.plan_id = NEW.id) "  # noqa: S608 - the codes are ours
+            f"OR EXISTS (SELECT 1 FROM postings_posting p WHERE p.plan_id = NEW.id AND p.operation IN ({moving})) THEN "
+            "RAISE EXCEPTION 'a plan that moves money gives its amount' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+        )
 
 
 def written_with_its_draft() -> pgtrigger.Trigger:

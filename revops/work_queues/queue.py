@@ -261,6 +261,8 @@ class WorkQueue(Generic[C]):
 _TIME_HAS_COME = "q.next_attempt_at <= statement_timestamp()"
 """Compared with a time that is one for the whole statement, so that the index can be asked for what is due and no more."""
 _FREE = "(q.lease_until IS NULL OR q.lease_until < statement_timestamp())"
+WAS_FREE = "OLD.lease_until IS NULL"
+"""As a trigger asks it of a row that is changed."""
 _LATER = "clock_timestamp() + make_interval(secs => %s)"
 
 

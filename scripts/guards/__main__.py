@@ -30,7 +30,7 @@ def _unguarded(django_db_setup: None, django_db_blocker: object) -> None:
     with django_db_blocker.unblock():
         from django.db import connection
 
-        with connection.cursor() as cursor:
+        with accounts.as_owner(), connection.cursor() as cursor:
             cursor.execute(os.environ["MUTANT_SQL"])
 """
 """Added to the copy's tests: the database loses the guard before the first test."""

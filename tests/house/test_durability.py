@@ -11,31 +11,33 @@ from pathlib import Path
 
 import pytest
 
-from launch.embedded import ensure_database, start_postgres
+from launch.embedded import addresses, ensure_database, start_postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def forgetful() -> Iterator[str]:
-    """The address of a PostgreSQL server with fsync off."""
+def forgetful() -> Iterator[dict[str, str]]:
+    """The addresses of a PostgreSQL server with fsync off."""
     with tempfile.TemporaryDirectory(prefix="revops-") as name:
         folder = Path(name)
         server = start_postgres(folder, folder / "log", {"fsync": "off"})
         try:
-            yield ensure_database(server.url, "forgetful")
+            ensure_database(server.url, "forgetful")
+            application, owner = addresses(server.url, "forgetful")
+            yield application | owner
         finally:
             server.stop()
 
 
-def migrate(database_url: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DATABASE_URL": database_url}
+def migrate(database: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **database}
     command = [sys.executable, "manage.py", "migrate", "--noinput", "-v", "0"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.outside
-def test_fsync_off_is_refused_before_the_first_table(forgetful: str) -> None:
+def test_fsync_off_is_refused_before_the_first_table(forgetful: dict[str, str]) -> None:
     refused = migrate(forgetful)
     assert refused.returncode != 0
     assert "revops.E001" in refused.stderr

@@ -13,8 +13,10 @@ import pytest
 from django.db import connection
 from django.test import Client, override_settings
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg import sql
 
 from revops import health
+from tests.accounts import SUPERUSER, as_owner, signed_in
 from tests.sync.processes import web_server
 
 
@@ -27,7 +29,7 @@ def test_healthz_needs_nobody_and_no_database(client: Client) -> None:
 def test_readyz_names_every_part(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    parts = {"database": "ok", "migrations": "ok", "redis": "ok"}
+    parts = {"database": "ok", "migrations": "ok", "account": "ok", "redis": "ok"}
     assert answer.json() == {"ready": True, **parts, "silent": [], "warnings": []}
 
 
@@ -43,7 +45,7 @@ def test_without_redis_the_web_stays_in_service_and_says_so(client: Client) -> N
 @pytest.mark.django_db
 def test_a_missing_migration_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_migrated", False)
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'sync'")
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -51,13 +53,14 @@ def test_a_missing_migration_is_not_ready(client: Client, monkeypatch: pytest.Mo
 
 
 def test_a_database_that_takes_no_writes_is_not_ready(client: Client, transactional_db: None) -> None:
-    with connection.cursor() as cursor:
-        name = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
-        cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    name = sql.Identifier(str(connection.settings_dict["NAME"]))
+    with signed_in(SUPERUSER) as administrator:
+        administrator.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
         try:
             answer = client.get("/readyz")
         finally:
-            cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
     assert answer.status_code == 503
     assert answer.json()["database"] == "the database takes no writes"
     assert client.get("/readyz").status_code == 200

@@ -95,9 +95,11 @@ def test_every_guard_is_where_the_list_says() -> None:
 def test_every_guard_of_the_database_is_there_to_be_dropped() -> None:
     from django.db import connection, transaction
 
+    from tests.accounts import as_owner
+
     for guard in guards.GUARDS:
         if guard.sql:
             point = transaction.savepoint()
-            with connection.cursor() as cursor:
+            with as_owner(), connection.cursor() as cursor:
                 cursor.execute(guard.sql)
             transaction.savepoint_rollback(point)

@@ -19,7 +19,10 @@ from sync.ground.heartbeat import KINDS
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
 # Read by other programs' images or by the tests and development of the product itself.
-NOT_OURS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS"}
+NOT_OURS = {
+    "POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS",
+    "REVOPS_OWNER_PASSWORD", "REVOPS_APPLICATION_PASSWORD", "REVOPS_AUDITOR_PASSWORD",
+}  # fmt: skip
 # Simulators let a test change their demo credentials; `CRASH_AT` and `FREEZE_AT` are read by fault tests alone; Django's own.
 NOT_FOR_OPERATORS = re.compile(r"(NETSUITE|GAINSIGHT|SALESFORCE|STRIPE)_|(CRASH|FREEZE)_AT$|DJANGO_SETTINGS_MODULE$|REVOPS_SIM_$")
 

@@ -123,7 +123,7 @@ def where_strangers_json_comes_in() -> Iterator[Path]:
 
 GUARDS_OFF = re.compile(
     r"pgtrigger\.ignore|save_without_historical_record|skip_history_when_saving|SIMPLE_HISTORY_ENABLED"
-    r"|session_replication_role|(?i:disable\s+trigger)|(?i:drop\s+trigger)"
+    r"|session_replication_role\s*=|(?i:disable\s+trigger)|(?i:drop\s+trigger)"
 )
 
 

@@ -28,9 +28,10 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from launch.embedded import Server, ensure_database, free_port, start_postgres
+from launch.embedded import Server, addresses, ensure_database, free_port, start_postgres
 from sync.connections.handles import CACHE_SECONDS
 from sync.models import Connection, Delivery
+from tests.accounts import SUPERUSER, as_owner, signed_in
 from tests.sync import stripe_sender
 from tests.sync.processes import ROOT, environment, serving, until, web_server
 from tests.sync.stripe_sender import event, headers, rendered
@@ -107,7 +108,9 @@ def own_postgres(django_db_setup: None) -> Iterator[tuple[Path, list[Server], st
     with tempfile.TemporaryDirectory(prefix="revops-") as name:
         folder = Path(name)
         servers = [start_postgres(folder, folder / "log")]
-        url = ensure_database(servers[0].url, "killed")
+        ensure_database(servers[0].url, "killed")
+        application, owner = addresses(servers[0].url, "killed")
+        url = application["DATABASE_URL"]
         connect = (
             "import django; django.setup()\n"
             "from revops.people.actors import System\nfrom sync import connections\n"
@@ -115,7 +118,7 @@ def own_postgres(django_db_setup: None) -> Iterator[tuple[Path, list[Server], st
             f"  values={{'api_key': {stripe_sender.API_KEY!r}, 'webhook_secret': {stripe_sender.SECRET!r}}},\n"
             "  acting_user=System('tests'))\n"
         )
-        given = environment(DATABASE_URL=url, DJANGO_SETTINGS_MODULE="revops.settings")
+        given = environment(**application, **owner, DJANGO_SETTINGS_MODULE="revops.settings")
         for command in (["manage.py", "migrate", "--noinput", "-v", "0"], ["-c", connect]):
             subprocess.run([sys.executable, *command], cwd=ROOT, env=given, check=True, timeout=90)
         try:
@@ -204,26 +207,23 @@ def test_i2_a_database_that_freezes_in_the_middle(own_postgres: tuple[Path, list
 
 @pytest.fixture
 def account(stripe: Connection) -> Iterator[Callable[[str], str]]:
-    """A database account of the test's own. Gives a function that changes it, cuts its connections, and returns its URL."""
+    """An account of the test's own that is a member of the application's, as an operator may name one. Gives a function that
+    changes it, cuts its connections, and returns its URL."""
     name = f"revops_starved_{os.getpid()}"
     role = sql.Identifier(name)
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER").format(role))
-        cursor.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}").format(role))
-        cursor.execute(sql.SQL("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
+    with signed_in(SUPERUSER) as administrator:
+        administrator.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER IN ROLE revops_application").format(role))
 
     def change(how: str) -> str:
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(how)))
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
-        admin = f"postgresql://{connection.settings_dict['USER']}@"
-        return environment()["DATABASE_URL"].replace(admin, f"postgresql://{name}@")
+        with signed_in(SUPERUSER) as administrator:
+            administrator.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(how)))
+            administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
+        return environment()["DATABASE_URL"].replace(f"postgresql://{connection.settings_dict['USER']}@", f"postgresql://{name}@")
 
     yield change
     change("NOLOGIN")
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP OWNED BY {}").format(role))
-        cursor.execute(sql.SQL("DROP ROLE {}").format(role))
+    with signed_in(SUPERUSER) as administrator:
+        administrator.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 @pytest.mark.parametrize(
@@ -248,14 +248,14 @@ def test_i2_the_database_takes_nobody(account: Callable[[str], str], trouble: st
 @pytest.fixture
 def full_disk(stripe: Connection) -> Iterator[None]:
     """PostgreSQL says what it says when its disk is full, for every delivery."""
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; "
             "CREATE TRIGGER disk_is_full BEFORE INSERT ON sync_delivery FOR EACH ROW EXECUTE FUNCTION disk_is_full()"
         )
     yield
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("DROP FUNCTION disk_is_full() CASCADE")
 
 

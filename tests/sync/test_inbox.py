@@ -20,6 +20,7 @@ from sync.applying.claims import DELIVERIES
 from sync.applying.drain import process_all
 from sync.intake import inbox
 from sync.models import Connection, Delivery
+from tests.accounts import as_owner
 from tests.sync.processes import ROOT, environment, until
 from tests.sync.stripe_sender import event, headers, rendered
 
@@ -113,7 +114,7 @@ def test_i11_i12_older_versions_are_kept_as_evidence_in_any_order(send: Callable
 @pytest.fixture
 def poison(stripe: Connection) -> Iterator[str]:
     """The ledger refuses the customer named by this id, as a broken constraint would."""
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(
             """
             CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS
@@ -124,7 +125,7 @@ def poison(stripe: Connection) -> Iterator[str]:
             """
         )
     yield "cus_poison"
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("DROP FUNCTION refuse_poison() CASCADE")
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 
 from revops.ledger import due as accounts_due
 from revops.ledger.due import ACCOUNTS, mark_due
@@ -35,6 +35,7 @@ from sync.pull import streams
 from sync.pull.streams import STREAMS
 from sync.workers.queues import QUEUES
 from sync.workers.sweep import due_tasks
+from tests import guards
 from tests.factories import an_account
 from tests.revops import world
 from tests.sync.processes import ROOT, environment, until
@@ -68,7 +69,8 @@ def _rereads(number: int) -> None:
 
 
 def _streams(number: int) -> None:
-    _sql("DELETE FROM sync_watermark")
+    with guards.down():
+        _sql("DELETE FROM sync_watermark")
     _sql("INSERT INTO sync_watermark (connection_id, stream, value, last_error, attempts, fence, asked_delivery_id) "
          "SELECT 'stripe', 'stream-' || n, '', '', 0, 0, 0 FROM generate_series(1, %s) n", number)  # fmt: skip
 
@@ -80,13 +82,13 @@ def _accounts(number: int) -> None:
 def _postings(number: int) -> None:
     """Steps of one released plan, the rows alone: the guards of plans and of their order are not the subject here."""
     world.systems()
-    _sql("DELETE FROM sync_watermark")
+    with guards.down():
+        _sql("DELETE FROM sync_watermark")
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     plan = world.credit_plan(world.person("maker", "finance_analyst"), case)
     _sql("DELETE FROM ledger_dueaccount")
     posting = plan.postings.get()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
+    with guards.down(), connection.cursor() as cursor:
         own = {"id", "key", "sequence", "state", "plan_id"}
         copied = ", ".join(str(field.column) for field in posting._meta.fields if field.column not in own)
         cursor.execute(

@@ -17,6 +17,7 @@ from sync.applying.drain import process_all
 from sync.applying.straight import straight_into_the_ledger
 from sync.models import Connection, Delivery, Watermark
 from sync.pull import poll
+from tests.accounts import as_owner
 from tests.demo.simulators.control import Control, simulator
 from tests.sync.connectors.talking import SETTINGS
 from tests.sync.test_poll import customer
@@ -92,7 +93,7 @@ def test_what_is_not_understood_is_a_dead_letter_and_costs_its_neighbours_nothin
 
 def test_pages_that_the_ledger_refuses_together_wait_for_the_workers(vendor: Control, transactional_db: None) -> None:
     connected(vendor)
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE ledger_sourcerecord ADD CONSTRAINT planted CHECK (external_id <> 'cus_00003') NOT VALID")
     try:
         assert pull().problem == ""
@@ -100,7 +101,7 @@ def test_pages_that_the_ledger_refuses_together_wait_for_the_workers(vendor: Con
         process_all(dt.datetime.now(dt.UTC))
         assert [bytes(row.body).count(b"cus_00003") > 0 for row in Delivery.objects.exclude(state="applied")] == [True]
     finally:
-        with connection.cursor() as cursor:
+        with as_owner(), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE ledger_sourcerecord DROP CONSTRAINT planted")
 
 

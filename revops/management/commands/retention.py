@@ -7,7 +7,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,6 +16,7 @@ from revops.audit.log import record as audit
 from revops.ledger import retention
 from revops.partitions import Month, kept_as, months_of, prepare_months, split_tables, take_out, unfinished_in
 from revops.people.actors import System
+from revops.postgresql.roles import as_owner
 from revops.sentences import template
 
 ACTOR = System("retention")
@@ -31,6 +33,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, apply: bool, **options: Any) -> None:
         """Months with unfinished work stay, and the command says how much. Months ahead are prepared as well."""
+        try:
+            with as_owner():
+                self._handle(apply=apply)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
+
+    def _handle(self, *, apply: bool) -> None:
         for name in prepare_months():
             self.stdout.write(f"{name}: prepared")
         old = [month for table in split_tables() for month in months_of(table) if _is_old(month)]

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from django.core.cache import cache
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,6 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from revops.api.schema import document
 from revops.people.models import Role
-from revops.wsgi import application
 from tests.revops.api.caller import Company, new_key, token_for
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -50,7 +50,7 @@ def _one_transaction() -> Iterator[None]:
 @pytest.mark.usefixtures("_one_transaction")
 def test_no_request_makes_us_fail(company: Company) -> None:
     schema = schemathesis.openapi.from_dict(dict(document()))
-    schema.app = application
+    schema.app = get_wsgi_application()
     seen: set[int] = set()
     count = 0
     for found, mode in itertools.product(schema.get_all_operations(), GenerationMode):

@@ -14,6 +14,7 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote
 from revops.people.models import Role
 from revops.postings.models import ChangePlan
+from tests.accounts import as_owner
 from tests.revops import world
 from tests.revops.api.caller import Caller, Company, body, code, new_key
 
@@ -128,7 +129,7 @@ def test_answers_are_forgotten_in_the_end(company: Company, ana: Caller, path: s
 
 def test_a6_effect_and_answer_stand_or_fall_together(company: Company, ana: Caller, path: str) -> None:
     """The answer cannot be kept: then the note is not there either, nor its action, and the key is free."""
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE api_idempotentanswer ADD CONSTRAINT never CHECK (status IS NULL)")
     assert code(ana.post(path, TEXT, key="my-intent")) == (500, "internal")
     assert not CaseNote.objects.exists()

@@ -221,7 +221,8 @@ def test_i14_one_failing_account_keeps_its_mark_and_holds_up_nobody() -> None:
     from revops.ledger.models import SourceRecord
 
     broken = Account.objects.get(name="Broken")
-    SourceRecord.objects.filter(external_id="in_9").update(fields={"total": "not money", "status": "open"})
+    with guards.down():
+        SourceRecord.objects.filter(external_id="in_9").update(fields={"total": "not money", "status": "open"})
     detect(at(48))
     assert count_due() == 1
     assert ExceptionCase.objects.filter(account__name="Halden").count() == 1

@@ -52,7 +52,7 @@ def test_the_first_person_decides_what_the_database_is(demo: bool) -> None:
             add_person("cleo@example.com", name="Cleo", password=PASSWORD, acting_user=US)
         assert refused.value.code == "other_installation"
         (told,) = run_checks(tags=[Tags.database], databases=["default"])
-        assert told.id == "revops.E002"
+        assert told.id == "revops.E003"
     assert User.objects.count() == 2
 
 

@@ -16,6 +16,7 @@ from revops.ledger.models import SourceRecord, SourceSystem
 from revops.ledger.record import DeliveredFact, record
 from revops.ledger.relink import unlink_customer
 from revops.people.models import LegalEntity
+from tests.accounts import as_superuser
 from tests.revops import world
 from tests.revops.world import CRM_ID, fact, usd
 from tests.sync.processes import until
@@ -44,7 +45,7 @@ def _systems() -> None:
 
 
 def waiting_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
+    with as_superuser(), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         return bool(cursor.fetchone()[0])
 

@@ -13,7 +13,7 @@ from revops.people.models import User
 from revops.postings.models import PLAN_MOVES, POSTING_MOVES, ChangePlan, PlanState, Posting, PostingState
 from tests import guards
 from tests.revops import world
-from tests.revops.attacker import application, refusal_of
+from tests.revops.attacker import refusal_of
 
 pytestmark = pytest.mark.django_db
 
@@ -39,61 +39,55 @@ def put(posting: Posting, plan: str, state: str) -> None:
 @pytest.mark.parametrize("before", PostingState.values)
 def test_i29_a_posting_moves_only_as_listed(posting: Posting, before: str) -> None:
     put(posting, "released", before)
-    with application():
-        for after in PostingState.values:
-            said = refusal_of("UPDATE postings_posting SET state = %s WHERE id = %s", [after, posting.pk])
-            allowed = before == after or (before, after) in POSTING_MOVES
-            assert (said == "") is allowed, (before, after, said)
+    for after in PostingState.values:
+        said = refusal_of("UPDATE postings_posting SET state = %s WHERE id = %s", [after, posting.pk])
+        allowed = before == after or (before, after) in POSTING_MOVES
+        assert (said == "") is allowed, (before, after, said)
 
 
 @pytest.mark.parametrize("before", PlanState.values)
 def test_i29_a_plan_moves_only_as_listed(posting: Posting, before: str) -> None:
     put(posting, before, "void")
     ends = "UPDATE postings_changeplan SET state = %s WHERE id = %s"
-    with application():
-        for after in PlanState.values:
-            said = refusal_of(ends, [after, posting.plan_id])
-            if before == after:
-                assert said == ""
-            elif (before, after) not in PLAN_MOVES:
-                assert "leaves a history row" not in said, "refused for itself, not for want of history"
-                assert said, (before, after)
-            elif after == "partly_posted":
-                assert "when a step of it is posted" in said
-            elif after == "released":
-                assert "every checkpoint is signed" in said
-            elif after == "confirmed":
-                assert "when every step of it is" in said
-            else:
-                assert "leaves a history row" in said, (before, after, said)
+    for after in PlanState.values:
+        said = refusal_of(ends, [after, posting.plan_id])
+        if before == after:
+            assert said == ""
+        elif (before, after) not in PLAN_MOVES:
+            assert "leaves a history row" not in said, "refused for itself, not for want of history"
+            assert said, (before, after)
+        elif after == "partly_posted":
+            assert "when a step of it is posted" in said
+        elif after == "released":
+            assert "every checkpoint is signed" in said
+        elif after == "confirmed":
+            assert "when every step of it is" in said
+        else:
+            assert "leaves a history row" in said, (before, after, said)
 
 
 def test_i29_what_may_have_left_does_not_become_void(posting: Posting) -> None:
     put(posting, "released", "released")
     void = "UPDATE postings_posting SET state = 'void' WHERE id = %s"
-    with application():
-        assert refusal_of(void, [posting.pk]) == "", "nothing was sent yet"
-        assert "may have left" in refusal_of("UPDATE postings_changeplan SET state = 'void' WHERE id = %s", [posting.plan_id])
+    assert refusal_of(void, [posting.pk]) == "", "nothing was sent yet"
+    assert "may have left" in refusal_of("UPDATE postings_changeplan SET state = 'void' WHERE id = %s", [posting.plan_id])
     with guards.down():
         Posting.objects.filter(pk=posting.pk).update(first_sent_at=timezone.now())
-    with application():
-        assert "Cannot update" in refusal_of(void, [posting.pk])
+    assert "Cannot update" in refusal_of(void, [posting.pk])
 
 
 @pytest.mark.parametrize("state", sorted(set(PostingState.values) - {"planned"}))
 def test_i29_a_posting_that_was_released_is_kept(posting: Posting, state: str) -> None:
     put(posting, "released", state)
-    with application():
-        assert "Cannot delete" in refusal_of("DELETE FROM postings_posting WHERE id = %s", [posting.pk])
+    assert "Cannot delete" in refusal_of("DELETE FROM postings_posting WHERE id = %s", [posting.pk])
 
 
 @pytest.mark.parametrize("made", ["posted", "confirmed"])
 def test_i29_a_plan_of_which_a_step_was_made_has_not_failed(posting: Posting, made: str) -> None:
     put(posting, "released", made)
     ends = "UPDATE postings_changeplan SET state = %s WHERE id = %s"
-    with application():
-        assert "failed when none is" in refusal_of(ends, ["failed", posting.plan_id])
-        assert "leaves a history row" in refusal_of(ends, ["partly_posted", posting.plan_id]), "refused for want of history only"
+    assert "failed when none is" in refusal_of(ends, ["failed", posting.plan_id])
+    assert "leaves a history row" in refusal_of(ends, ["partly_posted", posting.plan_id]), "refused for want of history only"
 
 
 def test_i29_ends_are_ends() -> None:
