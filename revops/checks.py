@@ -74,9 +74,10 @@ def account_problem(alias: str = DEFAULT_DB_ALIAS) -> str:
     return f"The account {name} of DATABASE_URL could take the guards off: it {', '.join(found[:3])}{more}."
 
 
-def refuse_to_start_as_owner() -> None:
-    """Also refuses the wrong kind of installation. Called once by the web server and by every worker as it starts. Ends the process with a sentence; a database that does not
-    answer now is waited for, and `/readyz` asks again."""
+def refuse_to_start() -> None:
+    """Called once by the web server and by every worker as it starts. Ends the process with a sentence where its account could take
+    the guards off, and where a rehearsal's database is run as a company's or the other way round; a database that does not answer
+    now is waited for, and `/readyz` asks again."""
     from revops.installation.kind import contradiction
 
     try:

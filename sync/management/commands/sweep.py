@@ -11,7 +11,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from revops.checks import refuse_to_start_as_owner
+from revops.checks import refuse_to_start
 from sync.ground import doorbell
 from sync.workers.sweep import EVERY_SECONDS, sweep_once
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, every: float, once: bool, **_options: object) -> None:
         """Sweep until SIGTERM or SIGINT. A database that is away for a while is waited for."""
-        refuse_to_start_as_owner()
+        refuse_to_start()
         stopped = threading.Event()
         if not once:
             for number in (signal.SIGTERM, signal.SIGINT):
