@@ -201,7 +201,7 @@ def _posting() -> None:
         _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
         maker, checker = world.person("maker", "finance_analyst"), world.person("checker", "approver")
         plan = submit_plan(world.credit_plan(maker, case), acting_user=maker)
-        approve(plan, digest=plan.digest, meaning="Agreed", acting_user=checker)
+        approve(plan, digest=plan.digest, meaning="Agreed", step_up=world.proof(checker), acting_user=checker)
         _nothing_is_due()
     _sql("UPDATE postings_posting SET next_attempt_at = clock_timestamp()")
 

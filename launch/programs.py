@@ -86,11 +86,14 @@ def product(installation: Installation) -> list[Program]:
     return found
 
 
-def first_steps(folder: Path) -> list[Step]:
-    """What any installation needs before its first request."""
+def first_steps(installation: Installation) -> list[Step]:
+    """What any installation needs before its first request. `migrate` also refuses a rehearsal's database without the rehearsal
+    and a company's with it, so it runs again when that changes."""
+    kind = " demo" if installation.demo else ""
+    clean = ["collectstatic", "--noinput", "-v", "0", "--clear"]
     return [
-        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key(), as_owner=True),
-        Step("collectstatic", "Static files", [*MANAGE, "collectstatic", "--noinput", "-v", "0", "--clear"], static_key(folder)),
+        Step("migrate", "Tables", [*MANAGE, "migrate", "--noinput", "-v", "0"], migrations_key() + kind, as_owner=True),
+        Step("collectstatic", "Static files", [*MANAGE, *clean], static_key(installation.folder)),
     ]
 
 

@@ -211,7 +211,7 @@ class Start:
         self.keeper = Keeper(programs, self.environment, self.place, self.logs, say)
         self.start_servers(servers)
         self.leave_environment()
-        for step in first_steps(self.folder):
+        for step in first_steps(self.installation):
             self.run(step)
         if ports:
             self.rehearsal(ports)

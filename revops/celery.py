@@ -20,11 +20,11 @@ app.autodiscover_tasks(["sync.workers"])
 
 
 @celeryd_init.connect
-def refuse_to_start_as_owner(**_: Any) -> None:
+def refuse_to_start(**_: Any) -> None:
     """A worker whose database account could take the guards off ends with a sentence."""
     from revops import checks
 
-    checks.refuse_to_start_as_owner()
+    checks.refuse_to_start()
 
 
 @celeryd_init.connect

@@ -1,5 +1,5 @@
-"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it, and so is
-an account that could take the guards off."""
+"""Start-up checks: a database that may forget a commit is refused, because every promise of this product rests on it; so is an
+account that could take the guards off, and a rehearsal where a company is run, or the other way round."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def durable_commits(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
 
 
 @register(Tags.database)
+def one_kind_of_installation(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a rehearsal's database without REVOPS_DEMO, and a company's with it."""
+    from revops.installation.kind import contradiction
+    from revops.installation.models import Installation
+
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    if Installation._meta.db_table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
+        return []  # before the first migration
+    why = contradiction()
+    return [Error(why, id="revops.E003")] if why else []
+
+
+@register(Tags.database)
 def modest_account(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Refuse an account that could take the guards off (not asked of the owner's own commands)."""
     found: list[CheckMessage] = []
@@ -60,14 +74,17 @@ def account_problem(alias: str = DEFAULT_DB_ALIAS) -> str:
     return f"The account {name} of DATABASE_URL could take the guards off: it {', '.join(found[:3])}{more}."
 
 
-def refuse_to_start_as_owner() -> None:
-    """Called once by the web server and by every worker as it starts. Ends the process with a sentence; a database that does not
-    answer now is waited for, and `/readyz` asks again."""
+def refuse_to_start() -> None:
+    """Called once by the web server and by every worker as it starts. Ends the process with a sentence where its account could
+    take the guards off, and where a rehearsal's database is run as a company's or the other way round; a database that does not answer
+    now is waited for, and `/readyz` asks again."""
+    from revops.installation.kind import contradiction
+
     try:
-        problem = account_problem()
+        problem, other_kind = account_problem(), contradiction()
     except DatabaseError:
         return
     finally:
         connections[DEFAULT_DB_ALIAS].close()
-    if problem:
-        sys.exit(f"{problem} {roles.HOW}")
+    if problem or other_kind:
+        sys.exit(f"{problem} {roles.HOW}" if problem else other_kind)

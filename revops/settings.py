@@ -75,7 +75,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 # Only behind a proxy that strips this header from what it receives: otherwise anyone may claim HTTPS.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("REVOPS_BEHIND_PROXY", default=False) else None
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "revops.identity.sessions"
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "revops-session"
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -98,6 +98,11 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     },
 }
 AUTH_USER_MODEL = "people.User"
+AUTHENTICATION_BACKENDS = ["revops.identity.backend.PeopleBackend"]
+# Whether whoever decides about changes or administers needs a second factor.
+REVOPS_SECOND_FACTOR: str = env.str("REVOPS_SECOND_FACTOR", default="") or ("optional" if REVOPS_DEMO else "required")
+if REVOPS_SECOND_FACTOR not in ("required", "optional"):
+    raise ImproperlyConfigured("REVOPS_SECOND_FACTOR is required or optional; leave it empty for what fits the installation.")
 LOGIN_URL = "web:sign-in"
 LOGIN_REDIRECT_URL = "web:home"
 LOGOUT_REDIRECT_URL = "web:sign-in"
@@ -112,7 +117,6 @@ AUTH_PASSWORD_VALIDATORS = [
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -129,6 +133,8 @@ INSTALLED_APPS = [
     "revops",
     "revops.people",
     "revops.audit",
+    "revops.installation",
+    "revops.identity",
     "revops.accounts",
     "revops.ledger",
     "revops.postings",
@@ -327,6 +333,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if EMAIL_URL := env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
+REVOPS_SENDS_MAIL: bool = bool(EMAIL_URL)  # without it links are shown to the administrator, who hands them over
 DEFAULT_FROM_EMAIL: str = env.str("REVOPS_FROM_EMAIL", default="revops@localhost")
 LOG_LEVEL: str = env.str("REVOPS_LOG_LEVEL", default="INFO")
 LOGGING = logging_configuration(LOG_LEVEL)

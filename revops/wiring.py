@@ -12,8 +12,13 @@ from revops.postings.port import ComposedCall
 from revops.telemetry import figures, work_state
 
 SAID_ELSEWHERE = (
+    "revops.access.delegations",
     "revops.access.joiners",
+    "revops.access.leavers",
+    "revops.access.proposals",
     "revops.detection.run",
+    "revops.identity.links",
+    "revops.identity.passwords",
     "revops.management.commands.export_audit",
     "revops.management.commands.retention",
     "revops.postings.confirm",

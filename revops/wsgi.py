@@ -9,6 +9,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "revops.settings")
 application = get_wsgi_application()
 
-from revops.checks import refuse_to_start_as_owner  # noqa: E402 - after Django is set up
+from revops.checks import refuse_to_start  # noqa: E402 - after Django is set up
 
-refuse_to_start_as_owner()
+refuse_to_start()

@@ -20,7 +20,7 @@ def main(address: str) -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
         page.goto(f"{address}/sign-in/")
         page.fill("#username", "finance@rehearsal.example")
-        page.fill("#password", os.environ.get("REVOPS_DEMO_PASSWORD", "rehearsal-2026"))
+        page.fill("#password", os.environ.get("REVOPS_DEMO_PASSWORD", "made-up-company-2026"))
         page.click("form button.main")
         page.goto(f"{address}/queue/?entity=DE&entity=US")
         page.locator("tr[data-row]", has_text="Invoice amount mismatch").first.locator(".c-what").click()

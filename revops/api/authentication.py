@@ -7,14 +7,14 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from revops.access.grants import user_of_token
-from revops.people.models import User
+from revops.identity.tokens import live_token
+from revops.people.models import ApiToken, User
 
 
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer rvo_...`; unknown, revoked and expired tokens are refused alike (401)."""
 
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         header = get_authorization_header(request).split()
         if not header:
             return None
@@ -24,10 +24,10 @@ class BearerAuthentication(BaseAuthentication):
             token = header[1].decode("ascii")
         except UnicodeDecodeError:
             raise AuthenticationFailed("The token is not valid.") from None
-        user = user_of_token(token, now=timezone.now())
-        if user is None:
+        row = live_token(token, now=timezone.now())
+        if row is None:
             raise AuthenticationFailed("The token is not valid.")
-        return user, None
+        return row.user, row
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="revops"'

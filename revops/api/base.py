@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,9 +25,11 @@ from revops.api.problems import PreconditionFailed, PreconditionRequired
 from revops.api.schema import Described
 from revops.api.throttle import PerPerson
 from revops.audit.trace import trace_id, tracing
-from revops.errors import Missing
+from revops.errors import Missing, NotAllowed
+from revops.identity.models import StepUp
+from revops.identity.step_up import step_up_of_token
 from revops.parameters import moment, row_id
-from revops.people.models import User
+from revops.people.models import ApiToken, User
 
 M = TypeVar("M", bound=Model)
 TEXT_LENGTH_MAX = 200
@@ -49,12 +51,29 @@ class View(APIView):
     metadata_class = None
     pagination_class: type[NewestFirst] | None = None
     schema = Described()
+    scope = "operate"
+    """What the token must be for where a request changes something (`identity.tokens.SCOPES`)."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Serve one request inside its trace, with instants in UTC."""
         self.parameters_read: set[str] = set()
         with tracing(trace_id(), str(request.META.get("REVOPS_REQUEST_ID", ""))), timezone.override(dt.UTC):
             return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who asks, and whether the token is for this. Raises `NotAllowed("scope_missing")`."""
+        super().initial(request, *args, **kwargs)
+        changes = request.method not in SAFE_METHODS and hasattr(self, str(request.method).lower())
+        if changes and self.scope not in self.token.scopes:
+            raise NotAllowed("scope_missing", f"This token is not for that: it lacks the scope {self.scope}.")
+
+    @property
+    def token(self) -> ApiToken:
+        """The token of this request."""
+        token = self.request.auth
+        if not isinstance(token, ApiToken):  # as below
+            raise Missing()
+        return token
 
     @property
     def user(self) -> User:
@@ -63,6 +82,10 @@ class View(APIView):
         if not isinstance(user, User):  # deny by default comes first; this is for the type checker and for defects of ours
             raise Missing()
         return user
+
+    def step_up(self) -> StepUp | None:
+        """The fresh step-up that was made with this token. Bearing the token alone proves nothing."""
+        return step_up_of_token(self.token, now=timezone.now())
 
     # -- rows ---------------------------------------------------------------------------------------------------------
     def row(self, rows: QuerySet[M], key: int) -> M:

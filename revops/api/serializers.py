@@ -211,11 +211,24 @@ class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
     decided_by = serializers.CharField(source="decided_by.username")
     checkpoint = serializers.CharField(source="checkpoint.code")
+    standing_in_for = serializers.CharField(source="standing_in_for.username", allow_null=True, default=None)
+    proved_by = serializers.CharField(source="step_up.method", help_text="With what the person proved who they are.")
     policies = serializers.CharField(source="policy_version", help_text="Version of the policies in force when it was signed.")
 
     class Meta:
         model = Decision
-        fields = ["checkpoint", "decided_by", "verdict", "meaning", "reason", "digest", "policies", "at"]
+        fields = [
+            "checkpoint",
+            "decided_by",
+            "standing_in_for",
+            "proved_by",
+            "verdict",
+            "meaning",
+            "reason",
+            "digest",
+            "policies",
+            "at",
+        ]
 
 
 class PostingSerializer(serializers.ModelSerializer[Posting]):
@@ -382,6 +395,23 @@ class PlanProposalSerializer(StrictSerializer):
 class ApprovalSerializer(StrictSerializer):
     digest = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The plan's digest as you read it: what you sign.")
     meaning = PlainText(max_length=200)
+
+
+class ProofSerializer(StrictSerializer):
+    proof = serializers.CharField(
+        max_length=300,
+        trim_whitespace=False,
+        write_only=True,
+        help_text="A code of your authenticator app, a recovery code, or your password where you have no second factor.",
+    )
+
+
+class StepUpSerializer(serializers.Serializer[Any]):
+    """What was proved, and until when decisions with this token are taken."""
+
+    method = serializers.CharField()
+    at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
 
 
 class ReasonSerializer(StrictSerializer):

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 from revops.api.schema import DocsView, SchemaView
-from revops.api.views import accounts, audit, cases, plans
+from revops.api.views import accounts, audit, cases, plans, step_up
 from revops.api.views.unknown import unknown
 
 _view = login_not_required  # the token is checked by the API itself, which denies by default
@@ -35,6 +35,7 @@ urlpatterns = [
     path("v1/change-plans/<int:key>/reverse/", _view(plans.ReversePlan.as_view()), name="plan-reverse"),
     path("v1/postings/", _view(plans.Postings.as_view()), name="postings"),
     path("v1/postings/<int:key>/", _view(plans.OnePosting.as_view()), name="posting"),
+    path("v1/step-up/", _view(step_up.StepUp.as_view()), name="step-up"),
     path("v1/audit/", _view(audit.Audit.as_view()), name="audit"),
     re_path("", unknown),
 ]

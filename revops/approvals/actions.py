@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from revops.approvals.checkpoints import Open, may_sign, signable
 from revops.approvals.models import Checkpoint, Decision, Verdict
-from revops.approvals.requirements import needs_of, roles_now, unsigned, who_may_not
+from revops.approvals.requirements import absent_whose, needs_of, roles_now, unsigned, who_may_not
 from revops.audit.log import record as audit
 from revops.audit.trace import request_id
 from revops.errors import Conflict, NotAllowed, Rejected, violated_constraint
+from revops.identity.models import StepUp
+from revops.identity.step_up import require_step_up
 from revops.ledger.reading import account_ledger
 from revops.people.actors import System, actor_user
 from revops.people.models import User
@@ -118,10 +120,11 @@ def _under_way(other: ChangePlan | None) -> Conflict:
 
 
 @transaction.atomic
-def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | System) -> ChangePlan:
+def approve(plan: ChangePlan, *, digest: str, meaning: str, step_up: StepUp | None, acting_user: User | System) -> ChangePlan:
     """Sign the next checkpoint of a submitted plan; the last signature releases it.
 
-    `digest` is what the person was shown, `meaning` what the signature says. Returns the plan as it is then: submitted (more
+    `digest` is what the person was shown, `meaning` what the signature says, `step_up` the fresh proof of who is there
+    (`identity.step_up`), asked for once all else stands. Returns the plan as it is then: submitted (more
     signatures to come, also when the tier has risen since), released, or void because the facts or a signer's role moved.
     Raises `Conflict` (`not_submitted`, `digest_stale`, `already_decided`, `not_your_turn`), `NotAllowed`, `Rejected`.
     """
@@ -135,7 +138,7 @@ def approve(plan: ChangePlan, *, digest: str, meaning: str, acting_user: User | 
     if moved is not None:
         void_plan(row, moved, acting_user=acting_user)
         return row
-    _decide(row, checkpoint, user, Verdict.APPROVED, meaning=words)
+    _decide(row, checkpoint, user, Verdict.APPROVED, require_step_up(user, step_up), meaning=words)
     audit(
         "plan.approve", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
         summary=APPROVED(plan=row.ref), after={"checkpoint": checkpoint.id, "role": checkpoint.role, "digest": row.digest},
@@ -178,7 +181,7 @@ def _tier_rose(row: ChangePlan, *, acting_user: User | System) -> bool:
 
 
 @transaction.atomic
-def reject(plan: ChangePlan, *, reason: str, acting_user: User | System) -> ChangePlan:
+def reject(plan: ChangePlan, *, reason: str, step_up: StepUp | None, acting_user: User | System) -> ChangePlan:
     """Refuse a submitted plan, with the reason that its maker reads. Raises as `approve` does."""
     words = reason.strip()
     if not words or len(words) > REASON_LENGTH_MAX:
@@ -186,7 +189,7 @@ def reject(plan: ChangePlan, *, reason: str, acting_user: User | System) -> Chan
             "reason_missing", "Say why you reject it, in at most 2,000 characters. Its maker reads this.", field="reason"
         )
     row, user, checkpoint = _deciding(plan, acting_user)
-    _decide(row, checkpoint, user, Verdict.REJECTED, meaning="Rejected", reason=words)
+    _decide(row, checkpoint, user, Verdict.REJECTED, require_step_up(user, step_up), meaning="Rejected", reason=words)
     end_plan(row, PlanState.REJECTED, outcome=REJECTED_BY(person=user.get_username(), reason=words))
     audit(
         "plan.reject", row, acting_user=acting_user, account_id=row.account_id, case_id=row.case_id, reason=words,
@@ -247,10 +250,13 @@ def _deciding(plan: ChangePlan, acting_user: User | System) -> tuple[ChangePlan,
     raise NotAllowed("not_a_checker", "Your roles do not let you decide about this plan.")
 
 
-def _decide(row: ChangePlan, checkpoint: Open, user: User, verdict: Verdict, *, meaning: str, reason: str = "") -> None:
+def _decide(
+    row: ChangePlan, checkpoint: Open, user: User, verdict: Verdict, step_up: StepUp, *, meaning: str, reason: str = ""
+) -> None:
     decision = Decision(
         plan=row, checkpoint_id=checkpoint.id, decided_by=user, maker_id=row.maker_id, verdict=verdict, meaning=meaning,
         reason=reason, digest=row.digest, policy_version=policies_in_force().version, request_id=request_id(),
+        step_up=step_up, standing_in_for=absent_whose(user, row.maker_id, checkpoint.role),
     )  # fmt: skip
     try:
         with transaction.atomic():

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from revops.history import no_truncate
+from revops.identity.models import StepUp
 from revops.people.models import Role
 from revops.postings.models import ChangePlan
 from revops.sentence_field import SentenceField
@@ -60,7 +61,8 @@ class Decision(models.Model):
     `maker` repeats the plan's maker so that the database itself can refuse a decision by the maker; a trigger refuses a
     `maker` that is not the plan's, a checkpoint of another plan, and a person who does not hold the checkpoint's role at that
     moment (a controller also stands in for an approver). `digest` is what was signed: it must equal the plan's digest.
-    `policy_version` names the policies in force at that moment.
+    `policy_version` names the policies in force at that moment. `step_up` is the proof, at most five minutes old, that the person
+    was there; `standing_in_for` is who had named them as stand-in for that day.
     """
 
     plan = models.ForeignKey(ChangePlan, on_delete=models.PROTECT, related_name="decisions")
@@ -72,6 +74,8 @@ class Decision(models.Model):
     reason = models.TextField(blank=True)
     digest = models.CharField(max_length=64)
     policy_version = models.CharField(max_length=64)
+    step_up = models.ForeignKey(StepUp, on_delete=models.PROTECT, related_name="+")
+    standing_in_for = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
     request_id = models.CharField(max_length=64, blank=True)
 
@@ -93,7 +97,12 @@ class Decision(models.Model):
                     "(SELECT 1 FROM people_rolegrant g JOIN people_user u ON u.id = g.user_id "
                     "WHERE u.id = NEW.decided_by_id AND u.is_active "
                     "AND (g.role = c.role OR (c.role = 'approver' AND g.role = 'controller')))) THEN "
-                    "RAISE EXCEPTION 'decision does not fit its plan' USING ERRCODE = 'check_violation'; END IF; RETURN NEW;"
+                    "RAISE EXCEPTION 'decision does not fit its plan' USING ERRCODE = 'check_violation'; END IF; "
+                    "IF NOT EXISTS (SELECT 1 FROM identity_stepup s "
+                    "WHERE s.id = NEW.step_up_id AND s.user_id = NEW.decided_by_id "
+                    "AND s.at > clock_timestamp() - interval '5 minutes') THEN "
+                    "RAISE EXCEPTION 'nobody decides without a fresh proof of who they are' USING ERRCODE = 'check_violation'; "
+                    "END IF; RETURN NEW;"
                 ),
             ),
             pgtrigger.Protect(name="signatures_stay", operation=pgtrigger.Update | pgtrigger.Delete),

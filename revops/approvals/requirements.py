@@ -12,7 +12,7 @@ from revops.approvals.checkpoints import Convert, Need, Open, Related, checkpoin
 from revops.approvals.models import Checkpoint, Decision, Verdict
 from revops.ledger.rates import books_for, converted
 from revops.money import Money
-from revops.people.models import RoleGrant
+from revops.people.models import Delegation, RoleGrant, User
 from revops.policies.policies import Policies
 from revops.postings.draft import amounts_of
 from revops.postings.kinds import kind_of
@@ -105,3 +105,14 @@ def unsigned(plan: ChangePlan) -> list[Open]:
     """The plan's checkpoints that nobody has signed yet, in order."""
     rows = Checkpoint.objects.filter(plan=plan, decision__isnull=True).order_by("sequence", "id")
     return [Open(row.pk, row.role, row.sequence) for row in rows]
+
+
+def absent_whose(user: User, maker_id: int, role: str) -> User | None:
+    """Whose stand-in this person is today for a checkpoint of that role: somebody who could sign it, and did not make the plan.
+    The delegation that was made first counts; None where there is none."""
+    today = timezone.now().date()
+    rows = Delegation.objects.filter(stand_in=user, ended_at__isnull=True, first_day__lte=today, last_day__gte=today)
+    for row in rows.exclude(approver=maker_id).select_related("approver").order_by("pk"):
+        if may_sign(role, row.approver.role_codes()):
+            return row.approver
+    return None

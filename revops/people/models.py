@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from revops.history import KeptHistory
 
@@ -69,12 +70,23 @@ class LegalEntity(models.Model):
         return f"{self.code} {self.name}"
 
 
+def address_of_person(typed: str) -> str:
+    """An e-mail address as it is kept and compared: without spaces around it, in small letters."""
+    return typed.strip().lower()
+
+
 class User(AbstractUser):
-    """A person. The user name is the e-mail address used to sign in; one person, one user."""
+    """A person. The user name is the e-mail address used to sign in, in small letters; one person, one user."""
 
     display_name = models.CharField(max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    password_set_at = models.DateTimeField(null=True)
+    last_login = None  # when somebody signed in stands in the action log
     secret_columns = ("password",)
+    history = KeptHistory(excluded_fields=["password"])
+
+    class Meta(AbstractUser.Meta):
+        constraints = [models.CheckConstraint(name="address_in_small_letters", condition=models.Q(username=Lower("username")))]
 
     @property
     def shown_name(self) -> str:
@@ -116,10 +128,12 @@ class RoleGrant(models.Model):
 
 
 class ApiToken(models.Model):
-    """A bearer token of one user. Only the SHA-256 of the token is kept; the token is shown once."""
+    """A bearer token of one user, for what its scopes name beside reading. Only the SHA-256 of the token is kept; the token is
+    shown once."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=80)
+    scopes = ArrayField(models.CharField(max_length=20), default=list)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -128,3 +142,96 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
+
+
+class ProposalKind(models.TextChoices):
+    GRANT = "grant", "Role"
+    FORGET_FACTORS = "forget_factors", "Second factor forgotten"
+
+
+class ProposalState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    CONFIRMED = "confirmed", "Confirmed"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+
+
+class ProposalBasis(models.TextChoices):
+    ADMINISTRATOR = "administrator", "Another administrator"
+    SECOND = "second_administrator", "The second administrator"
+    SERVER = "server", "On the server"
+
+
+class AccessProposal(models.Model):
+    """What one administrator proposes and another one confirms: a role that decides or administers, or that somebody's second
+    factor is forgotten.
+
+    While there is one administrator alone, nobody else could confirm: the `basis` of such a grant is that it makes the second
+    administrator, which happens once in the life of an installation, or that whoever runs the server confirmed it there.
+    """
+
+    kind = models.CharField(max_length=20, choices=ProposalKind.choices)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="proposals")
+    role = models.CharField(max_length=30, choices=Role.choices, blank=True)
+    reason = models.CharField(max_length=500)
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=ProposalState.choices, default=ProposalState.WAITING)
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    basis = models.CharField(max_length=20, choices=ProposalBasis.choices, blank=True)
+    history = KeptHistory()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="two_others_decide",
+                condition=~models.Q(proposed_by=models.F("user"))
+                & (
+                    models.Q(decided_by__isnull=True)
+                    | models.Q(state="withdrawn")
+                    | (~models.Q(decided_by=models.F("user")) & ~models.Q(decided_by=models.F("proposed_by")))
+                ),
+            ),
+            models.CheckConstraint(
+                name="confirmed_by_somebody",
+                condition=~models.Q(state="confirmed")
+                | models.Q(decided_by__isnull=False, basis="administrator")
+                | models.Q(basis__in=["second_administrator", "server"], role="admin"),
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "user", "role"], condition=models.Q(state="waiting"), name="one_waiting_proposal"
+            ),
+            models.UniqueConstraint(
+                fields=["basis"], condition=models.Q(basis="second_administrator"), name="one_second_administrator"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.role} for {self.user}"
+
+
+class Delegation(models.Model):
+    """For some days another person decides in place of one who is away. Days are those of UTC, both included."""
+
+    approver = models.ForeignKey(User, on_delete=models.PROTECT, related_name="delegations")
+    stand_in = models.ForeignKey(User, on_delete=models.PROTECT, related_name="stands_in")
+    first_day = models.DateField()
+    last_day = models.DateField()
+    reason = models.CharField(max_length=200, blank=True)
+    made_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    history = KeptHistory()
+
+    class Meta:
+        ordering = ["first_day", "id"]
+        constraints = [
+            models.CheckConstraint(name="stand_in_is_another", condition=~models.Q(approver=models.F("stand_in"))),
+            models.CheckConstraint(name="days_in_order", condition=models.Q(last_day__gte=models.F("first_day"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stand_in} for {self.approver}, {self.first_day} to {self.last_day}"

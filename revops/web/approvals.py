@@ -1,4 +1,4 @@
-"""Approvals: the inbox, and one decision on a page made for a phone. Looking changes nothing; signing needs the password."""
+"""Approvals: the inbox, and one decision on a page made for a phone. Looking changes nothing; signing needs a fresh proof."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from revops.web.formatting import due_text, minor_html
 from revops.web.forms import ApproveForm, PageForm, RejectForm
 from revops.web.plan_context import ROLE_LABELS, frame_of, plan_context, plan_of
 from revops.web.requests import back, signed_in
-from revops.web.sign_in import TOO_MANY, count_attempt, forget_attempts
+from revops.web.step_up import add_proof, asked_of, proved
 
 MEANINGS = (
     "I reviewed the facts and the exact calls, and I approve this change.",
@@ -140,35 +140,41 @@ def approval_page(request: HttpRequest, code: str) -> HttpResponse:
     user = signed_in(request)
     require(user, "see_approvals")
     plan = plan_of(user, code)
-    return render(request, "approvals/approval.html", _context(user, plan))
+    return render(request, "approvals/approval.html", _context(request, user, plan))
 
 
-def _context(user: User, plan: ChangePlan) -> dict[str, Any]:
+def _context(request: HttpRequest, user: User, plan: ChangePlan) -> dict[str, Any]:
     where = decision_context(user, plan)
     others = [other for other in waiting_for_me(user) if other.pk != plan.pk] if where["why_not"] else []
     context = plan_context(user, plan)
+    asked = asked_of(request, user)
+    approve_form, reject_form = ApproveForm(MEANINGS, initial={"meaning": MEANINGS[0]}), RejectForm(plan.maker.shown_name)
+    add_proof(approve_form, asked)
+    add_proof(reject_form, asked)
     frame = {
         "page": "approval",
         "section": "approvals",
-        "approve_form": ApproveForm(MEANINGS, initial={"meaning": MEANINGS[0]}),
-        "reject_form": RejectForm(plan.maker.shown_name),
+        "approve_form": approve_form,
+        "reject_form": reject_form,
+        "asked": asked,
         "others": len(others),
     }
     return context | frame_of(user, plan, context) | where | frame | {"following": others[0] if others else None}
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("proof", "answer")
 @require_POST
 def approve(request: HttpRequest, code: str) -> HttpResponse:
-    """Sign: the password again, what the signature means, and the digest of what was shown."""
+    """Sign: a fresh proof of who is there, what the signature means, and the digest of what was shown."""
     user = signed_in(request)
     require(user, "decide_plan")
     plan = plan_of(user, code)
     form = ApproveForm(MEANINGS, request.POST)
+    add_proof(form, asked_of(request, user))
     try:
         given = form.must()
-        _fresh_factor(request, user, given["password"])
-        row = actions.approve(plan, digest=given["digest"], meaning=given["meaning"], acting_user=user)
+        step_up = proved(request, user, given)
+        row = actions.approve(plan, digest=given["digest"], meaning=given["meaning"], step_up=step_up, acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error, {"approve_form": form})
     words = {
@@ -178,7 +184,7 @@ def approve(request: HttpRequest, code: str) -> HttpResponse:
     return back(request, href("approval", row.code), words)
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("proof", "answer")
 @require_POST
 def reject(request: HttpRequest, code: str) -> HttpResponse:
     """Refuse, with the reason that the maker reads."""
@@ -186,20 +192,13 @@ def reject(request: HttpRequest, code: str) -> HttpResponse:
     require(user, "decide_plan")
     plan = plan_of(user, code)
     form = RejectForm(plan.maker.shown_name, request.POST)
+    add_proof(form, asked_of(request, user))
     try:
-        actions.reject(plan, reason=form.must()["reason"], acting_user=user)
+        given = form.must()
+        actions.reject(plan, reason=given["reason"], step_up=proved(request, user, given), acting_user=user)
     except (Rejected, Conflict, NotAllowed) as error:
         return _refused(request, user, plan, error, {"reject_form": form})
     return back(request, href("approval", plan.code), f"You rejected {plan.code}. {plan.maker.shown_name} reads your reason.")
-
-
-def _fresh_factor(request: HttpRequest, user: User, password: str) -> None:
-    """The password, now. Raises `Rejected`; counted, so that an open session cannot be used to guess it."""
-    if count_attempt(request, f"factor:{user.pk}") > 1:
-        raise Rejected("too_many", TOO_MANY, field="password")
-    if not user.check_password(password):
-        raise Rejected("password_wrong", "This is not your password. Nothing was signed; enter it again.", field="password")
-    forget_attempts(request, f"factor:{user.pk}")
 
 
 def _refused(
@@ -208,5 +207,5 @@ def _refused(
     """The page again with the refusal above it and at its field; the sheet whose form was sent stands open."""
     for form in forms.values():
         form.keep_problem(error)
-    context = _context(user, plan_of(user, plan.code)) | {"problem": error.message, **forms}
+    context = _context(request, user, plan_of(user, plan.code)) | {"problem": error.message, **forms}
     return render(request, "approvals/approval.html", context, status=http_status(error))

@@ -282,7 +282,7 @@ class RejectForm(ReasonForm):
 
 
 class ApproveForm(PageForm):
-    """What the signature means, and the password once more. `digest` is of the plan as it was shown: what is signed."""
+    """What the signature means; `step_up.add_proof` puts the proof below. `digest` is of the plan as it was shown."""
 
     digest = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
@@ -295,8 +295,3 @@ class ApproveForm(PageForm):
             widget=forms.RadioSelect(choices=[(meaning, meaning) for meaning in meanings]),
             error_messages={"required": "Choose what your signature means."},
         )
-        secret = forms.PasswordInput(attrs={"autocomplete": "current-password"})
-        self.fields["password"] = forms.CharField(
-            label="Your password, once more", max_length=300, strip=False, widget=secret,
-            error_messages={"required": "This is not your password. Nothing was signed; enter it again."},
-        )  # fmt: skip

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from revops.errors import Missing
 from revops.people.models import User
+from revops.web.addresses import href
 
 M = TypeVar("M", bound=Model)
 _CODE = re.compile(r"(EX|AC|CP)-([0-9]{1,18})")
@@ -52,3 +55,12 @@ def back(
         return render(request, template, {**(context or {}), "toast": message})
     messages.success(request, message)
     return HttpResponseRedirect(to)
+
+
+def safe_next(request: HttpRequest, sent: str | None = None, default: str | None = None) -> str:
+    """Where to go on, as a form or else the address says: only a path of this site; without one `default`, else the start."""
+    target = sent or request.GET.get("next", "")
+    path = urlsplit(target).path if url_has_allowed_host_and_scheme(target, allowed_hosts=None) else ""
+    if not path.startswith("/") or path in (href("sign-in"), href("sign-out")):
+        return href("home") if default is None else default
+    return target.partition("#")[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from django import forms
@@ -18,15 +17,23 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from revops.web.addresses import href
+from revops.errors import Rejected, http_status
+from revops.identity import passkeys, sign_ins
+from revops.identity.factors import has_second_factor
+from revops.identity.models import Method
+from revops.identity.sessions import digest_of, forget_expired
+from revops.identity.step_up import record_step_up
+from revops.people.models import User
 from revops.web.fields import line
 from revops.web.forms import PageForm
 from revops.web.page_frame import DENSITIES, THEMES
+from revops.web.requests import safe_next, signed_in
+from revops.web.step_up import PENDING, Asked, ConfirmForm, pending_person, proof_in
 
 WINDOW_SECONDS = 900
 PER_PERSON_MAX = 8
@@ -72,15 +79,6 @@ class PreferencesForm(PageForm):
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
-def safe_next(request: HttpRequest, sent: str | None = None, default: str | None = None) -> str:
-    """Where to go on, as a form or else the address says: only a path of this site; without one `default`, else the start."""
-    target = sent or request.GET.get("next", "")
-    path = urlsplit(target).path if url_has_allowed_host_and_scheme(target, allowed_hosts=None) else ""
-    if not path.startswith("/") or path in (href("sign-in"), href("sign-out")):
-        return href("home") if default is None else default
-    return target.partition("#")[0]
-
-
 @login_not_required
 @never_cache
 @sensitive_post_parameters("password")
@@ -97,20 +95,66 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     name = str(form["username"].data or "").strip()
     context["form"] = SignInForm(initial={"username": name[:150]})  # never with what of the two was wrong
     if count_attempt(request, name) > 1:
+        sign_ins.stopped(name, address=address_of(request), now=timezone.now())
         return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
     user = None
     if form.is_valid():
-        user = authenticate(request, username=name.casefold(), password=form.cleaned_data["password"])
-    if user is None:
+        user = authenticate(request, username=name, password=form.cleaned_data["password"])
+    if not isinstance(user, User):
+        sign_ins.refused(name, address=address_of(request), now=timezone.now())
         return render(request, "web/sign_in.html", context | {"problem": REFUSED}, status=422)
-    login(request, user)
     forget_attempts(request, name)
-    return HttpResponseRedirect(safe_next(request, sent))
+    if not has_second_factor(user):
+        return _enter(request, user, Method.PASSWORD, sent)
+    request.session.cycle_key()
+    request.session[PENDING] = {"user": user.pk, "at": timezone.now().isoformat(), "next": safe_next(request, sent)}
+    return redirect("web:second-factor")
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("proof", "answer")
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """After the right password: a code, or a passkey."""
+    user = pending_person(request)
+    if user is None:
+        return redirect("web:sign-in")
+    asked = Asked(False, "A code of your app, or a recovery code", True, passkeys.has_passkey(user, request.get_host()))
+    form = ConfirmForm(asked, request.POST) if request.method == "POST" else ConfirmForm(asked)
+    context: dict[str, object] = {"page": "sign-in", "form": form, "asked": asked}
+    if not form.is_bound:
+        return render(request, "identity/second_factor.html", context)
+    try:
+        method = proof_in(request, user, form.must())
+        if method is None:
+            raise Rejected("proof_wrong", "Enter a code, or use your passkey.", field="proof")
+    except Rejected as refused:
+        sign_ins.refused(user.get_username(), address=address_of(request), now=timezone.now())
+        form.keep_problem(refused)
+        return render(request, "identity/second_factor.html", context, status=http_status(refused))
+    return _enter(request, user, method, request.session.pop(PENDING)["next"])
+
+
+def _enter(request: HttpRequest, user: User, method: Method, target: str | None) -> HttpResponse:
+    """Begin the session, leave the trace, and go where that was asked for."""
+    now = timezone.now()
+    login(request, user, backend="revops.identity.backend.PeopleBackend")
+    request.session["begun_at"] = now.isoformat()
+    request.session["address"] = address_of(request)
+    request.session["browser"] = request.headers.get("User-Agent", "")[:200]
+    methods = (Method.PASSWORD,) if method == Method.PASSWORD else (Method.PASSWORD, method)
+    sign_ins.signed_in(user, methods=tuple(str(each) for each in methods), address=address_of(request))
+    if method != Method.PASSWORD:
+        record_step_up(user, method, session=digest_of(request.session.session_key))
+    forget_expired(now=now)
+    return HttpResponseRedirect(safe_next(request, target))
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
+    sign_ins.signed_out(signed_in(request), address=address_of(request))
     logout(request)
     messages.success(request, "You are signed out.")
     return redirect("web:sign-in")

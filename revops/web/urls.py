@@ -20,6 +20,7 @@ from revops.web import (
     saved_views,
     sign_in,
     status_banner,
+    step_up,
 )
 from revops.web.navigation import Section, add_section
 
@@ -29,6 +30,9 @@ urlpatterns = [
     path("find/", home.find, name="find"),
     path("status-banner/", status_banner.status_banner, name="status-banner"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-in/second/", sign_in.second_factor, name="second-factor"),
+    path("passkeys/challenge/", step_up.passkey_challenge, name="passkey-challenge"),
+    path("confirm/", step_up.confirm, name="confirm"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("preferences/", sign_in.preferences, name="preferences"),
     path("queue/", queue.queue_page, name="queue"),

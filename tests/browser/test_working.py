@@ -143,7 +143,7 @@ def test_from_the_proposal_to_the_signature_on_a_phone(desk: Any) -> None:
         assert size is not None
         assert size["height"] >= 48
     phone.page.locator("#approve-sheet > summary").click()
-    phone.page.fill("#a-password", PASSWORD)
+    phone.page.fill("#a-proof", PASSWORD)
     phone.page.click("text=Approve and sign CP-")
     expect(phone.page.locator(".messages")).to_contain_text("You approved")
 
@@ -173,7 +173,7 @@ def test_everything_works_without_script(desk: Any) -> None:
     signer = desk("anneke", "approver", script=False)
     signer.open(f"/approvals/{plan.code}/")
     signer.page.locator("#approve-sheet > summary").click()
-    signer.page.fill("#a-password", PASSWORD)
+    signer.page.fill("#a-proof", PASSWORD)
     signer.page.click("text=Approve and sign CP-")
     assert ChangePlan.objects.get().state == PlanState.RELEASED
     assert "You approved" in signer.text()
@@ -243,7 +243,7 @@ def test_the_pages_of_a_plan_and_its_case_follow_by_themselves(desk: Any) -> Non
     expect(maker.page.locator(".story [aria-current]")).to_contain_text("Approval")
     for role, name in (("approver", "anneke"), ("controller", "kenji")):
         signer = world.person(name, role)
-        approvals.approve(plan, digest=plan.digest, meaning="yes", acting_user=signer)
+        approvals.approve(plan, digest=plan.digest, meaning="yes", step_up=world.proof(signer), acting_user=signer)
     maker.page.clock.run_for(31_000)
     expect(maker.page.locator(".story [aria-current]")).to_contain_text("Sending")
     expect(maker.page.locator(".next-step")).to_contain_text("On its way")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, connection
 from django.test import Client, RequestFactory
 
+from revops.identity.models import UserSession
 from revops.logs import MASK, logging_configuration, masked
 
 
@@ -123,10 +123,14 @@ def test_the_databases_log_and_ours_hold_no_row(transactional_db: None, lines: i
     for _ in range(2):
         try:
             with connection.cursor() as cursor:
-                cursor.execute("INSERT INTO django_session VALUES (%s, %s, now())", row)
+                cursor.execute(
+                    "INSERT INTO identity_usersession (session_key, session_data, expire_date, address, browser) "
+                    "VALUES (%s, %s, now(), '', '')",
+                    row,
+                )
         except IntegrityError:
             logging.getLogger("revops.test").exception("it broke")
-    assert Session.objects.count() == 1
+    assert UserSession.objects.count() == 1
     own = Path(os.environ["REVOPS_TEST_SERVERS"], "postgres.log").read_text()
     assert "duplicate key value violates unique constraint" in own
     assert "duplicate key value violates unique constraint" in lines.getvalue()

@@ -18,6 +18,7 @@ import psutil
 from tests.launch.test_up import ROOT, Up, until
 
 HERO = "Halden Robotics GmbH"
+SCOPES = ("--scope", "propose", "--scope", "decide", "--scope", "operate")
 
 
 class Product(Up):
@@ -49,7 +50,9 @@ class Product(Up):
     def call(self, who: str, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         """One request as `<who>@rehearsal.example`: (status, JSON)."""
         if who not in self.tokens:
-            said = self.manage("token", f"{who}@rehearsal.example")
+            said = self.manage(
+                "token", f"{who}@rehearsal.example", "--scope", "propose", "--scope", "decide", "--scope", "operate"
+            )
             assert said.returncode == 0, said.stderr
             self.tokens[who] = said.stdout.strip()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/{path}", method=method)

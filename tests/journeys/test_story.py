@@ -90,6 +90,8 @@ def pass_checkpoints(product: Product, plan: dict[str, Any], *, in_browser: bool
         if in_browser:
             sign_on_a_phone(product, checkpoint["role"], submitted["code"])
             continue
+        proof = {"proof": "made-up-company-2026"}
+        assert product.call(checkpoint["role"], "POST", "step-up/", proof)[0] == 200
         status, answer = product.call(
             checkpoint["role"], "POST", f"change-plans/{number}/approve/",
             {"digest": submitted["digest"], "meaning": "I checked both documents and approve the credit."},
@@ -111,12 +113,12 @@ def _sign_on_a_phone(product: Product, who: str, code: str) -> None:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.goto(f"http://127.0.0.1:{product.port}/sign-in/")
         page.fill("#username", f"{who}@rehearsal.example")
-        page.fill("#password", "rehearsal-2026")
+        page.fill("#password", "made-up-company-2026")
         page.click("form button.main")
         page.goto(f"http://127.0.0.1:{product.port}/approvals/")
         page.click(f"a[href*='/approvals/{code}/']")
         page.click("summary:has-text('Approve and sign')")
-        page.fill("#a-password", "rehearsal-2026")
+        page.fill("#a-proof", "made-up-company-2026")
         page.click(f"button:has-text('Approve and sign {code}')")
         page.wait_for_load_state("networkidle")
         browser.close()

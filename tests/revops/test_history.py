@@ -11,14 +11,16 @@ from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
+from revops.access.delegations import delegate
 from revops.access.grants import grant_role, revoke_role
+from revops.access.proposals import propose_role
 from revops.accounts.models import Account, AccountLink
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.history import history_table, write_history
 from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
-from revops.people.models import RoleGrant
+from revops.people.models import AccessProposal, Delegation, RoleGrant, User
 from revops.postings.models import ChangePlan, Posting
 from sync.models import Connection, Delivery
 from tests.accounts import as_owner
@@ -32,6 +34,9 @@ GOVERNED: dict[type[Model], str] = {
     Connection: "posting_enabled = NOT posting_enabled",
     ExceptionCase: "severity = 4",
     RoleGrant: "granted_by_id = user_id",
+    AccessProposal: "reason = 'x'",
+    Delegation: "reason = 'x'",
+    User: "time_zone = 'x'",
 }
 """Each governed model, and a change of it that nothing else refuses."""
 HISTORIES: list[type[Model]] = [model.history.model for model in GOVERNED]  # type: ignore[attr-defined]
@@ -45,6 +50,9 @@ def rows(db: None) -> None:
     """One row at least of every governed model, each made by the action that makes it."""
     ana, root = world.person("ana"), world.person("root", "admin")
     grant_role(ana, "finance_analyst", acting_user=root)
+    propose_role(world.person("ben"), "approver", reason="Joins", step_up=world.proof(root), now=world.now(), acting_user=root)
+    pat, days = world.person("pat", "approver"), {"first_day": world.today(), "last_day": world.today()}
+    delegate(pat, **days, reason="Away", now=world.now(), acting_user=world.person("pit", "approver"))
     world.systems()
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     world.credit_plan(ana, case)
@@ -90,6 +98,7 @@ def _more(model: type[Model]) -> str:
     return {
         Account: "name = 'y'", AccountLink: "reason = 'y'", ChangePlan: "trace_id = 'y'", Connection: "active = NOT active",
         ExceptionCase: "severity = 3", RoleGrant: "granted_by_id = NULL",
+        AccessProposal: "reason = 'y'", Delegation: "reason = 'y'", User: "time_zone = 'y'",
     }[model]  # fmt: skip
 
 

@@ -103,13 +103,13 @@ def story() -> ExceptionCase:
         other, until=world.now() + dt.timedelta(days=1), reason="On holiday", row_version=None, acting_user=ana, now=world.now()
     )
     rejected = submit_plan(world.credit_plan(ana, case), acting_user=ana)
-    reject(rejected, reason="Ask the customer first", acting_user=pat)
+    reject(rejected, reason="Ask the customer first", step_up=world.proof(pat), acting_user=pat)
     moved = submit_plan(world.credit_plan(ana, case), acting_user=ana)
     world.say("netsuite", world.entered(world.usd("1130.00")))
-    assert approve(moved, digest=moved.digest, meaning="Checked", acting_user=pat).state == "void"
+    assert approve(moved, digest=moved.digest, meaning="Checked", step_up=world.proof(pat), acting_user=pat).state == "void"
     world.detect()
     sent = submit_plan(world.credit_plan(ana, case, "130.00"), acting_user=ana)
-    assert approve(sent, digest=sent.digest, meaning="Checked", acting_user=pat).state == "released"
+    assert approve(sent, digest=sent.digest, meaning="Checked", step_up=world.proof(pat), acting_user=pat).state == "released"
     world.credit_plan(ana, case, "1.00")
     world.say("netsuite", memo_of(sent.postings.get(), "77.00"))
     look_again()

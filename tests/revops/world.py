@@ -13,6 +13,8 @@ from django.db import transaction
 from revops.accounts.models import Account, AccountLink
 from revops.cases.models import ExceptionCase
 from revops.detection.run import detect_due
+from revops.identity.models import Method, StepUp
+from revops.identity.step_up import record_step_up
 from revops.ledger.facts import Fact, Value
 from revops.ledger.freshness import read_through
 from revops.ledger.models import SourceSystem
@@ -177,6 +179,19 @@ def person(name: str, *roles: str) -> User:
     for role in roles:
         RoleGrant.objects.create(user=user, role=role)
     return user
+
+
+def gone(user: User) -> User:
+    """The person has left: not by the action, which also takes roles and asks who may be spared."""
+    user.is_active = False
+    user.save()
+    return user
+
+
+def proof(user: User | System) -> StepUp:
+    """A fresh proof that the person is there, as a code of an authenticator app is recorded; for the system, somebody's else."""
+    who = user if isinstance(user, User) else person(f"somebody-{next(_versions)}")
+    return record_step_up(who, Method.TOTP)
 
 
 def account_on(case: ExceptionCase) -> Account:

@@ -46,7 +46,7 @@ class Book:
     def released(self, amount: str = "120.00") -> Posting:
         """A credit memo, approved and waiting to be sent."""
         plan = submit_plan(world.credit_plan(self.maker, self.case, amount), acting_user=self.maker)
-        plan = approve(plan, digest=plan.digest, meaning="Checked", acting_user=self.checker)
+        plan = approve(plan, digest=plan.digest, meaning="Checked", step_up=world.proof(self.checker), acting_user=self.checker)
         assert plan.state == "released", plan.outcome
         return plan.postings.get()
 

@@ -79,7 +79,7 @@ def released(erp: Book, kind: ChangeKind = CREDIT_THEN_HOLD) -> ChangePlan:
 
 
 def signed(plan: ChangePlan, checker: User) -> ChangePlan:
-    plan = approve(plan, digest=plan.digest, meaning="Checked", acting_user=checker)
+    plan = approve(plan, digest=plan.digest, meaning="Checked", step_up=world.proof(checker), acting_user=checker)
     assert plan.state == PlanState.RELEASED, plan.outcome
     return plan
 

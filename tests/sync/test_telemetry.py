@@ -214,7 +214,8 @@ def _release(plan: Any) -> None:
 
     submit_plan(plan, acting_user=plan.maker)
     fresh = world.fresh(plan)
-    approve(fresh, digest=fresh.digest, meaning="Agreed", acting_user=world.person("checker", "approver"))
+    checker = world.person("checker", "approver")
+    approve(fresh, digest=fresh.digest, meaning="Agreed", step_up=world.proof(checker), acting_user=checker)
     assert world.fresh(plan).state == "released"
 
 

@@ -38,7 +38,7 @@ def test_i49_one_trace_from_the_delivery_to_the_confirmed_posting(erp: Book) -> 
     delivery = Delivery.objects.get(trace_id=trace)
     entry = LedgerEntry.objects.get(trace_id=trace)
     assert (delivery.connection_id, entry.delivery_id, entry.record.account_id) == ("netsuite", delivery.pk, erp.account.pk)
-    ana, pat = Caller(erp.maker), Caller(erp.checker)
+    ana, pat = Caller(erp.maker), Caller(erp.checker).proven()
     said = {"kind": "credit_memo", "case": erp.case.pk, "reason": "A discount was missed", "inputs": world.credit_inputs()}
     drafted = body(ana.post("change-plans/", said, X_Request_Id="quoted-by-finance"))
     plan = f"change-plans/{drafted['id']}/"

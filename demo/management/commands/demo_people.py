@@ -22,7 +22,7 @@ PEOPLE: tuple[tuple[str, str, Role], ...] = (
     ("admin@rehearsal.example", "Ada Minh", Role.ADMIN),
     ("auditor@rehearsal.example", "Aurelio Testa", Role.AUDITOR),
 )
-DEFAULT_PASSWORD = "rehearsal-2026"  # noqa: S105 - printed on purpose; only with REVOPS_DEMO=1, on made-up data
+DEFAULT_PASSWORD = "made-up-company-2026"  # noqa: S105 - printed on purpose; only with REVOPS_DEMO=1, on made-up data
 
 
 class Command(BaseCommand):

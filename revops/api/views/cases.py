@@ -51,6 +51,8 @@ class Cases(View):
 
 
 class OneCase(View):
+    scope = "propose"
+
     @extend_schema(responses=CaseSerializer, parameters=[ETAG])
     def get(self, request: Request, key: int) -> Response:
         """One exception with its evidence."""
@@ -82,6 +84,7 @@ class OneCase(View):
 
 
 class CaseNotes(View):
+    scope = "propose"
     pagination_class = OldestFirst
 
     @extend_schema(responses=NoteSerializer(many=True))

@@ -32,11 +32,19 @@ from revops.postings.draft import compose_plan, compose_remainder, compose_rever
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 
 PLANS = ChangePlan.objects.select_related("maker").prefetch_related(
-    "postings", "lines", "touches", "checkpoints", "decisions__decided_by", "decisions__checkpoint"
+    "postings",
+    "lines",
+    "touches",
+    "checkpoints",
+    "decisions__decided_by",
+    "decisions__checkpoint",
+    "decisions__step_up",
+    "decisions__standing_in_for",
 )
 
 
 class Plans(View):
+    scope = "propose"
     pagination_class = NewestFirst
 
     @extend_schema(
@@ -88,6 +96,7 @@ class OnePlan(View):
 
 
 class _PlanAction(View):
+    scope = "propose"
     verb = "compose_plan"
     says: type[StrictSerializer] = EmptySerializer
 
@@ -112,27 +121,36 @@ class SubmitPlan(_PlanAction):
 
 
 class ApprovePlan(_PlanAction):
+    scope = "decide"
     verb = "decide_plan"
     says = ApprovalSerializer
 
     @extend_schema(request=ApprovalSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
     def post(self, request: Request, key: int) -> HttpResponse:
-        """Sign the plan whose digest you read. The maker, and anyone who already decided, cannot."""
+        """Sign the plan whose digest you read, within five minutes of a step-up with this token. The maker, and anyone who
+        already decided, cannot."""
         return self.act(
             request,
             key,
-            lambda plan, said: actions.approve(plan, digest=said["digest"], meaning=said["meaning"], acting_user=self.user),
+            lambda plan, said: actions.approve(
+                plan, digest=said["digest"], meaning=said["meaning"], step_up=self.step_up(), acting_user=self.user
+            ),
         )
 
 
 class RejectPlan(_PlanAction):
+    scope = "decide"
     verb = "decide_plan"
     says = ReasonSerializer
 
     @extend_schema(request=ReasonSerializer, responses={200: PlanSerializer}, parameters=[IDEMPOTENCY_KEY, ETAG])
     def post(self, request: Request, key: int) -> HttpResponse:
-        """Refuse the plan, with a reason."""
-        return self.act(request, key, lambda plan, said: actions.reject(plan, reason=said["reason"], acting_user=self.user))
+        """Refuse the plan, with a reason, within five minutes of a step-up with this token."""
+        return self.act(
+            request,
+            key,
+            lambda plan, said: actions.reject(plan, reason=said["reason"], step_up=self.step_up(), acting_user=self.user),
+        )
 
 
 class WithdrawPlan(_PlanAction):
@@ -146,6 +164,8 @@ class WithdrawPlan(_PlanAction):
 
 class _FollowUp(View):
     """Composes a plan that follows from another; the answer is the new plan, a draft."""
+
+    scope = "propose"
 
     def compose(self, request: Request, key: int, follow: Callable[..., ChangePlan]) -> HttpResponse:
         require(self.user, "compose_plan")

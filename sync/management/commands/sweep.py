@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from revops.checks import refuse_to_start_as_owner
+from revops.checks import refuse_to_start
 from sync.ground import doorbell
 from sync.workers.sweep import EVERY_SECONDS, sweep_once
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, every: float, once: bool, **_options: object) -> None:
         """Sweep until SIGTERM or SIGINT. A database that is away for a while is waited for."""
-        refuse_to_start_as_owner()
+        refuse_to_start()
         if not settings.REVOPS_AUDIT_SIGNING_KEYS:
             raise CommandError(
                 "REVOPS_AUDIT_SIGNING_KEY is empty: the sweeper signs how far the audit log has come. See .env.example."

@@ -63,4 +63,4 @@ def test_the_rehearsals_people_join_once_and_only_in_a_rehearsal() -> None:
     lines = ActionRecord.objects.filter(verb="person.add")
     assert set(lines.values_list("actor_label", flat=True)) == {System("demo").label}
     assert lines.count() == 6
-    assert os.environ.get("REVOPS_DEMO_PASSWORD", "rehearsal-2026") not in str(list(ActionRecord.objects.values()))
+    assert os.environ.get("REVOPS_DEMO_PASSWORD", "made-up-company-2026") not in str(list(ActionRecord.objects.values()))

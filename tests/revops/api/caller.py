@@ -12,9 +12,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from revops.access.grants import issue_token
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
+from revops.identity.models import Method
+from revops.identity.step_up import record_step_up
+from revops.identity.tokens import SCOPES, issue_token, live_token
 from revops.ledger.models import SourceRecord
 from revops.money import Money
 from revops.people.actors import System
@@ -23,6 +25,7 @@ from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.intake import inbox
 from sync.models import Delivery, DeliveryState
+from tests.factories import PASSWORD
 from tests.revops import world
 
 PROBLEM = "application/problem+json"
@@ -36,7 +39,7 @@ def new_key() -> str:
 
 
 def token_for(user: User, *, days: int = 1, now: dt.datetime | None = None) -> str:
-    return issue_token(user, name="tests", days=days, now=now or timezone.now(), acting_user=System("tests"))
+    return issue_token(user, name="tests", days=days, scopes=list(SCOPES), now=now or timezone.now(), acting_user=System("tests"))
 
 
 class Caller:
@@ -45,6 +48,13 @@ class Caller:
     def __init__(self, user: User | None = None, token: str = "") -> None:
         self.token = token_for(user) if user is not None else token
         self.client = Client(raise_request_exception=False)
+
+    def proven(self) -> Caller:
+        """Its person has proved with this token who they are."""
+        row = live_token(self.token, now=timezone.now())
+        assert row is not None
+        record_step_up(row.user, Method.TOTP, token=row)
+        return self
 
     def call(self, method: str, path: str, content: bytes | str = b"", **headers: str) -> HttpResponse:
         """One request, with exactly these bytes. Header names are written with `_`."""
@@ -114,11 +124,17 @@ class Company:
     delivery: Delivery
 
     def __getitem__(self, role: str) -> Caller:
-        return Caller(self.people[role])
+        """A program of that person; one who decides has proved who they are."""
+        caller = Caller(self.people[role])
+        return caller.proven() if role in (Role.APPROVER, Role.CONTROLLER) else caller
 
 
 def people() -> dict[str, User]:
-    return {role: world.person(role, role) for role in ROLES}
+    made = {role: world.person(role, role) for role in ROLES}
+    for user in made.values():
+        user.set_password(PASSWORD)
+        user.save()
+    return made
 
 
 def company(erp: Money | None = None) -> Company:
@@ -150,4 +166,10 @@ def dead_letter(number: int = 1) -> Delivery:
 
 
 def approved(company: Company) -> ChangePlan:
-    return approve(company.plan, digest=company.plan.digest, meaning="I checked it", acting_user=company.people["approver"])
+    return approve(
+        company.plan,
+        digest=company.plan.digest,
+        meaning="I checked it",
+        step_up=world.proof(company.people["approver"]),
+        acting_user=company.people["approver"],
+    )

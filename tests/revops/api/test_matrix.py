@@ -17,6 +17,7 @@ from revops.approvals.models import Decision
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseNote
 from revops.people.models import Role
+from tests.factories import PASSWORD
 from tests.revops import world
 from tests.revops.api.caller import ROLES, Caller, Company, body, code, new_key
 
@@ -53,6 +54,7 @@ EXPECTED: dict[str, dict[str, set[Role]]] = {
     "v1/postings/": {"GET": {FIN, CON, AUD}},
     "v1/postings/<int:key>/": {"GET": {FIN, CON, AUD}},
     "v1/audit/": {"GET": {CON, AUD}},
+    "v1/step-up/": {"POST": {APP, CON, ADM}},
     "v1/deliveries/": {"GET": {FIN, CON, ADM, AUD}},
     "v1/deliveries/<int:key>/": {"GET": {FIN, CON, ADM, AUD}},
     "v1/deliveries/<int:key>/replay/": {"POST": {FIN, ADM}},
@@ -117,6 +119,7 @@ def said(route: str, method: str, company: Company) -> object:
             "kind": "credit_memo", "case": company.case.pk, "reason": "A discount", "inputs": world.credit_inputs("20.00"),
         },
         "v1/change-plans/<int:key>/submit/": {},
+        "v1/step-up/": {"proof": PASSWORD},
         "v1/change-plans/<int:key>/approve/": {"digest": company.plan.digest, "meaning": "I checked it"},
     }.get(route, {"reason": "It was found wrong"})  # fmt: skip
 

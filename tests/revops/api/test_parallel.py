@@ -75,10 +75,9 @@ def test_a6_the_same_key_in_parallel_is_one_effect(office: tuple[Company, str]) 
 def test_a16_many_signatures_at_once_are_one(office: tuple[Company, str]) -> None:
     """One person with several keys, and a second person, and the maker who takes it back."""
     from revops.approvals.models import Decision
-    from tests.revops.api.caller import token_for
 
     company, url = office
-    plan, tokens = company.plan, {role: token_for(user) for role, user in company.people.items()}
+    plan, tokens = company.plan, {role: company[role].token for role in company.people}
     said = {"digest": plan.digest, "meaning": "I checked it"}
     calls = [poster(url, tokens["approver"], f"change-plans/{plan.pk}/approve/", said, f"signature-{n}") for n in range(4)]
     calls += [poster(url, tokens["controller"], f"change-plans/{plan.pk}/approve/", said, "signature-of-cora")]

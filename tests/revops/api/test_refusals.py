@@ -13,8 +13,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from revops.access.grants import token_digest
 from revops.cases.models import CaseNote
+from revops.identity.tokens import token_digest
 from revops.people.models import ApiToken, Role, User
 from revops.postings.models import ChangePlan
 from tests.accounts import as_owner
@@ -56,7 +56,7 @@ def test_a13_a_revoked_token(ana: User) -> None:
 
 def test_a13_the_token_of_somebody_who_left(ana: User) -> None:
     caller = Caller(ana)
-    User.objects.filter(pk=ana.pk).update(is_active=False)
+    world.gone(ana)
     assert caller.get("cases/").status_code == 401
 
 

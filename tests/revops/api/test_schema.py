@@ -60,6 +60,8 @@ def test_each_operation_says_who_may_call_it_and_what_it_may_answer(path: str, m
 def test_conditions_and_keys_are_documented() -> None:
     for path, method in OPERATIONS:
         required = {p["name"] for p in operation(path, method).get("parameters", []) if p["in"] == "header" and p.get("required")}
+        if path == "/api/v1/step-up/":  # a proof is good once: it is never sent again
+            continue
         assert required == {"post": {"Idempotency-Key"}, "patch": {"If-Match"}, "get": set()}[method], (path, method)
     for path, method in (("/api/v1/cases/{key}/", "get"), ("/api/v1/change-plans/{key}/", "get")):
         assert "ETag" in operation(path, method)["responses"]["200"]["headers"]

@@ -14,6 +14,7 @@ from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.history import write_history
+from revops.identity.models import StepUp
 from revops.people.actors import System
 from revops.people.models import RoleGrant, User
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
@@ -46,7 +47,7 @@ def case() -> ExceptionCase:
 
 
 def sign(plan: ChangePlan, user: User | System, digest: str | None = None) -> ChangePlan:
-    return approve(plan, digest=digest or plan.digest, meaning="I checked it", acting_user=user)
+    return approve(plan, digest=digest or plan.digest, meaning="I checked it", step_up=world.proof(user), acting_user=user)
 
 
 def submitted(maker: User, case: ExceptionCase, amount: str = "120.00") -> ChangePlan:
@@ -92,7 +93,7 @@ def test_i23_the_maker_never_decides_whatever_roles_they_hold(ana: User, case: E
         RoleGrant.objects.create(user=ana, role="controller")
     plan = submitted(ana, case)
     with pytest.raises(NotAllowed) as refused:
-        sign(plan, ana) if act == "approve" else reject(plan, reason="x", acting_user=ana)
+        sign(plan, ana) if act == "approve" else reject(plan, reason="x", step_up=world.proof(ana), acting_user=ana)
     assert refused.value.code == "maker_is_checker"
     assert not Decision.objects.exists()
 
@@ -102,13 +103,14 @@ def test_i27_without_the_role_nobody_decides(ana: User, case: ExceptionCase, rol
     plan = submitted(ana, case)
     with pytest.raises(NotAllowed):
         sign(plan, world.person("x", *roles))
+    yet = world.person("y", *roles)
     with pytest.raises(NotAllowed):
-        reject(plan, reason="no", acting_user=world.person("y", *roles))
+        reject(plan, reason="no", step_up=world.proof(yet), acting_user=yet)
 
 
 def test_i27_the_system_and_inactive_people_decide_nothing(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
-    User.objects.filter(pk=pat.pk).update(is_active=False)
+    world.gone(pat)
     for actor in (System("demo"), pat):
         with pytest.raises(NotAllowed):
             sign(plan, actor)
@@ -185,7 +187,7 @@ def test_i27_a_signer_who_lost_the_role_before_release_voids_the_plan(
 
 def test_i27_a_maker_who_left_before_release_voids_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
-    User.objects.filter(pk=ana.pk).update(is_active=False)
+    world.gone(ana)
     assert sign(plan, pat).state == PlanState.VOID
 
 
@@ -249,7 +251,7 @@ def test_what_nobody_decides_expires_unsent(ana: User, pat: User, case: Exceptio
 
 
 def test_i26_a_rejected_plan_no_longer_counts(ana: User, pat: User, case: ExceptionCase) -> None:
-    reject(submitted(ana, case, "6000.00"), reason="Wrong", acting_user=pat)
+    reject(submitted(ana, case, "6000.00"), reason="Wrong", step_up=world.proof(pat), acting_user=pat)
     second = submit_plan(credit_plan(ana, second_invoice(case), "6000.00", invoice_id="701"), acting_user=ana)
     assert second.checkpoints.count() == 1
 
@@ -267,9 +269,9 @@ def test_i26_foreign_amounts_are_judged_by_the_newest_rate_or_strictly(ana: User
 def test_rejecting_needs_a_reason_and_ends_the_plan(ana: User, pat: User, case: ExceptionCase) -> None:
     plan = submitted(ana, case)
     with pytest.raises(Rejected) as refused:
-        reject(plan, reason="  ", acting_user=pat)
+        reject(plan, reason="  ", step_up=world.proof(pat), acting_user=pat)
     assert refused.value.field == "reason"
-    after = reject(plan, reason="The discount was agreed", acting_user=pat)
+    after = reject(plan, reason="The discount was agreed", step_up=world.proof(pat), acting_user=pat)
     assert (after.state, after.postings.get().state) == (PlanState.REJECTED, PostingState.VOID)
     assert "The discount was agreed" in str(after.outcome)
     with pytest.raises(Conflict):
@@ -280,7 +282,7 @@ def test_a_signature_says_what_it_means(ana: User, pat: User, case: ExceptionCas
     plan = submitted(ana, case)
     for meaning in ("", " ", "x" * 201):
         with pytest.raises(Rejected):
-            approve(plan, digest=plan.digest, meaning=meaning, acting_user=pat)
+            approve(plan, digest=plan.digest, meaning=meaning, step_up=world.proof(pat), acting_user=pat)
 
 
 def test_only_the_maker_withdraws_and_only_before_release(ana: User, pat: User, case: ExceptionCase) -> None:
@@ -314,8 +316,8 @@ def test_only_the_maker_submits_and_only_once(ana: User, case: ExceptionCase) ->
 
 DECIDE = (
     "INSERT INTO approvals_decision "
-    "(plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, policy_version, request_id) "
-    "VALUES (%(plan)s, %(checkpoint)s, %(by)s, %(maker)s, 'approved', 'x', '', %(digest)s, '', '')"
+    "(plan_id, checkpoint_id, decided_by_id, maker_id, verdict, meaning, reason, digest, policy_version, request_id, step_up_id) "
+    "VALUES (%(plan)s, %(checkpoint)s, %(by)s, %(maker)s, 'approved', 'x', '', %(digest)s, '', '', %(proof)s)"
 )
 
 
@@ -331,7 +333,8 @@ def valid(ana: User, pat: User, case: ExceptionCase) -> dict[str, object]:
     """A decision that the database would take."""
     plan = submitted(ana, case)
     checkpoint = plan.checkpoints.get()
-    return {"plan": plan.pk, "checkpoint": checkpoint.pk, "by": pat.pk, "maker": ana.pk, "digest": plan.digest}
+    return {"plan": plan.pk, "checkpoint": checkpoint.pk, "by": pat.pk, "maker": ana.pk, "digest": plan.digest,
+            "proof": world.proof(pat).pk}  # fmt: skip
 
 
 def test_i30_raw_sql_may_sign_what_fits(valid: dict[str, object]) -> None:
@@ -343,7 +346,17 @@ def test_i23_i30_raw_sql_cannot_sign_as_the_maker(valid: dict[str, object], ana:
     with guards.down():
         RoleGrant.objects.create(user=ana, role="approver")
     with pytest.raises(DatabaseError, match="maker_is_not_checker"):
-        run(DECIDE, {**valid, "by": ana.pk})
+        run(DECIDE, {**valid, "by": ana.pk, "proof": world.proof(ana).pk})
+
+
+@pytest.mark.parametrize("which", ["none", "another person's", "old"])
+def test_i30_i58_raw_sql_cannot_sign_without_a_fresh_proof(valid: dict[str, object], ana: User, pat: User, which: str) -> None:
+    old = world.proof(pat)
+    with guards.down():
+        StepUp.objects.filter(pk=old.pk).update(at=world.now() - dt.timedelta(minutes=5, seconds=1))
+    proofs = {"none": None, "another person's": world.proof(ana).pk, "old": old.pk}
+    with pytest.raises(DatabaseError, match="nobody decides without a fresh proof"):
+        run(DECIDE, {**valid, "proof": proofs[which]})
 
 
 @pytest.mark.parametrize("lie", ["maker", "digest", "by", "checkpoint"])

@@ -67,11 +67,11 @@ def submitted(ana: User, case: ExceptionCase, amount: str = "120.00") -> ChangeP
 
 
 def signing(plan: ChangePlan, user: User) -> Act:
-    return partial(approve, plan, digest=plan.digest, meaning="Checked", acting_user=user)
+    return partial(approve, plan, digest=plan.digest, meaning="Checked", step_up=world.proof(user), acting_user=user)
 
 
 def rejecting(plan: ChangePlan, user: User) -> Act:
-    return partial(reject, plan, reason="No", acting_user=user)
+    return partial(reject, plan, reason="No", step_up=world.proof(user), acting_user=user)
 
 
 def test_i28_eight_people_at_once_one_outcome(ana: User, case: ExceptionCase) -> None:

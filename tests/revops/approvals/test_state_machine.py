@@ -107,11 +107,11 @@ class ProposalAndApproval(RuleBasedStateMachine):
     @rule(plan=plans, who=people, stale=st.booleans())
     def approve(self, plan: int, who: str, stale: bool) -> None:
         shown = "0" * 64 if stale else ChangePlan.objects.get(pk=plan).digest
-        self.attempt(plan, "approve", who, digest=shown, meaning="Checked")
+        self.attempt(plan, "approve", who, digest=shown, meaning="Checked", step_up=world.proof(self.people[who]))
 
     @rule(plan=plans, who=people)
     def reject(self, plan: int, who: str) -> None:
-        self.attempt(plan, "reject", who, reason="No")
+        self.attempt(plan, "reject", who, reason="No", step_up=world.proof(self.people[who]))
 
     @rule(plan=plans, who=people)
     def withdraw(self, plan: int, who: str) -> None:
@@ -137,7 +137,9 @@ class ProposalAndApproval(RuleBasedStateMachine):
 
     @rule(who=people, active=st.booleans())
     def person_changes(self, who: str, active: bool) -> None:
-        User.objects.filter(pk=self.people[who].pk).update(is_active=active)
+        user = User.objects.get(pk=self.people[who].pk)
+        user.is_active = active
+        user.save()
 
     # --- after every step --------------------------------------------------------------------------------------------
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from revops.access.grants import grant_role, issue_token, revoke_role, revoke_tokens
+from revops.access.grants import grant_role, revoke_role
 from revops.approvals.actions import approve, reject, submit_plan, withdraw
 from revops.audit.log import record
 from revops.audit.models import ActionRecord
 from revops.cases import actions
 from revops.detection.run import detect_account
+from revops.identity.tokens import issue_token, revoke_tokens
 from revops.ledger.relink import unlink_customer
 from revops.people.models import User
 from revops.postings.draft import edit_plan
@@ -42,7 +43,7 @@ class Office:
         self.root, self.new = world.person("root", "admin"), world.person("newcomer")
         world.systems()
         self.account, self.case = world.mismatch(world.usd("41120.00"), world.usd("1000.00"))
-        issue_token(self.pat, name="old", days=1, now=world.now(), acting_user=self.pat)
+        issue_token(self.pat, name="old", days=1, scopes=[], now=world.now(), acting_user=self.pat)
         self.draft = credit_plan(self.ana, self.case)
         self.letter = dead_letter("netsuite", "k", b"{}")
 
@@ -75,7 +76,7 @@ ACTIONS: dict[str, Callable[[Office], object]] = {
     "case.refresh": _detect,
     "role.grant": lambda o: grant_role(o.new, "auditor", acting_user=o.root),
     "role.revoke": lambda o: revoke_role(o.pat, "approver", acting_user=o.root),
-    "token.issue": lambda o: issue_token(o.ana, name="x", days=1, now=world.now(), acting_user=o.ana),
+    "token.issue": lambda o: issue_token(o.ana, name="x", days=1, scopes=[], now=world.now(), acting_user=o.ana),
     "token.revoke": lambda o: revoke_tokens(o.pat, now=world.now(), acting_user=o.root),
     "connection.change": lambda o: connections.change_connection("netsuite", posting_enabled=False, acting_user=o.root),
     "delivery.replay": lambda o: replay(o.letter.pk, reason="Mended", acting_user=o.ana),
@@ -126,11 +127,12 @@ def test_i49_an_action_writes_its_line_and_without_it_nothing(office: Office, fu
 def test_i49_signing_and_its_line_are_one(office: Office, full_log: Callable[[str], None]) -> None:
     plan = office.submitted()
     full_log("plan.release")
+    proof = world.proof(office.pat)
     untouched = everything()
     with pytest.raises(DatabaseError, match="the log is full"):
-        approve(plan, digest=plan.digest, meaning="Checked", acting_user=office.pat)
+        approve(plan, digest=plan.digest, meaning="Checked", step_up=proof, acting_user=office.pat)
     assert everything() == untouched, "no signature, no release"
-    reject(plan, reason="No", acting_user=office.pat)
+    reject(plan, reason="No", step_up=proof, acting_user=office.pat)
     assert ActionRecord.objects.get(verb="plan.reject").actor == office.pat
 
 

@@ -130,5 +130,5 @@ def test_one_person_is_one_user() -> None:
 def test_somebody_who_left_holds_no_role_at_once() -> None:
     ana = world.person("ana", Role.APPROVER)
     assert ana.role_codes() == {Role.APPROVER}
-    User.objects.filter(pk=ana.pk).update(is_active=False)
+    world.gone(ana)
     assert User.objects.get(pk=ana.pk).role_codes() == frozenset()

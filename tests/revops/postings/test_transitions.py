@@ -54,7 +54,8 @@ def case() -> ExceptionCase:
 def posting(analyst: User, case: ExceptionCase) -> Posting:
     """A credit memo, approved and released."""
     plan = submit_plan(world.credit_plan(analyst, case), acting_user=analyst)
-    plan = approve(plan, digest=plan.digest, meaning="Checked", acting_user=world.person("pat", "approver"))
+    pat = world.person("pat", "approver")
+    plan = approve(plan, digest=plan.digest, meaning="Checked", step_up=world.proof(pat), acting_user=pat)
     assert plan.state == "released"
     return plan.postings.get()
 

@@ -37,7 +37,10 @@ VERB_OF_PAGE = {
     "/people/": "see_people",
     "/connections/": "see_connections",
 }
-FOR_EVERYBODY = {"/", "/find/", "/sign-in/", "/sign-out/", "/preferences/", "/status-banner/"}
+FOR_EVERYBODY = {
+    "/", "/find/", "/sign-in/", "/sign-in/second/", "/sign-out/", "/preferences/", "/status-banner/", "/confirm/",
+    "/passkeys/challenge/",
+}  # fmt: skip
 POSTS = {
     "/queue/bulk/": "work_case",
     "/cases/{case}/take/": "work_case",

@@ -232,7 +232,7 @@ def test_h7_the_same_form_five_times_acts_once(case: ExceptionCase, sign_in: Sig
     plan = ChangePlan.objects.get()
     for _ in range(5):
         maker.post(f"/plans/{plan.code}/submit/")
-    sign = {"digest": plan.digest, "meaning": "I reviewed it.", "password": PASSWORD}
+    sign = {"digest": plan.digest, "meaning": "I reviewed it.", "proof": PASSWORD}
     for _ in range(5):
         approver.post(f"/approvals/{plan.code}/approve/", sign)
     counts = {
@@ -261,7 +261,7 @@ def test_h8_an_old_form_of_a_second_tab_is_a_conflict_that_says_who_and_keeps_th
     assert plan.digest in page
     approvals.withdraw(plan, reason="wrong month", acting_user=first.user)
     late = second.post(
-        f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": "yes", "password": PASSWORD}
+        f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": "yes", "proof": PASSWORD}
     )  # fmt: skip
     assert late.status_code == 409
     assert world.fresh(plan).state == PlanState.WITHDRAWN
@@ -341,7 +341,7 @@ def test_h10_a_form_with_nul_in_any_field_is_refused_as_a_whole(case: ExceptionC
         (maker, "/queue/bulk/", {"action": "assign", "case": f"{case.pk}:{version}", "owner": "", "remark": nul}),
         (maker, f"/plans/{plan.code}/withdraw/", {"reason": nul}),
         (approver, f"/approvals/{plan.code}/reject/", {"reason": nul}),
-        (approver, f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": nul, "password": PASSWORD}),
+        (approver, f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": nul, "proof": PASSWORD}),
         (admin, "/connections/netsuite/posting/", {"posting": "off", "reason": nul}),
         (maker, "/unlinked/link/", {"record": "1", "account": nul, "reason": nul}),
         (maker, "/deliveries/replay/", {"delivery": "1", "reason": nul}),

@@ -114,28 +114,28 @@ def test_the_approver_signs_with_the_password_and_a_meaning(case: ExceptionCase,
     assert "Why you" in page
     assert "Approve and sign" in page
     assert world.fresh(plan).state == PlanState.SUBMITTED
-    sign = {"digest": plan.digest, "meaning": "I reviewed it.", "password": "wrong"}
+    sign = {"digest": plan.digest, "meaning": "I reviewed it.", "proof": "wrong"}
     refused = client.post(f"/approvals/{plan.code}/approve/", sign)
     assert refused.status_code == 422
     assert "not your password" in refused.content.decode()
-    assert client.post(f"/approvals/{plan.code}/approve/", {**sign, "password": PASSWORD, "digest": "0" * 64}).status_code == 409
-    assert client.post(f"/approvals/{plan.code}/approve/", {**sign, "password": PASSWORD, "meaning": ""}).status_code == 422
+    assert client.post(f"/approvals/{plan.code}/approve/", {**sign, "proof": PASSWORD, "digest": "0" * 64}).status_code == 409
+    assert client.post(f"/approvals/{plan.code}/approve/", {**sign, "proof": PASSWORD, "meaning": ""}).status_code == 422
     assert world.fresh(plan).state == PlanState.SUBMITTED
-    client.post(f"/approvals/{plan.code}/approve/", {**sign, "password": PASSWORD})
+    client.post(f"/approvals/{plan.code}/approve/", {**sign, "proof": PASSWORD})
     assert world.fresh(plan).state == PlanState.RELEASED
     after = client.get(f"/approvals/{plan.code}/").content.decode()
     assert "there is nothing to decide any more" in after
     assert "I reviewed it." in after
-    assert "a-password" not in after
+    assert "a-proof" not in after
 
 
 def test_guessing_the_password_in_an_open_session_is_bounded(case: ExceptionCase, sign_in: SignIn) -> None:
     plan = submitted(sign_in("farid", "finance_analyst"), case)
     client = sign_in("anneke", "approver")
-    sign = {"digest": plan.digest, "meaning": "yes", "password": "wrong"}
+    sign = {"digest": plan.digest, "meaning": "yes", "proof": "wrong"}
     for _ in range(8):
         client.post(f"/approvals/{plan.code}/approve/", sign)
-    answer = client.post(f"/approvals/{plan.code}/approve/", {**sign, "password": PASSWORD})
+    answer = client.post(f"/approvals/{plan.code}/approve/", {**sign, "proof": PASSWORD})
     assert answer.status_code == 422
     assert "too many attempts" in answer.content.decode()
     assert world.fresh(plan).state == PlanState.SUBMITTED
@@ -151,7 +151,7 @@ def test_the_maker_reads_why_somebody_else_decides(case: ExceptionCase, sign_in:
     page = maker.get(f"/approvals/{plan.code}/").content.decode()
     assert "You composed this plan" in page
     assert "Approve and sign" not in page
-    sign = {"digest": plan.digest, "meaning": "yes", "password": PASSWORD}
+    sign = {"digest": plan.digest, "meaning": "yes", "proof": PASSWORD}
     assert maker.post(f"/approvals/{plan.code}/approve/", sign).status_code == 403
     assert b"Nothing waits for you" in maker.get("/approvals/").content
 
@@ -160,8 +160,8 @@ def test_rejecting_needs_a_reason_that_the_maker_reads(case: ExceptionCase, sign
     maker = sign_in("farid", "finance_analyst")
     plan = submitted(maker, case)
     client = sign_in("anneke", "approver")
-    assert client.post(f"/approvals/{plan.code}/reject/", {"reason": " "}).status_code == 422
-    client.post(f"/approvals/{plan.code}/reject/", {"reason": "The discount was real."})
+    assert client.post(f"/approvals/{plan.code}/reject/", {"reason": " ", "proof": PASSWORD}).status_code == 422
+    client.post(f"/approvals/{plan.code}/reject/", {"reason": "The discount was real.", "proof": PASSWORD})
     assert world.fresh(plan).state == PlanState.REJECTED
     assert "The discount was real." in maker.get(f"/plans/{plan.code}/").content.decode()
     assert "did not go through" in maker.get(f"/cases/{case.code}/").content.decode()
@@ -173,7 +173,7 @@ def test_facts_that_moved_are_said_before_and_void_the_plan(case: ExceptionCase,
     client = sign_in("anneke", "approver")
     assert "Approving now voids the plan" in client.get(f"/approvals/{plan.code}/").content.decode()
     answer = client.post(
-        f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": "yes", "password": PASSWORD}, follow=True
+        f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": "yes", "proof": PASSWORD}, follow=True
     )
     assert world.fresh(plan).state == PlanState.VOID
     assert "is void" in answer.content.decode()
@@ -186,14 +186,15 @@ def test_the_inbox_shows_mine_all_and_what_i_decided(case: ExceptionCase, sign_i
     assert 'id="count-approvals">1<' in approver.get("/approvals/").content.decode()
     assert plan.code in auditor.get("/approvals/").content.decode()
     assert plan.code in auditor.get("/approvals/?show=all").content.decode()
-    approver.post(f"/approvals/{plan.code}/reject/", {"reason": "no"})
+    approver.post(f"/approvals/{plan.code}/reject/", {"reason": "no", "proof": PASSWORD})
     assert plan.code in approver.get("/approvals/?show=decided").content.decode()
     assert "Nothing waits for you" in approver.get("/approvals/").content.decode()
 
 
 def test_a_controller_settles_a_call_whose_outcome_nobody_knows(case: ExceptionCase, sign_in: SignIn) -> None:
     plan = submitted(sign_in("farid", "finance_analyst"), case)
-    actions.approve(plan, digest=plan.digest, meaning="yes", acting_user=sign_in("anneke", "approver").user)
+    signer = sign_in("anneke", "approver").user
+    actions.approve(plan, digest=plan.digest, meaning="yes", step_up=world.proof(signer), acting_user=signer)
     posting = plan.postings.get()
     for state in ("sending", "unknown"):
         type(posting).objects.filter(pk=posting.pk).update(

@@ -48,7 +48,8 @@ def refused_with_effect() -> ChangePlan:
     case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))[1]
     ana = world.person("ana", "finance_analyst")
     plan = submit_plan(world.credit_plan(ana, case), acting_user=ana)
-    approve(plan, digest=plan.digest, meaning="Checked", acting_user=world.person("pat", "approver"))
+    pat = world.person("pat", "approver")
+    approve(plan, digest=plan.digest, meaning="Checked", step_up=world.proof(pat), acting_user=pat)
     transitions.note_refused(sent(), "The role may not do this.", alarm=False)
     memo(plan.postings.get().key)
     return world.fresh(plan)

@@ -216,7 +216,7 @@ def test_a_page_that_asks_for_news_gets_none_until_something_changed(case: Excep
         assert client.get(path, {"since": stamp}).status_code == 200
         if path.startswith("/plans"):
             signer = sign_in("anneke", "approver").user
-            approvals.approve(plan, digest=plan.digest, meaning="yes", acting_user=signer)
+            approvals.approve(plan, digest=plan.digest, meaning="yes", step_up=world.proof(signer), acting_user=signer)
         else:
             actions.assign_case(case, owner=client.user, row_version=None, acting_user=client.user)
         assert client.get(path, {"since": stamp}, headers=HTMX).status_code == 200
