@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from revops.postgresql import privileges, roles
+from revops.sealed_rows import warning
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -56,6 +57,16 @@ def modest_account(databases: Sequence[str] | None = None, **_: Any) -> list[Che
         told = "" if roles.is_owner(connections[alias]) and _owner_is_another(alias) else account_problem(alias)
         found += [Error(told, hint=roles.HOW, id="revops.E002")] if told else []
     return found
+
+
+@register(Tags.database)
+def newest_key(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Warn while a secret is sealed with an older key, which must stay configured until then."""
+    try:
+        told = warning() if databases else ""
+    except DatabaseError:  # before the first migration there is no table
+        return []
+    return [Warning(told, id="revops.W001")] if told else []
 
 
 def _owner_is_another(alias: str) -> bool:
