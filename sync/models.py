@@ -18,7 +18,8 @@ class Connection(models.Model):
 
     `settings` holds the plain settings, `secrets` the sensitive ones: an AES-GCM envelope bound to this row (see
     `sync.connections`). `loopback_allowed` lets it point at this machine (simulators); never set it in production.
-    `posting_enabled` is the stop switch.
+    `posting_enabled` is the stop switch. `restored_at`: since when posting waits until it is settled what a database that was put
+    back has forgotten (`sync.connections.restored`).
     """
 
     system = models.OneToOneField(SourceSystem, primary_key=True, on_delete=models.PROTECT, related_name="+")
@@ -29,6 +30,7 @@ class Connection(models.Model):
     loopback_allowed = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
     posting_enabled = models.BooleanField(default=True)
+    restored_at = models.DateTimeField(null=True)
     last_problem = models.TextField(blank=True)
     last_problem_at = models.DateTimeField(null=True)
     history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
@@ -36,6 +38,11 @@ class Connection(models.Model):
     sealed_column = "secrets"
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="waits_until_settled", condition=models.Q(restored_at__isnull=True) | models.Q(posting_enabled=False)
+            )
+        ]
         triggers = never_removed()
 
     def __str__(self) -> str:

@@ -92,26 +92,26 @@ def own_database(folder: Path) -> Iterator[None]:
     with (folder / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "template.made").exists():
-            _make(template, "template1")
+            make(template, "template1")
             connection.settings_dict["NAME"] = template
             call_command("migrate", verbosity=0)
             connection.close()  # a database is copied only while nobody is in it
             (folder / "template.made").touch()
-        _make(name, template)
+        make(name, template)
     connection.settings_dict["NAME"] = name
     yield
     connection.close()
-    _administer("DROP DATABASE {database} WITH (FORCE)", name)
+    administer("DROP DATABASE {database} WITH (FORCE)", name)
 
 
-def _make(name: str, template: str) -> None:
+def make(name: str, template: str) -> None:
     """What a copy does not bring along: whose it is, and who may come in."""
-    _administer("CREATE DATABASE {database} TEMPLATE {template} OWNER {owner}", name, template)
-    _administer("REVOKE ALL ON DATABASE {database} FROM PUBLIC", name)
-    _administer("GRANT CONNECT ON DATABASE {database} TO {application}, revops_auditor", name)
+    administer("CREATE DATABASE {database} TEMPLATE {template} OWNER {owner}", name, template)
+    administer("REVOKE ALL ON DATABASE {database} FROM PUBLIC", name)
+    administer("GRANT CONNECT ON DATABASE {database} TO {application}, revops_auditor", name)
 
 
-def _administer(statement: str, database: str, template: str = "") -> None:
+def administer(statement: str, database: str, template: str = "") -> None:
     names = {"database": database, "template": template, "owner": OWNER, "application": APPLICATION}
     with psycopg.connect(user=SUPERUSER, dbname="postgres", host=_host(), autocommit=True) as administrator:
         administrator.execute(sql.SQL(statement).format(**{word: sql.Identifier(name) for word, name in names.items() if name}))

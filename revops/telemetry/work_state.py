@@ -52,11 +52,13 @@ class Worker:
 @dataclass(frozen=True, slots=True)
 class WorkState:
     """The state of all work at one instant. `oldest_seconds`: the keys of `WAIT_SECONDS_MAX`, None when nothing waits.
-    `for_persons`: how many postings wait for a person."""
+    `for_persons`: how many postings wait for a person; `restored`: how many connections post nothing since the database was put
+    back."""
 
     workers: tuple[Worker, ...] = ()
     oldest_seconds: Mapping[str, int | None] = field(default_factory=dict)
     for_persons: int = 0
+    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ def troubles_in(work: WorkState) -> list[Trouble]:
     if work.for_persons:
         what = "An approved change waits" if work.for_persons == 1 else f"{work.for_persons} approved changes wait"
         found.append(Trouble(FOR_PERSON, f"{what} for a person: nobody knows whether it was made. See the exceptions."))
+    if work.restored:
+        what = "one system" if work.restored == 1 else f"{work.restored} systems"
+        found.append(Trouble("restored", f"The database was put back: nothing is posted to {what} until that is settled."))
     return found
 
 

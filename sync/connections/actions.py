@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from revops.audit import log as audit
-from revops.errors import Missing, Rejected
+from revops.errors import Conflict, Missing, NotAllowed, Rejected
 from revops.ledger.models import SourceSystem
-from revops.people.actors import System
+from revops.people.actors import System, actor_user
 from revops.sentences import Word, template
 from sync.connections.envelope import seal, sealed_with_newest_key, unseal
 from sync.connections.handles import connector_of, forget_handles
+from sync.connections.restored import unsettled
 from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
 from sync.vendor.contract import Connector, Refused
@@ -90,12 +91,16 @@ def change_connection(
 ) -> Connection:
     """Change what is given, keep the rest; a sensitive value replaces the old one, and every change seals with the newest key.
 
-    `posting_enabled=False` is the stop switch. Raises `Missing`, or `Rejected` as `connect` does.
+    `posting_enabled=False` is the stop switch. Where the database was put back, posting comes back by a person alone, once it is
+    settled what was forgotten. Raises `Missing`, `Conflict("restore_not_settled")`, `NotAllowed`, and `Rejected` as `connect`
+    does.
     """
     with transaction.atomic():
         connection = Connection.objects.select_for_update().filter(pk=slug).first()
         if connection is None:
             raise Missing("connection")
+        if posting_enabled and connection.restored_at is not None:
+            _refuse_unsettled(connection, acting_user)
         before, after = _changes(connection, base_url, active, posting_enabled)
         secret_names: list[str] = []
         if values is not None:
@@ -163,11 +168,21 @@ def _changes(
         base_url = _check_base_url(base_url, loopback_allowed=connection.loopback_allowed)
     before: dict[str, object] = {}
     after: dict[str, object] = {}
+    if posting_enabled and connection.restored_at is not None:
+        before["restored_at"], after["restored_at"] = connection.restored_at.isoformat(), None
+        connection.restored_at = None
     for name, value in (("base_url", base_url), ("active", active), ("posting_enabled", posting_enabled)):
         if value is not None and getattr(connection, name) != value:
             before[name], after[name] = getattr(connection, name), value
             setattr(connection, name, value)
     return before, after
+
+
+def _refuse_unsettled(connection: Connection, acting_user: User | System) -> None:
+    if actor_user(acting_user) is None:
+        raise NotAllowed("not_a_person", "The database was put back: only a person lets it post again.")
+    if open_points := unsettled(connection):
+        raise Conflict("restore_not_settled", f"The database was put back. Open before posting: {' '.join(open_points)}")
 
 
 def _known_vendor(vendor: str) -> Connector:

@@ -18,6 +18,7 @@ from sync.workers.queues import QUEUES
 KINDS_AT_WORK = tuple(kind for kind in KINDS if any(queue.worker == kind for queue in QUEUES))
 
 
+RESTORED = "(SELECT count(*) FROM sync_connection WHERE restored_at IS NOT NULL)"
 FOR_PERSONS = "(SELECT count(*) FROM postings_posting WHERE needs_person)"
 
 
@@ -28,12 +29,12 @@ def _due_since(kind: str) -> str:
 
 @cache
 def _work_sql() -> str:
-    """One row: the beats, how many postings wait for a person, since when each kind of work has been due, the age of the oldest
-    row of each queue with a noun. The queues are declared once, and every page asks."""
+    """One row: the beats, how many postings wait for a person, how many connections wait after a restore, since when each kind of
+    work has been due, the age of the oldest row of each queue with a noun. The queues are declared once, and every page asks."""
     ages = [*map(_due_since, KINDS_AT_WORK), *(f"({queue.oldest_sql()})" for queue in QUEUES if queue.noun)]
     columns = [f"extract(epoch FROM clock_timestamp() - {since})::bigint" for since in ages]
     beats = "(SELECT jsonb_object_agg(name, extract(epoch FROM clock_timestamp() - beat_at)::bigint) FROM sync_heartbeat)::text"
-    return f"SELECT {beats}, {FOR_PERSONS}, {', '.join(columns)}"
+    return f"SELECT {beats}, {FOR_PERSONS}, {RESTORED}, {', '.join(columns)}"
 
 
 def read_work_state() -> WorkState:
@@ -41,14 +42,14 @@ def read_work_state() -> WorkState:
     seen = [queue for queue in QUEUES if queue.noun]
     with connection.cursor() as cursor:
         cursor.execute(_work_sql())
-        beats_text, for_persons, *found = cursor.fetchone()
+        beats_text, for_persons, restored, *found = cursor.fetchone()
     beat_seconds = _beats(beats_text)
     waiting = dict(zip(KINDS_AT_WORK, found[: len(KINDS_AT_WORK)], strict=True))
     oldest = dict(zip((queue.noun for queue in seen), found[len(KINDS_AT_WORK) :], strict=True))
     # The sweeper looks every few seconds. Where none was ever heard of, it is missed as soon as anything waits.
     waiting["sweep"] = beat_seconds.get("sweep") or max((age for age in waiting.values() if age is not None), default=None)
     workers = tuple(Worker(kind, beat_seconds.get(kind), waiting[kind]) for kind in KINDS)
-    return WorkState(workers, oldest, for_persons)
+    return WorkState(workers, oldest, for_persons, restored)
 
 
 def _beats(text: str | None) -> dict[str, int]:

@@ -62,7 +62,7 @@ WRITERS: dict[str, set[str]] = {
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
     "Circuit": {"sync/connections/breaker.py"},
-    "Connection": {"sync/connections/actions.py", "sync/connections/handles.py"},  # the second makes rows that it never saves
+    "Connection": {"sync/connections/actions.py", "sync/connections/restored.py", "sync/connections/handles.py"},
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
     "DeliveryKey": {"sync/intake/inbox.py"},
     "Replay": {"sync/applying/replay.py"},
