@@ -75,7 +75,7 @@ def account_problem(alias: str = DEFAULT_DB_ALIAS) -> str:
 
 
 def refuse_to_start() -> None:
-    """Called once by the web server and by every worker as it starts. Ends the process with a sentence where its account could take
+    """Called once by the web server and every worker as it starts. Ends the process with a sentence where its account could take
     the guards off, and where a rehearsal's database is run as a company's or the other way round; a database that does not answer
     now is waited for, and `/readyz` asks again."""
     from revops.installation.kind import contradiction
