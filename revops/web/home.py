@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -30,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """To what this person works on."""
     user = signed_in(request)
     roles = user.role_codes()
-    if may(user, "manage_people") and _is_empty():
+    if not settings.REVOPS_DEMO and may(user, "manage_people") and _is_empty():
         return redirect("web:first-steps")
     if roles and roles <= {"approver"}:
         return redirect("web:approvals")

@@ -100,7 +100,8 @@ def app_code(request: HttpRequest) -> HttpResponse:
     if not address:
         raise Missing("code")
     drawn = io.BytesIO()
-    segno.make(address, error="m").save(drawn, kind="svg", scale=5, border=4, light="#ffffff")
+    qr_code = segno.make(address, error="m")
+    qr_code.save(drawn, kind="svg", scale=5, border=4, light="#ffffff")
     return HttpResponse(drawn.getvalue(), content_type="image/svg+xml")
 
 

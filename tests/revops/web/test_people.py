@@ -71,7 +71,7 @@ def test_one_command_then_the_browser() -> None:
     assert ada.accept(address)["Location"] == "/sign-in/"
     assert ada.accept(address).status_code == 422, "a link is good once"
     assert ada.sign_in("ADA@Example.com").status_code == 302
-    assert ada.get("/", follow=True).redirect_chain == [("/first-steps/", 302)]  # type: ignore[attr-defined]
+    assert ada.get("/", follow=True).redirect_chain == [("/first-steps/", 302)]
     assert b"You are the only administrator" in ada.get("/first-steps/").content
     with pytest.raises(CommandError, match="There is an administrator"):
         first("somebody@example.com")
