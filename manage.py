@@ -24,9 +24,13 @@ def main() -> None:
         adopt_running_environment()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "revops.settings")
     os.environ.setdefault("REVOPS_STATEMENT_TIMEOUT_SECONDS", "600")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:  # a variable is missing or wrong: a sentence for whoever sets it
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

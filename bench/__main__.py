@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("intake", "pull_and_apply", "detection", "queue", "rules", "takeover")
+NAMES = ("intake", "pull_and_apply", "detection", "queue", "rules", "takeover", "audit")
 
 
 def main(wanted: list[str]) -> int:

@@ -52,6 +52,7 @@ def new_secrets() -> dict[str, str]:
     return {
         "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
         "REVOPS_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "REVOPS_AUDIT_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "REVOPS_METRICS_TOKEN": secrets.token_urlsafe(24),
     }
 

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from revops.postgresql import privileges, roles
+from revops.sealed_rows import warning
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -58,6 +59,16 @@ def modest_account(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     return found
 
 
+@register(Tags.database)
+def newest_key(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Warn while a secret is sealed with an older key, which must stay configured until then."""
+    try:
+        told = warning() if databases else ""
+    except DatabaseError:  # before the first migration there is no table
+        return []
+    return [Warning(told, id="revops.W001")] if told else []
+
+
 def _owner_is_another(alias: str) -> bool:
     """Whether the connection at hand is not the application's own: an owner's command has changed it."""
     return bool(connections[alias].settings_dict["USER"] != connections.settings[alias]["USER"])
@@ -75,9 +86,9 @@ def account_problem(alias: str = DEFAULT_DB_ALIAS) -> str:
 
 
 def refuse_to_start() -> None:
-    """Called once by the web server and every worker as it starts. Ends the process with a sentence where its account could take
-    the guards off, and where a rehearsal's database is run as a company's or the other way round; a database that does not answer
-    now is waited for, and `/readyz` asks again."""
+    """Called once by the web server and by every worker as it starts. Ends the process with a sentence where its account could
+    take the guards off, and where a rehearsal's database is run as a company's or the other way round; a database that does not
+    answer now is waited for, and `/readyz` asks again."""
     from revops.installation.kind import contradiction
 
     try:

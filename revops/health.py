@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from revops.checks import account_problem
 from revops.quick_connection import connect
+from revops.sealed_rows import warning
 from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
 from revops.telemetry.work_state import Trouble, read_work_state, troubles_in
 
@@ -69,6 +70,8 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     parts["redis"] = _redis()
     troubles = _troubles() if ready else []
     warnings = [trouble.sentence for trouble in troubles]
+    if ready and (old := _guarded(warning)):
+        warnings.append(old)
     if parts["redis"] != "ok":
         warnings.insert(0, "Redis does not answer: work starts only when the sweeper can ring again.")
     silent = [trouble.worker for trouble in troubles if trouble.worker]

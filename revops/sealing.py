@@ -46,7 +46,12 @@ def unseal(envelope: bytes, bound_to: str) -> bytes:
 
 def sealed_with_newest_key(envelope: bytes) -> bool:
     """Whether it needs no sealing anew."""
-    return envelope[1:_HEAD] == _key_id(settings.REVOPS_ENCRYPTION_KEYS[0])
+    return envelope[:_HEAD] == head_of_newest()
+
+
+def head_of_newest() -> bytes:
+    """With what every envelope begins that the newest key has sealed."""
+    return _VERSION + _key_id(settings.REVOPS_ENCRYPTION_KEYS[0])
 
 
 def _key_id(key: bytes) -> bytes:

@@ -26,21 +26,32 @@ environ.Env.read_env(str(BASE_DIR / ".env"))
 REVOPS_DEMO: bool = env.bool("REVOPS_DEMO", default=False)
 DEBUG: bool = False
 SECRET_KEY: str = env.str("DJANGO_SECRET_KEY")
+if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 8:
+    raise ImproperlyConfigured("DJANGO_SECRET_KEY is too short or too plain to be secret. .env.example says how one is made.")
 
 
-def _encryption_keys() -> list[bytes]:
-    """The keys for secrets at rest, newest first; older ones only decrypt."""
-    keys = [base64.b64decode(text, validate=True) for text in env.list("REVOPS_ENCRYPTION_KEY")]
-    if not keys or any(len(key) != 32 for key in keys):
-        raise ImproperlyConfigured(
-            "REVOPS_ENCRYPTION_KEY must be base64 of exactly 32 bytes (several, newest first, with commas)."
-        )
+def _keys(name: str, texts: list[str]) -> list[bytes]:
+    """The keys of the variable `name`, newest first. Refuses what is not base64 of 32 bytes, and what no
+    chance has drawn."""
+    try:
+        keys = [base64.b64decode(text, validate=True) for text in texts if text]
+    except ValueError:
+        keys = [b""]
+    if any(len(key) != 32 for key in keys):
+        raise ImproperlyConfigured(f"{name} must be base64 of exactly 32 bytes (several, newest first, with commas).")
+    if any(len(set(key)) < 8 for key in keys):
+        raise ImproperlyConfigured(f"{name} is not random. .env.example says how one is made.")
     return keys
 
 
-REVOPS_ENCRYPTION_KEYS: list[bytes] = _encryption_keys()
+REVOPS_ENCRYPTION_KEYS: list[bytes] = _keys("REVOPS_ENCRYPTION_KEY", env.list("REVOPS_ENCRYPTION_KEY"))
+if not REVOPS_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured("REVOPS_ENCRYPTION_KEY is empty. .env.example says how one is made.")
+# Signs the heads of the audit log; only the sweeper needs it. Newest first, older ones only verify.
+REVOPS_AUDIT_SIGNING_KEYS: list[bytes] = _keys("REVOPS_AUDIT_SIGNING_KEY", env.list("REVOPS_AUDIT_SIGNING_KEY", default=[]))
 REVOPS_METRICS_TOKEN: str = env.str("REVOPS_METRICS_TOKEN", default="")
 REVOPS_DATA_DIR = BASE_DIR / (env.str("REVOPS_DATA_DIR", default="") or ".data")
+REVOPS_AUDIT_HEADS_DIR = env.str("REVOPS_AUDIT_HEADS_DIR", default="") or REVOPS_DATA_DIR / "audit-heads"
 REVOPS_KEEP_MONTHS: dict[str, int] = {
     "inbox": env.int("REVOPS_KEEP_INBOX_MONTHS", default=0),
     "ledger": env.int("REVOPS_KEEP_LEDGER_MONTHS", default=0),

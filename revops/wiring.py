@@ -19,6 +19,7 @@ SAID_ELSEWHERE = (
     "revops.detection.run",
     "revops.identity.links",
     "revops.identity.passwords",
+    "revops.management.commands.export_audit",
     "revops.management.commands.retention",
     "revops.postings.confirm",
     "sync.posting.verify_facts",

@@ -33,6 +33,7 @@ class Connection(models.Model):
     last_problem_at = models.DateTimeField(null=True)
     history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
     secret_columns = ("secrets",)
+    sealed_column = "secrets"
 
     class Meta:
         triggers = never_removed()

@@ -62,3 +62,22 @@ class ActionRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label} {self.verb} {self.subject}"
+
+
+class Seal(models.Model):
+    """The place of one line in the chain (`revops.audit.chain`): its number, the digest of the line, and the digest over it and
+    everything before it, as 32 bytes each. Written by a function of the database alone, and kept when the line's month goes to
+    the archive, so that the chain stays whole."""
+
+    sequence = models.BigIntegerField(primary_key=True)
+    record_id = models.BigIntegerField(unique=True)
+    content = models.BinaryField(max_length=32)
+    digest = models.BinaryField(max_length=32)
+    written_by_the_database = True
+
+    class Meta:
+        ordering = ["sequence"]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.record_id}"

@@ -51,6 +51,7 @@ class TotpSecret(models.Model):
     """
 
     secret_columns = ("sealed",)
+    sealed_column = "sealed"
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
     sealed = models.BinaryField()
     made_at = models.DateTimeField(db_default=Now())

@@ -12,10 +12,13 @@ from revops import sealing
 from revops.audit.log import record as audit
 from revops.errors import Conflict, Rejected
 from revops.identity.models import TotpSecret
+from revops.people.actors import System
 from revops.people.models import User
 from revops.sentences import template
 
 ADDED = template("factor.totp", "{person} set up an authenticator app")
+
+RESEALED = template("factor.resealed", "The secret of {person}'s authenticator app was sealed with the newest key")
 
 ISSUER = "RevOps"
 STEP_SECONDS = 30
@@ -53,6 +56,22 @@ def take_code(user: User, code: str, *, now: dt.datetime) -> bool:
     """Whether this is a code of the person's app that was not used before; it is used up."""
     row = TotpSecret.objects.filter(user=user, confirmed_at__isnull=False).first()
     return row is not None and _take(row, code, now=now)
+
+
+def users_with_totp() -> list[int]:
+    """The ids of everybody who has a secret, in order."""
+    return list(TotpSecret.objects.order_by("user_id").values_list("user_id", flat=True))
+
+
+@transaction.atomic
+def reseal_totp(user_id: int, *, acting_user: User | System) -> bool:
+    """Seal the person's secret with the newest key; False when it is. Raises `Conflict("secrets_unreadable")`."""
+    row = TotpSecret.objects.select_for_update(of=("self",)).select_related("user").filter(user=user_id).first()
+    if row is None or sealing.sealed_with_newest_key(bytes(row.sealed)):
+        return False
+    TotpSecret.objects.filter(pk=row.pk).update(sealed=sealing.seal(_secret(row).encode(), _row(row.user)))
+    audit("factor.reseal", row.user, acting_user=acting_user, summary=RESEALED(person=row.user.get_username()))
+    return True
 
 
 def has_totp(user: User) -> bool:

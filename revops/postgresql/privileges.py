@@ -2,6 +2,7 @@
 
 - A table that `append_only()` guards is only inserted into; one that `never_removed()` guards is not deleted from; columns of
   `WrittenOnce` are not updated. The trigger and the missing privilege come from the one declaration (`revops.history`).
+- A table whose model is `written_by_the_database` is read alone: a function of the owner's writes it.
 - Any other model's table is read, inserted into, updated and deleted from. A table without a model is read alone.
 - Nobody but the owner empties, alters or drops a table, makes one, or makes a trigger.
 - The auditor reads our tables, but for the columns that a model names as `secret_columns`.
@@ -58,7 +59,7 @@ def _rights(model: type[models.Model]) -> Rights:
     return Rights(
         table="" if meta.proxy or not meta.managed else str(meta.db_table),
         columns=columns,
-        insert="INSERT" not in refused,
+        insert="INSERT" not in refused and not getattr(model, "written_by_the_database", False),
         update=frozenset() if "UPDATE" in refused else columns - frozen,
         delete="DELETE" not in refused,
         secret=frozenset(getattr(model, "secret_columns", ())) if ours else None,

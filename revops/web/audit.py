@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from simple_history.models import DeletedObject
 
 from revops.access.rules import require, visible_to
 from revops.accounts.models import Account, AccountLink
@@ -43,7 +44,13 @@ def _moment(day: dt.date, clock: dt.time) -> dt.datetime:
 def _verbs() -> list[tuple[str, str]]:
     """Everything that was ever done, as choices."""
     verbs = ActionRecord.objects.order_by("verb").values_list("verb", flat=True).distinct()
-    return [("", "Everything"), *((verb, verb) for verb in verbs)]
+    return [("", "Everything"), *((verb, in_words(verb)) for verb in verbs)]
+
+
+def in_words(verb: str) -> str:
+    """`case.await_evidence` as people read it: `Case: await evidence`."""
+    noun, _, done = verb.partition(".")
+    return f"{noun.replace('_', ' ').capitalize()}: {done.replace('_', ' ').replace('.', ' ')}" if done else verb
 
 
 class AuditFilter(ListFilter[ActionRecord]):
@@ -188,15 +195,18 @@ def _history(given: Mapping[str, Any], window: tuple[dt.datetime | None, dt.date
 
 
 def _word(value: object) -> str:
-    """A value of a history row: instants to the minute, nothing for nothing."""
+    """A value of a history row: instants to the minute, nothing for nothing, and what a row that is gone was."""
     if isinstance(value, dt.datetime):
         return instant_text(value)
+    if isinstance(value, DeletedObject):  # the library's word for a reference that finds no row, also where there was none
+        return "nothing" if value.pk is None else f"{value.model._meta.verbose_name} {value.pk}"
     return "nothing" if value in (None, "") else str(value)[:120]
 
 
 def _history_line(row: Any, what: Any) -> dict[str, Any]:
     previous = row.prev_record if row.history_type == "~" else None
     subject = f"{type(row).instance_type._meta.model_name}:{row.id}"
+    named = getattr(row.instance, "code", "") or f"{str(what).capitalize()} {row.id}"
     changes: tuple[tuple[str, str, str], ...] = ()
     if previous is not None:
         delta = row.diff_against(previous, foreign_keys_are_objs=True)
@@ -209,8 +219,8 @@ def _history_line(row: Any, what: Any) -> dict[str, Any]:
         "at": row.history_date,
         "who": row.history_user.shown_name if row.history_user else "The system",
         "label": row.history_user.get_username() if row.history_user else "",
-        "verb": f"history.{CHANGES[row.history_type]}",
-        "summary": f"{str(what).capitalize()} {row.id} was {CHANGES[row.history_type]}",
+        "verb": f"record {CHANGES[row.history_type]}",
+        "summary": f"{named} was {CHANGES[row.history_type]}",
         "reason": row.history_change_reason or "",
         "subject": subject,
         "href": href_of_subject(subject),

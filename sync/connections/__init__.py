@@ -4,11 +4,11 @@
 anything that works on deliveries; nothing here returns a secret except inside a `Config`.
 """
 
-from sync.connections.actions import SLUG, change_connection, connect, note_problem
+from sync.connections.actions import SLUG, change_connection, connect, note_problem, reseal_connection, slugs
 from sync.connections.envelope import seal, sealed_with_newest_key, unseal
 from sync.connections.handles import ConnectionHandle, client_for, config_of, connector_of, forget_handles, handle, handle_of
 
 __all__ = [
     "SLUG", "ConnectionHandle", "change_connection", "client_for", "config_of", "connect", "connector_of", "forget_handles",
-    "handle", "handle_of", "note_problem", "seal", "sealed_with_newest_key", "unseal",
+    "handle", "handle_of", "note_problem", "reseal_connection", "seal", "sealed_with_newest_key", "slugs", "unseal",
 ]  # fmt: skip

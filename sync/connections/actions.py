@@ -16,7 +16,7 @@ from revops.errors import Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
 from revops.sentences import Word, template
-from sync.connections.envelope import seal, unseal
+from sync.connections.envelope import seal, sealed_with_newest_key, unseal
 from sync.connections.handles import connector_of, forget_handles
 from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
@@ -106,6 +106,8 @@ def change_connection(
                 before["settings"], after["settings"] = connection.settings, plain
             secret_names = sorted(name for name in sensitive if sensitive[name] != sealed.get(name))
             connection.settings, connection.secrets = plain, seal(sensitive, slug)
+        elif not sealed_with_newest_key(connection):
+            connection.secrets = seal(unseal(connection.secrets, slug), slug)
         if secret_names:
             after["secrets"] = secret_names
         connection.save()
@@ -122,6 +124,26 @@ def change_connection(
         )
         _forget_on_commit()
     return connection
+
+
+def reseal_connection(slug: str, *, acting_user: User | System) -> bool:
+    """Seal its secrets with the newest key; False when they are. Raises `Missing`, `Conflict("secrets_unreadable")`."""
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().filter(pk=slug).first()
+        if connection is None:
+            raise Missing("connection")
+        if sealed_with_newest_key(connection):
+            return False
+        connection.secrets = seal(unseal(connection.secrets, slug), slug)
+        connection.save()
+        audit.record("connection.reseal", connection, acting_user=acting_user, summary=SEALED_AGAIN(system=slug))
+        _forget_on_commit()
+    return True
+
+
+def slugs() -> list[str]:
+    """The names of all connections, in order."""
+    return [str(slug) for slug in Connection.objects.order_by("pk").values_list("pk", flat=True)]
 
 
 def note_problem(slug: str, problem: str) -> None:

@@ -10,6 +10,7 @@ import datetime as dt
 from django.db import connection
 
 from revops.approvals.actions import expire_undecided
+from revops.audit.sealer import seal_and_export
 from revops.cases.lifecycle import wake_due_cases
 from revops.detection.connections import update_connection_cases
 from revops.detection.run import mark_expected
@@ -44,14 +45,15 @@ def due_tasks() -> list[str]:
 
 
 def sweep_once(now: dt.datetime) -> list[str]:
-    """Wake and end what is due by time alone, update the cases of connections, announce finished reads, ring for due work.
-    Returns the tasks rung for."""
+    """Wake and end what is due by time alone, update the cases of connections, announce finished reads, seal the log, ring for
+    due work. Returns the tasks rung for."""
     _prepare_months(now)
     wake_due_cases(now=now)
     mark_expected(now=now)
     expire_undecided(now=now)
     update_connection_cases(connection_healths(), now=now)
     announce_reads()
+    seal_and_export(now)
     rung = due_tasks()
     for task in rung:
         doorbell.ring(task)

@@ -17,6 +17,7 @@ FIGURES = {
     "queue": {"queue_page_p50", "queue_page_p95", "queue_page_after_action_p95", "queue_page_deep_p95"},
     "rules": {"rules"},
     "takeover": {"takeover_deliveries"},  # the small run kills one worker only
+    "audit": {"audit_action", "audit_verify"},
 }
 
 
@@ -43,4 +44,6 @@ def test_every_benchmark_prints_its_figures_as_json_lines() -> None:
 def test_a_benchmark_that_does_not_exist_is_said() -> None:
     ran = bench("speed")
     assert ran.returncode == 2
-    assert "There is no benchmark speed; there are: intake, pull_and_apply, detection, queue, rules, takeover." in ran.stderr
+    assert (
+        "There is no benchmark speed; there are: intake, pull_and_apply, detection, queue, rules, takeover, audit." in ran.stderr
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -52,6 +53,35 @@ def test_a_start_without_a_secret_or_a_server_is_refused_with_its_name(missing: 
     refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert missing in refused.stderr
+
+
+WEAK = {
+    "an empty secret key": ("DJANGO_SECRET_KEY", ""),
+    "a secret key of one letter": ("DJANGO_SECRET_KEY", "x"),
+    "a secret key that repeats itself": ("DJANGO_SECRET_KEY", "secret" * 12),
+    "an encryption key of zeros": ("REVOPS_ENCRYPTION_KEY", base64.b64encode(bytes(32)).decode()),
+    "an encryption key of one byte": ("REVOPS_ENCRYPTION_KEY", base64.b64encode(b"k" * 32).decode()),
+    "an older encryption key of zeros": (
+        "REVOPS_ENCRYPTION_KEY", f"{base64.b64encode(bytes(range(32))).decode()},{base64.b64encode(bytes(32)).decode()}"
+    ),
+    "an encryption key that is too short": ("REVOPS_ENCRYPTION_KEY", base64.b64encode(bytes(range(16))).decode()),
+    "an empty encryption key": ("REVOPS_ENCRYPTION_KEY", ""),
+    "an encryption key that is no base64": ("REVOPS_ENCRYPTION_KEY", "not base64!"),
+    "a signing key of zeros": ("REVOPS_AUDIT_SIGNING_KEY", base64.b64encode(bytes(32)).decode()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WEAK)
+@pytest.mark.outside
+def test_a_start_with_a_weak_key_is_refused_in_a_sentence(what: str) -> None:
+    name, value = WEAK[what]
+    command = [sys.executable, "manage.py", "check"]
+    given = {**os.environ, name: value}
+    refused = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(name)
+    assert refused.stderr.count("\n") == 1
+    assert value not in refused.stderr or len(value) < 2, "the key itself is told to nobody"
 
 
 @pytest.mark.django_db

@@ -36,6 +36,7 @@ WRITERS: dict[str, set[str]] = {
     "Installation": {"revops/installation/kind.py"},
     "LegalEntity": {"revops/accounts/link.py"},
     "ActionRecord": {"revops/audit/log.py"},
+    "Seal": {"revops/audit/chain.py"},
     "Account": {"revops/accounts/link.py"},
     "AccountLink": {"revops/accounts/link.py"},
     "ExchangeRate": {"revops/ledger/rates.py"},

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
+from revops.audit.chain import make_functions
 from revops.history import let_no_session_skip_triggers
 from revops.postgresql.privileges import grant_privileges
 from revops.postgresql.roles import as_owner
@@ -25,6 +26,7 @@ class Command(migrate.Command):
             with as_owner():
                 super().handle(*args, **options)
                 let_no_session_skip_triggers(options["database"])
+                make_functions(options["database"])
                 grant_privileges(options["database"])
         except (ImproperlyConfigured, RuntimeError) as error:
             raise CommandError(str(error)) from None

@@ -8,7 +8,8 @@ import signal
 import threading
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from revops.checks import refuse_to_start
@@ -30,6 +31,10 @@ class Command(BaseCommand):
     def handle(self, *_args: object, every: float, once: bool, **_options: object) -> None:
         """Sweep until SIGTERM or SIGINT. A database that is away for a while is waited for."""
         refuse_to_start()
+        if not settings.REVOPS_AUDIT_SIGNING_KEYS:
+            raise CommandError(
+                "REVOPS_AUDIT_SIGNING_KEY is empty: the sweeper signs how far the audit log has come. See .env.example."
+            )
         stopped = threading.Event()
         if not once:
             for number in (signal.SIGTERM, signal.SIGINT):
