@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from revops.audit.log import record as audit
@@ -87,14 +88,20 @@ def record_step_up(user: User, method: Method, *, token: ApiToken | None = None,
 
 def step_up_of_token(token: ApiToken, *, now: dt.datetime) -> StepUp | None:
     """The fresh step-up that was made with this token, if there is one."""
-    return StepUp.objects.filter(token=token, user=token.user_id, at__gt=now - FRESH).order_by("-at").first()
+    return _fresh(token.user, StepUp.objects.filter(token=token), now)
 
 
 def step_up_of_session(user: User, session: str, *, now: dt.datetime) -> StepUp | None:
-    """The fresh step-up that was made in this session, if there is one."""
-    if not session:
-        return None
-    return StepUp.objects.filter(session=session, user=user, at__gt=now - FRESH).order_by("-at").first()
+    """The fresh step-up that was made in this session (its digest), if there is one."""
+    return _fresh(user, StepUp.objects.filter(session=session), now) if session else None
+
+
+def _fresh(user: User, rows: QuerySet[StepUp], now: dt.datetime) -> StepUp | None:
+    """The newest that still counts: a password given before the second factor was set up counts no more."""
+    rows = rows.filter(user=user, at__gt=now - FRESH)
+    if has_second_factor(user):
+        rows = rows.filter(method__in=sorted(STRONG))
+    return rows.order_by("-at").first()
 
 
 def require_step_up(user: User, step_up: StepUp | None) -> StepUp:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from revops.access.rules import may, visible_to
+from revops.access.grants import administrators
+from revops.access.rules import may, require, visible_to
 from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.cases.queue import records_with_id
-from revops.ledger.models import SourceRecord
+from revops.identity.factors import factors_of, is_required
+from revops.ledger.models import SourceRecord, SourceSystem
 from revops.ledger.types import TYPES
+from revops.people.models import User
 from revops.postings.models import ChangePlan
 from revops.web.addresses import href
 from revops.web.navigation import sections_for
@@ -27,11 +31,35 @@ def home(request: HttpRequest) -> HttpResponse:
     """To what this person works on."""
     user = signed_in(request)
     roles = user.role_codes()
+    if not settings.REVOPS_DEMO and may(user, "manage_people") and _is_empty():
+        return redirect("web:first-steps")
     if roles and roles <= {"approver"}:
         return redirect("web:approvals")
     for section in sections_for(user):
         return redirect(section.url_name)
     return render(request, "web/no_role.html", {"page": "home"})
+
+
+def _is_empty() -> bool:
+    """Whether the first person or the first connection is still to come."""
+    return not SourceSystem.objects.exists() or User.objects.count() < 2
+
+
+@require_safe
+def first_steps(request: HttpRequest) -> HttpResponse:
+    """What an administrator does first in an empty installation, and what of it is done."""
+    user = signed_in(request)
+    require(user, "manage_people")
+    sections = {section.code: section.url_name for section in sections_for(user)}
+    context = {
+        "page": "first-steps",
+        "secured": factors_of(user).any or not is_required(),
+        "invited": User.objects.count() > 1,
+        "second": administrators().count() > 1,
+        "connected": SourceSystem.objects.exists(),
+        "connections_href": href(sections["connections"]) if "connections" in sections else "",
+    }
+    return render(request, "web/first_steps.html", context)
 
 
 @require_safe

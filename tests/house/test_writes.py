@@ -90,7 +90,7 @@ WRITES = MAKES | BULK | REMOVES
 OF_A_ROW = {"save", "asave", "delete", "adelete", "save_base", "save_without_historical_record"}
 ROWS = re.compile(r"_set\b|\bfilter\(|\bexclude\(|\.all\(")
 """Where something is a queryset by the look of it."""
-NO_ROWS = {"cache", "session", "request.session", "response", "self._bar"}
+NO_ROWS = {"cache", "session", "request.session", "response", "self._bar", "qr_code"}
 """What has a `delete` or `save` of its own and is no row."""
 
 

@@ -35,12 +35,15 @@ VERB_OF_PAGE = {
     "/deliveries/replays/{run}/": "see_deliveries",
     "/audit/": "see_audit",
     "/people/": "see_people",
+    "/people/{person}/": "see_people",
+    "/first-steps/": "manage_people",
     "/connections/": "see_connections",
 }
 FOR_EVERYBODY = {
     "/", "/find/", "/sign-in/", "/sign-in/second/", "/sign-out/", "/preferences/", "/status-banner/", "/confirm/",
-    "/passkeys/challenge/",
+    "/passkeys/challenge/", "/link/", "/me/",
 }  # fmt: skip
+"""One's own account under /me/ is everybody's, and about nobody else: `tests/revops/web/test_own_account.py`."""
 POSTS = {
     "/queue/bulk/": "work_case",
     "/cases/{case}/take/": "work_case",
@@ -58,6 +61,13 @@ POSTS = {
     "/deliveries/replay/preview/": "replay_delivery",
     "/deliveries/replay/": "replay_delivery",
     "/deliveries/replays/{run}/cancel/": "replay_delivery",
+    "/people/invite/": "manage_people",
+    "/people/{person}/link/": "manage_people",
+    "/people/{person}/roles/give/": "manage_people",
+    "/people/{person}/roles/take/": "manage_people",
+    "/people/{person}/deactivate/": "manage_people",
+    "/people/{person}/reactivate/": "manage_people",
+    "/people/{person}/forget/": "manage_people",
 }
 
 
@@ -70,7 +80,8 @@ def codes() -> dict[str, str]:
     record = account.records.first()
     assert record is not None
     run = Replay.objects.create(asked_by_label="system:tests")
-    return {"case": case.code, "account": account.code, "plan": plan.code, "record": str(record.pk), "run": str(run.pk)}
+    return {"case": case.code, "account": account.code, "plan": plan.code, "record": str(record.pk), "run": str(run.pk),
+            "person": str(plan.maker_id)}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -105,6 +116,7 @@ def test_every_address_of_the_pages_is_covered_here() -> None:
     """A new page without a line above fails this test."""
     known = {p.split("{")[0].split("?")[0].rstrip("/") for p in [*VERB_OF_PAGE, *POSTS, *FOR_EVERYBODY]}
     known |= {"/queue", "/queue/views", "/plans/new", "/plans", "/deliveries", "/deliveries/replay/progress", "/cases"}
+    known |= {"/people/proposals"}
     for resolver in get_resolver().url_patterns:
         assert isinstance(resolver, URLResolver)
         module = getattr(resolver, "urlconf_name", None)
@@ -113,7 +125,7 @@ def test_every_address_of_the_pages_is_covered_here() -> None:
         for pattern in resolver.url_patterns:
             assert isinstance(pattern, URLPattern)
             path = "/" + str(pattern.pattern).split("<")[0].rstrip("/")
-            assert path in known or path == "/", path
+            assert path in known or path == "/" or path.startswith("/me/"), path
 
 
 def test_the_start_leads_to_ones_work(sign_in: SignIn) -> None:
