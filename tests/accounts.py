@@ -105,7 +105,10 @@ def own_database(folder: Path) -> Iterator[None]:
 
 
 def make(name: str, template: str) -> None:
-    """What a copy does not bring along: whose it is, and who may come in."""
+    """A copy of a database, and what that does not bring along: whose it is, and who may come in. Who is in the one that is copied
+    is sent out: the server copies none with somebody in it."""
+    with psycopg.connect(user=SUPERUSER, dbname="postgres", host=_host(), autocommit=True) as administrator:
+        administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template])
     administer("CREATE DATABASE {database} TEMPLATE {template} OWNER {owner}", name, template)
     administer("REVOKE ALL ON DATABASE {database} FROM PUBLIC", name)
     administer("GRANT CONNECT ON DATABASE {database} TO {application}, revops_auditor", name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ if "REVOPS_TEST_SERVERS" not in os.environ:
     os.environ["REVOPS_TEST_SERVERS"] = str(_servers.folder)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # one Redis database each
     os.environ["REDIS_URL"] = re.sub(r"/0$", f"/{int(worker[2:]) % 15 + 1}", os.environ["REDIS_URL"])
+os.environ["REVOPS_AUDIT_HEADS_DIR"] = f"{os.environ['REVOPS_TEST_SERVERS']}/heads-{worker or 'alone'}"
 os.environ["DJANGO_SETTINGS_MODULE"] = "revops.settings"
 
 # For `make mutants`: the same examples each time, and a slow machine is no reason to call a mutant killed.
@@ -87,6 +89,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"Nothing skips here: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _no_heads(request: pytest.FixtureRequest) -> None:
+    """No test's log is compared with the signed heads of another one's."""
+    if not request.node.get_closest_marker("fast"):
+        shutil.rmtree(os.environ["REVOPS_AUDIT_HEADS_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
