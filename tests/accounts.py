@@ -105,8 +105,8 @@ def own_database(folder: Path) -> Iterator[None]:
 
 
 def make(name: str, template: str) -> None:
-    """A copy of a database, and what that does not bring along: whose it is, and who may come in. Who is in the one that is copied
-    is sent out: the server copies none with somebody in it."""
+    """A copy of a database, and what that does not bring along: whose it is, and who may come in. Who is in the one that is
+    copied is sent out: the server copies none with somebody in it."""
     with psycopg.connect(user=SUPERUSER, dbname="postgres", host=_host(), autocommit=True) as administrator:
         administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template])
     administer("CREATE DATABASE {database} TEMPLATE {template} OWNER {owner}", name, template)
