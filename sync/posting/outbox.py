@@ -70,7 +70,6 @@ def send_due(*, limit: int = 20) -> int:
 
     Any number of workers may do so at once: each row is in one pair of hands. Never raises for what a vendor does.
     """
-    connections.stop_if_put_back()
     done = 0
     while done < limit:
         with take_due(may_send=_systems(posting_enabled=True), may_look=_systems()) as held:

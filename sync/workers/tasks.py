@@ -56,9 +56,12 @@ def detect_accounts() -> None:
 
 @shared_task(name="sync.workers.tasks.send_postings")
 def send_postings() -> None:
-    """Send released postings and look up unclear ones."""
+    """Send released postings and look up unclear ones. First the log is compared with its last signed head: a database that was
+    put back sends nothing."""
+    from sync.connections import stop_if_put_back
     from sync.posting.outbox import send_due
 
+    stop_if_put_back()
     _work("posting", "send_postings", lambda: send_due(limit=POST_BATCH))
 
 
