@@ -55,6 +55,7 @@ VISIBLE: dict[str, str] = {
     "actionrecord": "see_audit",
     "connection": "see_connections",
     "user": "see_people",
+    "accessproposal": "see_people",
 }
 """Model name -> the verb that lets a person see its rows."""
 

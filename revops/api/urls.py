@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 from revops.api.schema import DocsView, SchemaView
-from revops.api.views import accounts, audit, cases, plans, step_up
+from revops.api.views import accounts, audit, cases, people, plans, step_up
 from revops.api.views.unknown import unknown
 
 _view = login_not_required  # the token is checked by the API itself, which denies by default
@@ -35,6 +35,17 @@ urlpatterns = [
     path("v1/change-plans/<int:key>/reverse/", _view(plans.ReversePlan.as_view()), name="plan-reverse"),
     path("v1/postings/", _view(plans.Postings.as_view()), name="postings"),
     path("v1/postings/<int:key>/", _view(plans.OnePosting.as_view()), name="posting"),
+    path("v1/people/", _view(people.People.as_view()), name="people"),
+    path("v1/people/<int:key>/", _view(people.OnePerson.as_view()), name="person"),
+    path("v1/people/<int:key>/roles/give/", _view(people.GiveRole.as_view()), name="role-give"),
+    path("v1/people/<int:key>/roles/take/", _view(people.TakeRole.as_view()), name="role-take"),
+    path("v1/people/<int:key>/deactivate/", _view(people.Deactivate.as_view()), name="person-deactivate"),
+    path("v1/people/<int:key>/reactivate/", _view(people.Reactivate.as_view()), name="person-reactivate"),
+    path("v1/people/<int:key>/forget-factors/", _view(people.ForgetFactors.as_view()), name="person-forget"),
+    path("v1/people/<int:key>/link/", _view(people.PersonLink.as_view()), name="person-link"),
+    path("v1/access-proposals/", _view(people.Proposals.as_view()), name="proposals"),
+    path("v1/access-proposals/<int:key>/confirm/", _view(people.ConfirmProposal.as_view()), name="proposal-confirm"),
+    path("v1/access-proposals/<int:key>/refuse/", _view(people.RefuseProposal.as_view()), name="proposal-refuse"),
     path("v1/step-up/", _view(step_up.StepUp.as_view()), name="step-up"),
     path("v1/audit/", _view(audit.Audit.as_view()), name="audit"),
     re_path("", unknown),

@@ -64,5 +64,6 @@ def pages_of(all_of_it: Company) -> dict[str, tuple[str, ...]]:
         ),
         "approver": ("/approvals/", f"/approvals/{plan}/", f"/cases/{case}/"),
         "cs_analyst": ("/queue/", "/queue/?show=all", f"/queue/?show=all&open={case}", f"/cases/{case}/"),
+        "admin": ("/people/", f"/people/{all_of_it.plan.maker_id}/", "/first-steps/", "/me/", "/confirm/", "/link/"),
         "auditor": ("/audit/?history=1", "/people/", "/connections/", "/approvals/?show=all"),
     }  # fmt: skip

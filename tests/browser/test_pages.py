@@ -22,7 +22,7 @@ LAID_OUT = (1440, 390)
 """The widths at which axe looks: the two layouts that there are."""
 
 
-@pytest.mark.parametrize("role", ["finance_analyst", "approver", "cs_analyst", "auditor"])
+@pytest.mark.parametrize("role", ["finance_analyst", "approver", "cs_analyst", "auditor", "admin"])
 def test_every_page_is_accessible_and_fits(desk: Any, role: str) -> None:
     """Each page at three sizes and in two themes. A theme changes colours only, so the dark one is asked for contrast alone."""
     found: list[str] = []
@@ -43,7 +43,7 @@ def test_every_page_is_accessible_and_fits(desk: Any, role: str) -> None:
 
 def test_every_role_walks_its_pages() -> None:
     """The roles of the test above are those that have pages."""
-    assert set(pages_of(company())) == {"finance_analyst", "approver", "cs_analyst", "auditor"}
+    assert set(pages_of(company())) == {"finance_analyst", "approver", "cs_analyst", "auditor", "admin"}
 
 
 def violations(page: Any, options: dict[str, object]) -> list[str]:

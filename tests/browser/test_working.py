@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from revops.approvals import actions as approvals
 from revops.cases import actions
 from revops.cases.models import CaseNote, ExceptionCase
-from revops.people.models import User
 from revops.postings.models import ChangePlan, PlanState
 from revops.web.keyboard import keys_for
 from tests.browser.company import company
@@ -99,7 +98,7 @@ def test_a_stale_form_answers_in_place_and_keeps_the_words(desk: Any) -> None:
     case = a_case(team="finance")
     mine = desk("farid", "finance_analyst")
     mine.open(f"/cases/{case.code}/")
-    other = User.objects.create(username="other@example.com")
+    other = world.person("other")
     actions.assign_case(case, owner=other, row_version=1, acting_user=other)
     mine.page.keyboard.press("h")
     mine.page.locator("[name=reason]").fill("waits for the bank")

@@ -181,6 +181,7 @@ def person(name: str, *roles: str) -> User:
     return user
 
 
+@transaction.atomic
 def gone(user: User) -> User:
     """The person has left: not by the action, which also takes roles and asks who may be spared."""
     user.is_active = False

@@ -59,6 +59,7 @@ MODELS = {
     "actionrecord": "con aud",
     "connection": "adm aud",
     "user": "adm aud",
+    "accessproposal": "adm aud",
 }
 
 

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from revops.access.proposals import propose_role
 from revops.approvals.actions import approve, submit_plan
 from revops.cases.models import ExceptionCase
 from revops.identity.models import Method
@@ -20,7 +21,7 @@ from revops.identity.tokens import SCOPES, issue_token, live_token
 from revops.ledger.models import SourceRecord
 from revops.money import Money
 from revops.people.actors import System
-from revops.people.models import Role, User
+from revops.people.models import AccessProposal, Role, User
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.intake import inbox
@@ -122,11 +123,12 @@ class Company:
     plan: ChangePlan
     posting: Posting
     delivery: Delivery
+    proposal: AccessProposal
 
     def __getitem__(self, role: str) -> Caller:
         """A program of that person; one who decides has proved who they are."""
         caller = Caller(self.people[role])
-        return caller.proven() if role in (Role.APPROVER, Role.CONTROLLER) else caller
+        return caller.proven() if role in (Role.APPROVER, Role.CONTROLLER, Role.ADMIN) else caller
 
 
 def people() -> dict[str, User]:
@@ -150,7 +152,14 @@ def company(erp: Money | None = None) -> Company:
         plan=plan,
         posting=plan.postings.get(),
         delivery=dead_letter(),
+        proposal=a_proposal(),
     )
+
+
+def a_proposal() -> AccessProposal:
+    """What another administrator proposed for a newcomer."""
+    by, newcomer = world.person("proposer", "admin"), world.person("newest")
+    return propose_role(newcomer, "approver", reason="Joins", step_up=world.proof(by), now=timezone.now(), acting_user=by)
 
 
 def dead_letter(number: int = 1) -> Delivery:
