@@ -85,12 +85,14 @@ def test_the_rehearsals_logins_open_nothing_outside_it(rehearsal: None) -> None:
         assert later.get("/api/v1/cases/", headers=bearer).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "command", [["manage.py", "migrate", "--noinput", "-v", "0"], ["-c", "import revops.wsgi"]], ids=["migrate", "web server"]
+)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.outside
-def test_a_process_that_runs_it_the_other_way_does_not_start() -> None:
+def test_a_process_that_runs_it_the_other_way_does_not_start(command: list[str]) -> None:
     mark_database(acting_user=US)
-    command = [sys.executable, "manage.py", "migrate", "--noinput", "-v", "0"]
     told = environment(REVOPS_DEMO="0")
-    refused = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    refused = subprocess.run([sys.executable, *command], cwd=ROOT, env=told, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "This database is a rehearsal: its logins and keys are published. Start it with REVOPS_DEMO=1" in refused.stderr
