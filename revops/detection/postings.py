@@ -9,16 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
-from django.db.models import Exists, OuterRef
-
 from revops.cases.lifecycle import Sighting
 from revops.detection.evidence import evidence_of, fingerprint_of
 from revops.detection.rule import ExceptionKind, Playbook
 from revops.ledger.models import Link
 from revops.money import Money
-from revops.postings.confirm import GONE
 from revops.postings.models import Posting, RecordVerdict
-from revops.reference import OURSELVES
+from revops.postings.unexplained import is_gone, unexplained_links
 from revops.sentences import Param, Template, Word, template
 
 WAITS, UNEXPLAINED = "posting_waits_for_person", "unexplained_posting"
@@ -73,18 +70,14 @@ def posting_sightings(account_ids: Collection[int], *, now: dt.datetime) -> dict
     found: dict[int, list[Sighting]] = {}
     waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)
     rows = list(waiting.select_related("plan", "system").order_by("pk"))
-    known = Posting.objects.filter(key=OuterRef("target_id"))
-    links = Link.objects.filter(
-        target_system=OURSELVES, target_type="posting", record__account__in=account_ids, record__deleted=False
-    ).filter(~Exists(known))
-    unknown = list(links.select_related("record__system").order_by("record_id"))
+    unknown = list(unexplained_links().filter(record__account__in=account_ids))
     said = _verdicts([row.key for row in rows] + [link.target_id for link in unknown])
     for posting in rows:
         found.setdefault(posting.plan.account_id, []).append(_waits(posting, said.get(posting.key), now))
     for link in unknown:
-        verdict, gone = said.get(link.target_id), link.record.fields.get("status") == GONE
+        verdict = said.get(link.target_id)
         ours = verdict is not None and verdict.verdict == OURS and verdict.record_id == link.record_id
-        if link.record.account_id is not None and not gone and not ours:
+        if link.record.account_id is not None and not is_gone(link.record) and not ours:
             found.setdefault(link.record.account_id, []).append(_unexplained(link, verdict, now))
     return found
 

@@ -23,6 +23,7 @@ from revops.postings.changes import Difference, OurKey, read_change
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, Posting, PostingState
 from revops.postings.transitions import advance_plan
+from revops.postings.unexplained import is_gone
 from revops.reference import Ref, refs_from_json
 from revops.sentences import Sentence, Word, template
 
@@ -32,8 +33,6 @@ PROVEN = template("posting.proven", "{plan}: {type} {record} in {system} bears o
 ALARM = template("posting.alarm", "{plan}: {found}")
 NOT_EXPECTED = template("evidence.not_expected", "{system} has a record under our reference, though it was taken for {state}")
 ALARM_OVER = template("posting.alarm_over", "{plan}: {system} has no record under our reference any more")
-GONE = "void"
-"""The status of a record that its own system keeps and no longer counts."""
 
 UNPROVEN = (PostingState.RELEASED, PostingState.SENDING, PostingState.UNKNOWN, PostingState.POSTED)
 UNEXPECTED = (PostingState.PLANNED, PostingState.REFUSED, PostingState.VOID)
@@ -91,7 +90,7 @@ def vendor_record(posting: Posting, account_id: int) -> VendorRecord | None:
     change = read_change(posting.change)
     for entry in reversed(_entries_of(posting, account_id)):
         fields = _fields(entry)
-        if entry.record.current_id == entry.pk and fields.get("status") != GONE:
+        if entry.record.current_id == entry.pk and not is_gone(entry.record):
             wrong = change.mismatch(fields, refs_from_json(entry.refs))
             if wrong is None or isinstance(change.evidence, OurKey):
                 return VendorRecord(entry, wrong)

@@ -11,17 +11,17 @@ from django.db import transaction
 from revops.audit.log import record as audit
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.ledger.due import mark_due
-from revops.ledger.models import Link, SourceRecord
+from revops.ledger.models import SourceRecord
 from revops.people.actors import System, actor_user
 from revops.people.models import User
 from revops.postings import port
-from revops.postings.confirm import GONE, UNEXPECTED, VendorRecord, confirm, vendor_record
+from revops.postings.confirm import UNEXPECTED, VendorRecord, confirm, vendor_record
 from revops.postings.draft import holds_role
 from revops.postings.locks import locked_plan, locked_postings
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState, RecordVerdict
 from revops.postings.queue import database_now
 from revops.postings.transitions import ACTOR, end_refused
-from revops.reference import OURSELVES
+from revops.postings.unexplained import references_to_us
 from revops.sentences import Word, template
 
 LOOK_UP_AGAIN = template("posting.look_up_again", "asked to look {plan} up again")
@@ -149,7 +149,7 @@ def judge_unexplained(record: SourceRecord, *, key: str, verdict: str, reason: s
     if verdict not in RecordVerdict.Verdict.values:
         raise Rejected("verdict_unknown", "Choose what this record is.", field="verdict")
     row = SourceRecord.objects.select_for_update(of=("self",), no_key=True).select_related("system").get(pk=record.pk)
-    if key not in _references(row):
+    if key not in references_to_us(row):
         raise Conflict("not_ours", "This record does not bear that reference any more. Reload and look at it as it is now.")
     if Posting.objects.filter(key=key).exists():
         raise Conflict("explained", "A posting here has this reference. Decide on the page of its change plan.")
@@ -162,20 +162,6 @@ def judge_unexplained(record: SourceRecord, *, key: str, verdict: str, reason: s
     if row.account_id is not None:
         mark_due([row.account_id], now=database_now())
     return said
-
-
-def unexplained_key(record: SourceRecord) -> str:
-    """Our reference that the record bears and no posting here has; empty when there is none, or it is gone."""
-    if record.deleted or record.fields.get("status") == GONE:
-        return ""
-    keys = _references(record)
-    known = set(Posting.objects.filter(key__in=keys).values_list("key", flat=True)) if keys else set()
-    return next((key for key in keys if key not in known), "")
-
-
-def _references(record: SourceRecord) -> list[str]:
-    links = Link.objects.filter(record=record, target_system=OURSELVES, target_type="posting")
-    return list(links.order_by("target_id").values_list("target_id", flat=True))
 
 
 def _say(user: User, key: str, record: SourceRecord, verdict: str, reason: str) -> RecordVerdict:

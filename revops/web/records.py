@@ -20,6 +20,7 @@ from revops.ledger.types import TYPES
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.postings import recover
+from revops.postings.unexplained import unexplained_key
 from revops.web.addresses import href
 from revops.web.case_context import trace_base
 from revops.web.compare import ROLE_LABELS, field_label, shown_value
@@ -60,7 +61,7 @@ def _record(user: User, pk: int) -> SourceRecord:
 
 
 def _context(user: User, record: SourceRecord) -> dict[str, Any]:
-    now, history, key = timezone.now(), record_history(record), recover.unexplained_key(record)
+    now, history, key = timezone.now(), record_history(record), unexplained_key(record)
     return {
         "page": "record",
         "section": "accounts",

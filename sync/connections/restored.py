@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from revops.audit import log as audit
 from revops.audit.sealer import astray
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
 from revops.detection.postings import UNEXPLAINED
-from revops.ledger.models import DueAccount, Freshness, Link
+from revops.ledger.models import DueAccount, Freshness
 from revops.people.actors import System
-from revops.postings.models import Posting
-from revops.reference import OURSELVES
+from revops.postings.unexplained import is_gone, unexplained_links
 from revops.sentences import template
 from sync.connections.handles import forget_handles
 from sync.models import Connection, Delivery, DeliveryState
@@ -77,10 +75,7 @@ def unsettled(row: Connection) -> list[str]:
         found.append(f"{case.code}: {case.sentence}")
     if (more := cases.count() - NAMED_MAX) > 0:
         found.append(f"{more} more records there are not explained.")
-    known = Posting.objects.filter(key=OuterRef("target_id"))
-    nobodys = Link.objects.filter(
-        target_system=OURSELVES, target_type="posting", record__system=row.system_id, record__account__isnull=True
-    ).filter(~Exists(known))
-    for link in nobodys.select_related("record")[:NAMED_MAX]:
+    nobodys = unexplained_links().filter(record__system=row.system_id, record__account__isnull=True)
+    for link in [link for link in nobodys if not is_gone(link.record)][:NAMED_MAX]:
         found.append(f"{link.record.label} bears our reference {link.target_id} and belongs to no account yet.")
     return found

@@ -12,7 +12,8 @@ from revops.ledger.models import SourceRecord
 from revops.people.models import User
 from revops.postings import transitions
 from revops.postings.models import PlanState, Posting, PostingState, RecordVerdict
-from revops.postings.recover import adopt, declare_stray, judge_unexplained, look_up_again, set_aside, unexplained_key
+from revops.postings.recover import adopt, declare_stray, judge_unexplained, look_up_again, set_aside
+from revops.postings.unexplained import unexplained_key
 from tests.revops import world
 from tests.revops.attacker import refusal_of
 from tests.revops.postings.attempts import again, sent
