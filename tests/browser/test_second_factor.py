@@ -71,7 +71,7 @@ def test_a_code_of_an_app_signs_in_and_a_link_keeps_its_secret_to_itself(desk: A
     prove(mine)
     mine.page.click("text=Set up an authenticator app")
     expect(mine.page.locator("img[alt^=QR]")).to_be_visible()
-    mine.page.wait_for_function("document.querySelector('img[alt^=QR]').naturalWidth > 100")
+    assert mine.page.locator("img[alt^=QR]").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     address = mine.page.text_content("details .id") or ""
     secret = parse_qs(urlsplit(address.strip()).query)["secret"][0]
     step = int(timezone.now().timestamp()) // 30

@@ -144,7 +144,7 @@ def test_the_audit_filters_and_shows_before_and_after(account: Account, sign_in:
     for query in ({"who": "nobody"}, {"account": "AC-x"}, {"until": "2020-01-01"}, {"trace": "f" * 32}):
         assert "No action fits" in auditor.get("/audit/", query).content.decode(), query
     history = auditor.get("/audit/", {"history": "1", "subject": case.code}).content.decode()
-    assert "history.changed" in history
+    assert "record changed" in history
 
 
 def test_the_audit_changes_nothing_and_has_a_bounded_number_of_queries(account: Account, sign_in: SignIn) -> None:
