@@ -191,3 +191,14 @@ def test_i44_the_database_itself_lets_nothing_post_before(erp: Book, client: Cli
     assert send_due() == 0
     assert erp.sent() == 0
     assert "The database was put back: nothing is posted to" in str(client.get("/readyz").json()["warnings"])
+
+
+def test_a_record_of_nobodys_holds_posting_back_only_while_it_counts(erp: Book) -> None:
+    connections.mark_restored(acting_user=System("tests"), reason="drill")
+    row = Connection.objects.select_related("system").get(pk="netsuite")
+    to = {"customer": "netsuite:404", "change": "revops:rvo-forgotten"}
+    open_ones = []
+    for status, deleted in (("applied", False), ("void", False), ("applied", False), ("applied", True)):
+        world.say("netsuite", world.fact("credit_memo", "90", to, number="CM-90", status=status, deleted=deleted))
+        open_ones.append(any("CM-90 bears our reference rvo-forgotten" in line for line in connections.unsettled(row)))
+    assert open_ones == [True, False, True, False]
