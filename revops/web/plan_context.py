@@ -114,6 +114,8 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
         text = json.dumps(json.loads(text, parse_float=str), indent=2, ensure_ascii=False)
     system = str(posting.system_id)
     fields = list(dict.fromkeys([*posting.before, *posting.after]))
+    present = vendor_record(posting, posting.plan.account_id) if posting.needs_person else None
+    told_elsewhere = present is not None or posting.state in ("posted", "confirmed")
     return {
         "posting": posting,
         "system": labels.get(system, system),
@@ -124,7 +126,8 @@ def _step(posting: Posting, labels: Mapping[str, str], names: Names) -> dict[str
             (field_label("", name), _side(names, posting.before.get(name)), _side(names, posting.after.get(name)))
             for name in fields
         ],
-        "present": vendor_record(posting, posting.plan.account_id) if posting.needs_person else None,
+        "present": present,
+        "error": "" if told_elsewhere else posting.last_error,
         "moving": posting.state in ("released", "sending", "unknown") and not posting.needs_person,
     }
 
