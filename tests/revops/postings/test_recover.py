@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from revops.approvals.actions import approve, submit_plan
 from revops.audit.models import ActionRecord
 from revops.cases.models import CaseStatus, ExceptionCase
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.ledger.models import SourceRecord
-from revops.people.models import User
+from revops.people.models import RoleGrant, User
 from revops.postings import transitions
 from revops.postings.models import PlanState, Posting, PostingState, RecordVerdict
 from revops.postings.recover import adopt, declare_stray, judge_unexplained, look_up_again, set_aside
 from revops.postings.unexplained import unexplained_key
+from tests.accounts import as_owner
 from tests.revops import world
 from tests.revops.attacker import refusal_of
 from tests.revops.postings.attempts import again, sent
@@ -119,10 +121,15 @@ def test_evidence_that_does_not_fit_is_declared_a_stray_and_the_plan_ends(releas
 def test_who_took_part_or_is_no_controller_decides_nothing(refused: Posting) -> None:
     memo(refused.key)
     plan = again(refused).plan
-    for person in (plan.maker, plan.decisions.get().decided_by, world.person("eve", "finance_analyst")):
+    signer = plan.decisions.get().decided_by
+    with transaction.atomic():
+        RoleGrant.objects.create(user=signer, role="controller")
+    codes = {plan.maker: "not_a_controller", signer: "took_part", world.person("eve", "finance_analyst"): "not_a_controller"}
+    for person, code in codes.items():
         for decide in (adopt, declare_stray):
-            with pytest.raises(NotAllowed):
+            with pytest.raises(NotAllowed) as refusal:
                 decide(refused, reason="It is there", acting_user=person)
+            assert refusal.value.code == code
     assert not RecordVerdict.objects.exists()
 
 
@@ -179,6 +186,9 @@ def test_a_forgotten_record_that_is_right_is_said_to_be(forgotten: SourceRecord,
     assert (told.reason, told.actor_id) == ("Approved on paper on Friday", cora.pk)
     assert "permission denied" in refusal_of("UPDATE postings_recordverdict SET verdict = 'stray'", [])
     assert "permission denied" in refusal_of("DELETE FROM postings_recordverdict", [])
+    with as_owner():
+        for rewriting in ("UPDATE postings_recordverdict SET verdict = 'stray'", "DELETE FROM postings_recordverdict"):
+            assert "Cannot" in refusal_of(rewriting), "not even by the owner of the table"
 
 
 def test_a_forgotten_record_that_is_a_stray_waits_until_it_is_void(forgotten: SourceRecord, cora: User) -> None:
