@@ -19,7 +19,9 @@ from revops.people.actors import System
 from revops.people.models import RoleGrant, User
 from revops.postings.models import ChangePlan, PlanState, Posting, PostingState
 from tests import guards
+from tests.accounts import as_owner
 from tests.revops import world
+from tests.revops.attacker import refusal_of
 from tests.revops.world import credit_plan, eur, fresh, usd
 
 pytestmark = pytest.mark.django_db
@@ -392,6 +394,8 @@ def test_i30_i50_raw_sql_cannot_change_or_remove_signatures_and_checkpoints(vali
     ):
         with pytest.raises(DatabaseError):
             run(sql, [])
+        with as_owner():
+            assert "Cannot" in refusal_of(sql), "not even by the owner of the table"
 
 
 def test_i26_i30_raw_sql_cannot_release_without_every_signature(ana: User, pat: User, case: ExceptionCase) -> None:

@@ -20,7 +20,9 @@ from revops.ledger.relink import link_customer, unlink_customer
 from revops.ledger.statement import closing_balances, statement_lines
 from revops.money import Money
 from revops.people.models import User
+from tests.accounts import as_owner
 from tests.pointing import pointing
+from tests.revops.attacker import refusal_of
 
 pytestmark = pytest.mark.django_db
 
@@ -227,6 +229,8 @@ def test_i18_the_database_refuses_to_change_or_remove_entries(statement: str) ->
         cursor.execute(statement)
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("TRUNCATE ledger_ledgerentry CASCADE")
+    with as_owner():
+        assert refusal_of(statement), "not even by the owner of the table"
     assert LedgerEntry.objects.count() == 1
 
 

@@ -22,7 +22,9 @@ from revops.postings.models import PLAN_MOVES, ChangePlan, PlanState, Posting, P
 from revops.reference import Ref
 from revops.sentences import Sentence
 from sync.connections import change_connection
+from tests.accounts import as_owner
 from tests.revops import world
+from tests.revops.attacker import refusal_of
 from tests.revops.world import credit_inputs, credit_plan, fresh, usd
 
 pytestmark = pytest.mark.django_db
@@ -188,6 +190,8 @@ def test_i35_stored_bytes_and_key_cannot_be_changed(analyst: User, case: Excepti
     posting = credit_plan(analyst, case).postings.get()
     Posting.objects.filter(pk=posting.pk).update(fence=1)
     assert refused(f"UPDATE postings_posting SET {change} WHERE id = %s", posting.pk)
+    with as_owner():
+        assert refusal_of(f"UPDATE postings_posting SET {change} WHERE id = %s", [posting.pk]), "not even by the table's owner"
     assert not refused("UPDATE postings_posting SET last_error = 'x' WHERE id = %s", posting.pk)
 
 
@@ -203,6 +207,8 @@ def test_i29_ended_plans_stay_ended(analyst: User, case: ExceptionCase) -> None:
     for state in set(PlanState.values) - {"withdrawn"}:
         assert refused("UPDATE postings_changeplan SET state = %s WHERE id = %s", state, plan.pk)
     assert refused("DELETE FROM postings_changeplan WHERE id = %s", plan.pk)
+    with as_owner():
+        assert "Cannot delete" in refusal_of("DELETE FROM postings_changeplan WHERE id = %s", [plan.pk])
 
 
 @pytest.mark.parametrize("state", sorted(set(PostingState.values) - {"planned", "void"}))
