@@ -18,7 +18,7 @@ RUN DJANGO_SECRET_KEY=$(python -c "import secrets; print(secrets.token_hex(32))"
     && useradd --system --uid 10001 revops && mkdir /data && chown revops /data
 USER revops
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", "--blocking-threads", "8", "--no-ws", "revops.wsgi:application"]
+CMD ["granian", "--interface", "rsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", "--loop", "uvloop", "--http", "1", "--no-ws", "--backlog", "4096", "--http1-buffer-size", "32768", "--http1-header-read-timeout", "10000", "revops.serving.application:application"]
 
 FROM product AS demo
 USER root

@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where it is set, each of the many processes that the tests start would compile the product anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up check test pytest types mutants bench fix lock clean install install-test
+.PHONY: help up check test pytest lint browser faults hostile mutants bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,24 +19,33 @@ check: install-test ## While working: lint, types, arrows, and the fast tests (m
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2 -m fast
 
-test: install-test ## Every check, as CI runs it
-	@scripts/browser.sh
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/djhtml --tabwidth 2 --check templates revops/api/templates
-	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory -j 2 pytest types
+test: ## Every check, as CI runs it
+	@$(MAKE) --no-print-directory -j 2 install-test browser
+	@$(MAKE) --no-print-directory -j 2 pytest lint
 
 pytest: install-test
 	$(BIN)/python -m pytest -n 4
 
 # Beside the tests, of which the first ones mostly wait.
-types: install-test
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/djhtml --tabwidth 2 --check templates revops/api/templates
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m launch.embedded scripts/django_checks.sh
 
+browser:
+	@scripts/browser.sh
+
 bench: install-test ## The performance figures, on servers of their own: make bench ONLY=queue
 	$(BIN)/python -m launch.embedded $(BIN)/python -m bench $(ONLY)
+
+faults: install-test ## The product under kills, full disks and vendors' faults, drawn from a seed: make faults RUNS=20 SEED=1 (GUARDS=1: without guards)
+	$(BIN)/python -m $(if $(GUARDS),tests.faults.guards,tests.faults --runs $(or $(RUNS),20) --seed $(or $(SEED),1))
+
+hostile: install-test ## Every parameter of every page and operation, with every text of somebody with bad intent
+	HOSTILE=all $(BIN)/python -m pytest -n 2 -q tests/revops/web/test_every_parameter.py tests/revops/api/test_every_parameter.py
 
 mutants: install-test ## Break the arithmetic, then the guards, one at a time: tests must notice (make mutants ONLY='revops.money*')
 	$(BIN)/python scripts/mutation.py $(ONLY)

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("intake", "pull_and_apply", "detection", "queue", "rules", "takeover", "audit")
+NAMES = ("intake", "pull_and_apply", "detection", "queue", "rules", "takeover", "audit", "slow_clients")
 
 
 def main(wanted: list[str]) -> int:

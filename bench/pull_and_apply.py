@@ -72,9 +72,7 @@ def run(scale: float = 1.0) -> Iterator[Figure]:
 
 
 def _connected(slug: str, url: str) -> str:
-    connect(
-        slug=slug, vendor="stripe", base_url=url, values=SECRETS | DECLARED, acting_user=System("bench"), loopback_allowed=True
-    )
+    connect(slug=slug, vendor="stripe", base_url=url, values=SECRETS | DECLARED, acting_user=System("bench"), started=True)
     return slug
 
 

@@ -164,7 +164,7 @@ def _held_up(queue: Queue) -> Iterator[Callable[[], None]]:
 
 
 def _connect(url: str) -> None:
-    connect(slug=SLUG, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), loopback_allowed=True)
+    connect(slug=SLUG, vendor="stripe", base_url=url, values=SECRETS, acting_user=System("bench"), started=True)
     world.systems(url, demo_private_key_pem())
     with transaction.atomic():
         Account.objects.create(name="Takeover", currency="USD")

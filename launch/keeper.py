@@ -3,7 +3,7 @@
 supervisor starts a program that ended again after a pause that grows, gives up on one that ends `STARTS` times in a row within
 `SECONDS_UP` seconds of its start, writes the logs, and stops the groups in order, ending by force what does not listen. What
 is ours: the programs end with us whatever kills us (`launch.tied`), what a dead program left in its group ends with it
-(`launch.leftovers`), the person at the terminal is told, and once the product is ready a program that was given up on is
+(`launch.in_supervisor`), the person at the terminal is told, and once the product is ready a program that was given up on is
 tried again while the others go on.
 """
 
@@ -57,7 +57,7 @@ def configuration(programs: Iterable[Program], place: Path, logs: Path, password
     written["unix_http_server"] = {"file": str(place / "supervisor.sock"), "username": "up", "password": password}
     factory = "supervisor.rpcinterface_factory"
     written["rpcinterface:supervisor"] = {factory: "supervisor.rpcinterface:make_main_rpcinterface"}
-    written["rpcinterface:leftovers"] = {factory: "launch.leftovers:load"}
+    written["rpcinterface:ours"] = {factory: "launch.in_supervisor:load"}
     members: dict[str, list[str]] = {}
     for program in programs:
         members.setdefault(program.group, []).append(program.name)

@@ -24,7 +24,6 @@ GROUPS = (SERVERS, SIMULATORS, PRODUCT)
 """Stopped one after the other, the last one first; the programs of a group stop together."""
 SIMULATORS_ABOVE = 101
 """The simulators listen from this far above the web server: two installations at once do not reach for the same ports."""
-WEB_THREADS = 8
 MANAGE = [sys.executable, str(PROJECT / "manage.py")]
 
 
@@ -72,9 +71,8 @@ def simulators(installation: Installation, ports: Mapping[str, int]) -> list[Pro
 
 def product(installation: Installation) -> list[Program]:
     """The product itself: web, one worker a queue, the sweeper, and in the demo the company at play."""
-    python, host, port = sys.executable, installation.host, str(installation.port)
-    granian = [python, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", port, "--workers", "1"]
-    granian += ["--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning", "revops.wsgi:application"]
+    python = sys.executable
+    granian = web_server_command(installation.host, installation.port)
     found = [Program("web", PRODUCT, granian, death_signal="TERM", worker="web")]
     for queue in QUEUES:
         celery = [python, "-m", "celery", "-A", "revops", "worker", "-Q", queue, "--pool", "solo", "-n", f"{queue}@%h"]
@@ -84,6 +82,15 @@ def product(installation: Installation) -> list[Program]:
     if installation.demo:
         found.append(Program("rehearsal", PRODUCT, [*MANAGE, "demo", "--play"]))
     return found
+
+
+def web_server_command(host: str, port: int) -> list[str]:
+    """The web server. A header comes within ten seconds and has at most 32 KiB; a connection on which nothing is asked ends after
+    as long. 4,096 connections are open at most, which `revops.serving` knows how to bear."""
+    granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", host, "--port", str(port), "--workers", "1"]
+    granian += ["--loop", "uvloop", "--http", "1", "--no-ws", "--backlog", "4096", "--http1-buffer-size", "32768"]
+    granian += ["--http1-header-read-timeout", "10000", "--log-level", "warning"]
+    return [*granian, "revops.serving.application:application"]
 
 
 def first_steps(installation: Installation) -> list[Step]:

@@ -80,6 +80,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run until stopped; returns the exit code."""
     code, installation = 0, None
+    os.umask(0o077)  # logs, secrets and files of the programs are for this account alone
     with contextlib.ExitStack() as held:
         try:
             _on_request(_stop)
@@ -150,6 +151,8 @@ def _stop(_number: int, _frame: object) -> None:
 def _lock(installation: Installation) -> Iterator[None]:
     """One `make up` a data folder. The kernel lets go of the lock when we die, however we die."""
     installation.folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # of a folder that somebody else made for us
+        installation.folder.chmod(installation.folder.stat().st_mode & 0o711)  # PostgreSQL's account may have to pass through
     with (installation.folder / "lock").open("a+") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,6 +203,7 @@ class Start:
     def everything(self) -> None:
         """From nothing to a printed address."""
         self.logs.mkdir(exist_ok=True)
+        self.logs.chmod(0o700)
         refuse_taken_port(self.installation.host, self.installation.port, "REVOPS_PORT")
         say(f"Starting in {self.folder} (logs: {self.logs})")
         self.state = _read_state(self.folder)

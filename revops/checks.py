@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from revops.postgresql import privileges, roles
-from revops.sealed_rows import warning
+from revops.sealed_rows import warnings
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -61,12 +61,12 @@ def modest_account(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 
 @register(Tags.database)
 def newest_key(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Warn while a secret is sealed with an older key, which must stay configured until then."""
+    """Warn of secrets that no key opens, and while one is sealed with an older key, which must stay configured until then."""
     try:
-        told = warning() if databases else ""
+        told = warnings() if databases else []
     except DatabaseError:  # before the first migration there is no table
         return []
-    return [Warning(told, id="revops.W001")] if told else []
+    return [Warning(sentence, id="revops.W001") for sentence in told]
 
 
 def _owner_is_another(alias: str) -> bool:

@@ -1,4 +1,5 @@
-"""`/healthz` (alive, no I/O), `/readyz` (may take traffic), `/metrics` (for Prometheus, from this machine or with a token)."""
+"""`/readyz` (may take traffic) and `/metrics` (for Prometheus, from this machine or with a token). `/healthz` (alive, no I/O) is
+answered before Django is asked (`revops.serving`)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import datetime as dt
 import ipaddress
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -13,6 +15,7 @@ from typing import TypeVar
 import psycopg
 import redis
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
@@ -22,8 +25,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from revops.checks import account_problem
+from revops.client_address import client_address
 from revops.quick_connection import connect
-from revops.sealed_rows import warning
+from revops.sealed_rows import warnings as of_sealed_rows
 from revops.telemetry.figures import Figure, business_figures, inflow_figures, work_figures
 from revops.telemetry.work_state import Trouble, read_work_state, troubles_in
 
@@ -32,14 +36,21 @@ FIGURES_SECONDS = 5
 """How long one statement of the figures may take."""
 ACCOUNT_SECONDS = 60
 
+_WRITES_TO_DISK = "SET work_mem = '64kB'; SELECT count(*) FROM generate_series(1, 20000)"
+"""Makes the database write half a megabyte to a temporary file, which leaves nothing behind: on a full disk that fails as keeping
+a delivery would, while small changes to pages that are there already may still go through."""
+
 Value = TypeVar("Value")
 _log = logging.getLogger("revops.health")
 _migrated = False
 _modest_until = 0.0
+_looking = threading.Lock()
+_readiness: tuple[float, bool, dict[str, object]] = (-1.0, False, {})
+"""When the last look began, and what it found."""
 
 
 class HealthMiddleware:
-    """Answers the three addresses before hosts, sessions and sign-in are looked at: a probe asks by any name, and alone."""
+    """Answers the two addresses before hosts, sessions and sign-in are looked at: a probe asks by any name, and alone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,17 +62,23 @@ class HealthMiddleware:
 
 
 @require_safe
-def healthz(_request: HttpRequest) -> HttpResponse:
-    """200 while the process answers at all."""
-    return HttpResponse("ok\n", content_type="text/plain")
-
-
-@require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """503 only when this process can neither show a page nor keep a delivery: the database does not take writes, lacks
     migrations, or is used under an account that could take its guards off. Everything else is named under `warnings` and leaves
     the answer at 200, because taking this process out of service would make it worse: without Redis work starts a few seconds
-    later, and a silent worker is not the web's fault."""
+    later, and a silent worker is not the web's fault.
+
+    Anybody may ask, so only one is looked for at a time: who came before a look began is told what it found."""
+    global _readiness  # noqa: PLW0603
+    came = time.monotonic()
+    with _looking:
+        if _readiness[0] < came:
+            _readiness = time.monotonic(), *_readiness_now()
+        _, ready, answer = _readiness
+    return JsonResponse(answer, status=200 if ready else 503)
+
+
+def _readiness_now() -> tuple[bool, dict[str, object]]:
     parts = {"database": _database()}
     if parts["database"] == "ok":
         parts["migrations"] = _guarded(_migrations)
@@ -70,13 +87,12 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     parts["redis"] = _redis()
     troubles = _troubles() if ready else []
     warnings = [trouble.sentence for trouble in troubles]
-    if ready and (old := _guarded(warning)):
-        warnings.append(old)
+    if ready:
+        warnings += _sealed()
     if parts["redis"] != "ok":
         warnings.insert(0, "Redis does not answer: work starts only when the sweeper can ring again.")
     silent = [trouble.worker for trouble in troubles if trouble.worker]
-    answer = {"ready": ready, **parts, "silent": silent, "warnings": warnings}
-    return JsonResponse(answer, status=200 if ready else 503)
+    return ready, {"ready": ready, **parts, "silent": silent, "warnings": warnings}
 
 
 @require_safe
@@ -96,8 +112,9 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
+        request.get_host()  # a browser on this machine can be made to ask under a name of somebody else's
+        return ipaddress.ip_address(client_address(request)).is_loopback
+    except (DisallowedHost, ValueError):
         return False
 
 
@@ -106,6 +123,9 @@ def _database() -> str:
     try:
         with connect("revops probe") as probe:
             row = probe.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean").fetchone()
+            probe.execute(_WRITES_TO_DISK)
+    except psycopg.errors.DiskFull:
+        return "the disk of the database is full: nothing can be kept until there is space"
     except psycopg.Error:
         return "the database does not answer"
     return "the database takes no writes" if row is None or row[0] else "ok"
@@ -148,6 +168,13 @@ def _guarded(check: Callable[[], str]) -> str:
         return check()
     except DatabaseError:
         return "the database does not answer"
+
+
+def _sealed() -> list[str]:
+    try:
+        return of_sealed_rows()
+    except DatabaseError:
+        return ["Whether all secrets can be opened could not be read in time."]
 
 
 def _troubles() -> list[Trouble]:
@@ -205,4 +232,4 @@ class _Exporter(Collector):
             yield metric
 
 
-VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/readyz": readyz, "/metrics": metrics}

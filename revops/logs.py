@@ -13,6 +13,8 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 MASK = "***"
+PATH_LENGTH_MAX = 300
+"""What a line shows of an address: whoever asks for a long one does not fill the disk."""
 _SECRET_NAME = re.compile(
     r"(?i)(password|passwd|secret|token|authorization|api[_-]?key|cookie|signature|credential|private[_-]?key)"
 )
@@ -100,7 +102,8 @@ def logging_configuration(level: str) -> dict[str, Any]:
 
 
 class RequestLogMiddleware:
-    """Gives each request an id (the caller's, when it is a plain one), answers with it, and writes one line when it is done."""
+    """Gives each request an id, answers with it, and writes one line when it is done. An id that the caller sent is in that line
+    alone: what the action log keeps is ours, so that nobody can make one action look like part of another's request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -108,16 +111,19 @@ class RequestLogMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve one request."""
-        offered = request.headers.get("X-Request-Id", "")
-        request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        request_id = uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         request.META["REVOPS_REQUEST_ID"] = request_id
         started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
-        if request.path not in {"/healthz", "/readyz", "/metrics"} or response.status_code >= 400:
+        if request.path not in {"/readyz", "/metrics"} or response.status_code >= 400:
             duration_ms = round((time.perf_counter() - started) * 1000, 1)
-            fields = {"method": request.method, "path": request.path, "status": response.status_code, "duration_ms": duration_ms}
+            path = request.path[:PATH_LENGTH_MAX]
+            fields = {"method": request.method, "path": path, "status": response.status_code, "duration_ms": duration_ms}
+            offered = request.headers.get("X-Request-Id", "")
+            if _REQUEST_ID.fullmatch(offered):
+                fields["caller_request_id"] = offered
             self.log.log(logging.WARNING if response.status_code >= 500 else logging.INFO, "request", extra=fields)
         return response

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 
 from revops.errors import Rejected
 
@@ -22,7 +22,7 @@ _TWO = (
     "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES "
     "KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR "
     "NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT "
-    "TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG"
+    "TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
 )
 EXPONENTS: dict[str, int] = {
     **dict.fromkeys(_ZERO.split(), 0),
@@ -95,6 +95,17 @@ class Money:
         if not amount.is_finite():
             raise Rejected("amount_invalid", "An amount is a finite decimal number.", field="amount")
         return cls(amount.quantize(_UNIT[exponent(currency)], context=_EXACT), currency)
+
+    @classmethod
+    def half_up(cls, amount: Decimal, currency: str) -> Money:
+        """Round half away from zero to the currency's decimals: for amounts that a system computed and shows rounded like that.
+        Raises `Rejected` as the class does, never for decimals."""
+        places = exponent(currency)
+        if not amount.is_finite():
+            raise Rejected("amount_invalid", "An amount is a finite decimal number.", field="amount")
+        if amount.copy_abs() > _LARGEST[places]:
+            raise Rejected("amount_too_large", "The amount is larger than any that can be kept.", field="amount")
+        return cls(amount.quantize(_UNIT[places], rounding=ROUND_HALF_UP, context=_EXACT), currency)
 
     @classmethod
     def zero(cls, currency: str) -> Money:

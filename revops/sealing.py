@@ -51,7 +51,12 @@ def sealed_with_newest_key(envelope: bytes) -> bool:
 
 def head_of_newest() -> bytes:
     """With what every envelope begins that the newest key has sealed."""
-    return _VERSION + _key_id(settings.REVOPS_ENCRYPTION_KEYS[0])
+    return heads_of_known()[0]
+
+
+def heads_of_known() -> list[bytes]:
+    """With what every envelope begins that one of the configured keys has sealed, the newest first."""
+    return [_VERSION + _key_id(key) for key in settings.REVOPS_ENCRYPTION_KEYS]
 
 
 def _key_id(key: bytes) -> bytes:

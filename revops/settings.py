@@ -7,10 +7,11 @@ default.
 from __future__ import annotations
 
 import base64
+import ipaddress
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,7 @@ from kombu import Exchange, Queue
 
 from revops.logs import logging_configuration
 
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
@@ -73,8 +75,27 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-# Only behind a proxy that strips this header from what it receives: otherwise anyone may claim HTTPS.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("REVOPS_BEHIND_PROXY", default=False) else None
+
+
+def _networks(name: str, texts: list[str]) -> list[Network]:
+    """The networks of the variable `name`. Refuses what is none, and all addresses at once."""
+    found = []
+    for text in filter(None, texts):
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} holds {text!r}: it takes addresses and networks, such as 10.0.0.5 or 10.0.0.0/8, with commas."
+            ) from None
+        if network.prefixlen == 0:
+            raise ImproperlyConfigured(f"{name} holds {text}: that would believe everybody. Name the proxies alone.")
+        found.append(network)
+    return found
+
+
+REVOPS_TRUSTED_PROXIES: list[Network] = _networks("REVOPS_TRUSTED_PROXIES", env.list("REVOPS_TRUSTED_PROXIES", default=[]))
+# Without a proxy that sets this header anyone may claim HTTPS.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if REVOPS_TRUSTED_PROXIES else None
 SESSION_ENGINE = "revops.identity.sessions"
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "revops-session"
 SESSION_COOKIE_SECURE = SECURE
@@ -170,9 +191,9 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "revops.web.middleware.PageMiddleware",
 ]
+# Beginning of a path -> who answers it before Django is called (`revops.serving.wsgi`); None sends a request the whole way.
+REVOPS_SHORT_WAYS = {"/intake/": "sync.intake.fast_path.short_way"}
 ROOT_URLCONF = "revops.urls"
-WSGI_APPLICATION = "revops.wsgi.application"
-ASGI_APPLICATION = "revops.asgi.application"
 TEMPLATES = [
     {
         "NAME": "django",
@@ -207,6 +228,8 @@ FORM_RENDERER = "revops.web.fields.Renderer"
 
 # --- the database: the only memory ----------------------------------------------------------------------------------
 STATEMENT_TIMEOUT_SECONDS: int = env.int("REVOPS_STATEMENT_TIMEOUT_SECONDS", default=15)
+# How far a vendor's clock may be ahead of ours before what it says counts as of its arrival.
+REVOPS_CLOCK_SKEW_SECONDS: int = env.int("REVOPS_CLOCK_SKEW_SECONDS", default=300)
 if not env.str("DATABASE_URL"):
     raise ImproperlyConfigured("DATABASE_URL is empty: name a PostgreSQL database, or start `make up`, which brings its own.")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
@@ -214,7 +237,7 @@ REVOPS_OWNER_DATABASE_URL: str = env.str("REVOPS_OWNER_DATABASE_URL", default=""
 DATABASES["default"] |= {
     "ENGINE": "revops.postgresql",
     "ATOMIC_REQUESTS": False,
-    "CONN_MAX_AGE": None,  # granian's threads live long, and each keeps its own connection
+    "CONN_MAX_AGE": None,  # the web server's threads live long, and each keeps its own connection
     "CONN_HEALTH_CHECKS": True,
     "DISABLE_SERVER_SIDE_CURSORS": False,
 }
@@ -224,7 +247,8 @@ DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     "options": (
         f"-c lock_timeout=3s -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s "
-        "-c idle_in_transaction_session_timeout=30s -c synchronous_commit=on -c timezone=UTC"
+        "-c idle_in_transaction_session_timeout=30s -c client_connection_check_interval=5s "
+        "-c synchronous_commit=on -c timezone=UTC"
     ),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -328,8 +352,9 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # of any request; `revops.serving` refuses more before it is read
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+FILE_UPLOAD_HANDLERS: list[str] = []  # no page takes a file, so none is written anywhere
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if EMAIL_URL := env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))

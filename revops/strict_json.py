@@ -6,7 +6,8 @@ float, so fractions become `Decimal`. Three kinds of refusal, because they have 
 
 - `NotJson`: no message at all; a delivery is answered with 400.
 - `DuplicateKey`: two values for one key, so the sender and we could read different amounts; a dead letter.
-- `UnsafeText`: well-formed, but with NUL or half a surrogate pair, which a text column cannot keep; a dead letter.
+- `UnsafeText`: well-formed, but with NUL or half a surrogate pair, which a text column cannot keep; who reads field by field
+  allows it and replaces the characters.
 
 Never: a float in the result; a value that was not in the bytes.
 """
@@ -56,8 +57,8 @@ class UnsafeText(StrictJsonError): ...
 def parse(body: bytes, *, allow_unsafe_text: bool = False, allow_duplicates: bool = False, depth_max: int = DEPTH_MAX) -> object:
     """Numbers with a point or an exponent become `Decimal`, others `int`.
 
-    `allow_unsafe_text` is for pages of many objects, where one spoilt text must not hide the others: write each
-    object out again with `dump` and parse it alone later. `allow_duplicates` is for finding the id of a message that
+    `allow_unsafe_text` is for whoever judges each text by itself, where one spoilt text must not hide the rest.
+    `allow_duplicates` is for finding the id of a message that
     will be set aside.
     """
     try:
@@ -116,11 +117,11 @@ def _nothing(_decimal: object) -> None:
     return None
 
 
-def parse_canonical(body: bytes) -> object:
+def parse_canonical(body: bytes, *, allow_unsafe_text: bool = False) -> object:
     """Back from `canonical`: what we wrote ourselves has no key twice, no depth and no number that `parse` would not take. Text
-    that no column can keep is refused all the same. Raises what `parse` raises."""
+    that no column can keep is refused all the same, unless it is allowed. Raises what `parse` raises."""
     if b"\\" in body:
-        return parse(body)
+        return parse(body, allow_unsafe_text=allow_unsafe_text)
     try:
         return json.loads(body, parse_float=_fraction, parse_constant=_constant)
     except ValueError:

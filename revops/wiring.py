@@ -4,7 +4,9 @@ both packages."""
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 
+from revops.detection import absence
 from revops.errors import Rejected
 from revops.postings import port
 from revops.postings.changes import Change
@@ -16,6 +18,7 @@ SAID_ELSEWHERE = (
     "revops.access.joiners",
     "revops.access.leavers",
     "revops.access.proposals",
+    "revops.access.recovery",
     "revops.detection.run",
     "revops.identity.links",
     "revops.identity.passwords",
@@ -39,6 +42,7 @@ def bind_ports() -> None:
     port.bind(compose=_compose, ring=_ring)
     work_state.bind(read=_read_work)
     figures.bind(inflow=_inflow_figures)
+    absence.bind(search=_search_dead_letters)
 
 
 def _compose(system: str, key: str, change: Change) -> ComposedCall:
@@ -77,6 +81,12 @@ def _ring() -> None:
     from sync.ground import doorbell
 
     doorbell.ring("send_postings")
+
+
+def _search_dead_letters(systems: Collection[str], texts: Collection[str]) -> int:
+    from sync.applying.letters import dead_letters_holding
+
+    return dead_letters_holding(systems, texts)
 
 
 def _read_work() -> work_state.WorkState:

@@ -13,13 +13,38 @@ from revops.work_queues.queue import WAS_FREE
 from revops.work_queues.rows import QueueRow
 
 
+def names_this_machine(base_url: str) -> bool:
+    """Without TLS calls go nowhere else (`sync.vendor.http`)."""
+    return base_url.startswith("http://")
+
+
+_POSTING_TAKES_TWO = """
+    IF NOT NEW.posting_enabled OR (NEW.base_url LIKE 'http://%' AND (TG_OP = 'INSERT' OR OLD.posting_enabled)) THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.posting_enabled AND NEW.base_url = OLD.base_url THEN
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM sync_postingproposal p
+                    WHERE p.connection_id = NEW.system_id AND p.base_url = NEW.base_url AND p.state = 'confirmed'
+                      AND p.decided_at >= transaction_timestamp()) THEN
+        RAISE EXCEPTION 'posting is switched on by two persons' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
+"""Posting comes on, or goes to another address, in the transaction in which a second person confirms it. A simulator on this
+machine may begin with it."""
+
+
 class Connection(models.Model):
     """One configured vendor instance. Its slug is the slug of the ledger's source system and stands in the intake address.
 
     `settings` holds the plain settings, `secrets` the sensitive ones: an AES-GCM envelope bound to this row (see
-    `sync.connections`). `loopback_allowed` lets it point at this machine (simulators); never set it in production.
-    `posting_enabled` is the stop switch. `restored_at`: since when posting waits until it is settled what a database that was put
-    back has forgotten (`sync.connections.restored`).
+    `sync.connections`). `former_until`: a secret that signs deliveries -> until when (ISO 8601) the one before it is good too.
+    A plain http `base_url` is that of a simulator on this machine, which a rehearsal's database alone has. `active`: it is read,
+    and what it sent is applied; otherwise it is paused, or was not started yet. `posting_enabled` is the stop switch: off by one
+    person, on by two (`PostingProposal`). `restored_at`: since when posting waits until it is settled what a database that was
+    put back has forgotten (`sync.connections.restored`). `row_version` guards forms against stale edits.
     """
 
     system = models.OneToOneField(SourceSystem, primary_key=True, on_delete=models.PROTECT, related_name="+")
@@ -27,10 +52,11 @@ class Connection(models.Model):
     base_url = models.CharField(max_length=300)
     settings = models.JSONField(default=dict)
     secrets = models.BinaryField(default=b"")
-    loopback_allowed = models.BooleanField(default=False)
-    active = models.BooleanField(default=True)
-    posting_enabled = models.BooleanField(default=True)
+    former_until = models.JSONField(default=dict)
+    active = models.BooleanField(default=False)
+    posting_enabled = models.BooleanField(default=False)
     restored_at = models.DateTimeField(null=True)
+    row_version = models.PositiveIntegerField(default=1)
     last_problem = models.TextField(blank=True)
     last_problem_at = models.DateTimeField(null=True)
     history = KeptHistory(excluded_fields=["secrets", "last_problem", "last_problem_at"])
@@ -43,10 +69,73 @@ class Connection(models.Model):
                 name="waits_until_settled", condition=models.Q(restored_at__isnull=True) | models.Q(posting_enabled=False)
             )
         ]
-        triggers = never_removed()
+        triggers = [
+            *never_removed(),
+            pgtrigger.Trigger(
+                name="posting_takes_two",
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=_POSTING_TAKES_TWO,
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.system_id)
+
+    @property
+    def is_simulator(self) -> bool:
+        """Whether it points at this machine itself."""
+        return names_this_machine(self.base_url)
+
+
+class PostingState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    CONFIRMED = "confirmed", "Confirmed"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    OVERTAKEN = "overtaken", "Overtaken by a change"
+
+
+class PostingProposal(models.Model):
+    """One person proposes that changes may be posted to a connection, at this address, and another one confirms it. A change of
+    what steers postings there ends one that waits."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="posting_proposals")
+    base_url = models.CharField(max_length=300)
+    reason = models.CharField(max_length=500)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=PostingState.choices, default=PostingState.WAITING)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    history = KeptHistory()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="another_person_confirms_posting",
+                condition=~models.Q(state="confirmed")
+                | (models.Q(decided_by__isnull=False) & ~models.Q(decided_by=models.F("proposed_by"))),
+            ),
+            models.UniqueConstraint(
+                fields=["connection"], condition=models.Q(state="waiting"), name="one_waiting_posting_proposal"
+            ),
+        ]
+        triggers = [
+            *never_removed(),
+            WrittenOnce(
+                "connection_id", "base_url", "reason", "proposed_by_id", "proposed_at", "expires_at", name="proposed_once"
+            ),
+            pgtrigger.Protect(
+                name="decided_once", operation=pgtrigger.Update, condition=pgtrigger.Condition("OLD.state <> 'waiting'")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"posting to {self.connection_id}: {self.get_state_display()}"
 
 
 class CircuitState(models.TextChoices):
@@ -213,6 +302,7 @@ class Watermark(QueueRow):
 
     `asked_at` is set when a window was read to its end and not yet announced to the ledger as read: that waits until every
     delivery up to `asked_delivery_id` is past `pending`, so that nothing reads as missing while it lies in the inbox.
+    `read_at`: when the last read that came to its end began.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="watermarks")
@@ -222,6 +312,7 @@ class Watermark(QueueRow):
     last_error = models.TextField(blank=True)
     asked_at = models.DateTimeField(null=True)
     asked_delivery_id = models.BigIntegerField(default=0)
+    read_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="one_watermark_per_stream")]

@@ -84,11 +84,15 @@ def work_as_the_application() -> None:
     DatabaseOperations.sql_flush = lambda _self, _style, tables, **_: tables  # type: ignore[method-assign]
 
 
+def template_of(folder: Path) -> str:
+    """The migrated database that the processes of these servers copy. Others may use the same, from a folder of their own."""
+    return f"migrated_{crc32(str(folder).encode()):08x}"
+
+
 @contextmanager
 def own_database(folder: Path) -> Iterator[None]:
     """This process's copy of the migrated database; it is dropped at the end."""
-    template = f"migrated_{crc32(str(folder).encode()):08x}"  # others may use the same servers, from a folder of their own
-    name = f"test_{os.getpid()}"
+    template, name = template_of(folder), f"test_{os.getpid()}"
     with (folder / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "template.made").exists():

@@ -22,7 +22,7 @@ OUTSIDE = {"control", "simulator", "start_simulators", "talk", "web"}
 """Fixtures that start a server."""
 SLOW = {"browser", "journeys", "launch"}
 """Folders whose tests drive a browser or whole installations."""
-TOGETHER = {"browser", "journeys"}
+TOGETHER = {"browser", "faults", "journeys"}
 """Folders whose tests share one Chromium, or one installation with its company."""
 LEAVES = {"os.fork", "os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}
 """Python's audit events of leaving the process."""

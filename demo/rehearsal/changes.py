@@ -127,19 +127,25 @@ class Teller:
         return credit
 
     def settle(self, bill: Bill) -> None:
-        """How an ordinary bill is paid: mostly in full around its due date, sometimes in parts, rarely not at all."""
+        """How an ordinary bill is paid: mostly in full around its due date, sometimes in parts, rarely only when somebody has
+        called; what is younger than that is still open."""
         if bill.finalized is None or bill.voided or bill.total <= 0:
             return
         chance = self.rng.random()
         days = min(70.0, max(2.0, self.rng.gauss(bill.days_due - 3, 9)))
         at = bill.finalized + dt.timedelta(seconds=int(days * 86_400))
-        if chance < 0.04:
-            return
+        reminded = bill.finalized + bill.days_due * DAY + self.seconds(12 * DAY, 30 * DAY)
         remaining = bill.remaining(self.anchor)
+        if chance < 0.04:
+            if reminded < self.anchor:
+                self.pay(bill, remaining, reminded)
+            return
         if chance < 0.11:
             part = remaining * self.rng.randint(30, 70) // 100
             self.pay(bill, part, at)
             if chance < 0.075:
+                if max(at, reminded) + DAY < self.anchor:
+                    self.pay(bill, remaining - part, max(at, reminded) + DAY)
                 return
             at, remaining = at + self.seconds(5 * DAY, 25 * DAY), remaining - part
         self.pay(bill, remaining, at)

@@ -159,14 +159,16 @@ def _crm_id(account_id: int | None) -> str:
 
 
 def pending_work(now: dt.datetime) -> int:
-    """Deliveries not yet applied, accounts that detection must still look at, and expectations whose time has come."""
+    """Deliveries not yet applied, accounts that detection must still look at, and expectations whose time has come or that wait
+    for a read."""
     from revops.cases.models import Expectation
     from revops.ledger.due import ACCOUNTS
     from sync.models import Delivery, DeliveryState
 
     waiting = Delivery.objects.filter(state=DeliveryState.PENDING).count()
     due = ACCOUNTS.counts()
-    return waiting + due.due + due.held + Expectation.objects.filter(due_at__lte=now).count()
+    expected = Expectation.objects.filter(due_at__lte=now, held="").count() + Expectation.objects.exclude(awaits_role="").count()
+    return waiting + due.due + due.held + expected
 
 
 def check(urls: Mapping[str, str], wait_seconds: float = 0.0, poll_seconds: float = 2.0) -> CheckResult:

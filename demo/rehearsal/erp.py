@@ -64,10 +64,7 @@ class Booked:
     posting: bool = True
 
 
-_NAMES = {
-    "CustInvc": ("invoice", "INV", "INV"), "CustCred": ("creditmemo", "CREDMEM", "CM"),
-    "CustPymt": ("customerpayment", "PYMT", "PYMT"), "SalesOrd": ("salesorder", "SALESORD", "SO"),
-}  # fmt: skip
+_PREFIXES = {"CustInvc": "INV", "CustCred": "CM", "CustPymt": "PYMT", "SalesOrd": "SO"}
 
 
 def documents(company: Company) -> Iterator[Document]:
@@ -87,11 +84,11 @@ def documents(company: Company) -> Iterator[Document]:
 def rows(booked: Booked, periods: Periods) -> Iterator[Document]:
     """The header, its lines, and for posting documents the ledger's lines."""
     customer, entity, places = booked.customer, booked.customer.entity, booked.customer.entity.places
-    record, abbreviation, prefix = _NAMES[booked.type]
+    prefix = _PREFIXES[booked.type]
     yield "transaction", {
         "id": booked.id, "tranid": f"{prefix}{booked.id}", "transactionnumber": f"{prefix}{booked.id}", "type": booked.type,
-        "externalid": booked.external, "recordtype": record, "abbrevtype": abbreviation, "status": booked.status,
-        "entity": customer.erp, "currency": entity.currency_id, "exchangerate": "1", "trandate": booked.on.date().isoformat(),
+        "externalid": booked.external, "status": booked.status, "entity": customer.erp, "currency": entity.currency_id,
+        "exchangerate": "1", "trandate": booked.on.date().isoformat(),
         "postingperiod": periods.at(booked.on) if booked.posting else None, "posting": "T" if booked.posting else "F",
         "void": "F", "voided": "F", "isreversal": "F", "foreigntotal": text(booked.entries[0].amount, places),
         "createddate": stamp(booked.created), "lastmodifieddate": stamp(booked.modified), **booked.header,
@@ -134,7 +131,6 @@ def _customer(customer: Customer) -> Iterator[Document]:
     }  # fmt: skip
     yield "customersubsidiaryrelationship", {
         "id": customer.erp, "entity": customer.erp, "subsidiary": customer.entity.subsidiary, "isprimarysub": "T",
-        "isinactive": "F", "primarycurrency": customer.entity.currency_id,
     }  # fmt: skip
 
 
@@ -193,11 +189,10 @@ def _invoice_with_payments(customer: Customer, bill: Bill, periods: Periods) -> 
     for one, used in applied:
         yield from rows(_payer(customer, bill, one, used), periods)
         if used:
-            yield "nexttransactionlink", {
-                "previousdoc": copy.id, "previoustype": "CustInvc", "previousdate": bill.finalized.date().isoformat(),
-                "nextdoc": one.erp_id, "nexttype": "CustPymt" if isinstance(one, Payment) else "CustCred",
-                "nextdate": one.at.date().isoformat(), "linktype": "Payment", "foreignamount": text(used, places),
-                "lastmodifieddate": stamp(one.erp_at or one.at),
+            yield "nexttransactionlinelink", {
+                "previousdoc": copy.id, "previousline": 0, "previoustype": "CustInvc", "nextdoc": one.erp_id, "nextline": 0,
+                "nexttype": "CustPymt" if isinstance(one, Payment) else "CustCred", "linktype": "Payment",
+                "foreignamount": text(used, places), "lastmodifieddate": stamp(one.erp_at or one.at),
             }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ class Periods:
             "id": id, "periodname": name, "startdate": span[0].isoformat(), "enddate": span[1].isoformat(), "isadjust": "F",
             "isquarter": "F", "isyear": "F", "isposting": "T", "isinactive": "F", "closed": "F", "closedondate": None,
             "alllocked": "F", "arlocked": "F", "aplocked": "F", "payrolllocked": "F", "allownonglchanges": "T",
-            "fiscalcalendar": 1, "lastmodifieddate": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "lastmodifieddate": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def reference_documents(periods: Periods) -> Iterator[Document]:
         first, _, last = name.partition(" ")
         yield "employee", {
             "id": number, "entityid": name, "firstname": first, "lastname": last, "email": email, "isinactive": "F",
-            "subsidiary": 1, "lastmodifieddate": since,
+            "subsidiary": 1,
         }  # fmt: skip
     yield from periods.documents()
     yield from _rates(periods)
@@ -133,6 +133,5 @@ def _rates(periods: Periods) -> Iterator[Document]:
                 "id": number, "postingperiod": FIRST_PERIOD + place, "fromcurrency": entity.currency_id, "tocurrency": 1,
                 "fromsubsidiary": entity.subsidiary, "tosubsidiary": 1, "accountingbook": 1, "currentrate": f"{rate:f}",
                 "averagerate": f"{rate:f}", "historicalrate": f"{rate:f}",
-                "lastmodifieddate": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             }  # fmt: skip
             number += 1

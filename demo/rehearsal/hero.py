@@ -40,6 +40,7 @@ def tell(seed: int, anchor: dt.datetime, numbers: Numbers) -> Customer:
     workshop.days_due = 45
     assert upgrade is not None
     assert upgrade.finalized is not None
+    upgrade.days_due = 180  # the rest is agreed for later: nothing is overdue
     assert enlarged is not None
     for bill in (first, second, upgrade, enlarged, workshop):
         teller.post(bill, 3 * HOUR)

@@ -84,7 +84,7 @@ def read(wires: Mapping[str, Wire]) -> Native:
         if row.get("entity") in entities:
             account(entities[row["entity"]]).erp.append(row)
     credited: dict[int, Decimal] = defaultdict(Decimal)
-    for link in netsuite.objects("nexttransactionlink"):
+    for link in netsuite.objects("nexttransactionlinelink"):
         if link.get("linktype") == "Payment" and kinds.get(link["nextdoc"]) == "CustCred":
             credited[link["previousdoc"]] += abs(Decimal(str(link.get("foreignamount") or 0)))
     for contract in wires["salesforce"].objects("Contract"):

@@ -153,10 +153,10 @@ class Stage:
         used = min(Decimal(erp.text(amount, places)), Decimal(str(current.get("foreignamountunpaid") or 0)))
         if used > 0:
             link = {
-                "previousdoc": invoice["id"], "previoustype": "CustInvc", "previousdate": invoice["trandate"], "nextdoc": payer,
-                "nexttype": kind, "nextdate": at.date().isoformat(), "linktype": "Payment", "foreignamount": f"{used:f}",
+                "previousdoc": invoice["id"], "previousline": 0, "previoustype": "CustInvc", "nextdoc": payer, "nextline": 0,
+                "nexttype": kind, "linktype": "Payment", "foreignamount": f"{used:f}",
             }  # fmt: skip
-            self.wires["netsuite"].create("nexttransactionlink", link)
+            self.wires["netsuite"].create("nexttransactionlinelink", link)
 
     def touch(self, id: int, at: dt.datetime, **values: object) -> None:
         """Change a transaction in NetSuite with this stamp (the account keeps a stamp only when it differs from the last)."""

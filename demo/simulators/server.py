@@ -92,6 +92,10 @@ class Simulator:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Routes match the path as it was sent: an encoded slash in a key is no separator, one at the end means nothing.
+        if scope["type"] == "http" and not _of_this_machine(scope):
+            refused = Response("Only programs on this machine, by its own address.\n", 403, media_type="text/plain")
+            await refused(scope, receive, send)
+            return
         path = scope["raw_path"].decode().rstrip("/") or "/"
         await self._application(dict(scope) | {"path": path}, receive, send)
 
@@ -104,6 +108,13 @@ class Simulator:
         return await self.vendor.respond(
             call, lambda r, **_: self.vendor.trouble(r, status, f"Unrecognized request ({r.method}: {r.path})"), reads=True
         )
+
+
+def _of_this_machine(scope: Scope) -> bool:
+    """Not from a page in a browser, which may have been led here under a name of somebody else's."""
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get(b"host", "").rpartition(":")[0] or headers.get(b"host", "")
+    return host in {"127.0.0.1", "localhost"} and b"origin" not in headers
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,7 +1,8 @@
 """The one write path of accounts and links.
 
 A CRM's customer makes its account. A customer that refers to another customer follows it: it is linked to whatever that one is
-linked to, in whatever order they come. All others stay unlinked, as a queue item for a person. Nothing is linked by resemblance,
+linked to, in whatever order they come. A customer that refers to nobody follows those that name it, as long as all of them that
+are linked are linked to one account. All others stay unlinked, as a queue item for a person. Nothing is linked by resemblance,
 and no reference moves what a person has said.
 """
 
@@ -15,6 +16,7 @@ from django.db.models import QuerySet
 
 from revops.accounts.models import Account, AccountLink
 from revops.audit.log import record as audit
+from revops.audit.models import ActionRecord
 from revops.errors import Conflict, Rejected
 from revops.history import write_history
 from revops.people.actors import System
@@ -23,22 +25,32 @@ from revops.reference import Ref
 from revops.sentences import Word, template
 
 REFERS_TO_NONE = template("account.refers_to_none", "{system} {customer} refers to no known customer any more")
+NAMED_BY_NONE = template("account.named_by_none", "{system} {customer} is named by no account alone any more")
+NAMED_BY_SEVERAL = template(
+    "account.named_by_several", "{system} {customer} is named by customers of several accounts and linked to none of them"
+)
+NAMED_ELSEWHERE = template("account.named_elsewhere", "{system} {customer} is now named by another account")
 REFERS_ELSEWHERE = template("account.refers_elsewhere", "{system} {customer} now refers to another account")
 MADE = template("account.made", "Account {account} from {system}")
 REFRESHED = template("account.refreshed", "{system} changed {fields}")
 BOOKS_KEPT = template("account.books_kept", "{entity} keeps its books")
+MERGED = template("account.merged", "{loser} was merged into {survivor} in the CRM")
 LINKED = template("account.linked", "{system} {customer} is {account}")
 UNLINKED = template("account.unlinked", "{system} {customer} is not {account}")
 
 CustomerKey = tuple[str, str]
 """(system, customer id there)."""
 Basis = AccountLink.Basis
+SUBJECT_LENGTH_MAX = 120
+"""The longest subject of an audit entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFacts:
     """What a system says of one of its customers. `same_as` are the customers of other systems that it refers to; `makes_account`
-    is true for a customer of a CRM, which has an account of its own unless it refers to another customer."""
+    is true for a customer of a CRM, which has an account of its own unless it refers to another customer. `merged_into` is the
+    customer of the same system that took its place when it was merged away. `named_by` are the customers of other systems that
+    say it is theirs; they count where it refers to nobody itself and makes no account."""
 
     system: str
     customer_id: str
@@ -48,6 +60,8 @@ class CustomerFacts:
     same_as: tuple[CustomerKey, ...] = ()
     makes_account: bool = False
     deleted: bool = False
+    merged_into: CustomerKey | None = None
+    named_by: tuple[CustomerKey, ...] = ()
 
     @property
     def key(self) -> CustomerKey:
@@ -69,12 +83,26 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
     if not stated:
         return {}
     targets = {target for customer in stated.values() for target in customer.same_as}
-    links = _links(stated.keys() | targets)
+    targets |= {namer for customer in stated.values() for namer in customer.named_by}
+    survivors = {customer.merged_into for customer in stated.values() if customer.merged_into is not None}
+    links = _links(stated.keys() | targets | survivors)
     makers = any(customer.makes_account for customer in stated.values())
     entities = dict(LegalEntity.objects.values_list("code", "id")) if makers else {}
     new: list[AccountLink] = []
-    for key, customer in sorted(stated.items(), key=lambda item: (bool(item[1].same_as), item[0])):
+    # Those that make accounts come first, then those that were merged into one, then those that refer to one, then those that
+    # others name.
+    for key, customer in sorted(stated.items(), key=_turn):
         link = links.get(key)
+        if customer.merged_into is not None and (link is None or link.basis in (Basis.MADE, Basis.REFERENCE)):
+            survivor = links.get(customer.merged_into)
+            if survivor is None or not _holds(survivor):
+                continue  # it takes the links once it has come
+            if link is None:
+                links[key] = AccountLink(account_id=survivor.account_id, system=key[0], customer_id=key[1], basis=Basis.REFERENCE)
+                new.append(links[key])
+            else:
+                _merge(link, links, customer, survivor.account, acting_user=acting_user)
+            continue
         if link is not None and (link.basis not in (Basis.MADE, Basis.REFERENCE) or customer.deleted):
             continue
         if customer.same_as:
@@ -86,12 +114,26 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
                 _follow(link, links, customer, found.account_id if found is not None else None, acting_user=acting_user)
         elif customer.makes_account:
             _own_account(links, customer, entities.get(customer.legal_entity_code), acting_user=acting_user)
+        elif customer.named_by:
+            accounts = sorted({links[key].account_id for key in customer.named_by if key in links and _holds(links[key])})
+            if len(accounts) > 1:
+                _say_contested(customer, accounts, acting_user=acting_user)
+            if link is None and len(accounts) == 1:
+                links[key] = AccountLink(account_id=accounts[0], system=key[0], customer_id=key[1], basis=Basis.REFERENCE)
+                new.append(links[key])
+            elif link is not None:
+                _follow(link, links, customer, accounts[0] if len(accounts) == 1 else None, acting_user=acting_user)
         elif link is not None:
             _follow(link, links, customer, None, acting_user=acting_user)
     if new:
         AccountLink.objects.bulk_create(new)
         write_history(AccountLink, [link.pk for link in new], kind="+")
     return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in stated}
+
+
+def _turn(item: tuple[CustomerKey, CustomerFacts]) -> tuple[bool, bool, bool, CustomerKey]:
+    key, customer = item
+    return bool(customer.named_by), bool(customer.same_as), bool(customer.merged_into), key
 
 
 def _links(keys: Iterable[CustomerKey]) -> dict[CustomerKey, AccountLink]:
@@ -122,7 +164,7 @@ def _follow(
             link,
             acting_user=acting_user,
             account_id=before,
-            summary=REFERS_TO_NONE(system=customer.system, customer=customer.ref),
+            summary=(NAMED_BY_NONE if customer.named_by else REFERS_TO_NONE)(system=customer.system, customer=customer.ref),
             before={"account": before, "basis": link.basis},
         )
         link.delete()
@@ -138,10 +180,58 @@ def _follow(
             link,
             acting_user=acting_user,
             account_id=account_id,
-            summary=REFERS_ELSEWHERE(system=customer.system, customer=customer.ref),
+            summary=(NAMED_ELSEWHERE if customer.named_by else REFERS_ELSEWHERE)(system=customer.system, customer=customer.ref),
             before={"account": before},
             after={"account": account_id},
         )
+
+
+def _say_contested(customer: CustomerFacts, accounts: Sequence[int], *, acting_user: User | System) -> None:
+    """Each account's log says, once as long as nothing changes, that the customer which it names is named by others too."""
+    subject = f"customer:{customer.system} {customer.customer_id}"[:SUBJECT_LENGTH_MAX]
+    after = {"accounts": list(accounts)}
+    last = ActionRecord.objects.filter(verb="account.contest", subject=subject).order_by("-id").first()
+    if last is not None and last.after == after:
+        return
+    for account_id in accounts:
+        audit(
+            "account.contest",
+            subject,
+            acting_user=acting_user,
+            account_id=account_id,
+            summary=NAMED_BY_SEVERAL(system=customer.system, customer=customer.ref),
+            after=after,
+        )
+
+
+def _merge(
+    link: AccountLink,
+    links: dict[CustomerKey, AccountLink],
+    customer: CustomerFacts,
+    survivor: Account,
+    *,
+    acting_user: User | System,
+) -> None:
+    """The CRM merged this customer into another one: it follows there with every link of the account that it had made, and that
+    account points to the survivor. What refers to the customer follows by itself (see `ledger.attach`)."""
+    loser = link.account
+    _follow(link, links, customer, survivor.pk, acting_user=acting_user)
+    if loser.pk == survivor.pk or AccountLink.objects.filter(account=loser, basis=Basis.MADE).exists():
+        return
+    for other in AccountLink.objects.filter(account=loser, basis=Basis.CONFIRMED).order_by("pk"):
+        other.account = survivor
+        other.save()
+    loser.merged_into = survivor
+    loser.save()
+    audit(
+        "account.merge",
+        loser,
+        acting_user=acting_user,
+        account_id=loser.pk,
+        summary=MERGED(loser=loser.name, survivor=survivor.name),
+        before={"merged_into": None},
+        after={"merged_into": survivor.pk},
+    )
 
 
 def _own_account(
@@ -240,6 +330,13 @@ def linked(customers: Iterable[CustomerKey]) -> dict[CustomerKey, int]:
     with connection.cursor() as cursor:
         cursor.execute(_LINKED, [[key[0] for key in wanted], [key[1] for key in wanted]])
         return {(system, customer): account for system, customer, account in cursor.fetchall()}
+
+
+def customers_linked_to(accounts: Iterable[int]) -> set[CustomerKey]:
+    """The customers that are linked to one of these accounts."""
+    ids = set(accounts)
+    rows = AccountLink.objects.filter(account__in=ids).exclude(basis=Basis.REFUSED) if ids else AccountLink.objects.none()
+    return set(rows.values_list("system", "customer_id"))
 
 
 def accounts_of_customer(customer_id: str) -> QuerySet[AccountLink, int]:

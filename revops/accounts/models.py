@@ -1,4 +1,4 @@
-"""Accounts and their links to each system's customer record."""
+"""Accounts, their links to each system's customer record, and people's words on which documents are the same."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from revops.people.models import LegalEntity
 
 
 class Account(models.Model):
-    """One customer of ours. Which customer records of which systems it is stands in its links, and nowhere else."""
+    """One customer of ours. Which customer records of which systems it is stands in its links, and nowhere else. One that the CRM
+    merged away keeps its history, has no links any more, and points to the one that took them."""
 
     name = models.CharField(max_length=300)
     legal_entity = models.ForeignKey(LegalEntity, null=True, on_delete=models.PROTECT, related_name="accounts")
     currency = models.CharField(max_length=3, blank=True)
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     created_at = models.DateTimeField(db_default=Now())
     history = KeptHistory()
 
@@ -64,3 +66,30 @@ class AccountLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system} {self.customer_id} is {self.account}"
+
+
+class CounterpartVerdict(models.Model):
+    """A person's word that two documents of different systems are the same, or are not. It stands above every reference; who said
+    what before is its history. The two are kept in one order: `left` is the lesser by system, type and id."""
+
+    object_type = models.CharField(max_length=30)
+    left_system = models.CharField(max_length=60)
+    left_id = models.CharField(max_length=200)
+    right_system = models.CharField(max_length=60)
+    right_id = models.CharField(max_length=200)
+    same = models.BooleanField()
+    reason = models.TextField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(db_default=Now())
+    history = KeptHistory()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["object_type", "left_system", "left_id", "right_system", "right_id"], name="one_verdict_per_pair"
+            ),
+        ]
+        indexes = [models.Index(fields=["object_type", "right_system", "right_id"], name="verdict_by_right")]
+
+    def __str__(self) -> str:
+        return f"{self.left_system} {self.left_id} {'is' if self.same else 'is not'} {self.right_system} {self.right_id}"

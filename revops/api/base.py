@@ -88,7 +88,7 @@ class View(APIView):
         return step_up_of_token(self.token, now=timezone.now())
 
     # -- rows ---------------------------------------------------------------------------------------------------------
-    def row(self, rows: QuerySet[M], key: int) -> M:
+    def row(self, rows: QuerySet[M], key: int | str) -> M:
         """The visible row of that id; not there and not allowed are the same `Missing`."""
         found = visible_to(self.user, rows).filter(pk=key).first()
         if found is None:
@@ -99,10 +99,14 @@ class View(APIView):
         """One cursor page of the visible rows. `Missing` when the person may see none of that kind, whatever there is."""
         if not sees(self.user, rows.model):
             raise Missing()
+        return self.own_page(visible_to(self.user, rows), serializer)
+
+    def own_page(self, rows: QuerySet[M], serializer: type[Serializer[Any]]) -> Response:
+        """One cursor page of rows that are the person's own, whatever their roles."""
         assert self.pagination_class is not None, "a list view says how it is paged"
         self.refuse_unread("cursor", "page_size")
         pages = self.pagination_class()
-        chosen = pages.paginate_queryset(visible_to(self.user, rows), self.request, view=self)
+        chosen = pages.paginate_queryset(rows, self.request, view=self)
         return pages.get_paginated_response(serializer(chosen, many=True).data)
 
     def valid(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,6 +10,7 @@ from rest_framework import serializers
 
 from revops.errors import Rejected
 from revops.money import Money
+from revops.parameters import unreadable
 from revops.sentences import Sentence
 
 
@@ -56,14 +56,16 @@ class Instant(serializers.DateTimeField):
 
 
 class PlainText(serializers.CharField):
-    """Text without control characters. A number is no text."""
+    """Text without characters that nobody can see (`parameters.unreadable`). A number is no text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         text = str(super().to_internal_value(data))
-        if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in text):
-            raise serializers.ValidationError("Control characters are not allowed.", code="control_characters")
+        if unreadable(text):
+            raise serializers.ValidationError(
+                "Control characters, and those that change the order of others, are not allowed.", code="control_characters"
+            )
         return text
 
 

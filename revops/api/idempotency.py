@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
@@ -22,8 +22,6 @@ from revops.errors import Conflict, Rejected
 from revops.people.models import User
 
 REMEMBERED = dt.timedelta(hours=24)
-ABANDONED = dt.timedelta(minutes=2)
-"""A first request that has not answered within this time is taken to have died; the next one with its key runs."""
 FORGOTTEN_AT_ONCE = 100
 
 
@@ -32,7 +30,8 @@ def once(request: Request, user: User, perform: Callable[[], Response]) -> HttpR
 
     Raises `KeyMissing` (400), `Rejected("idempotency_mismatch")` (422) when the key came with another request,
     `Conflict("idempotency_in_flight")` (409) while the first is running. A refused request is not remembered: it had no
-    effect, and a corrected one may use the same key.
+    effect, and a corrected one may use the same key. One whose process died is not either: its transaction ends with it, and the
+    next one with its key runs.
     """
     key = request.headers.get("Idempotency-Key", "")
     if not 8 <= len(key) <= 255 or not key.isprintable():
@@ -40,44 +39,32 @@ def once(request: Request, user: User, perform: Callable[[], Response]) -> HttpR
     path = f"{request.path.rstrip('/')}/"
     digest = hashlib.sha256(f"{request.method} {path}\n".encode() + request.body).hexdigest()
     _forget_old()
-    row = _claim(user, key, digest)
-    if row.status is not None:
-        headers = {"Idempotency-Hit": "true", **({"ETag": row.etag} if row.etag else {})}
-        return HttpResponse(row.body, status=row.status, content_type="application/json", headers=headers)
-    ours = IdempotentAnswer.objects.filter(pk=row.pk, created_at=row.created_at, status__isnull=True)
-    try:
-        with transaction.atomic():
-            response = perform()
-            body = JSONRenderer().render(response.data).decode()
-            if not ours.update(status=response.status_code, body=body, etag=response.headers.get("ETag", "")):
-                raise Conflict("idempotency_in_flight", "This took so long that another request took its place; ask again.")
-    except BaseException:
-        ours.delete()
-        raise
-    return response
-
-
-def _claim(user: User, key: str, digest: str) -> IdempotentAnswer:
-    """The row of this key: ours to fill (no status), or the first answer."""
-    now = timezone.now()
-    try:
-        with transaction.atomic():
-            return IdempotentAnswer.objects.create(user=user, key=key, request_digest=digest, created_at=now)
-    except IntegrityError:
-        pass
     with transaction.atomic():
-        row = IdempotentAnswer.objects.select_for_update().filter(user=user, key=key).first()
-        if row is None:
-            raise Conflict("idempotency_in_flight", "A request with this key has just ended; send it again.")
-        expired = row.created_at < now - (REMEMBERED if row.status is not None else ABANDONED)
-        if expired:
-            row.request_digest, row.status, row.body, row.etag, row.created_at = digest, None, "", "", now
-            row.save()
-        elif row.request_digest != digest:
-            raise Rejected("idempotency_mismatch", "This key was used with another request; use a new key for a new intent.")
-        elif row.status is None:
+        _take(user, key)
+        row = IdempotentAnswer.objects.filter(user=user, key=key).first()
+        if row is None or row.created_at < timezone.now() - REMEMBERED:
+            return _remember(user, key, digest, perform())
+    if row.request_digest != digest:
+        raise Rejected("idempotency_mismatch", "This key was used with another request; use a new key for a new intent.")
+    headers = {"Idempotency-Hit": "true", **({"ETag": row.etag} if row.etag else {})}
+    return HttpResponse(row.body, status=row.status, content_type="application/json", headers=headers)
+
+
+def _take(user: User, key: str) -> None:
+    """Take the key until the transaction ends, however it ends. Waits for nobody."""
+    number = int.from_bytes(hashlib.sha256(f"idempotency {user.pk} {key}".encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        if not cursor.fetchone()[0]:
             raise Conflict("idempotency_in_flight", "The first request with this key is still running; ask again shortly.")
-        return row
+
+
+def _remember(user: User, key: str, digest: str, response: Response) -> Response:
+    body = JSONRenderer().render(response.data).decode()
+    said = {"status": response.status_code, "body": body, "etag": response.headers.get("ETag", "")}
+    fresh = {"request_digest": digest, "created_at": timezone.now(), **said}
+    IdempotentAnswer.objects.update_or_create(user=user, key=key, defaults=fresh)
+    return response
 
 
 @transaction.atomic

@@ -8,16 +8,12 @@ from django.db.models.functions import Now
 
 
 class IdempotentAnswer(models.Model):
-    """One POST under one key of one user. `status` is null while the first request is still running.
-
-    `body` is the answer's text byte for byte, `etag` its entity tag. `created_at` is also the fence of the claim: whoever
-    takes an abandoned row over moves it, and the one who lost the row can no longer answer under it.
-    """
+    """What one POST under one key of one user was answered. `body` is the answer's text byte for byte, `etag` its entity tag."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     request_digest = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True)
+    status = models.PositiveSmallIntegerField()
     body = models.TextField(blank=True)
     etag = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(db_default=Now(), db_index=True)

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 from revops.api.schema import DocsView, SchemaView
-from revops.api.views import accounts, audit, cases, people, plans, step_up
+from revops.api.views import accounts, audit, cases, own_account, people, plans, step_up
 from revops.api.views.unknown import unknown
 
 _view = login_not_required  # the token is checked by the API itself, which denies by default
@@ -46,6 +46,14 @@ urlpatterns = [
     path("v1/access-proposals/", _view(people.Proposals.as_view()), name="proposals"),
     path("v1/access-proposals/<int:key>/confirm/", _view(people.ConfirmProposal.as_view()), name="proposal-confirm"),
     path("v1/access-proposals/<int:key>/refuse/", _view(people.RefuseProposal.as_view()), name="proposal-refuse"),
+    path("v1/me/", _view(own_account.Me.as_view()), name="me"),
+    path("v1/me/password/", _view(own_account.Password.as_view()), name="me-password"),
+    path("v1/me/sessions/", _view(own_account.Sessions.as_view()), name="me-sessions"),
+    path("v1/me/sessions/end/", _view(own_account.EndSession.as_view()), name="me-session-end"),
+    path("v1/me/tokens/", _view(own_account.Tokens.as_view()), name="me-tokens"),
+    path("v1/me/tokens/end/", _view(own_account.EndToken.as_view()), name="me-token-end"),
+    path("v1/me/delegations/", _view(own_account.Delegations.as_view()), name="me-delegations"),
+    path("v1/me/delegations/end/", _view(own_account.EndDelegation.as_view()), name="me-delegation-end"),
     path("v1/step-up/", _view(step_up.StepUp.as_view()), name="step-up"),
     path("v1/audit/", _view(audit.Audit.as_view()), name="audit"),
     re_path("", unknown),

@@ -49,8 +49,18 @@ About = Account | SourceSystem
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A read that must come first: everything of the object type in every system of the role, up to `until` (aware UTC)."""
+
+    role: str
+    object_type: str
+    until: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
-    """One finding as cases need it: identity, sentence, money, evidence (JSON), and from when on it is due."""
+    """One finding as cases need it: identity, sentence, money, evidence (JSON), from when on it is due, what must be read before
+    it may be, and whether it is held back from being a case."""
 
     fingerprint: str
     rule: str
@@ -60,6 +70,9 @@ class Sighting:
     due_at: dt.datetime
     systems: tuple[str, ...]
     evidence: Mapping[str, object] = field(default_factory=dict)
+    awaits: Awaited | None = None
+    held: Expectation.Held = Expectation.Held.NOT
+    held_in: str = ""
 
     def facts_digest(self) -> str:
         """SHA-256 (hex) of the evidence: it moves whenever what the systems say about this moves. A newer version of a record
@@ -123,11 +136,13 @@ def _cases_and_expectations(
     A contradiction that is a live case stays one until it is gone, also when what is left of it would not be due yet: a partial
     fix starts no new grace.
     """
-    said = {s.fingerprint: s for s in sightings if now >= s.due_at or s.fingerprint in live}
+    said = {s.fingerprint: s for s in sightings if (now >= s.due_at and not s.held) or s.fingerprint in live}
     return said, {s.fingerprint: s for s in sightings if s.fingerprint not in said}
 
 
-_PROMISED = ("rule", "sentence", "due_at", "amount_minor", "currency")
+_PROMISED = (
+    "rule", "sentence", "due_at", "amount_minor", "currency", "awaits_role", "awaits_type", "awaits_until", "held", "system_id",
+)  # fmt: skip
 
 
 def _at_risk(about: About, sighting: Sighting, policies: Policies) -> Money:
@@ -147,6 +162,11 @@ def _promise(account: Account, sighting: Sighting, policies: Policies) -> dict[s
         "due_at": sighting.due_at,
         "amount_minor": amount.minor,
         "currency": amount.currency,
+        "awaits_role": sighting.awaits.role if sighting.awaits else "",
+        "awaits_type": sighting.awaits.object_type if sighting.awaits else "",
+        "awaits_until": sighting.awaits.until if sighting.awaits else None,
+        "held": sighting.held.value,
+        "system_id": sighting.held_in or None,
     }
 
 

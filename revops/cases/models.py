@@ -71,7 +71,7 @@ class ExceptionCase(models.Model):
     facts_digest = models.CharField(max_length=64)
     policy_version = models.CharField(max_length=64)
     due_at = models.DateTimeField()
-    opened_at = models.DateTimeField()
+    opened_at = models.DateTimeField(db_index=True)
     refreshed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     close_reason = SentenceField(null=True)
@@ -136,8 +136,15 @@ class ExceptionCase(models.Model):
 class Expectation(models.Model):
     """Something that is missing but not yet due: kept apart from exceptions, gone when it arrives, a case when it is late.
 
-    `search_text` is the sentence in plain words, for searches alone.
+    `search_text` is the sentence in plain words, for searches alone. What is overdue because a record is missing waits until the
+    systems of `awaits_role` are read up to `awaits_until` for the type that is missed; empty: it waits for its time alone.
+    `held`: it opens no case although its time may have come, because the rule is on trial in `system`, or has found too much.
     """
+
+    class Held(models.TextChoices):
+        NOT = "", "not held"
+        TRIAL = "trial", "the rule is on trial"
+        FLOOD = "flood", "too many at once"
 
     fingerprint = models.CharField(max_length=64, unique=True)
     rule = models.CharField(max_length=60)
@@ -148,6 +155,17 @@ class Expectation(models.Model):
     currency = models.CharField(max_length=3)
     due_at = models.DateTimeField(db_index=True)
     since = models.DateTimeField()
+    awaits_role = models.CharField(max_length=20, default="")
+    awaits_type = models.CharField(max_length=40, default="")
+    awaits_until = models.DateTimeField(null=True)
+    held = models.CharField(max_length=10, choices=Held.choices, default=Held.NOT, blank=True)
+    system = models.ForeignKey(SourceSystem, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        indexes = [
+            models.Index("awaits_role", "awaits_type", name="cases_expectation_awaits", condition=~models.Q(awaits_role="")),
+            models.Index("rule", "system", name="cases_expectation_held", condition=~models.Q(held="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule} due {self.due_at:%Y-%m-%d %H:%M}"
@@ -196,3 +214,22 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RuleSwitch(models.Model):
+    """A person's word that a rule opens cases in a system, or does not any more. Where nobody said anything it does, unless the
+    system is on trial. Who said what before is its history."""
+
+    rule = models.CharField(max_length=60)
+    system = models.ForeignKey(SourceSystem, on_delete=models.PROTECT, related_name="+")
+    live = models.BooleanField()
+    reason = models.TextField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField()
+    history = KeptHistory()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "system"], name="one_switch_per_rule_and_system")]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {'live' if self.live else 'on trial'} in {self.system_id}"

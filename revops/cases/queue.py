@@ -356,7 +356,7 @@ def capped_count(rows: QuerySet[Any], cap: int = COUNT_CAP) -> int:
 
 def expectations(rows: QuerySet[Expectation], chosen: QueueFilter) -> QuerySet[Expectation]:
     """What is missing but not yet due, soonest first, under the same search and rule filter."""
-    found = rows.select_related("account")
+    found = rows.filter(held="").select_related("account")
     if chosen.rule:
         found = found.filter(rule__in=chosen.rule)
     if chosen.q:

@@ -1,4 +1,5 @@
-"""Exceptions about a connected system itself: deliveries that cannot be used pile up, or it cannot be read.
+"""Exceptions about a connected system itself: deliveries that cannot be used pile up, values could not be read, or it cannot be
+read at all.
 
 `sync` says how a system stands; here that is judged by the policies, and the system's cases are updated as an account's are: they
 open, change and close by what is found, never by a click.
@@ -7,7 +8,7 @@ open, change and close by what is found, never by a click.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,11 +19,13 @@ from revops.cases.models import LIVE_STATUSES, ExceptionCase
 from revops.detection.evidence import evidence_of, fingerprint_of
 from revops.detection.rule import ExceptionKind, Playbook
 from revops.ledger.models import SourceSystem
+from revops.ledger.unread import NOT_IN_EVENT
+from revops.ledger.unread_values import UnreadField
 from revops.policies.in_force import policies_in_force
 from revops.policies.policies import Policies
 from revops.sentences import Param, Sentence, Template, Word, template
 
-DEAD_LETTERS, UNREADABLE = "dead_letters_pile_up", "connection_unreadable"
+DEAD_LETTERS, UNREADABLE, VALUES_UNREAD = "dead_letters_pile_up", "connection_unreadable", "values_unread"
 CONNECTION_KINDS: Mapping[str, ExceptionKind] = {
     DEAD_LETTERS: ExceptionKind(
         "Dead letters pile up",
@@ -49,6 +52,18 @@ CONNECTION_KINDS: Mapping[str, ExceptionKind] = {
             ),
         ),
     ),
+    VALUES_UNREAD: ExceptionKind(
+        "Values could not be read",
+        "Records of a system say something in a field that could not be read. The rest of them counts.",
+        Playbook(
+            means="The field is taken for unknown in these records: what would be found by it is not found.",
+            check=(
+                "Open one of the records: what is written there, and why could it not be read?",
+                "Is it wrong at the vendor, such as a currency or a date? Correct it there; the next read takes it.",
+                "Is it a new word of the vendor or of the tenant? Then the connector must learn it, and a replay reads it.",
+            ),
+        ),
+    ),
 }
 """Each kind of exception that is about a system and not about an account."""
 
@@ -59,6 +74,13 @@ PILED_UP = template(
 CANNOT_BE_READ = template(
     "connections.cannot_be_read", "{system} cannot be read ({streams}): what changes there is not seen here."
 )
+VALUES = template(
+    "connections.values",
+    "{field} of {records} of {system} could not be read in {count} or more records. What it would tell is missing here.",
+)
+RECORDS = template("connections.records", "Records")
+WRITTEN = template("connections.written", "Written there")
+WHY = template("connections.why", "Why")
 DEAD = template("connections.dead_letters", "Dead letters")
 OR_MORE = template("connections.or_more", "{count} or more")
 NOT_READ = template("connections.not_read", "Cannot be read")
@@ -72,12 +94,14 @@ COUNT_MAX = STEPS[0]
 @dataclass(frozen=True, slots=True)
 class Health:
     """How a system stands. `dead_letters`: how many wait (counted up to `COUNT_MAX`); `failures`: stream -> how often in a row
-    reading it has failed; `problem`: what the system or the network said last."""
+    reading it has failed; `problem`: what the system or the network said last; `unread`: fields whose values could not be
+    read."""
 
     system: str
     dead_letters: int = 0
     failures: Mapping[str, int] | None = None
     problem: str = ""
+    unread: Sequence[UnreadField] = ()
 
 
 def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.datetime) -> list[Sighting]:
@@ -92,12 +116,23 @@ def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.date
         streams = tuple(Word(stream) for stream in failing)
         inputs: dict[Template, Param] = {NOT_READ: streams, **({LAST_PROBLEM: health.problem} if health.problem else {})}
         found.append(_sighting(UNREADABLE, health, CANNOT_BE_READ(system=label, streams=streams), inputs, now))
+    for each in health.unread:
+        if each.example.code != NOT_IN_EVENT:  # that is read again by itself
+            count = next(step for step in STEPS if step <= each.count)
+            sentence = VALUES(field=each.label, records=each.type_label, system=label, count=count)
+            inputs = {RECORDS: OR_MORE(count=count), WHY: each.example.why}
+            inputs |= {WRITTEN: each.example.raw} if each.example.raw else {}
+            place = f"{health.system} {each.object_type} {each.field}"
+            found.append(_sighting(VALUES_UNREAD, health, sentence, inputs, now, place=place))
     return found
 
 
-def _sighting(rule: str, health: Health, sentence: Sentence, inputs: Mapping[Template, Param], now: dt.datetime) -> Sighting:
+def _sighting(
+    rule: str, health: Health, sentence: Sentence, inputs: Mapping[Template, Param], now: dt.datetime, *, place: str = ""
+) -> Sighting:
+    """`place`: what of the system it is about, where that is not all of it."""
     return Sighting(
-        fingerprint=fingerprint_of(rule, health.system),
+        fingerprint=fingerprint_of(rule, place or health.system),
         rule=rule,
         title=CONNECTION_KINDS[rule].title,
         sentence=sentence,

@@ -29,10 +29,12 @@ def at(moment: str) -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """One fact and the system that states it."""
+    """One fact and the system that states it. `elsewhere`: it stands on another account, or on none."""
 
     role: str
     fact: Fact
+    elsewhere: bool = False
+    account: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def ledger_of(example: Example) -> AccountLedger:
         currency="USD",
         legal_entity_code="US",
         entities=(Entity("US", "USD", "erp"),),
-        records=tuple(_record(stated) for stated in latest.values()),
+        records=tuple(_record(stated) for stated in latest.values() if not stated.elsewhere),
+        elsewhere=tuple(_record(stated) for stated in latest.values() if stated.elsewhere),
     )
 
 
@@ -96,6 +99,7 @@ def _record(stated: Stated) -> LedgerRecord:
         recorded_at=fact.effective_at,
         version=fact.version,
         deleted=fact.deleted,
+        account_id=stated.account,
     )
 
 
@@ -116,6 +120,11 @@ def billing(fact: Fact) -> Stated:
 
 def erp(fact: Fact) -> Stated:
     return Stated("erp", fact)
+
+
+def elsewhere(stated: Stated, account: int | None = None) -> Stated:
+    """The same, on another account, or on none."""
+    return Stated(stated.role, stated.fact, elsewhere=True, account=account)
 
 
 # --- what is stated: amounts in US dollars unless said otherwise ----------------------------------------------------------
@@ -287,3 +296,25 @@ def period(year: int, month: int, when: dt.datetime = LONG_AGO, *, lock: str = "
     locks: dict[str, Value] = {name: name == lock for name in ("ar_locked", "all_locked", "closed")}
     fields: dict[str, Value] = {"name": f"{year}-{month:02}", "start_on": start, "end_on": end, **locks}
     return _fact("accounting_period", f"{year}{month:02}", when, fields=fields)
+
+
+def fact(
+    object_type: str, id: str, when: dt.datetime = LONG_AGO, *, to: str = "", deleted: bool = False, **fields: Value
+) -> Fact:
+    """A fact of any type. `to` names what it points to: `customer: erp customer 9; copy_of: billing invoice in_1, billing invoice
+    in_2`."""
+    pointing: dict[str, list[Ref]] = {}
+    for part in filter(None, (each.strip() for each in to.split(";"))):
+        role, _, targets = part.partition(":")
+        pointing[role.strip()] = [Ref(*target.split()) for target in targets.split(",")]
+    return _fact(object_type, id, when, fields=fields, refs=refs(**pointing), deleted=deleted)
+
+
+def usd(amount: str) -> Money:
+    """An amount in US dollars."""
+    return Money(Decimal(amount), "USD")
+
+
+def on(day: str) -> dt.date:
+    """A calendar day, written `2026-11-20`."""
+    return dt.date.fromisoformat(day)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from revops.detection.examples import Example
 from revops.ledger.facts import Value
 from revops.ledger.view import AccountLedger, LedgerRecord
-from revops.money import Money
+from revops.money import Money, total
 from revops.policies.policies import Policies
 from revops.sentences import Param, Sentence, Template, encoded, template
 
@@ -87,6 +87,9 @@ class Rule:
     """One kind of contradiction. `reads` names the object types that it is computed from: it runs when one moved, and when
     time has passed. `tolerance` says what the policies let pass. Severity and team are the policies' to say.
 
+    `needs` says without which statements it can find nothing: `<role> <object type>`, with `.<field or role of a reference>`
+    where the record must state that. Where one is not met in a system, the rule is blind there, which is no zero.
+
     Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
     it is missing only once every system of that role was read past the due time.
     """
@@ -98,6 +101,7 @@ class Rule:
     reads: frozenset[str]
     playbook: Playbook
     find: Callable[[AccountLedger, Policies, dt.datetime], Iterable[Finding]]
+    needs: tuple[str, ...] = ()
     fires_on: Sequence[Example] = ()
     silent_on: Sequence[Example] = ()
     expects: str = ""
@@ -128,7 +132,32 @@ def money(record: LedgerRecord, name: str) -> Money | None:
     return value if isinstance(value, Money) else None
 
 
+def together(amounts: Iterable[Money]) -> Money | None:
+    """The sum; None for no amount, and for several currencies, which do not add up."""
+    found = list(amounts)
+    return total(found, found[0].currency) if len({amount.currency for amount in found}) == 1 else None
+
+
 def text(record: LedgerRecord, name: str) -> str:
     """A text field, or the empty string."""
     value = record.fields.get(name)
     return value if isinstance(value, str) else ""
+
+
+def day(record: LedgerRecord, name: str) -> dt.date | None:
+    """A plain calendar day, or None when empty or not stated."""
+    value = record.fields.get(name)
+    return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
+
+
+def midnight(date: dt.date) -> dt.datetime:
+    """The first moment of a day, UTC."""
+    return dt.datetime.combine(date, dt.time(), tzinfo=dt.UTC)
+
+
+_AFTER = template("rule.after", "{after} until it counts")
+
+
+def stands_for(code: str) -> Callable[[Policies], Sentence]:
+    """The `tolerance` of a rule that lets a contradiction stand for as long as `after` of its policies says."""
+    return lambda policies: _AFTER(after=policies.rule(code).after)

@@ -17,8 +17,10 @@ from django.db import transaction
 
 from revops.accounts.models import Account
 from revops.audit.trace import trace_id, tracing
-from revops.cases.lifecycle import Sighting, live_cases_of, update_cases
+from revops.cases.lifecycle import Awaited, Sighting, live_cases_of, update_cases
 from revops.cases.models import Expectation
+from revops.cases.trial import Trials, trials_now
+from revops.detection.absence import unused_letters
 from revops.detection.evidence import evidence_of
 from revops.detection.postings import POSTING_KINDS, posting_sightings
 from revops.detection.registry import RULES
@@ -29,15 +31,20 @@ from revops.ledger.reading import account_ledgers
 from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger
 from revops.policies.in_force import policies_in_force
+from revops.policies.policies import Policies
 from revops.postings.confirm import accounts_with_unproven, confirm_from_ledger
 from revops.sentences import Word, template
 
 log = logging.getLogger(__name__)
 
 UNREAD_AGAIN = dt.timedelta(minutes=2)
-"""When the rules run again on an account of which a system was not read far enough."""
+"""When the rules run again at the latest on an account of which a system was not read far enough: they run when it is."""
 
 
+LETTERS_AGAIN = dt.timedelta(minutes=10)
+"""When the rules run again on an account of which a dead letter may be what is missing."""
+
+IN_DEAD_LETTERS = template("detection.in_dead_letters", "{letters} dead letters of the {role} that name it")
 WAITS_FOR = template("detection.waits_for", "Waits for")
 READ_UP_TO = template("detection.read_up_to", "{records} records of the {role}: read up to {read}")
 NOT_READ_YET = template("detection.not_read_yet", "{records} records of the {role}: not read completely yet")
@@ -102,6 +109,7 @@ def detect_accounts(
     policies = policies_in_force()
     live = live_cases_of(account_ids, [*RULES, *POSTING_KINDS])
     unproven = accounts_with_unproven(account_ids)
+    trials = trials_now(now)
     read_through = functools.cache(role_read_through)
     for account in accounts:
         ledger = ledgers[account.pk]
@@ -109,9 +117,11 @@ def detect_accounts(
         sightings: list[Sighting] = []
         for rule in running.values():
             for finding in rule.find(ledger, policies, now):
-                is_case = live.has(account.pk, rule.code, finding.fingerprint(rule.code))
-                waited = finding if is_case else wait_until_read(rule, finding, now, read_through)
-                sightings.append(sighting(rule, waited))
+                if live.has(account.pk, rule.code, finding.fingerprint(rule.code)):
+                    sightings.append(sighting(rule, finding))
+                else:
+                    told = wait_until_read(rule, finding, now, read_through)
+                    sightings.append(hold_back(told, trials, policies, now))
         with tracing(traces[account.pk]):
             if not live.agrees(account, sightings, running, policies, now=now):
                 update_cases(account, sightings, running, policies, now=now, close_evidence=evidence_now(ledger))
@@ -127,25 +137,49 @@ def detect_accounts(
 
 
 def mark_expected(*, now: dt.datetime, limit: int = 1000) -> int:
-    """Accounts with an expectation whose time has come are due for a run of every rule. Returns how many."""
-    ids = set(Expectation.objects.filter(due_at__lte=now).values_list("account_id", flat=True)[:limit])
+    """Accounts with an expectation whose time has come, or for which the awaited read has come, are due for a run of every rule.
+    Returns how many."""
+    ids = set(Expectation.objects.filter(due_at__lte=now, held="").values_list("account_id", flat=True)[:limit])
+    awaiting = Expectation.objects.filter(held="").exclude(awaits_role="")
+    for role, object_type in awaiting.values_list("awaits_role", "awaits_type").distinct():
+        read = role_read_through(role, object_type)
+        if read is not None:
+            rows = awaiting.filter(awaits_role=role, awaits_type=object_type, awaits_until__lte=read)
+            ids |= set(rows.values_list("account_id", flat=True)[:limit])
     mark_due(ids, now=now)
     return len(ids)
 
 
 def wait_until_read(
     rule: Rule, finding: Finding, now: dt.datetime, read_through: Callable[[str, str], dt.datetime | None]
-) -> Finding:
+) -> Sighting:
     """What is overdue because a record is missing stays "not yet due" until the system that should have it was read so far.
     Not asked of what is a case already: the system was read then."""
     if not rule.expects or finding.due_at > now:
-        return finding
+        return sighting(rule, finding)
     read = read_through(rule.expects, rule.expects_type)
     if read is not None and read >= finding.due_at:
-        return finding
+        letters = unused_letters(finding, rule.expects)
+        if not letters:
+            return sighting(rule, finding)
+        waits = IN_DEAD_LETTERS(letters=letters, role=Word(rule.expects))
+        return sighting(rule, replace(finding, due_at=now + LETTERS_AGAIN, inputs={**finding.inputs, WAITS_FOR: waits}))
     what = {"records": Word(rule.expects_type), "role": Word(rule.expects)}
     waits = READ_UP_TO(**what, read=read) if read is not None else NOT_READ_YET(**what)
-    return replace(finding, due_at=now + UNREAD_AGAIN, inputs={**finding.inputs, WAITS_FOR: waits})
+    told = replace(finding, due_at=now + UNREAD_AGAIN, inputs={**finding.inputs, WAITS_FOR: waits})
+    return replace(sighting(rule, told), awaits=Awaited(rule.expects, rule.expects_type, finding.due_at))
+
+
+def hold_back(told: Sighting, trials: Trials, policies: Policies, now: dt.datetime) -> Sighting:
+    """The sighting, held where its rule is on trial in one of its systems, or has opened as many cases as it may in an hour."""
+    if system := trials.system_of(told.rule, told.systems):
+        return replace(told, held=Expectation.Held.TRIAL, held_in=system)
+    if told.due_at > now:
+        return told
+    if trials.floods(told.rule, policies.detection.cases_an_hour):
+        return replace(told, held=Expectation.Held.FLOOD, held_in=told.systems[0] if told.systems else "")
+    trials.opened[told.rule] = trials.opened.get(told.rule, 0) + 1
+    return told
 
 
 def sighting(rule: Rule, finding: Finding) -> Sighting:

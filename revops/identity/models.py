@@ -20,6 +20,27 @@ class UserSession(AbstractBaseSession):
     started_at = models.DateTimeField(db_default=Now())
 
 
+class SignInFailure(models.Model):
+    """A failed attempt to sign in, for a quarter of an hour (`revops.identity.failures`). `person` is a keyed digest of the name
+    that was typed, `address` an IPv4 address or an IPv6 network, `browser` the id of one in which the person was known."""
+
+    secret_columns = ("person", "browser")
+    person = models.CharField(max_length=64)
+    address = models.CharField(max_length=64)
+    browser = models.CharField(max_length=32, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["person", "at"], name="failures_of_a_person"),
+            models.Index(fields=["address", "at"], name="failures_of_an_address"),
+            models.Index(fields=["at"], name="failures_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"from {self.address}"
+
+
 class Purpose(models.TextChoices):
     """What a one-time link is for."""
 

@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from revops.audit.log import record as audit
-from revops.errors import Rejected
+from revops.errors import NotAllowed, Rejected
 from revops.identity.models import UserSession
+from revops.identity.step_up import check_password
 from revops.people.models import User
 from revops.sentences import template
 
@@ -31,19 +32,21 @@ def put_password(user: User, password: str, *, now: dt.datetime) -> None:
     user.password_set_at = now
 
 
-@transaction.atomic
 def change_password(user: User, *, old: str, new: str, now: dt.datetime, acting_user: User) -> User:
     """Replace one's own password, knowing the old one. Every session ends; the caller keeps its own alive.
 
-    Raises `Rejected` (`password_wrong`, `password_weak`).
+    Raises `NotAllowed("foreign_password")` and `Rejected` (`password_wrong`, `too_many`, `password_weak`). A wrong one is counted
+    as a wrong proof, so it is not called inside a transaction that the refusal would undo.
     """
-    row = User.objects.select_for_update().get(pk=user.pk)
-    if acting_user.pk != row.pk or not row.check_password(old):
-        raise Rejected("password_wrong", "This is not your password. Nothing was changed; enter it again.", field="old")
-    put_password(row, new, now=now)
-    row.save()
-    end_sessions(row)
-    audit("password.change", row, acting_user=row, summary=CHANGED(person=row.get_username()))
+    if acting_user.pk != user.pk:
+        raise NotAllowed("foreign_password", "Everybody changes their own password.")
+    check_password(user, old, now=now)
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        put_password(row, new, now=now)
+        row.save()
+        end_sessions(row)
+        audit("password.change", row, acting_user=row, summary=CHANGED(person=row.get_username()))
     return row
 
 

@@ -2,7 +2,7 @@
 as a secret.
 
 Failures are bounded, so that nobody fills the log from outside: one line for each person (or name) and address within a quarter
-of an hour, one more when attempts are stopped, and no more than a thousand altogether.
+of an hour, one more for an address whose attempts are stopped, and no more than a thousand altogether.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def _failed(verb: str, said: Template, typed: str, address: str, now: dt.datetim
     user = User.objects.filter(username=address_of_person(typed)).first()
     subject = f"user:{user.pk}" if user else f"name:{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     recent = ActionRecord.objects.filter(at__gt=now - WINDOW, verb__in=("sign_in.refuse", "sign_in.stop"))
-    if recent.filter(verb=verb, subject=subject, after__address=address).exists() or recent.count() >= FAILURES_MAX:
+    told = recent.filter(verb=verb, after__address=address)
+    if verb == "sign_in.refuse":
+        told = told.filter(subject=subject)
+    if told.exists() or recent.count() >= FAILURES_MAX:
         return
     with transaction.atomic():
         audit(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable
+from typing import NoReturn
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -45,7 +46,7 @@ def method_of(user: User, proof: str, *, now: dt.datetime) -> Method | None:
 
 def check_proof(user: User, proof: str, *, now: dt.datetime) -> Method:
     """With what this text proves that it is the person. Raises `Rejected` (`proof_wrong`, `too_many`)."""
-    return _checked(user, lambda: method_of(user, proof, now=now), now=now)
+    return _checked(user, lambda: method_of(user, proof, now=now), now=now) or _refuse(user)
 
 
 def check_passkey(user: User, *, answer: str, state: passkeys.State, host: str, now: dt.datetime) -> Method:
@@ -54,12 +55,18 @@ def check_passkey(user: User, *, answer: str, state: passkeys.State, host: str, 
     def taken() -> Method | None:
         return Method.PASSKEY if passkeys.take_proof(user, answer=answer, state=state, host=host, now=now) else None
 
-    return _checked(user, taken, now=now)
+    return _checked(user, taken, now=now) or _refuse(user)
 
 
-def _checked(user: User, method: Callable[[], Method | None], *, now: dt.datetime) -> Method:
-    """Wrong proofs are counted by their lines in the action log, at most eight within a quarter of an hour; then even a right one
-    waits. The person's row is locked, so that many at once are counted one after the other."""
+def check_password(user: User, password: str, *, now: dt.datetime) -> None:
+    """Whether it is the person's password, who is about to replace it. Raises `Rejected` (`password_wrong`, `too_many`)."""
+    if not _checked(user, lambda: Method.PASSWORD if user.check_password(password) else None, now=now, field="old"):
+        raise Rejected("password_wrong", "This is not your password. Nothing was changed; enter it again.", field="old")
+
+
+def _checked(user: User, method: Callable[[], Method | None], *, now: dt.datetime, field: str = "proof") -> Method | None:
+    """The method, or None for a wrong proof. These are counted by their lines in the action log, at most eight within a quarter
+    of an hour; then even a right one waits. The person's row is locked, so that many at once are counted one after the other."""
     found: Method | None = None
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -70,7 +77,11 @@ def _checked(user: User, method: Callable[[], Method | None], *, now: dt.datetim
         return found
     _log.warning("a proof was refused", extra={"person": user.get_username()})
     if failures >= FAILURES_MAX:
-        raise Rejected("too_many", "There were too many attempts. Wait a quarter of an hour, then try again.", field="proof")
+        raise Rejected("too_many", "There were too many attempts. Wait a quarter of an hour, then try again.", field=field)
+    return None
+
+
+def _refuse(user: User) -> NoReturn:
     what = "code" if has_second_factor(user) else "password"
     raise Rejected("proof_wrong", f"This is not your {what}. Nothing was done; enter it again.", field="proof")
 
@@ -109,13 +120,19 @@ def require_step_up(user: User, step_up: StepUp | None) -> StepUp:
 
     Raises `NotAllowed` (`step_up_missing`, `second_factor_missing`).
     """
-    if step_up is None or step_up.user_id != user.pk or step_up.at <= timezone.now() - FRESH:
-        raise NotAllowed(
-            "step_up_missing", "Prove once more that it is you, with your second factor or password; it holds for five minutes."
-        )
+    step_up = require_fresh(user, step_up)
     if is_required() and step_up.method not in STRONG:
         raise NotAllowed(
             "second_factor_missing",
             "This needs a second factor. Set one up under your account: an authenticator app or a passkey.",
+        )
+    return step_up
+
+
+def require_fresh(user: User, step_up: StepUp | None) -> StepUp:
+    """The step-up, when it is this person's and not older than five minutes. Raises `NotAllowed("step_up_missing")`."""
+    if step_up is None or step_up.user_id != user.pk or step_up.at <= timezone.now() - FRESH:
+        raise NotAllowed(
+            "step_up_missing", "Prove once more that it is you, with your second factor or password; it holds for five minutes."
         )
     return step_up

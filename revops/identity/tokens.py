@@ -27,6 +27,7 @@ SCOPES: dict[str, str] = {
     "decide": "Approve and reject, each time after a fresh proof of who is there",
     "operate": "Replay deliveries and look after connections",
     "people": "Invite people, propose and confirm their roles",
+    "account": "Change its owner's password; end sessions and tokens, make tokens; name who stands in",
 }
 """What a token may be for. Reading is part of each. What its owner may not do, no scope adds."""
 

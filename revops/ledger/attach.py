@@ -6,13 +6,22 @@ parent (a payment from its invoice), as its type declares; a customer is tied to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from django.db import connection
 
-from revops.accounts.link import CustomerFacts, CustomerKey, accounts_for, linked, note_legal_entity
+from revops.accounts.link import (
+    CustomerFacts,
+    CustomerKey,
+    accounts_for,
+    customers_linked_to,
+    linked,
+    note_legal_entity,
+)
 from revops.ledger.batch import BatchRecord
-from revops.ledger.models import Link, SourceRecord, SourceSystem, SystemRole
+from revops.ledger.models import SourceRecord, SourceSystem, SystemRole
+from revops.ledger.object_type import KNOWN_AS
 from revops.ledger.turns import CHAIN_MAX, customers_of
 from revops.ledger.types import TYPES
 from revops.people.actors import System
@@ -54,15 +63,15 @@ def _parents(row: BatchRecord) -> list[Ref]:
     return [parent for role in TYPES[row.object_type].parents for parent in targets.get(role, ())]
 
 
-def attach_accounts(moved: Sequence[BatchRecord]) -> set[int]:
+def attach_accounts(moved: Sequence[BatchRecord], unnamed: Collection[CustomerKey] = ()) -> set[int]:
     """Make and follow the links that the moved records bring, and let the records that had been waiting for them follow.
-    Returns the accounts touched.
+    `unnamed` are customers that one of them named until now. Returns the accounts touched.
 
     Runs inside the caller's transaction, after the moved records and their references are stored.
     """
     _note_legal_entities(moved)
     customers = [row for row in moved if row.object_type == "customer"]
-    touched = _link_customers(customers) if customers else set()
+    touched = _link_customers(customers, unnamed) if customers else set()
     parent_types = TYPES.parent_types()
     parents = [row.pk for row in moved if row.object_type in parent_types and row.customer_ref]
     while parents and _any_waits(moved[0].system_id):
@@ -105,45 +114,69 @@ def _adopt_waiting(parents: Sequence[int]) -> list[int]:
 # --- customers follow the customers that they refer to ------------------------------------------------------------------------
 
 
-def _link_customers(customers: Sequence[BatchRecord]) -> set[int]:
-    """Link these customers, and whoever refers to one of them. Returns the accounts that gained or lost records."""
+def _link_customers(customers: Sequence[BatchRecord], unnamed: Collection[CustomerKey]) -> set[int]:
+    """Link these customers, and whoever refers to one of them or is or was named by one. Returns the accounts that gained or lost
+    records."""
     roles: Mapping[str, str] = dict(SourceSystem.objects.values_list("slug", "role"))
     here = {(row.system_id, row.external_id) for row in customers}
     before = linked(here)
-    found = dict(accounts_for((_customer_facts(row, roles) for row in customers), acting_user=ACTOR))
+    found = dict(accounts_for(_all_facts(customers, roles), acting_user=ACTOR))
     changed = {key for key in here if found[key] != before.get(key)}
-    touched = _follow_links(here)
+    merged = {found[row.system_id, row.external_id] for row in customers if row.deleted and row.targets.get("merged_into")}
+    moved = customers_linked_to(account for account in merged if account is not None)
+    touched = _follow_links(here | moved)
     for row in customers:
         row.account_id = found[row.system_id, row.external_id]
-    return touched | refer_again(changed, roles)
+    named = {(target.system, target.id) for row in customers for target in row.targets.get(KNOWN_AS, ())}
+    return touched | refer_again(changed | moved, roles, also=named.union(unnamed))
 
 
-def refer_again(changed: Iterable[CustomerKey], roles: Mapping[str, str] | None = None) -> set[int]:
-    """Look again at every customer that refers to one of these customers, whose account changed, and so on from there.
-    Returns the accounts that gained or lost records."""
+def refer_again(
+    changed: Iterable[CustomerKey], roles: Mapping[str, str] | None = None, *, also: Collection[CustomerKey] = ()
+) -> set[int]:
+    """Look again at every customer that refers to one of these customers, whose account changed, or that one of them names, and
+    so on from there; and at the customers `also`. Returns the accounts that gained or lost records."""
     parts = dict(SourceSystem.objects.values_list("slug", "role")) if roles is None else roles
     touched: set[int] = set()
     waiting = set(changed)
     for _ in range(CHAIN_MAX):
-        rows = _referring_to(waiting)
+        rows = _following(waiting, also)
+        also = ()
         if not rows:
             break
         keys = {(row.system_id, row.external_id) for row in rows}
         before = linked(keys)
-        found = accounts_for((_customer_facts(row, parts) for row in rows), acting_user=ACTOR)
+        found = accounts_for(_all_facts(rows, parts), acting_user=ACTOR)
+        merged = {found[row.system_id, row.external_id] for row in rows if row.deleted and row.targets.get("merged_into")}
+        touched |= _follow_links(customers_linked_to(account for account in merged if account is not None))
         waiting = {key for key in keys if found[key] != before.get(key)}
         touched |= _follow_links(waiting)
     return touched
 
 
-def _referring_to(customers: Iterable[CustomerKey]) -> list[SourceRecord]:
-    keys = set(customers)
-    if not keys:
+_FOLLOWING = """
+    WITH v AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS v(system, id))
+    SELECT l.record_id FROM v JOIN ledger_link l ON l.target_system = v.system AND l.target_id = v.id
+     WHERE l.target_type = 'customer' AND l.by = '' AND l.role IN ('same_as', 'merged_into')
+     UNION
+    SELECT r.id FROM v
+      JOIN ledger_sourcerecord n ON n.system_id = v.system AND n.object_type = 'customer' AND n.external_id = v.id
+      JOIN ledger_link l ON l.record_id = n.id AND l.role = 'known_as' AND l.target_type = 'customer' AND l.by = ''
+      JOIN ledger_sourcerecord r ON r.system_id = l.target_system AND r.object_type = 'customer' AND r.external_id = l.target_id
+     UNION
+    SELECT r.id FROM unnest(%s::text[], %s::text[]) AS a(system, id)
+      JOIN ledger_sourcerecord r ON r.system_id = a.system AND r.object_type = 'customer' AND r.external_id = a.id
+"""
+
+
+def _following(customers: Collection[CustomerKey], also: Collection[CustomerKey]) -> list[SourceRecord]:
+    """The customers that refer to one of these or are named by one, and the customers `also`, as far as they have come."""
+    if not customers and not also:
         return []
-    links = Link.objects.filter(role="same_as", target_type="customer", by="").filter(
-        target_system__in={key[0] for key in keys}, target_id__in={key[1] for key in keys}
-    )
-    ids = {link.record_id for link in links if (link.target_system, link.target_id) in keys}
+    columns = [[key[place] for key in sorted(keys)] for keys in (set(customers), set(also)) for place in (0, 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLLOWING, columns)
+        ids = [row[0] for row in cursor.fetchall()]
     return list(SourceRecord.objects.filter(pk__in=ids, object_type="customer").order_by("pk"))
 
 
@@ -167,10 +200,40 @@ def _follow_links(customers: Iterable[CustomerKey]) -> set[int]:
         return {account for row in cursor.fetchall() for account in row if account is not None}
 
 
+_NAMERS = """
+    SELECT v.system, v.id, n.system_id, n.external_id, n.deleted FROM unnest(%s::text[], %s::text[]) AS v(system, id)
+      JOIN ledger_link l ON l.target_system = v.system AND l.target_id = v.id AND l.target_type = 'customer' AND l.by = ''
+                        AND l.role = 'known_as'
+      JOIN ledger_sourcerecord n ON n.id = l.record_id AND n.object_type = 'customer' AND n.system_id <> v.system
+     ORDER BY n.system_id, n.external_id
+"""
+
+
+def _namers(customers: Collection[CustomerKey]) -> dict[CustomerKey, tuple[CustomerKey, ...]]:
+    """Customer -> those of other systems that name it: the live ones, or where none lives the deleted ones."""
+    if not customers:
+        return {}
+    live: dict[CustomerKey, list[CustomerKey]] = {}
+    gone: dict[CustomerKey, list[CustomerKey]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMERS, [[key[0] for key in customers], [key[1] for key in customers]])
+        for system, identity, namer_system, namer_id, deleted in cursor.fetchall():
+            (gone if deleted else live).setdefault((system, identity), []).append((namer_system, namer_id))
+    return {key: tuple(namers) for key, namers in (gone | live).items()}
+
+
+def _all_facts(rows: Sequence[SourceRecord | BatchRecord], roles: Mapping[str, str]) -> list[CustomerFacts]:
+    """What the systems say of these customers. Who names one counts where it refers to nobody and makes no account."""
+    said = [_customer_facts(row, roles) for row in rows]
+    namers = _namers([each.key for each in said if not each.same_as and not each.makes_account])
+    return [replace(each, named_by=namers[each.key]) if each.key in namers else each for each in said]
+
+
 def _customer_facts(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -> CustomerFacts:
     own = (row.system_id, row.external_id)
     stated = row.fields
     targets = row.targets.get("same_as", ())
+    survivor = next(iter(row.targets.get("merged_into", ())), None) if row.deleted else None
     return CustomerFacts(
         system=row.system_id,
         customer_id=row.external_id,
@@ -180,6 +243,7 @@ def _customer_facts(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -
         same_as=tuple((target.system, target.id) for target in targets if (target.system, target.id) != own),
         makes_account=roles[row.system_id] == SystemRole.CRM,
         deleted=row.deleted,
+        merged_into=(survivor.system, survivor.id) if survivor is not None else None,
     )
 
 

@@ -6,6 +6,8 @@ not fit its type raises `Rejected`, which the inbox turns into a dead letter: no
 
 Every field may be None: the system says "empty". A field that is absent was not spoken of. Statuses and stages are ours, not the
 vendor's: each type lists them. `refs` hold references by role (see `revops.reference`).
+
+What could not be read is said too, by field (`revops.ledger.unread`): one bad value costs the rest of the record nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import orjson
 from revops.errors import Rejected
 from revops.ledger.object_type import Kind, ObjectType
 from revops.ledger.types import TYPES
+from revops.ledger.unread import NOTHING_UNREAD, Unread, storable
 from revops.money import Money
 from revops.reference import NO_REFS, Ref, Refs, refs_as_json
 from revops.strict_json import CANONICALLY, canonical
@@ -29,22 +32,15 @@ from revops.strict_json import CANONICALLY, canonical
 Value = Money | dt.date | dt.datetime | str | bool | int | Decimal | tuple[str, ...] | None
 
 
-def _storable(text: str) -> bool:
-    """What a text column can keep: no NUL, no half of a surrogate pair."""
-    if "\x00" in text:
-        return False
-    return text.isascii() or not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
-
-
 _FITS: Mapping[Kind, Callable[[Value], bool]] = MappingProxyType(
     {
         "money": lambda value: isinstance(value, Money),
         "date": lambda value: isinstance(value, dt.date) and not isinstance(value, dt.datetime),
         "instant": lambda value: isinstance(value, dt.datetime) and value.tzinfo is not None,
-        "text": lambda value: isinstance(value, str) and len(value) <= 4000 and _storable(value),
+        "text": lambda value: isinstance(value, str) and len(value) <= 4000 and storable(value),
         "flag": lambda value: isinstance(value, bool),
         "count": lambda value: isinstance(value, int) and not isinstance(value, bool),
-        "texts": lambda value: isinstance(value, tuple) and all(isinstance(item, str) and _storable(item) for item in value),
+        "texts": lambda value: isinstance(value, tuple) and all(isinstance(item, str) and storable(item) for item in value),
         "decimal": lambda value: isinstance(value, Decimal) and value.is_finite(),
     }
 )
@@ -54,6 +50,9 @@ _CLASS_ALONE: Mapping[Kind, type] = MappingProxyType({"money": Money, "date": dt
 
 RESOLVED = "~"
 """Ends the vendor's part of a version. Sorts behind every character that vendors' stamps are written with."""
+AHEAD = "!"
+"""Stands in a version between the moment at which a statement counts and the later one that the vendor dated it. Sorts before
+every character that vendors' stamps are written with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,9 @@ class Fact:
 
     `version` orders the versions of one object by plain string comparison: connectors make it from the vendor's own stamp,
     never from our clock alone. `effective_at` (aware UTC) is since when it has been true. `deleted` is a tombstone: the
-    object no longer exists there, or was voided out of existence. Raises `Rejected("fact_shape")` on anything off its shape.
+    object no longer exists there, or was voided out of existence; it may still point to others, such as the customer that it was
+    merged into. `unread`: field or role -> what was written there and could not be taken as it is. Raises
+    `Rejected("fact_shape")` on anything off its shape.
     """
 
     object_type: str
@@ -72,13 +73,14 @@ class Fact:
     fields: Mapping[str, Value]
     refs: Refs = field(default_factory=lambda: NO_REFS)
     deleted: bool = False
+    unread: Mapping[str, Unread] = field(default_factory=lambda: NOTHING_UNREAD)
     _content: Content | None = field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         declared = TYPES.get(self.object_type)
         if declared is None:
             raise Rejected("fact_shape", f"Unknown object type {self.object_type!r}.")
-        if not self.external_id or len(self.external_id) > 200 or "\x00" in self.external_id:
+        if not self.external_id or len(self.external_id) > 200 or not storable(self.external_id):
             raise Rejected("fact_shape", f"A {self.object_type} needs an id of 1 to 200 characters.")
         if not self.version or len(self.version) > 100:
             raise Rejected("fact_shape", f"{self.object_type} {self.external_id} has no version.")
@@ -93,6 +95,15 @@ class Fact:
             if not _FITS[line.kind](value):
                 raise Rejected("fact_shape", f"{declared.code}.{name} is not a valid {line.kind}.")
         _check_refs(declared, self.refs)
+        if self.unread:
+            self._check_unread(declared)
+
+    def _check_unread(self, declared: ObjectType) -> None:
+        for name, found in self.unread.items():
+            if name not in declared.fields and name not in declared.roles:
+                raise Rejected("fact_shape", f"{declared.code} has no field {name}.")
+            if (name in self.fields or name in self.refs) != found.stated:
+                raise Rejected("fact_shape", f"{declared.code}.{name} is either read or not.")
 
     def resolved_at(self, read_at: dt.datetime) -> Fact:
         """This fact with a version above every fact under the vendor's stamp, and below the vendor's next stamp.
@@ -101,10 +112,22 @@ class Fact:
         """
         return replace(self, version=f"{self.version}{RESOLVED}{int(read_at.timestamp() * 1000):014d}")
 
+    def counted_at(self, stamp: str, at: dt.datetime) -> Fact:
+        """This fact as one of the moment `at`, which the vendor's versions write as `stamp`; its own date stays in the version.
+
+        For a statement that is dated later than it came: what is said next must not seem older than it.
+        """
+        return replace(self, version=f"{stamp}{AHEAD}{self.version}", effective_at=min(self.effective_at, at))
+
+    @property
+    def dated_ahead(self) -> bool:
+        """Whether its vendor dated it later than it came, so that it counts as of its arrival."""
+        return AHEAD in self.version
+
     def content(self) -> Content:
         """What is said, without version and time: equal content means nothing changed. Put into JSON once."""
         if self._content is None:
-            object.__setattr__(self, "_content", Content(self.fields, self.refs, self.deleted))
+            object.__setattr__(self, "_content", Content(self.fields, self.refs, self.deleted, self.unread))
         assert self._content is not None
         return self._content
 
@@ -114,16 +137,21 @@ class Fact:
 
 
 class Content:
-    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of its fields and references; `digest` is
-    the SHA-256 (hex) of the canonical JSON of both and of `deleted`, put together from them: nothing is written twice."""
+    """What a fact says, in JSON. `fields_json` and `refs_json` are the canonical JSON of its fields and references, `unread_json`
+    that of what could not be read (None for nothing); `digest` is the SHA-256 (hex) of the canonical JSON of all of it and of
+    `deleted`, put together from them: nothing is written twice. A value that is read later is a change."""
 
-    __slots__ = ("deleted", "digest", "fields_json", "refs_json")
+    __slots__ = ("deleted", "digest", "fields_json", "refs_json", "unread_json")
 
-    def __init__(self, fields: Mapping[str, Value], refs: Refs, deleted: bool) -> None:
+    def __init__(
+        self, fields: Mapping[str, Value], refs: Refs, deleted: bool, unread: Mapping[str, Unread] = NOTHING_UNREAD
+    ) -> None:
         self.deleted = deleted
         self.fields_json, self.refs_json = _fields_json(fields), _refs_json(refs)
+        self.unread_json = canonical({name: found.as_json() for name, found in unread.items()}) if unread else None
         stated = b"true" if deleted else b"false"
-        whole = b'{"deleted":%b,"fields":%b,"refs":%b}' % (stated, self.fields_json, self.refs_json)
+        left = b"" if self.unread_json is None else b',"unread":%b' % self.unread_json
+        whole = b'{"deleted":%b,"fields":%b,"refs":%b%b}' % (stated, self.fields_json, self.refs_json, left)
         self.digest = hashlib.sha256(whole).hexdigest()
 
     @property
@@ -136,6 +164,12 @@ class Content:
     def refs(self) -> Mapping[str, object]:
         """The references as they are stored."""
         stored: Mapping[str, object] = orjson.loads(self.refs_json)
+        return stored
+
+    @property
+    def unread(self) -> Mapping[str, object]:
+        """What could not be read, as it is stored."""
+        stored: Mapping[str, object] = {} if self.unread_json is None else orjson.loads(self.unread_json)
         return stored
 
 
@@ -160,6 +194,8 @@ def _check_refs(declared: ObjectType, refs: Refs) -> None:
         raise Rejected("fact_shape", f"{declared.code} has no role {', '.join(sorted(unknown))}.")
     for role, targets in refs.items():
         for target in targets:
+            if not storable(target.id):
+                raise Rejected("reference_invalid", f"{declared.code}.{role} holds an id that cannot be kept.")
             if target.object_type not in declared.roles[role].targets:
                 raise Rejected("fact_shape", f"{declared.code}.{role} does not point to a {target.object_type}.")
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from revops.accounts.models import Account
 from revops.history import append_only, never_removed, no_truncate
+from revops.ledger.facts import AHEAD
 from revops.ledger.types import TYPES
 from revops.ledger.view import label_of
 from revops.reference import Ref, Refs, refs_from_json
@@ -28,12 +29,14 @@ class SystemRole(models.TextChoices):
 
 
 class SourceSystem(models.Model):
-    """One connected system as the business sees it: a slug that names it everywhere, a label, and its role."""
+    """One connected system as the business sees it: a slug that names it everywhere, a label, and its role. `on_trial`: what the
+    rules find in it opens no case until a person has looked (see `cases.trial`)."""
 
     slug = models.CharField(max_length=60, primary_key=True)
     label = models.CharField(max_length=80)
     role = models.CharField(max_length=30, choices=SystemRole.choices)
     vendor = models.CharField(max_length=40)
+    on_trial = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["role", "slug"]
@@ -53,8 +56,8 @@ def says_what_its_entry_says(how: Literal["insert", "update"]) -> pgtrigger.Trig
         referencing=pgtrigger.Referencing(new="written"),  # type: ignore[no-untyped-call]
         func=(
             "IF EXISTS (SELECT 1 FROM written w LEFT JOIN ledger_ledgerentry e ON e.id = w.current_id "
-            "WHERE (e.record_id, e.version, e.digest, e.fields, e.refs, e.deleted) IS DISTINCT FROM "
-            "(w.id, w.version, w.digest, w.fields, w.refs, w.deleted)) THEN "
+            "WHERE (e.record_id, e.version, e.digest, e.fields, e.refs, e.unread, e.deleted) IS DISTINCT FROM "
+            "(w.id, w.version, w.digest, w.fields, w.refs, w.unread, w.deleted)) THEN "
             "RAISE EXCEPTION 'a record says what its current entry says' USING ERRCODE = 'check_violation'; END IF; RETURN NULL;"
         ),
     )
@@ -63,7 +66,8 @@ def says_what_its_entry_says(how: Literal["insert", "update"]) -> pgtrigger.Trig
 class SourceRecord(models.Model):
     """One object in one system, in its latest version.
 
-    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`).
+    `fields` and `refs` are the content of `current` (JSON form of `facts`); the references are rows too (`Link`). `unread`: what
+    could not be taken as it was written (`ledger.unread`), null for nothing.
     `customer_ref` is the id of the customer it belongs to in the same system; `account` is null while nobody knows whose it
     is. `seen_at` is the last time the system confirmed this content, whether or not anything had changed."""
 
@@ -86,6 +90,7 @@ class SourceRecord(models.Model):
     digest = models.CharField(max_length=64)
     fields = models.JSONField(default=dict)
     refs = models.JSONField(default=dict)
+    unread = models.JSONField(null=True)
     deleted = models.BooleanField(default=False)
     effective_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -101,6 +106,7 @@ class SourceRecord(models.Model):
             models.Index(
                 fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
             ),
+            models.Index(fields=["system", "object_type", "id"], name="record_unread", condition=models.Q(unread__isnull=False)),
         ]
         triggers = [*never_removed(), no_truncate(), says_what_its_entry_says("insert"), says_what_its_entry_says("update")]
 
@@ -198,6 +204,7 @@ class LedgerEntry(models.Model):
     recorded_at = models.DateTimeField(db_default=Now())
     fields = models.JSONField(default=dict)
     refs = models.JSONField(default=dict)
+    unread = models.JSONField(null=True)
     deleted = models.BooleanField(default=False)
     digest = models.CharField(max_length=64)
     arrival = models.CharField(max_length=10, choices=Arrival.choices)
@@ -210,6 +217,11 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record} @ {self.version}"
+
+    @property
+    def dated_ahead(self) -> bool:
+        """Whether the system dated it later than it came, so that it counts as of its arrival (`Fact.counted_at`)."""
+        return AHEAD in self.version
 
 
 class Freshness(models.Model):

@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+COPY = "copy_of"
+"""The role in which a document points to the document of another system that it carries."""
+KNOWN_AS = "known_as"
+"""The role in which a customer points to the customers of other systems that it says are the same, and that follow it where they
+refer to nobody themselves."""
+
 Kind = Literal["money", "date", "instant", "text", "flag", "count", "texts", "decimal"]
 """`money` (Money), `date` (datetime.date, a plain calendar day), `instant` (aware datetime, UTC), `text`, `flag` (bool), `count`
 (int), `texts` (tuple of str), `decimal` (Decimal; rates and quantities)."""

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from revops.accounts.models import Account, AccountLink
+from revops.ledger.counterparts import counterparts_elsewhere, verdicts_on
 from revops.ledger.facts import decode_fields
 from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
 from revops.ledger.types import TYPES
@@ -35,10 +36,17 @@ def account_ledgers(
     roles = dict(SourceSystem.objects.values_list("slug", "role"))
     mine: dict[int, list[LedgerRecord]] = {account.pk: [] for account in accounts}
     world: list[LedgerRecord] = []
+    counterparts = counterparts_elsewhere(list(mine))
+    verdicts = verdicts_on(list(mine))
+    known: dict[int, LedgerRecord] = {}
     everybodys = SourceRecord.objects.filter(system__in=list(roles), object_type__in=shared)
     found = [
         rows.order_by("object_type", "system_id", "external_id")
-        for rows in (SourceRecord.objects.filter(account__in=list(mine)), everybodys)
+        for rows in (
+            SourceRecord.objects.filter(account__in=list(mine)),
+            everybodys,
+            *([SourceRecord.objects.filter(pk__in={pk for _, pk in counterparts})] if counterparts else []),
+        )
     ]
     if as_of is None and known_at is None:
         stated: Iterable[tuple[int | None, LedgerRecord]] = (
@@ -49,8 +57,13 @@ def account_ledgers(
     for account_id, record in stated:
         if record.object_type in shared:
             world.append(record)
-        elif account_id is not None:
+        elif account_id in mine and record.id not in known:
             mine[account_id].append(record)
+        known[record.id] = record
+    elsewhere: dict[int, list[LedgerRecord]] = {account.pk: [] for account in accounts}
+    for account_id, pk in counterparts:
+        if pk in known:
+            elsewhere[account_id].append(known[pk])
     entities = {
         entity.pk: Entity(entity.code, entity.base_currency, entity.books_system)
         for entity in LegalEntity.objects.order_by("code")
@@ -63,6 +76,8 @@ def account_ledgers(
             records=tuple(mine[account.pk] + world),
             name=account.name,
             entities=tuple(entities.values()),
+            elsewhere=tuple(elsewhere[account.pk]),
+            verdicts=verdicts[account.pk],
         )
         for account in accounts
     }
@@ -91,6 +106,7 @@ def _current(row: tuple[Any, ...], roles: Mapping[str, str]) -> tuple[int | None
         id=pk,
         entry_id=entry,
         seen_at=seen,
+        account_id=account_id,
     )
 
 
@@ -124,6 +140,7 @@ def entry_record(row: SourceRecord, entry: LedgerEntry, role: str) -> LedgerReco
         deleted=entry.deleted,
         id=row.pk,
         entry_id=entry.pk,
+        account_id=row.account_id,
     )
 
 

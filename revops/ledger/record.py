@@ -27,10 +27,12 @@ from revops.bulk import JSONB_VERSION, as_json, copy_rows
 from revops.errors import Rejected
 from revops.ledger.attach import attach_accounts, name_customers
 from revops.ledger.batch import BatchRecord
+from revops.ledger.counterparts import Target, accounts_across
 from revops.ledger.due import mark_due, mark_due_everywhere
 from revops.ledger.facts import RESOLVED, Content, Fact
 from revops.ledger.freshness import note_changes
 from revops.ledger.models import LedgerEntry, SourceRecord
+from revops.ledger.object_type import COPY, KNOWN_AS
 from revops.ledger.rates import note_rates
 from revops.ledger.turns import take_turn
 from revops.ledger.types import TYPES
@@ -114,9 +116,12 @@ def _record(system: str, delivered: Sequence[DeliveredFact], now: dt.datetime) -
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
     name_customers(system, moved)
-    _write(system, work, now)
+    let_go = _write(system, work, now)
     note_rates(moved)
-    touched = attach_accounts(moved)
+    touched = attach_accounts(moved, {(target[0], target[2]) for role, target in let_go if role == KNOWN_AS})
+    copied = TYPES.copied()
+    originals = [target for role, target in let_go if role == COPY]
+    across = accounts_across([row.pk for row in moved if row.object_type in copied], originals)
     traces = {}
     for entry in work.winner.values():
         account_id = work.records[entry.key].account_id
@@ -125,6 +130,8 @@ def _record(system: str, delivered: Sequence[DeliveredFact], now: dt.datetime) -
     for row in moved:
         if row.account_id is not None:
             types.setdefault(row.account_id, set()).add(row.object_type)
+    for account_id, object_types in across.items():
+        types.setdefault(account_id, set()).update(object_types)
     mark_due(types.keys() - touched, now=now, traces=traces, moved=types)
     mark_due(touched, now=now, traces=traces)  # records came or went with a link: any type may have moved
     everywhere = {row.object_type for row in moved if TYPES[row.object_type].in_every_ledger}
@@ -216,52 +223,60 @@ _NEXT_IDS = """
 """
 _ENTRIES = {
     "id": "int8", "record_id": "int8", "version": "text", "effective_at": "timestamptz", "recorded_at": "timestamptz",
-    "fields": "jsonb", "refs": "jsonb", "deleted": "bool", "digest": "text", "arrival": "text", "delivery_id": "int8",
-    "trace_id": "text",
+    "fields": "jsonb", "refs": "jsonb", "unread": "jsonb", "deleted": "bool", "digest": "text", "arrival": "text",
+    "delivery_id": "int8", "trace_id": "text",
 }  # fmt: skip
 _RECORDS = {
     "id": "int8", "system_id": "text", "object_type": "text", "external_id": "text", "account_id": "int8", "customer_ref": "text",
-    "current_id": "int8", "version": "text", "digest": "text", "fields": "jsonb", "refs": "jsonb", "deleted": "bool",
-    "effective_at": "timestamptz", "changed_at": "timestamptz", "seen_at": "timestamptz",
+    "current_id": "int8", "version": "text", "digest": "text", "fields": "jsonb", "refs": "jsonb", "unread": "jsonb",
+    "deleted": "bool", "effective_at": "timestamptz", "changed_at": "timestamptz", "seen_at": "timestamptz",
 }  # fmt: skip
 _CHANGE = """
     UPDATE ledger_sourcerecord r
        SET current_id = s.current_id, version = s.version, digest = s.digest, fields = s.fields, refs = s.refs,
-           deleted = s.deleted, effective_at = s.effective_at, changed_at = %s, seen_at = %s,
+           unread = s.unread, deleted = s.deleted, effective_at = s.effective_at, changed_at = %s, seen_at = %s,
            customer_ref = s.customer_ref, account_id = s.account_id
       FROM jsonb_to_recordset(%s)
-           AS s(id bigint, current_id bigint, version text, digest text, fields jsonb, refs jsonb, deleted boolean,
-                effective_at timestamptz, customer_ref text, account_id bigint)
+           AS s(id bigint, current_id bigint, version text, digest text, fields jsonb, refs jsonb, unread jsonb,
+                deleted boolean, effective_at timestamptz, customer_ref text, account_id bigint)
      WHERE r.id = s.id
 """
 
 
-def _write(system: str, work: _Work, now: dt.datetime) -> None:
+def _write(system: str, work: _Work, now: dt.datetime) -> list[tuple[str, Target]]:
     """Store the entries and, with those that won, the records and their references; the others were confirmed just now. The
-    entries first: the database compares what a record says with them.
+    entries first: the database compares what a record says with them. Returns the role and
+    the target of each reference that is no more.
 
     Raises `_Raced` when a record that was new is there by now.
     """
+    let_go: list[tuple[str, Target]] = []
     if work.entries:
         new = [work.records[key] for key in sorted(work.winner) if not work.records[key].pk]
         entry_ids = _take_ids(new, work.entries)
         current = {entry.key: number for number, entry in zip(entry_ids, work.entries, strict=True) if _wins(work, entry)}
         copy_rows("ledger_ledgerentry", _ENTRIES, (
             (number, work.records[entry.key].pk, entry.fact.version, entry.fact.effective_at, now,
-             JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, entry.fact.deleted,
-             entry.content.digest, entry.arrival, entry.item.delivery_id, entry.item.trace_id)
+             JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, _unread(entry),
+             entry.fact.deleted, entry.content.digest, entry.arrival, entry.item.delivery_id, entry.item.trace_id)
             for number, entry in zip(entry_ids, work.entries, strict=True)
         ))  # fmt: skip
         _add_records(system, new, work, current, now)
         _change_records(work, current, {row.pk for row in new}, now)
-        _write_links(work.moved(), frozenset(row.pk for row in new))
+        let_go = _write_links(work.moved(), frozenset(row.pk for row in new))
     same = [row.pk for key, row in work.records.items() if key not in work.winner]
     if same:
         SourceRecord.objects.filter(pk__in=same).update(seen_at=now)
+    return let_go
 
 
 def _wins(work: _Work, entry: _Entry) -> bool:
     return work.winner.get(entry.key) is entry
+
+
+def _unread(entry: _Entry) -> bytes | None:
+    """What could not be read, as the column takes it."""
+    return None if entry.content.unread_json is None else JSONB_VERSION + entry.content.unread_json
 
 
 def _take_ids(new: Sequence[BatchRecord], entries: Sequence[_Entry]) -> list[int]:
@@ -283,8 +298,8 @@ def _add_records(system: str, new: Sequence[BatchRecord], work: _Work, current: 
     try:
         copy_rows("ledger_sourcerecord", _RECORDS, (
             (row.pk, system, row.object_type, row.external_id, row.account_id, row.customer_ref, current[entry.key], row.version,
-             row.digest, JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, row.deleted,
-             entry.fact.effective_at, now, now)
+             row.digest, JSONB_VERSION + entry.content.fields_json, JSONB_VERSION + entry.content.refs_json, _unread(entry),
+             row.deleted, entry.fact.effective_at, now, now)
             for row, entry in winners
         ))  # fmt: skip
     except IntegrityError as error:
@@ -309,7 +324,9 @@ def _columns(row: BatchRecord, entry: _Entry, current: int) -> bytes:
         "id": row.pk, "current_id": current, "version": row.version, "digest": row.digest, "deleted": row.deleted,
         "effective_at": entry.fact.effective_at.isoformat(), "customer_ref": row.customer_ref, "account_id": row.account_id,
     }  # fmt: skip
-    parts = (orjson.dumps(columns)[:-1], b',"fields":', entry.content.fields_json, b',"refs":', entry.content.refs_json, b"}")
+    content = entry.content
+    unread = (b',"unread":', content.unread_json) if content.unread_json is not None else ()
+    parts = (orjson.dumps(columns)[:-1], b',"fields":', content.fields_json, b',"refs":', content.refs_json, *unread, b"}")
     return b"".join(parts)
 
 
@@ -319,6 +336,7 @@ _REMOVE_LINKS = """
                AS s(record_id, role, target_system, target_type, target_id, by)
          WHERE (s.record_id, s.role, s.target_system, s.target_type, s.target_id, s.by)
              = (l.record_id, l.role, l.target_system, l.target_type, l.target_id, l.by))
+    RETURNING l.role, l.target_system, l.target_type, l.target_id
 """
 _ADD_LINKS = """
     INSERT INTO ledger_link (record_id, role, target_system, target_type, target_id, by)
@@ -331,19 +349,23 @@ _LINKS = {
 _LinkRow = tuple[int, str, str, str, str, str]
 
 
-def _write_links(moved: Sequence[BatchRecord], new: frozenset[int]) -> None:
-    """Make the reference rows of these records those of their content; those that are new have none yet."""
+def _write_links(moved: Sequence[BatchRecord], new: frozenset[int]) -> list[tuple[str, Target]]:
+    """Make the reference rows of these records those of their content; those that are new have none yet. Returns the role and
+    the target of each reference that is no more."""
     added = [link for row in moved if row.pk in new for link in _links_of(row)]
     if added:
         copy_rows("ledger_link", _LINKS, added)
     old = [row for row in moved if row.pk not in new]
+    let_go: list[tuple[str, Target]] = []
     if old:
         links = [link for row in old for link in _links_of(row)]
         columns = [list(column) for column in zip(*links, strict=True)] if links else [[] for _ in range(6)]
         with connection.cursor() as cursor:
             cursor.execute(_REMOVE_LINKS, [[row.pk for row in old], *columns])
+            let_go = [(role, (system, object_type, id)) for role, system, object_type, id in cursor.fetchall()]
             if links:
                 cursor.execute(_ADD_LINKS, columns)
+    return let_go
 
 
 def _links_of(row: BatchRecord) -> list[_LinkRow]:

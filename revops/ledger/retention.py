@@ -10,10 +10,10 @@ TABLE = "ledger_ledgerentry"
 
 _CARRY = """
     WITH carried AS (
-        INSERT INTO ledger_ledgerentry (record_id, version, effective_at, recorded_at, fields, refs, deleted, digest, arrival,
-                                        delivery_id, trace_id)
-        SELECT e.record_id, e.version, e.effective_at, e.recorded_at, e.fields, e.refs, e.deleted, e.digest, e.arrival,
-               e.delivery_id, e.trace_id
+        INSERT INTO ledger_ledgerentry (record_id, version, effective_at, recorded_at, fields, refs, unread, deleted, digest,
+                                        arrival, delivery_id, trace_id)
+        SELECT e.record_id, e.version, e.effective_at, e.recorded_at, e.fields, e.refs, e.unread, e.deleted, e.digest,
+               e.arrival, e.delivery_id, e.trace_id
           FROM "{month}" e JOIN ledger_sourcerecord r ON r.current_id = e.id
         RETURNING id, record_id)
     UPDATE ledger_sourcerecord r SET current_id = c.id FROM carried c WHERE r.id = c.record_id

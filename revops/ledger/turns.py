@@ -1,9 +1,9 @@
 """Transactions that decide about the same object go one after another, all others side by side.
 
 Two transactions do not see each other's rows, and whoever comes second decides for both: a record follows the customer that it
-names, or the parent of which it inherits one; a customer follows the customers that it refers to; an account belongs to the
-legal entity that its customer names. So a transaction locks the keys of the objects that its records follow, together with
-others that follow them, and the keys of its own objects that others follow, alone. The keys need not exist yet.
+names, or the parent of which it inherits one; a customer follows the customers that it refers to, or that name it; an account
+belongs to the legal entity that its customer names. So a transaction locks the keys of the objects that its records follow,
+together with others that follow them, and the keys of its own objects that others follow, alone. The keys need not exist yet.
 
 1. Parents first, then customers, then legal entities, and within each in the order of their keys: no two transactions wait for
    each other in a circle. All of it happens before any row is locked.
@@ -15,7 +15,7 @@ Locks end with the transaction. Two keys with one checksum share a lock, which c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from zlib import crc32
 
 from django.db import connection, transaction
@@ -23,6 +23,7 @@ from django.db.models import Q
 
 from revops.ledger.facts import Fact
 from revops.ledger.models import Link, SourceRecord
+from revops.ledger.object_type import KNOWN_AS
 from revops.ledger.types import TYPES
 from revops.reference import Ref
 
@@ -46,9 +47,11 @@ def take_turn(system: str, facts: Sequence[Fact]) -> None:
     parents: set[Ref] = set()
     customers: set[str] = set()
     named: set[str] = set()
+    known_as: set[Ref] = set()
     for fact in facts:
         if fact.object_type == "customer":
             customers.add(fact.external_id)
+            known_as.update(fact.refs.get(KNOWN_AS, ()))
         elif not fact.refs.get("customer"):
             parents.update(parent for role in TYPES[fact.object_type].parents for parent in fact.refs.get(role, ()))
         for role in ("customer", "same_as"):
@@ -69,7 +72,7 @@ def take_turn(system: str, facts: Sequence[Fact]) -> None:
                 if _waiting_under(followed, middle) - ours:
                     raise _MoreFollow
                 inherited = {f"{system} customer {customer}" for customer in customers_of(system, parents).values()}
-                _take_customers(system, customers, named | inherited)
+                _take_customers(system, customers, named | inherited, known_as)
                 _lock((COMPANIES, _companies(facts)))
                 return
         except _MoreFollow:
@@ -81,14 +84,15 @@ def take_turn_of_customer(system: str, customer_id: str) -> None:
     while True:
         try:
             with transaction.atomic():
-                _take_customers(system, {customer_id}, set())
+                _take_customers(system, {customer_id}, set(), set())
                 return
         except _MoreFollow:
             continue
 
 
-def _take_customers(system: str, changed: set[str], named: set[str]) -> None:
-    own = {Ref(system, "customer", customer) for customer in changed}
+def _take_customers(system: str, changed: set[str], named: set[str], known_as: set[Ref]) -> None:
+    """`changed` are customers of `system`, `known_as` those of other systems that they name from now on: they follow too."""
+    own = {Ref(system, "customer", customer) for customer in changed} | known_as
     ours = own | _referring_to(own)
     _lock((CUSTOMERS, dict.fromkeys(named, False) | dict.fromkeys(map(_name, ours), True)))
     if _referring_to(own) - ours:
@@ -162,13 +166,23 @@ def _takes_from(code: str, parent_type: str) -> bool:
 
 
 def _referring_to(customers: set[Ref]) -> set[Ref]:
-    """The customers that refer to these, and so on from there."""
-    return _chain(customers, {"customer"})
+    """The customers that refer to these or are named by them, and so on from there."""
+    return _chain(customers, {"customer"}, _named_by)
 
 
-def _chain(above: set[Ref], types: set[str]) -> set[Ref]:
-    """The records of these types that point to the objects `above`, and so on from there; of records that inherit a customer
-    only those that wait for one."""
+def _named_by(customers: set[Ref]) -> set[Ref]:
+    """The customers of other systems that these name as theirs."""
+    links = Link.objects.filter(
+        role=KNOWN_AS, by="", record__object_type="customer",
+        record__system__in={ref.system for ref in customers}, record__external_id__in={ref.id for ref in customers},
+    )  # fmt: skip
+    rows = links.values_list("record__system", "record__external_id", "target_system", "target_id")
+    return {Ref(to, "customer", identity) for system, id, to, identity in rows if Ref(system, "customer", id) in customers}
+
+
+def _chain(above: set[Ref], types: set[str], also: Callable[[set[Ref]], set[Ref]] = lambda _above: set()) -> set[Ref]:
+    """The records of these types that point to the objects `above`, and those that `also` says follow them, and so on from there;
+    of records that inherit a customer only those that wait for one."""
     found: set[Ref] = set()
     for _ in range(CHAIN_MAX):
         if not above:
@@ -185,6 +199,6 @@ def _chain(above: set[Ref], types: set[str]) -> set[Ref]:
             for link in rows
             if Ref(link.target_system, link.target_type, link.target_id) in above
         }
-        above = pointing - found
+        above = (pointing | also(above)) - found
         found |= above
     return found

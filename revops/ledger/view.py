@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from revops.ledger.facts import Value
@@ -16,7 +16,8 @@ from revops.sentences import Named
 
 @dataclass(frozen=True, slots=True)
 class LedgerRecord:
-    """One object in one system at one version, with its values and references decoded. `role` is the part its system plays."""
+    """One object in one system at one version, with its values and references decoded. `role` is the part its system plays;
+    `account_id` whose record it is, None while nobody's."""
 
     system: str
     role: str
@@ -31,6 +32,7 @@ class LedgerRecord:
     id: int = 0
     entry_id: int | None = None
     seen_at: dt.datetime | None = None
+    account_id: int | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -89,7 +91,10 @@ class Entity:
 class AccountLedger:
     """Everything the systems say about one account, with the periods and entities of every account.
 
-    Deleted records are included, marked; readers leave them out unless asked for. Every index is made once, when first used.
+    `elsewhere` are the copies and originals of its documents that stand on another account, or on none yet: they are found by
+    reference and are the other side of a document, but not the account's own. `verdicts`: what people said of two documents, by
+    their keys: true where they are the same. Deleted records are included, marked; readers leave
+    them out unless asked for. Every index is made once, when first used.
     """
 
     account_id: int
@@ -98,6 +103,13 @@ class AccountLedger:
     records: tuple[LedgerRecord, ...]
     name: str = ""
     entities: tuple[Entity, ...] = ()
+    elsewhere: tuple[LedgerRecord, ...] = ()
+    verdicts: Mapping[frozenset[tuple[str, str, str]], bool] = field(default_factory=dict)
+
+    @cached_property
+    def derived(self) -> dict[object, object]:
+        """What readers have worked out of it, each under a key of its own: worked out once a reading."""
+        return {}
 
     # --- records ---------------------------------------------------------------------------------------------------
 
@@ -127,7 +139,7 @@ class AccountLedger:
     def twins(self, record: LedgerRecord, role: str) -> list[LedgerRecord]:
         """The same document in the systems of that role: what `record` is a copy of, and what is a copy of it."""
         both = (*self.pointed_to(record, "copy_of"), *self.pointing_at(record, "copy_of"))
-        found = [twin for twin in both if twin.role == role and not twin.deleted]
+        found = [twin for twin in both if twin.role == role and twin.object_type == record.object_type and not twin.deleted]
         return list({twin.key: twin for twin in found}.values()) if len(found) > 1 else found
 
     def twin(self, record: LedgerRecord, role: str) -> LedgerRecord | None:
@@ -179,7 +191,7 @@ class AccountLedger:
 
     @cached_property
     def _by_key(self) -> Mapping[tuple[str, str, str], LedgerRecord]:
-        return {record.key: record for record in self.records}
+        return {record.key: record for record in (*self.records, *self.elsewhere)}
 
     @cached_property
     def _by_number(self) -> dict[str, Mapping[Ref, LedgerRecord]]:
@@ -187,7 +199,8 @@ class AccountLedger:
 
     def _numbered(self, ref: Ref) -> LedgerRecord | None:
         if ref.by not in self._by_number:
-            alive_last = sorted(self.records, key=lambda record: (not record.deleted, record.effective_at, record.external_id))
+            everything = (*self.records, *self.elsewhere)
+            alive_last = sorted(everything, key=lambda record: (not record.deleted, record.effective_at, record.external_id))
             self._by_number[ref.by] = {
                 Ref(record.system, record.object_type, number, ref.by): record
                 for record in alive_last
@@ -200,7 +213,7 @@ class AccountLedger:
         """(role, system, type, id, by) of a target -> the records that point to it in that role, each once. What goes by a number
         is entered under the id of the record that bears it, once that has come."""
         found: dict[tuple[str, str, str, str, str], list[LedgerRecord]] = defaultdict(list)
-        for record in self.records:
+        for record in (*self.records, *self.elsewhere):
             for role, targets in record.refs.items():
                 for target in targets:
                     known = self._numbered(target) if target.by else None

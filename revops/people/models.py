@@ -104,7 +104,7 @@ class User(AbstractUser):
 
 
 class RoleGrant(models.Model):
-    """One role held by one user, for all legal entities or for one."""
+    """One role held by one user. It counts for every legal entity: what people see is not bounded by them."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="role_grants")
     role = models.CharField(max_length=30, choices=Role.choices)

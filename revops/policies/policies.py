@@ -39,10 +39,11 @@ class Tolerance(Part):
 
 
 class RulePolicy(Part):
-    """How bad what a rule finds is, and which team works it."""
+    """How bad what a rule finds is, which team works it, and how long it may stand until it counts."""
 
     severity: SeverityCode
     team: TeamCode
+    after: Duration = dt.timedelta(hours=24)
 
 
 class Tier(Part):
@@ -77,6 +78,12 @@ class Connections(Part):
     failed_reads: int = Field(ge=1, le=1000)
 
 
+class Detection(Part):
+    """How many cases one rule may open within an hour; what it finds beyond that waits for a person."""
+
+    cases_an_hour: int = Field(ge=1, le=100_000)
+
+
 class Ownership(Part):
     """`owner` has the last word on `field` of `object_type` (`*` = every field) at `stage` (`*` = any)."""
 
@@ -107,6 +114,7 @@ class Policies(Part):
     processes: Annotated[Mapping[str, Process], FROZEN]
     checkpoints: Checkpoints
     connections: Connections
+    detection: Detection
     stages: Annotated[Mapping[str, Annotated[Mapping[str, tuple[str, ...]], FROZEN]], FROZEN]
     ownership: OwnershipTable
 

@@ -32,6 +32,10 @@ from revops.sentences import Sentence, template
 
 MEMO_VOID = template("evidence.memo_void", "the credit memo under our reference is void")
 MEMO_AMOUNT = template("evidence.memo_amount", "the credit memo under our reference is for {found}, not {wanted}")
+MEMO_APPLIED = template(
+    "evidence.memo_applied", "the credit memo under our reference is applied with {found}, and {wanted} was to be applied"
+)
+MEMO_INVOICE = template("evidence.memo_invoice", "the credit memo under our reference is applied to another invoice")
 MEMO_WITHOUT_TOTAL = template("evidence.memo_without_total", "no stated amount")
 MEMO_CUSTOMER = template("evidence.memo_customer", "the credit memo under our reference belongs to another customer")
 HELD = template("evidence.held", "customer success shows the renewal held under our reference")
@@ -201,7 +205,8 @@ def _is(ref: Ref | None, object_type: str, system: str) -> None:
 @dataclass(frozen=True, slots=True)
 class CreateCreditMemo(Change):
     """Create a credit memo of `amount` for the customer, dated `on`, and apply it to the invoice. `period` is the accounting
-    period to post into; the system takes that of the date when there is none. Raises `Rejected`."""
+    period to post into; the system takes that of the date when there is none. `legal_entity` is the one in whose books the
+    invoice stands, where its system states it. Raises `Rejected`."""
 
     code: ClassVar[str] = "create_credit_memo"
     invoice: Ref
@@ -210,12 +215,14 @@ class CreateCreditMemo(Change):
     on: dt.date
     memo: str = ""
     period: Ref | None = None
+    legal_entity: Ref | None = None
 
     def __post_init__(self) -> None:
         system = self.invoice.system
         _is(self.invoice, "invoice", system)
         _is(self.customer, "customer", system)
         _is(self.period, "accounting_period", system)
+        _is(self.legal_entity, "legal_entity", system)
         if self.amount.amount <= 0:
             raise Rejected("amount_not_positive", "A credit memo needs an amount above zero.", field="amount")
 
@@ -241,6 +248,14 @@ class CreateCreditMemo(Change):
         if customers != (self.customer,):
             names = ", ".join(customer.id for customer in customers)
             return Difference("customer", names, MEMO_CUSTOMER())
+        return self._not_applied(values.get("applied"), refs.get("invoice", ()))
+
+    def _not_applied(self, applied: Value, invoices: tuple[Ref, ...]) -> Difference | None:
+        """How the application differs, of a system that states it."""
+        if isinstance(applied, Money) and applied != self.amount:
+            return Difference("applied", str(applied), MEMO_APPLIED(found=applied, wanted=self.amount))
+        if invoices and self.invoice not in invoices:
+            return Difference("invoice", ", ".join(invoice.id for invoice in invoices), MEMO_INVOICE())
         return None
 
 

@@ -146,7 +146,10 @@ def account_context(request: HttpRequest, user: User, account: Account, now: dt.
         "closed_count": len(cases) - len(live),
         "waiting": [
             expectation_row(row, rules={code: rule.title for code, rule in RULES.items()}, now=now)
-            for row in visible_to(user, Expectation).filter(account=account).select_related("account").order_by("due_at")[:50]
+            for row in visible_to(user, Expectation)
+            .filter(account=account, held="")
+            .select_related("account")
+            .order_by("due_at")[:50]
         ],
         "may_link": may(user, "link_account"),
         "actions": ActionRecord.objects.filter(account_id=account.pk, verb__startswith="account.").select_related("actor")[:20],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -28,9 +29,16 @@ def _path(name: str, args: tuple[object, ...]) -> str:
     return reverse(name, args=args)
 
 
-def add_subject(kind: str, name: str) -> None:
-    """Tell which page shows a thing that the audit log names `<kind>:<row id>`."""
+_BY_NAME: set[str] = set()
+"""What the audit log names by a name of its own, not by a number."""
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,58}")
+
+
+def add_subject(kind: str, name: str, *, by_name: bool = False) -> None:
+    """Tell which page shows a thing that the audit log names `<kind>:<row id>`, or `<kind>:<its own name>`."""
     SUBJECTS[kind] = name
+    if by_name:
+        _BY_NAME.add(kind)
 
 
 def code_of(kind: str, key: int) -> str:
@@ -41,6 +49,8 @@ def code_of(kind: str, key: int) -> str:
 def href_of_subject(subject: str) -> str:
     """The page of a thing as the audit log names it (`changeplan:7`); empty for what has none."""
     kind, _, key = subject.partition(":")
+    if kind in _BY_NAME:
+        return href(SUBJECTS[kind], key) if _NAME.fullmatch(key) else ""
     number = row_id(key)
     if kind not in SUBJECTS or number is None:
         return ""

@@ -100,6 +100,7 @@ def case_context(
         "may_work": may_work,
         "mine": case.owner_id == user.pk,
         "forms": case_forms(case, assignable(user, case)) if may_work else {},
+        "may_watch": may(user, "watch_case"),
         "watching": CaseWatch.objects.filter(case=case, user=user).exists(),
         "stamp": stamp_of(case, progress),
         "moving": plan is not None and plan.state in (PlanState.RELEASED, PlanState.POSTED),

@@ -187,9 +187,10 @@ def wake(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_POST
 def watch(request: HttpRequest, code: str) -> HttpResponse:
-    """Watch or stop watching; whoever may see a case may watch it."""
+    """Watch or stop watching."""
     user, now = signed_in(request), timezone.now()
     case = case_of(user, code)
+    require(user, "watch_case")
     on = bool(WatchForm(request.POST).given("on"))
     if on:
         actions.watch_case(case, acting_user=user)

@@ -14,6 +14,7 @@ from django import forms
 
 from revops.cases.actions import NOTE_LENGTH_MAX, VIEW_NAME_LENGTH_MAX
 from revops.errors import Rejected, RevOpsError
+from revops.parameters import unreadable
 from revops.postings.draft import REASON_LENGTH_MAX
 from revops.postings.kind import ChangeKind, Option
 from revops.postings.models import RecordVerdict
@@ -32,6 +33,8 @@ from revops.web.fields import (
 )
 from revops.web.naming import in_words_html
 
+UNREADABLE = "Take out the characters that cannot be seen: they would make others read something else than you wrote."
+
 
 class PageForm(forms.Form):
     """A form of a page. Ids are `<prefix>-<name>` where the same form stands on a page several times."""
@@ -41,6 +44,14 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("label_suffix", "")
         super().__init__(*args, **options)
+
+    def clean(self) -> dict[str, Any]:
+        """Words that somebody else will read hold nothing that cannot be seen (`parameters.unreadable`)."""
+        for name, value in list(self.cleaned_data.items()):
+            hidden = isinstance(self.fields[name].widget, forms.HiddenInput | forms.PasswordInput)
+            if isinstance(value, str) and not hidden and unreadable(value):
+                self.add_error(name, UNREADABLE)
+        return self.cleaned_data
 
     def must(self) -> Mapping[str, Any]:
         """The clean values. Raises `Rejected` with the first thing that is wrong, and its field."""
@@ -196,6 +207,42 @@ class UnlinkForm(ReasonForm):
     length_max = 1000
 
     link = RowIdField()
+
+
+class SwitchForm(ReasonForm):
+    """Whether a rule opens cases in a system, and what somebody has looked at before they said so."""
+
+    asks = "What have you looked at?"
+    missing = "Say what you have looked at."
+    length_max = 1000
+
+    system = forms.CharField(max_length=60, widget=forms.HiddenInput)
+    live = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, systems: Iterable[tuple[str, str]] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if systems is not None:
+            self.fields["system"] = forms.ChoiceField(label="System", choices=list(systems))
+
+
+class CounterpartForm(ReasonForm):
+    """Whether two documents of different systems are the same, and how one knows."""
+
+    asks = "How do you know?"
+    missing = "Say how you know."
+    length_max = 1000
+
+    record = RowIdField()
+    other = forms.ChoiceField(label="Which other document?", required=False)
+    same = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], widget=forms.HiddenInput)
+    kind = forms.CharField(required=False, max_length=30, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, others: Iterable[tuple[int, str]] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if others is None:  # what was sent: any row, which the view looks up
+            self.fields["other"] = RowIdField()
+        else:
+            self.fields["other"] = forms.ChoiceField(label="Which other document?", choices=list(others))
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from revops.accounts.models import Account
 from revops.cases.models import ExceptionCase
 from revops.cases.queue import records_with_id
 from revops.identity.factors import factors_of, is_required
-from revops.ledger.models import SourceRecord, SourceSystem
+from revops.ledger.models import Freshness, SourceRecord, SourceSystem
 from revops.ledger.types import TYPES
 from revops.people.models import User
 from revops.postings.models import ChangePlan
@@ -57,6 +57,7 @@ def first_steps(request: HttpRequest) -> HttpResponse:
         "invited": User.objects.count() > 1,
         "second": administrators().count() > 1,
         "connected": SourceSystem.objects.exists(),
+        "read": Freshness.objects.filter(read_through_at__isnull=False).exists(),
         "connections_href": href(sections["connections"]) if "connections" in sections else "",
     }
     return render(request, "web/first_steps.html", context)
@@ -67,7 +68,7 @@ def find(request: HttpRequest) -> HttpResponse:
     """A code goes straight to its page; an id of any system to its record; anything else lists accounts and cases."""
     user = signed_in(request)
     text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    target = _direct(text)
+    target = _direct(user, text)
     if target:
         return redirect(target)
     records = [r for r in records_with_id(text) if may(user, "see_ledger")]
@@ -83,14 +84,15 @@ def find(request: HttpRequest) -> HttpResponse:
     return render(request, "web/find.html", context)
 
 
-def _direct(text: str) -> str:
+def _direct(user: User, text: str) -> str:
+    """The page of the code that was asked for, when it is there for this person."""
     match = _CODE.fullmatch(text)
     if match is None:
         return ""
     number = int(match[2])
     model, name = {"EX": (ExceptionCase, "case"), "AC": (Account, "account"), "CP": (ChangePlan, "plan")}[match[1].upper()]
-    exists = model._default_manager.filter(pk=number).exists()
-    return href(name, f"{match[1].upper()}-{number:05d}") if exists else ""
+    seen = visible_to(user, model._default_manager.filter(pk=number)).exists()
+    return href(name, f"{match[1].upper()}-{number:05d}") if seen else ""
 
 
 def _by_number(text: str) -> list[SourceRecord]:

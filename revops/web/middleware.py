@@ -15,6 +15,9 @@ from revops.errors import Rejected, RevOpsError
 from revops.people.models import User
 from revops.web.errors import error_page, unavailable_page
 
+NOT_ASKED_FOR = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+"""What no page of ours asks a browser for, so that nothing that gets into one can either (Permissions-Policy)."""
+
 
 class PageMiddleware:
     """After authentication. Everything a signed-in person sees stays out of every cache."""
@@ -30,6 +33,7 @@ class PageMiddleware:
             response = self.get_response(request)
         if "Cache-Control" not in response and not request.path.startswith("/static/"):
             response["Cache-Control"] = "no-store"
+        response["Permissions-Policy"] = NOT_ASKED_FOR
         return response
 
     def process_view(

@@ -39,6 +39,7 @@ VERB_LABELS = {
     "replay_delivery": "Replay deliveries",
     "see_audit": "Read the audit log",
     "manage_connections": "Configure connections",
+    "confirm_posting": "Confirm that changes are posted to a system",
     "manage_people": "Manage people",
 }
 

@@ -169,7 +169,7 @@ def queue_context(user: User, values: dict[str, list[str]], now: dt.datetime) ->
         "own_views": [v for v in views if v.owner_id == user.pk],
         "may_work": may(user, "work_case"),
         "forms": bulk_forms(user) if may(user, "work_case") else {},
-        "view_form": ViewForm(),
+        "view_form": ViewForm() if may(user, "save_view") else None,
         "picked": set(),
         "fresh": fresh_strip(freshness_of(now=now), now),
         "open_code": values.get("open", [""])[0][:20],

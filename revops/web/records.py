@@ -17,6 +17,7 @@ from revops.ledger.models import LedgerEntry, SourceRecord
 from revops.ledger.ownership import ownership_of
 from revops.ledger.reading import record_at, record_history
 from revops.ledger.types import TYPES
+from revops.ledger.unread import unread_from_json
 from revops.people.models import User
 from revops.policies.in_force import policies_in_force
 from revops.postings import recover
@@ -82,25 +83,31 @@ def _context(user: User, record: SourceRecord) -> dict[str, Any]:
 
 
 def _values(record: SourceRecord, history: list[LedgerEntry], names: Names) -> list[dict[str, object]]:
-    """Each field with who owns it and since which version it has had this value."""
+    """Each field with who owns it and since which version it has had this value; and what could not be read."""
     effective = [entry for entry in history if entry.arrival in ("first", "newer", "restated")]
     rows, policies = [], policies_in_force()
     stage = policies.stage_of(record.object_type, [record.fields.get("status")])
-    for name in TYPES[record.object_type].fields:
-        if name not in record.fields:
+    declared, unread = TYPES[record.object_type], unread_from_json(record.unread)
+    for name in (*declared.fields, *(role for role in declared.roles if role in unread)):
+        if name not in record.fields and name not in unread:
             continue
-        since = _since(name, record.fields[name], effective)
+        since = _since(name, record.fields[name], effective) if name in record.fields else None
         line = ownership_of(policies, record.object_type, name, stage)
         rows.append({
-            "label": field_label(record.object_type, name),
-            "value": names.value(record.system_id, name, record.fields[name])
-            or shown_value(record.object_type, name, record.fields[name]),
+            "label": field_label(record.object_type, name) if name in declared.fields else declared.role_label(name),
+            "value": _value(record, name, names) if name in record.fields else "",
+            "unread": unread.get(name),
             "owner": ROLE_LABELS.get(line.owner, line.owner),
             "is_owner": line.owner == record.system.role,
             "why": line.why,
             "entry": since,
         })  # fmt: skip
     return rows
+
+
+def _value(record: SourceRecord, name: str, names: Names) -> object:
+    stated = record.fields[name]
+    return names.value(record.system_id, name, stated) or shown_value(record.object_type, name, stated)
 
 
 def _since(name: str, value: object, newest_first: list[LedgerEntry]) -> LedgerEntry | None:

@@ -23,7 +23,7 @@ from revops.web.requests import back, one, signed_in
 def save(request: HttpRequest) -> HttpResponse:
     """Keep the present filter under a name."""
     user = signed_in(request)
-    require(user, "see_queue")
+    require(user, "save_view")
     form = ViewForm(request.POST)
     try:
         said = form.must()
@@ -42,6 +42,7 @@ def save(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Remove one of one's own views."""
     user = signed_in(request)
+    require(user, "save_view")
     view = one(SavedView.objects.filter(owner=user), pk)
     actions.delete_view(view, acting_user=user)
     return back(request, href("queue"), f"The view {view.name} is deleted")

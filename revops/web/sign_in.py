@@ -1,20 +1,17 @@
 """Sign-in, sign-out and the reader's preferences.
 
-Attempts are counted per account and address and per address alone; a wrong name and a wrong password answer alike, in about the
-same time (Django hashes a dummy password for unknown names).
+Failed attempts are counted (`revops.identity.failures`); a wrong name and a wrong password answer alike, in about the same time
+(Django hashes a dummy password for unknown names).
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import redis
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,24 +19,24 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from revops.client_address import client_address
 from revops.errors import Rejected, http_status
 from revops.identity import passkeys, sign_ins
 from revops.identity.factors import has_second_factor
+from revops.identity.failures import begin_attempt, forget_failures
 from revops.identity.models import Method
 from revops.identity.sessions import digest_of, forget_expired
 from revops.identity.step_up import record_step_up
 from revops.people.models import User
 from revops.web.fields import line
 from revops.web.forms import PageForm
+from revops.web.known_browser import known_browser, remember
 from revops.web.page_frame import DENSITIES, THEMES
 from revops.web.requests import safe_next, signed_in
 from revops.web.step_up import PENDING, Asked, ConfirmForm, pending_person, proof_in
 
-WINDOW_SECONDS = 900
-PER_PERSON_MAX = 8
-PER_ADDRESS_MAX = 60
 REFUSED = "This address and password do not fit together. Check both and try again."
-TOO_MANY = "There were too many attempts from here. Wait a quarter of an hour, then try again."
+TOO_MANY = "There were too many failed attempts. Wait a quarter of an hour, or use a browser in which you have signed in before."
 YEAR_SECONDS = 365 * 86_400
 
 
@@ -94,16 +91,18 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return render(request, "web/sign_in.html", context)
     name = str(form["username"].data or "").strip()
     context["form"] = SignInForm(initial={"username": name[:150]})  # never with what of the two was wrong
-    if count_attempt(request, name) > 1:
-        sign_ins.stopped(name, address=address_of(request), now=timezone.now())
-        return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
-    user = None
-    if form.is_valid():
-        user = authenticate(request, username=name, password=form.cleaned_data["password"])
-    if not isinstance(user, User):
-        sign_ins.refused(name, address=address_of(request), now=timezone.now())
+    if not form.is_valid():  # nothing was tried, so nothing is counted
         return render(request, "web/sign_in.html", context | {"problem": REFUSED}, status=422)
-    forget_attempts(request, name)
+    address, now = client_address(request), timezone.now()
+    attempt = begin_attempt(name, address=address, browser=known_browser(request, name), now=now)
+    if attempt is None:
+        sign_ins.stopped(name, address=address, now=now)
+        return render(request, "web/sign_in.html", context | {"problem": TOO_MANY}, status=429)
+    user = authenticate(request, username=name, password=form.cleaned_data["password"])
+    if not isinstance(user, User):
+        sign_ins.refused(name, address=address, now=now)
+        return render(request, "web/sign_in.html", context | {"problem": REFUSED}, status=422)
+    forget_failures(attempt)
     if not has_second_factor(user):
         return _enter(request, user, Method.PASSWORD, sent)
     request.session.cycle_key()
@@ -130,7 +129,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         if method is None:
             raise Rejected("proof_wrong", "Enter a code, or use your passkey.", field="proof")
     except Rejected as refused:
-        sign_ins.refused(user.get_username(), address=address_of(request), now=timezone.now())
+        sign_ins.refused(user.get_username(), address=client_address(request), now=timezone.now())
         form.keep_problem(refused)
         return render(request, "identity/second_factor.html", context, status=http_status(refused))
     return _enter(request, user, method, request.session.pop(PENDING)["next"])
@@ -141,20 +140,22 @@ def _enter(request: HttpRequest, user: User, method: Method, target: str | None)
     now = timezone.now()
     login(request, user, backend="revops.identity.backend.PeopleBackend")
     request.session["begun_at"] = now.isoformat()
-    request.session["address"] = address_of(request)
+    request.session["address"] = client_address(request)
     request.session["browser"] = request.headers.get("User-Agent", "")[:200]
     methods = (Method.PASSWORD,) if method == Method.PASSWORD else (Method.PASSWORD, method)
-    sign_ins.signed_in(user, methods=tuple(str(each) for each in methods), address=address_of(request))
+    sign_ins.signed_in(user, methods=tuple(str(each) for each in methods), address=client_address(request))
     if method != Method.PASSWORD:
         record_step_up(user, method, session=digest_of(request.session.session_key))
     forget_expired(now=now)
-    return HttpResponseRedirect(safe_next(request, target))
+    answer = HttpResponseRedirect(safe_next(request, target))
+    remember(request, answer, user.get_username())
+    return answer
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
-    sign_ins.signed_out(signed_in(request), address=address_of(request))
+    sign_ins.signed_out(signed_in(request), address=client_address(request))
     logout(request)
     messages.success(request, "You are signed out.")
     return redirect("web:sign-in")
@@ -172,33 +173,3 @@ def preferences(request: HttpRequest) -> HttpResponse:
                 f"revops-{name}", value, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure(), httponly=True
             )
     return answer
-
-
-def address_of(request: HttpRequest) -> str:
-    """The peer's address; behind a proxy the server must be told to trust it, so no header is read here."""
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def _keys(request: HttpRequest, name: str) -> dict[str, int]:
-    person = hashlib.sha256(f"{name.casefold()}\x1f{address_of(request)}".encode()).hexdigest()
-    return {f"sign-in:{person}": PER_PERSON_MAX, f"sign-in:{address_of(request)}": PER_ADDRESS_MAX}
-
-
-def count_attempt(request: HttpRequest, name: str) -> float:
-    """Counts this attempt; over 1 when a limit is passed. Without the cache nobody is locked out: passwords are still checked."""
-    worst = 0.0
-    for key, limit in _keys(request, name).items():
-        try:
-            cache.add(key, 0, WINDOW_SECONDS)
-            worst = max(worst, cache.incr(key) / limit)
-        except (redis.RedisError, OSError, ValueError):
-            continue
-    return worst
-
-
-def forget_attempts(request: HttpRequest, name: str) -> None:
-    """It succeeded: the count of this name starts anew."""
-    try:
-        cache.delete(next(iter(_keys(request, name))))
-    except (redis.RedisError, OSError):
-        return

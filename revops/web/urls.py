@@ -10,6 +10,7 @@ from revops.web import (
     audit,
     bulk,
     cases,
+    counterparts,
     home,
     links,
     one_time_link,
@@ -19,6 +20,7 @@ from revops.web import (
     plans,
     queue,
     records,
+    rules,
     saved_views,
     sign_in,
     status_banner,
@@ -53,6 +55,11 @@ urlpatterns = [
     path("accounts/", accounts.accounts_page, name="accounts"),
     path("accounts/<str:code>/", accounts.account_page, name="account"),
     path("accounts/<str:code>/unlink/", links.unlink, name="account-unlink"),
+    path("accounts/<str:code>/counterparts/", counterparts.counterparts_page, name="account-counterparts"),
+    path("accounts/<str:code>/counterparts/say/", counterparts.say_counterpart, name="account-counterpart-say"),
+    path("rules/", rules.rules_page, name="rules"),
+    path("rules/<str:code>/", rules.rule_page, name="rule"),
+    path("rules/<str:code>/switch/", rules.switch_rule, name="rule-switch"),
     path("unlinked/", links.unlinked_page, name="unlinked"),
     path("unlinked/link/", links.link, name="unlinked-link"),
     path("records/<int:pk>/", records.record_page, name="record"),
@@ -104,5 +111,6 @@ add_section(Section("queue", "Queue", "web:queue", "see_queue", 10))
 add_section(Section("approvals", "Approvals", "web:approvals", "see_approvals", 20, approvals.count_waiting))
 add_section(Section("plans", "Changes", "web:plans", "see_plan", 25))
 add_section(Section("accounts", "Accounts", "web:accounts", "see_account", 30))
+add_section(Section("rules", "Rules", "web:rules", "see_rules", 58))
 add_section(Section("audit", "Audit", "web:audit", "see_audit", 60))
 add_section(Section("people", "People", "web:people", "see_people", 80))

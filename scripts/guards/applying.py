@@ -36,4 +36,18 @@ GUARDS: tuple[Guard, ...] = (
         "    with transaction.atomic():\n        arrivals = iter(record(",
         "    if True:\n        arrivals = iter(record(",
     ),
+    Guard(
+        "dating: what is dated later than it came counts as of its arrival",
+        "tests/sync/test_dating.py -k i12",
+        "sync/applying/dating.py",
+        "    return fact.counted_at(stamp(at), at)\n",
+        "    return fact\n",
+    ),
+    Guard(
+        "dating: the object is read again",
+        "tests/sync/test_dating.py -k last_word",
+        "sync/applying/apply.py",
+        "        return _AHEAD_TOLD if kind == DeliveryKind.EVENT else _AHEAD_READ\n",
+        "        return _AHEAD_READ\n",
+    ),
 )

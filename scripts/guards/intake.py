@@ -41,7 +41,7 @@ GUARDS: tuple[Guard, ...] = (
         "inbox: content compare of another rendering",
         f"{WIRE} -k w28",
         "sync/intake/inbox.py",
-        "if handle.connector.content_digest(bytes(row[1])) == digest:",
+        "if handle.connector.is_copy(arrived.body, bytes(row[1])):",
         "if True:",
     ),
     Guard("inbox: raw bytes frozen", f"{WIRE} -k i3", sql=drop_trigger("sync_delivery", "raw_is_frozen")),

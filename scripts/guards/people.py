@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from scripts.guards.guard import Guard, drop_trigger
 
+LIMITS = "tests/revops/web/test_sign_in_limits.py"
+
 GUARDS: tuple[Guard, ...] = (
     Guard(
         "people: roles that conflict (database)",
@@ -58,6 +60,69 @@ GUARDS: tuple[Guard, ...] = (
         "revops/identity/step_up.py",
         "        if failures < FAILURES_MAX and",
         "        if",
+    ),
+    Guard(
+        "sign-in: failures of others do not count in a known browser",
+        f"{LIMITS} -k 'office or one_person'",
+        "revops/identity/failures.py",
+        "        return recent.filter(person=row.person).count() >= PER_BROWSER_MAX\n    person",
+        "        recent = SignInFailure.objects.filter(at__gt=row.at - WINDOW)\n    person",
+    ),
+    Guard(
+        "sign-in: a known browser has a limit",
+        f"{LIMITS} -k known_browser",
+        "revops/identity/failures.py",
+        "recent.filter(person=row.person).count() >= PER_BROWSER_MAX",
+        "False",
+    ),
+    Guard(
+        "sign-in: a browser is known for its own people",
+        f"{LIMITS} -k known_browser",
+        "revops/web/known_browser.py",
+        "browser.id if person_key(typed) in browser.people else",
+        "browser.id if browser.people else",
+    ),
+    Guard(
+        "people: only an administrator who is alone is let back in on the server",
+        "tests/revops/web/test_people.py -k lost_every_proof",
+        "revops/access/recovery.py",
+        'if set(administrators().values_list("user_id", flat=True)) != {user.pk}:',
+        "if False:",
+    ),
+    Guard(
+        "sign-in: what is refused leaves no row",
+        f"{LIMITS} -k office",
+        "revops/identity/failures.py",
+        "    if _over(row):\n        return None\n    with",
+        "    if _over(row):\n        row.save()\n        return None\n    with",
+    ),
+    Guard(
+        "sign-in: attempts at once are counted one after the other",
+        f"{LIMITS} -k at_once",
+        "revops/identity/failures.py",
+        "SELECT pg_advisory_xact_lock(hashtext('revops.identity.failures'))",
+        "SELECT 1",
+    ),
+    Guard(
+        "sign-in: a forwarded address is a trusted proxy's",
+        f"{LIMITS} -k forwarded",
+        "revops/client_address.py",
+        "    while hops and is_trusted_proxy(proven):",
+        "    while hops:",
+    ),
+    Guard(
+        "sign-in: what a forwarded address says first is the sender's own word",
+        f"{LIMITS} -k forwarded",
+        "revops/client_address.py",
+        "hops.pop()",
+        "hops.pop(0)",
+    ),
+    Guard(
+        "identity: guesses at the old password are counted",
+        f"{LIMITS} -k old_password",
+        "revops/identity/passwords.py",
+        "    check_password(user, old, now=now)\n",
+        "    if not user.check_password(old):\n        raise NotAllowed('x', 'This is not your password')\n",
     ),
     Guard(
         "installation: the rehearsal's logins outside it",

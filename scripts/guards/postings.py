@@ -91,6 +91,13 @@ GUARDS: tuple[Guard, ...] = (
         sql=drop_trigger("postings_changeplan", "confirmed_when_all_is_proven"),
     ),
     Guard(
+        "alarms: what waits for a person is an exception",
+        "tests/sync/test_outbox.py -k i37_resends",
+        "revops/detection/postings.py",
+        "    waiting = Posting.objects.filter(plan__account__in=account_ids, needs_person=True)",
+        "    waiting = Posting.objects.none()",
+    ),
+    Guard(
         "verdicts: written once",
         "tests/revops/postings/test_recover.py -k is_said_to_be",
         sql=drop_trigger("postings_recordverdict", "append_only"),
@@ -113,8 +120,8 @@ GUARDS: tuple[Guard, ...] = (
         "cases: what is left of a partial fix stays said",
         "tests/revops/cases/test_update_cases.py -k partial_fix",
         "revops/cases/lifecycle.py",
-        "if now >= s.due_at or s.fingerprint in live}",
-        "if now >= s.due_at}",
+        "if (now >= s.due_at and not s.held) or s.fingerprint in live}",
+        "if now >= s.due_at and not s.held}",
     ),
     Guard(
         "plans: void only while nothing was sent",

@@ -39,8 +39,8 @@ async function use(button) {
   form.requestSubmit();
 }
 
-for (const button of document.querySelectorAll("[data-passkey]")) {
-  if (!window.PublicKeyCredential) continue;
+function offer(button) {
+  if (!window.PublicKeyCredential || !button.hidden) return;
   button.hidden = false;
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -53,3 +53,10 @@ for (const button of document.querySelectorAll("[data-passkey]")) {
     }
   });
 }
+
+function offerIn(part) {
+  for (const button of part.querySelectorAll("[data-passkey]")) offer(button);
+}
+
+offerIn(document);
+document.addEventListener("htmx:load", (event) => offerIn(event.detail.elt));

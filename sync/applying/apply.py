@@ -20,9 +20,12 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from revops.errors import Conflict, Rejected, RevOpsError
 from revops.ledger.facts import Fact
 from revops.ledger.record import DeliveredFact, record
+from revops.ledger.unread import NOT_IN_EVENT
 from revops.work_queues.leases import LeaseLost
 from sync import connections
+from sync.applying.anew import placed_anew
 from sync.applying.claims import DELIVERIES, REREAD, DeliveryClaim, Verdict, failed, finish, quarantined
+from sync.applying.dating import DATED_AHEAD, dated
 from sync.ground import doorbell
 from sync.ground.crash import crash_point
 from sync.ground.heartbeat import alive
@@ -140,7 +143,7 @@ def translate(incoming: Incoming, connector: Connector, config: Config) -> Trans
         return NotUnderstood(DeliveryState.QUARANTINED, "connector_defect", reason)
     if not found:
         return NotUnderstood(DeliveryState.IGNORED, "says_nothing", "It says nothing about any object that we keep.")
-    facts = [one for one in found if isinstance(one, Fact)]
+    facts = [dated(one, connector, incoming.received_at) for one in found if isinstance(one, Fact)]
     return Translation(facts, [one for one in found if isinstance(one, Reread)])
 
 
@@ -183,14 +186,23 @@ def record_all(slug: str, items: Sequence[Understood], now: dt.datetime) -> Coun
 
 
 def _record(slug: str, items: Sequence[Understood], now: dt.datetime) -> Counter[str]:
+    place_anew(slug, items, now)
     delivered = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         arrivals = iter(record(slug, delivered, now=now))
-        verdicts = [_verdict(item, recorded([next(arrivals) for _ in item.facts])) for item in items]
+        verdicts = [_verdict(item, recorded(item.row.kind, item.facts, [next(arrivals) for _ in item.facts])) for item in items]
         if finish(verdicts) != len(verdicts):
             raise LeaseLost
         crash_point("delivery_recorded")
     return Counter(str(verdict.state) for verdict in verdicts)
+
+
+def place_anew(slug: str, items: Sequence[Understood], now: dt.datetime) -> None:
+    """Let what was put back to the start and is translated otherwise take the place of what it said before."""
+    again = [item for item in items if item.row.replayed]
+    placed = iter(placed_anew(slug, [(item.row.key, fact) for item in again for fact in item.facts], now))
+    for item in again:
+        item.facts = [next(placed) for _ in item.facts]
 
 
 def _verdict(item: Understood, ending: Ending) -> Verdict:
@@ -208,15 +220,40 @@ _DISPUTED = Ending(
     "It says something else under a stamp that we already had. Both are kept; the object is read again.",
     REREAD_SECONDS,
 )
+_AHEAD_TOLD = Ending(
+    DeliveryState.PENDING,
+    REREAD,
+    "It is dated later than it came. It counts as of its arrival; the object is read again.",
+    REREAD_SECONDS,
+)
+_AHEAD_READ = Ending(DeliveryState.APPLIED, DATED_AHEAD, "It is dated later than it was read. It counts as of then.")
 
 
-def recorded(arrivals: Collection[str]) -> Ending:
-    """What becomes of a delivery, by how its facts arrived in the ledger."""
+_IN_PART = Ending(
+    DeliveryState.PENDING,
+    REREAD,
+    "It names something without saying it. The rest of it counts; the object is read again.",
+    REREAD_SECONDS,
+)
+
+
+def recorded(kind: str, facts: Collection[Fact], arrivals: Collection[str]) -> Ending:
+    """What becomes of a delivery of this kind, by how its facts arrived in the ledger. What the vendor told us about another
+    moment than it says may not be its last word: that is asked for. What we read ourselves is."""
     if "conflict" in arrivals:
         return _DISPUTED
+    if any(fact.dated_ahead for fact in facts):
+        return _AHEAD_TOLD if kind == DeliveryKind.EVENT else _AHEAD_READ
+    if kind == DeliveryKind.EVENT and set(arrivals) != {"late"} and any(told_in_part(fact) for fact in facts):
+        return _IN_PART
     if "first" in arrivals or "newer" in arrivals:
         return _APPLIED
     return _LATE if all(arrival == "late" for arrival in arrivals) else _SAME
+
+
+def told_in_part(fact: Fact) -> bool:
+    """Whether it names something without saying it, so that only a read of the object tells."""
+    return any(found.code == NOT_IN_EVENT for found in fact.unread.values())
 
 
 def _record_failed(item: Understood, error: Exception) -> Counter[str]:

@@ -27,9 +27,13 @@ VERSION_CONFLICT = "version_conflict"
 """The reason code of a delivery whose stamp had said something else, after the vendor was asked."""
 
 
+TOLD_IN_PART = "told_in_part"
+"""The reason code of a delivery that named something without saying it, after the vendor was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryClaim(Claim):
-    """A delivery in hand; `key` is its id, `reason` the last problem."""
+    """A delivery in hand; `key` is its id, `reason` the last problem. `replayed`: it was put back to the start."""
 
     slug: str
     kind: str
@@ -39,6 +43,7 @@ class DeliveryClaim(Claim):
     received_at: dt.datetime
     trace_id: str
     reason: str
+    replayed: bool
 
 
 def _delivery_claim(*columns: Any) -> DeliveryClaim:
@@ -47,6 +52,9 @@ def _delivery_claim(*columns: Any) -> DeliveryClaim:
     values[6], values[7] = bytes(values[6]), json.loads(values[7])
     return DeliveryClaim(*values)
 
+
+_IN_USE = "q.connection_id NOT IN (SELECT c.system_id FROM sync_connection c WHERE NOT c.active)"
+"""What a paused connection sent waits until it is resumed."""
 
 _of_deliveries = partial(
     WorkQueue,
@@ -61,6 +69,7 @@ _of_deliveries = partial(
         "q.received_at",
         "q.trace_id",
         "q.reason",
+        "q.replays > 0",
     ),
     waits="q.state = 'pending'",
     done_at="done_at",
@@ -69,17 +78,17 @@ _of_deliveries = partial(
 )
 DELIVERIES = _of_deliveries(
     name="deliveries",
-    ready="q.reason_code <> 'reread'",
+    ready=f"q.reason_code <> 'reread' AND {_IN_USE}",
     task="apply_deliveries",
     worker="apply",
     noun="delivery",
     # One that was put back to the start waits since then, not since it came. Written so that only the index in this very
     # order can answer it, whatever the statistics say.
-    oldest="""SELECT CASE WHEN o.replays = 0 THEN o.received_at ELSE least(o.next_attempt_at, clock_timestamp()) END FROM (
-        SELECT state, replays, received_at, next_attempt_at FROM sync_delivery
-         WHERE (state, id) >= ('pending', 0) ORDER BY state, id LIMIT 1) o WHERE o.state = 'pending'""",
+    oldest=f"""SELECT CASE WHEN o.replays = 0 THEN o.received_at ELSE least(o.next_attempt_at, clock_timestamp()) END FROM (
+        SELECT q.state, q.replays, q.received_at, q.next_attempt_at FROM sync_delivery q
+         WHERE (q.state, q.id) >= ('pending', 0) AND {_IN_USE} ORDER BY q.state, q.id LIMIT 1) o WHERE o.state = 'pending'""",  # noqa: S608 - no value in it
 )
-REREADS = _of_deliveries(name="rereads", ready="q.reason_code = 'reread'", task="reread", worker="intake")
+REREADS = _of_deliveries(name="rereads", ready=f"q.reason_code = 'reread' AND {_IN_USE}", task="reread", worker="intake")
 
 
 @dataclass(frozen=True, slots=True)

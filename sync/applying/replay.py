@@ -27,7 +27,7 @@ from revops.people.actors import System, actor_label, actor_user
 from revops.reference import Ref
 from revops.sentences import template
 from revops.work_queues.queue import free
-from sync.applying.apply import understand
+from sync.applying.apply import place_anew, understand
 from sync.applying.claims import DeliveryClaim
 from sync.ground import doorbell
 from sync.models import Connection, Delivery, DeliveryState, Replay
@@ -204,6 +204,7 @@ def _add_impact(impact: Impact, slug: str, rows: Sequence[DeliveryClaim], now: d
         counts[verdict.reason] += 1
     impact.to_read_again += sum(1 for item in understood if item.rereads)
     items = [item for item in understood if item.facts and not item.rereads]
+    place_anew(slug, items, now)
     delivered = [DeliveredFact(fact, item.row.key, item.row.trace_id) for item in items for fact in item.facts]
     with transaction.atomic():
         try:
@@ -234,6 +235,7 @@ def _as_claim(row: Delivery) -> DeliveryClaim:
         fence=row.fence,
         trace_id=row.trace_id,
         reason=row.reason,
+        replayed=True,
     )
 
 

@@ -1,7 +1,8 @@
 """Objects that are read again at the vendor; what the read returns is a delivery of its own.
 
-Two reasons: a delivery only says "look", or it says something else under a stamp that we already had. Vendors stamp whole
-seconds, so nobody can tell which of the two was the last word but the vendor itself, asked once more.
+Four reasons: a delivery only says "look" or speaks a form that we do not read, or it says something else under a stamp that we
+already had, or it is dated later than it came, or it names something without saying it. Vendors stamp whole seconds and their
+clocks may be wrong, so nobody can tell what the last word was but the vendor itself, asked once more.
 
 The read happens outside any transaction. Many hints about one object in one batch cost one read, because every one of them
 was here before it.
@@ -17,10 +18,11 @@ from dataclasses import replace
 
 from revops.errors import RevOpsError
 from sync import connections
-from sync.applying.apply import Understood, record_all, understand
+from sync.applying.apply import Understood, record_all, told_in_part, understand
 from sync.applying.claims import (
     REREAD,
     REREADS,
+    TOLD_IN_PART,
     VERSION_CONFLICT,
     DeliveryClaim,
     Verdict,
@@ -30,6 +32,7 @@ from sync.applying.claims import (
     later,
     quarantined,
 )
+from sync.applying.dating import DATED_AHEAD
 from sync.ground import doorbell
 from sync.ground.heartbeat import alive
 from sync.intake import inbox
@@ -109,7 +112,11 @@ def _read_each(source: Connection, client: Client, items: Sequence[Understood], 
 def _end(source: Connection, item: Understood, answers: Sequence[int | Exception | None], now: dt.datetime) -> Counter[str]:
     verdict = _verdict(item, answers, now)
     if item.disputed and verdict.state in {DeliveryState.IGNORED, DeliveryState.QUARANTINED}:  # its facts are recorded
-        verdict = replace(verdict, state=DeliveryState.APPLIED, code=VERSION_CONFLICT)
+        ahead = any(fact.dated_ahead for fact in item.facts)
+        why = "It is dated later than it came, and counts as of its arrival. " if ahead else ""
+        in_part = any(told_in_part(fact) for fact in item.facts)
+        code = DATED_AHEAD if ahead else TOLD_IN_PART if in_part else VERSION_CONFLICT
+        verdict = replace(verdict, state=DeliveryState.APPLIED, code=code, reason=why + verdict.reason)
     elif item.facts and verdict.state == DeliveryState.IGNORED:
         return record_all(str(source.pk), [Understood(item.row, item.facts)], now)
     finish([verdict])
@@ -121,9 +128,9 @@ def _verdict(item: Understood, answers: Sequence[int | Exception | None], now: d
     for answer in answers:
         if isinstance(answer, RetryLater):
             return later(row, REREAD, answer.reason, answer.after_seconds, now)
-    for answer in answers:
+    for wanted, answer in zip(item.rereads, answers, strict=True):
         if isinstance(answer, Refused):
-            return quarantined(row, answer.code, answer.reason)
+            return quarantined(row, answer.code, f"{wanted.why} {answer.reason}".strip())
         if isinstance(answer, ConnectorAnswer | RevOpsError):
             reason = answer.reason if isinstance(answer, ConnectorAnswer) else answer.message
             return failed(row, REREAD, reason)

@@ -77,7 +77,7 @@ def _recorded(slug: str, items: Sequence[tuple[NewDelivery, Translation]], now: 
     except Exception as error:  # noqa: BLE001, RUF100 - nothing of it was kept; the queue judges it row by row
         _log.info("a page goes to the queue", extra={"connection": slug, "rows": len(items), "error": type(error).__name__})
         return {delivery.id: TO_THE_QUEUE for delivery, _ in items}
-    return {delivery.id: recorded([next(arrivals) for _ in said.facts]) for delivery, said in items}
+    return {delivery.id: recorded(delivery.kind, said.facts, [next(arrivals) for _ in said.facts]) for delivery, said in items}
 
 
 def _ring(found: Set[Ending]) -> None:

@@ -1,38 +1,51 @@
-"""Connecting a system, changing a connection, and noting what went wrong with it. The only code that writes connections.
+"""Connecting a system, changing what a connection is given, and noting what went wrong with it.
+
+A change of what steers postings (the address, and settings whose connector says so) switches posting off until a second person
+confirms it anew (`proposals`); and another address is given no secret that was entered for the one before.
 
 Never: a secret in the audit log or in the history.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from revops.audit import log as audit
-from revops.errors import Conflict, Missing, NotAllowed, Rejected
+from revops.errors import Conflict, NotAllowed, Rejected
+from revops.installation.kind import mark_database
 from revops.ledger.models import SourceSystem
-from revops.people.actors import System, actor_user
+from revops.people.actors import System
 from revops.sentences import Word, template
-from sync.connections.envelope import seal, sealed_with_newest_key, unseal
+from sync.connections.change import SEALED_AGAIN, Change
+from sync.connections.envelope import seal, sealed_with_newest_key, secrets_of
 from sync.connections.handles import connector_of, forget_handles
-from sync.connections.restored import unsettled
-from sync.connectors import CONNECTORS
+from sync.connections.proposals import overtake
+from sync.connections.rows import REASON_LENGTH_MAX, database_now, locked, require_manager, require_proof, save
+from sync.connections.values import known_vendor, origin_of, sorted_values
 from sync.models import Connection, Watermark
-from sync.vendor.contract import Connector, Refused
 
 CONNECTED = template("connection.connected", "Connected {vendor} as {system}")
-CHANGED = template("connection.changed", "Changed the connection {system}: {names}")
-SEALED_AGAIN = template("connection.sealed_again", "Changed the connection {system}: sealed again")
+FORMER_ENDED = template("connection.former_ended", "The former {name} of the connection {system} is good no more")
 
 if TYPE_CHECKING:
+    from revops.identity.models import StepUp
     from revops.people.models import User
+    from sync.vendor.contract import Connector
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,58}")
+LABEL_LENGTH_MAX = 80
+OVERLAP_HOURS, OVERLAP_HOURS_MAX = 24, 30 * 24
+"""How long a replaced signing secret stays good unless said otherwise, and at most."""
 
 
+@transaction.atomic
 def connect(
     *,
     slug: str,
@@ -41,108 +54,130 @@ def connect(
     values: Mapping[str, str],
     acting_user: User | System,
     label: str = "",
-    loopback_allowed: bool = False,
+    started: bool = False,
+    on_trial: bool = False,
+    step_up: StepUp | None = None,
 ) -> Connection:
-    """Create a source system with its connection and the watermarks of its streams.
+    """Create a source system with its connection and the watermarks of its streams. Nothing is read yet, since what was read
+    stays in the ledger for ever: somebody looks at it first, and starts it (`switches.resume`). Nothing is posted.
 
-    `values` holds every declared setting, sensitive ones too. Raises `Rejected` (`slug`, `unknown_vendor`, `base_url`,
-    `setting_missing`, `setting_unknown`, `slug_taken`).
+    `values` holds every declared setting, sensitive ones too. `on_trial`: what the rules find in it opens no case until somebody
+    has looked, as it should be for a system that nobody here has seen. `started`: read from now on and posted to, for the
+    simulators of a rehearsal. Raises `Rejected` (`slug`, `slug_taken`, `label_too_long`, `unknown_vendor`, `base_url`, and what
+    `sorted_values` raises), and for a person as `require_proof` does.
     """
-    connector = _known_vendor(vendor)
+    require_proof(acting_user, step_up)
+    mark_database(acting_user=acting_user)
+    connector = known_vendor(vendor)
     if not SLUG.fullmatch(slug):
         raise Rejected("slug", "A connection's name is 2 to 59 lower-case letters, digits and hyphens.", field="slug")
-    origin = _check_base_url(base_url, loopback_allowed=loopback_allowed)
-    plain, sensitive = _sorted_settings(connector, values)
-    with transaction.atomic():
-        system, created = SourceSystem.objects.get_or_create(
-            slug=slug, defaults={"label": label or connector.label, "role": connector.role, "vendor": vendor}
-        )
-        if not created and (system.vendor != vendor or Connection.objects.filter(system=system).exists()):
-            raise Rejected("slug_taken", f"There is already a connection named {slug}.", field="slug")
-        connection = Connection.objects.create(
-            system=system,
-            vendor=vendor,
-            base_url=origin,
-            settings=plain,
-            secrets=seal(sensitive, slug),
-            loopback_allowed=loopback_allowed,
-        )
-        Watermark.objects.bulk_create([Watermark(connection=connection, stream=stream.name) for stream in connector.streams])
-        audit.record(
-            "connection.create",
-            connection,
-            acting_user=acting_user,
-            summary=CONNECTED(vendor=connector.label, system=slug),
-            after={"base_url": connection.base_url, "settings": plain, "secrets": sorted(sensitive)},
-        )
-        _forget_on_commit()
-    return connection
+    origin, given = origin_of(base_url), sorted_values(connector, values)
+    row = Connection(
+        system=_new_system(slug, connector, _label(label, connector), on_trial=on_trial),
+        vendor=vendor,
+        base_url=origin,
+        settings=given.plain,
+        secrets=seal(given.sensitive, slug),
+        active=started,
+        posting_enabled=started,
+    )
+    if started and not (row.is_simulator and isinstance(acting_user, System)):
+        raise NotAllowed("not_a_simulator", "Only a simulator of the rehearsal is started as it is made.")
+    row.save(force_insert=True)
+    Watermark.objects.bulk_create([Watermark(connection=row, stream=stream.name) for stream in connector.streams])
+    audit.record(
+        "connection.create",
+        row,
+        acting_user=acting_user,
+        summary=CONNECTED(vendor=connector.label, system=slug),
+        after={"base_url": row.base_url, "settings": given.plain, "secrets": sorted(given.sensitive)},
+    )
+    forget_handles()
+    transaction.on_commit(forget_handles)
+    return row
 
 
+@transaction.atomic
 def change_connection(
     slug: str,
     *,
     acting_user: User | System,
     base_url: str | None = None,
     values: Mapping[str, str] | None = None,
-    active: bool | None = None,
-    posting_enabled: bool | None = None,
+    label: str | None = None,
+    row_version: int | None = None,
+    overlap_hours: int = OVERLAP_HOURS,
     reason: str = "",
+    step_up: StepUp | None = None,
 ) -> Connection:
     """Change what is given, keep the rest; a sensitive value replaces the old one, and every change seals with the newest key.
 
-    `posting_enabled=False` is the stop switch. Where the database was put back, posting comes back by a person alone, once it is
-    settled what was forgotten. Raises `Missing`, `Conflict("restore_not_settled")`, `NotAllowed`, and `Rejected` as `connect`
-    does.
+    A signing secret that is replaced stays good for `overlap_hours` (0: not at all). `row_version`: as the person saw it. Raises
+    `Missing`, `Conflict` (`connection_changed`, `former_good`), `Rejected` as `connect` does, for a secret that another address
+    is not given (`secret_needed`) and for `overlap_hours`, and for a person as `require_proof` does.
     """
-    with transaction.atomic():
-        connection = Connection.objects.select_for_update().filter(pk=slug).first()
-        if connection is None:
-            raise Missing("connection")
-        if posting_enabled and connection.restored_at is not None:
-            _refuse_unsettled(connection, acting_user)
-        before, after = _changes(connection, base_url, active, posting_enabled)
-        secret_names: list[str] = []
-        if values is not None:
-            connector = connector_of(connection)
-            sealed = unseal(connection.secrets, slug)
-            plain, sensitive = _sorted_settings(connector, {**connection.settings, **sealed, **values})
-            if plain != connection.settings:
-                before["settings"], after["settings"] = connection.settings, plain
-            secret_names = sorted(name for name in sensitive if sensitive[name] != sealed.get(name))
-            connection.settings, connection.secrets = plain, seal(sensitive, slug)
-        elif not sealed_with_newest_key(connection):
-            connection.secrets = seal(unseal(connection.secrets, slug), slug)
-        if secret_names:
-            after["secrets"] = secret_names
-        connection.save()
-        audit.record(
-            "connection.change",
-            connection,
-            acting_user=acting_user,
-            summary=CHANGED(system=slug, names=tuple(Word(name) for name in sorted(after)))
-            if after
-            else SEALED_AGAIN(system=slug),
-            reason=reason,
-            before=before,
-            after=after,
-        )
-        _forget_on_commit()
-    return connection
+    require_proof(acting_user, step_up)
+    if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
+        raise Rejected("overlap_hours", f"The former secret is good for 0 to {OVERLAP_HOURS_MAX} hours.", field="overlap_hours")
+    row = locked(slug, row_version)
+    change = Change(row, connector_of(row), database_now())
+    if label is not None:
+        change.rename(_label(label, change.connector))
+        row.system.save(update_fields=["label"])
+    if base_url is not None:
+        change.move(origin_of(base_url), values or {})
+    change.give(values or {}, dt.timedelta(hours=overlap_hours))
+    if change.steers and not row.is_simulator:
+        overtake(row)
+        if row.posting_enabled:
+            change.note("posting_enabled", True, False)
+            row.posting_enabled = False
+    save(row)
+    if change.maps:
+        _read_from_the_beginning(row)
+    audit.record(
+        "connection.change",
+        row,
+        acting_user=acting_user,
+        summary=change.sentence(),
+        reason=reason.strip()[:REASON_LENGTH_MAX],
+        before=change.before,
+        after=change.after,
+    )
+    return row
 
 
+def _read_from_the_beginning(row: Connection) -> None:
+    """A read that is under way ends without moving its watermark: it asks for the fields of before."""
+    Watermark.objects.filter(connection=row).update(value="", fence=F("fence") + 1, next_attempt_at=Now())
+
+
+@transaction.atomic
+def end_former_secret(slug: str, name: str, *, acting_user: User | System) -> Connection:
+    """A signing secret that was replaced is good no more, from now on. Raises `Missing`, `Conflict("former_over")`."""
+    require_manager(acting_user)
+    row = locked(slug)
+    secrets, former = secrets_of(row)
+    if former.pop(name, None) is None:
+        raise Conflict("former_over", "There is no former value of it that is still good.")
+    row.secrets = seal(secrets, slug, former)
+    row.former_until = {each: found.until.isoformat() for each, found in former.items()}
+    save(row)
+    said = FORMER_ENDED(name=Word(name), system=slug)
+    audit.record("connection.end_former_secret", row, acting_user=acting_user, summary=said, after={"secrets": [name]})
+    return row
+
+
+@transaction.atomic
 def reseal_connection(slug: str, *, acting_user: User | System) -> bool:
     """Seal its secrets with the newest key; False when they are. Raises `Missing`, `Conflict("secrets_unreadable")`."""
-    with transaction.atomic():
-        connection = Connection.objects.select_for_update().filter(pk=slug).first()
-        if connection is None:
-            raise Missing("connection")
-        if sealed_with_newest_key(connection):
-            return False
-        connection.secrets = seal(unseal(connection.secrets, slug), slug)
-        connection.save()
-        audit.record("connection.reseal", connection, acting_user=acting_user, summary=SEALED_AGAIN(system=slug))
-        _forget_on_commit()
+    row = locked(slug)
+    if sealed_with_newest_key(row):
+        return False
+    secrets, former = secrets_of(row)
+    row.secrets = seal(secrets, slug, former)
+    save(row)
+    audit.record("connection.reseal", row, acting_user=acting_user, summary=SEALED_AGAIN(system=slug))
     return True
 
 
@@ -153,68 +188,23 @@ def slugs() -> list[str]:
 
 def note_problem(slug: str, problem: str) -> None:
     """Show what went wrong last with this connection ("" = all is well again). Bookkeeping, no action: not audited."""
-    from django.db.models.functions import Now
-
     found = Connection.objects.filter(pk=slug).exclude(last_problem=problem)
     if problem:
         found = Connection.objects.filter(pk=slug)
     found.update(last_problem=problem[:1000], last_problem_at=Now() if problem else None)
 
 
-def _changes(
-    connection: Connection, base_url: str | None, active: bool | None, posting_enabled: bool | None
-) -> tuple[dict[str, object], dict[str, object]]:
-    if base_url is not None:
-        base_url = _check_base_url(base_url, loopback_allowed=connection.loopback_allowed)
-    before: dict[str, object] = {}
-    after: dict[str, object] = {}
-    if posting_enabled and connection.restored_at is not None:
-        before["restored_at"], after["restored_at"] = connection.restored_at.isoformat(), None
-        connection.restored_at = None
-    for name, value in (("base_url", base_url), ("active", active), ("posting_enabled", posting_enabled)):
-        if value is not None and getattr(connection, name) != value:
-            before[name], after[name] = getattr(connection, name), value
-            setattr(connection, name, value)
-    return before, after
+def _new_system(slug: str, connector: Connector, label: str, *, on_trial: bool) -> SourceSystem:
+    """The source system of that name; one that is there without a connection keeps its label."""
+    defaults = {"label": label, "role": connector.role, "vendor": connector.slug, "on_trial": on_trial}
+    system, made = SourceSystem.objects.get_or_create(slug=slug, defaults=defaults)
+    if not made and (system.vendor != connector.slug or Connection.objects.filter(system=system).exists()):
+        raise Rejected("slug_taken", f"There is already a connection named {slug}.", field="slug")
+    return system
 
 
-def _refuse_unsettled(connection: Connection, acting_user: User | System) -> None:
-    if actor_user(acting_user) is None:
-        raise NotAllowed("not_a_person", "The database was put back: only a person lets it post again.")
-    if open_points := unsettled(connection):
-        raise Conflict("restore_not_settled", f"The database was put back. Open before posting: {' '.join(open_points)}")
-
-
-def _known_vendor(vendor: str) -> Connector:
-    connector = CONNECTORS.get(vendor)
-    if connector is None:
-        raise Rejected("unknown_vendor", f"Unknown vendor {vendor!r}: no connector is for it.", field="vendor")
-    return connector
-
-
-def _sorted_settings(connector: Connector, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    declared = {setting.name: setting for setting in connector.settings}
-    for name in values:
-        if name not in declared:
-            raise Rejected("setting_unknown", f"{connector.label} has no setting {name!r}.", field=name)
-    for name, setting in declared.items():
-        if setting.required and not (values.get(name) or setting.default):
-            raise Rejected("setting_missing", f"{connector.label} needs {setting.label}.", field=name)
-    plain = {name: str(value) for name, value in values.items() if not declared[name].sensitive}
-    sensitive = {name: str(value) for name, value in values.items() if declared[name].sensitive and value}
-    return plain, sensitive
-
-
-def _check_base_url(base_url: str, *, loopback_allowed: bool) -> str:
-    """The origin. The addresses behind it are judged by the client at every call."""
-    from sync.vendor.http import check_base_url
-
-    try:
-        return check_base_url(base_url, allow_loopback=loopback_allowed)
-    except Refused as refused:
-        raise Rejected("base_url", refused.reason, field="base_url") from None
-
-
-def _forget_on_commit() -> None:
-    forget_handles()
-    transaction.on_commit(forget_handles)
+def _label(label: str, connector: Connector) -> str:
+    words = label.strip()
+    if len(words) > LABEL_LENGTH_MAX:
+        raise Rejected("label_too_long", f"A label has at most {LABEL_LENGTH_MAX} characters.", field="label")
+    return words or connector.label

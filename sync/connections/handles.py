@@ -10,7 +10,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,19 @@ from django.db import DatabaseError
 from django.db import connection as current
 
 from revops.errors import Conflict
-from sync.connections.envelope import unseal
-from sync.connectors import CONNECTORS, ID_FORMS
+from revops.installation.kind import is_rehearsal
+from sync.connections.envelope import secrets_of
+from sync.connectors import CONNECTORS, ID_FORMS, ID_TYPES
 from sync.ground import intake_db
 from sync.ground.heartbeat import alive
 from sync.models import Connection
-from sync.vendor.contract import Config, Connector
+from sync.vendor.contract import Config, Connector, Former
 
 if TYPE_CHECKING:
     import redis
 
     from sync.vendor.http import HttpClient
+    from sync.vendor.quota import SharedQuota
 
 CACHE_SECONDS = 5.0
 
@@ -45,11 +47,24 @@ def connector_of(connection: Connection) -> Connector:
 
 def config_of(connection: Connection) -> Config:
     """The connection as a connector sees it, secrets decrypted, defaults filled in."""
-    declared = connector_of(connection).settings
-    values = {setting.name: setting.default for setting in declared if setting.default}
-    values |= {str(name): str(value) for name, value in connection.settings.items()}
-    values |= unseal(connection.secrets, str(connection.pk))
-    return Config(slug=str(connection.pk), base_url=connection.base_url, settings=values, id_forms=ID_FORMS)
+    secrets, former = secrets_of(connection)
+    plain = {str(name): str(value) for name, value in connection.settings.items()}
+    return config_for(connector_of(connection), str(connection.pk), connection.base_url, plain | secrets, former)
+
+
+def config_for(
+    connector: Connector, slug: str, base_url: str, values: Mapping[str, str], former: Mapping[str, Former] | None = None
+) -> Config:
+    """What a connector is handed for these values, defaults filled in."""
+    defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
+    return Config(
+        slug=slug,
+        base_url=base_url,
+        settings=defaults | dict(values),
+        id_forms=ID_FORMS,
+        former=former or {},
+        id_types=ID_TYPES,
+    )
 
 
 def client_for(
@@ -62,19 +77,31 @@ def client_for(
     """
     from sync.connections.breaker import StoredBreaker
     from sync.vendor.http import HttpClient  # the HTTP library costs memory that the intake does not need
-    from sync.vendor.quota import SharedQuota
 
     connector, config = connector_of(connection), config_of(connection)
     return HttpClient(
         config,
-        allow_loopback=connection.loopback_allowed,
-        secrets=[config.get(setting.name) for setting in connector.settings if setting.sensitive],
+        allow_loopback=connection.is_simulator and is_rehearsal(),
+        secrets=secret_values(connector, config),
         within_seconds=within_seconds,
         on_attempt=alive,
         before_write=before_write,
-        quota=SharedQuota(config, connector.rates, _redis) if connector.rates else None,
+        quota=quota_for(connector, config),
         breaker=StoredBreaker(config.slug),
     )
+
+
+def secret_values(connector: Connector, config: Config) -> list[str]:
+    """What must show in no text that a client gives."""
+    now = [config.get(setting.name) for setting in connector.settings if setting.sensitive]
+    return now + [former.value for former in config.former.values()]
+
+
+def quota_for(connector: Connector, config: Config) -> SharedQuota | None:
+    """The shared limits of calls to a connection; None where its vendor has none."""
+    from sync.vendor.quota import SharedQuota
+
+    return SharedQuota(config, connector.rates, _redis) if connector.rates else None
 
 
 @functools.cache
@@ -96,7 +123,7 @@ class ConnectionHandle:
 
 @dataclass(slots=True)
 class _Handles:
-    """Every active connection, read at most every `CACHE_SECONDS`; a slug we do not know is looked for once a second."""
+    """Every connection, paused ones too, read at most every `CACHE_SECONDS`; an unknown slug is looked for once a second."""
 
     known: dict[str, ConnectionHandle | Conflict] = field(default_factory=dict)
     read_at: float = -1e9
@@ -129,7 +156,7 @@ class _Handles:
     def _read(self) -> None:
         """One connection that cannot be used leaves the others usable."""
         known: dict[str, ConnectionHandle | Conflict] = {}
-        for connection in _active():
+        for connection in _all():
             connector = CONNECTORS.get(connection.vendor)
             if connector is not None and connector.pushes:
                 slug = str(connection.pk)
@@ -140,18 +167,19 @@ class _Handles:
         self.known, self.read_at = known, time.monotonic()
 
 
-_ACTIVE = b"""
+_ALL = b"""
     SELECT coalesce(json_agg(json_build_object('system_id', system_id, 'vendor', vendor, 'base_url', base_url,
-                                               'settings', settings, 'secrets', encode(secrets, 'hex'))), '[]')::text
-      FROM sync_connection WHERE active
+                                               'settings', settings, 'secrets', encode(secrets, 'hex'),
+                                               'former_until', former_until)), '[]')::text
+      FROM sync_connection
 """
 
 
-def _active() -> list[Connection]:
-    """The active connections as the intake needs them, read in time or not at all; inside a transaction, as it sees them."""
+def _all() -> list[Connection]:
+    """The connections as the intake needs them, read in time or not at all; inside a transaction, as it sees them."""
     if current.in_atomic_block:
-        return list(Connection.objects.filter(active=True))
-    row = intake_db.fetch_one(_ACTIVE, ())
+        return list(Connection.objects.all())
+    row = intake_db.fetch_one(_ALL, ())
     assert row is not None, "an aggregate has a row"
     rows: list[dict[str, Any]] = json.loads(row[0])
     return [Connection(**{**each, "secrets": bytes.fromhex(each["secrets"])}) for each in rows]
@@ -166,7 +194,7 @@ def handle_of(connection: Connection) -> ConnectionHandle:
 
 
 def handle(slug: str) -> ConnectionHandle | None:
-    """The intake of an active connection whose vendor pushes; None when there is none. Changes show within five seconds.
+    """The intake of a connection whose vendor pushes, paused or not; None when there is none. Changes show within five seconds.
     Raises `Conflict` (`secrets_unreadable`) when this one cannot be used as it is."""
     return _handles.find(slug)
 

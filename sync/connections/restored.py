@@ -48,6 +48,7 @@ def mark_restored(*, acting_user: System, reason: str) -> list[str]:
     for row in rows:
         before = {"posting_enabled": row.posting_enabled, "restored_at": None}
         row.posting_enabled, row.restored_at = False, now
+        row.row_version += 1
         row.save()
         audit.record(
             "connection.restored", row, acting_user=acting_user, summary=STOPPED(system=str(row.pk)), reason=reason,

@@ -139,10 +139,10 @@ def _known(handle: ConnectionHandle, arrived: Arrived) -> Accepted:
     assert row is not None, "keys are never removed"
     if row[1] is None:
         return Accepted(row[0], copy=True)
-    digest = handle.connector.content_digest(arrived.body)
-    if handle.connector.content_digest(bytes(row[1])) == digest:
+    if handle.connector.is_copy(arrived.body, bytes(row[1])):
         _run("UPDATE sync_delivery SET copies = copies + 1 WHERE id = %s RETURNING id", [row[0]])
         return Accepted(row[0], copy=True)
+    digest = handle.connector.content_digest(arrived.body)
     conflict = [*_conflict_columns([(arrived, digest)]), handle.slug, CONFLICT_REASON, 1]
     row = _run(_STORE_CONFLICTS, conflict) or _run(_STORE_CONFLICTS, conflict)  # the second sees what came at the same moment
     assert row is not None, "it joins the row it conflicts with"
@@ -191,11 +191,12 @@ class StoredPage:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One item of a page that nobody had seen: its place in the page, and the id and trace that its row will have."""
+    """One item of a page that nobody had seen: its place in the page, and the id, trace and kind that its row will have."""
 
     place: int
     id: int
     trace_id: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +271,10 @@ def store_page(handle: ConnectionHandle, items: Sequence[Arrived], judge: Judge 
         if len(new) < len(rows):
             known: list[list[Any]] = [list(range(len(rows))), [row.key for row in rows], [row.digest for row in rows]]
             cursor.execute(_OTHER_BYTES, [*known, handle.slug])
-            digest_of = handle.connector.content_digest
+            connector = handle.connector
             differing = [(rows[number], bytes(body)) for number, body in cursor.fetchall()]
-            found = [(row, digest_of(row.body)) for row, body in differing if digest_of(row.body) != digest_of(body)]
+            others = [row for row, body in differing if not connector.is_copy(row.body, body)]
+            found = [(row, connector.content_digest(row.body)) for row in others]
             if found:
                 cursor.execute(_STORE_CONFLICTS, [*_conflict_columns(found), handle.slug, CONFLICT_REASON, 0])
                 conflicts = len(found)
@@ -283,7 +285,7 @@ def _insert(handle: ConnectionHandle, new: Sequence[tuple[int, Arrived]], judge:
     """Store what nobody had seen. `now` is the database's time."""
     endings: Sequence[Ending] = [Ending()] * len(new)
     if judge is not None:
-        endings = judge([NewDelivery(row.place, number, row.trace) for number, row in new])
+        endings = judge([NewDelivery(row.place, number, row.trace, row.kind) for number, row in new])
     copy_rows("sync_delivery", _DELIVERIES, (
         (number, handle.slug, row.key, row.kind, row.object_type, row.body, row.digest, _NO_HEADERS, row.trace, 1, 0, 0, 0,
          ending.state, ending.reason, ending.code, _after(now, ending), None if ending.state == DeliveryState.PENDING else now)

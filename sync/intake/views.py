@@ -4,6 +4,7 @@ No session, no sign-in, no form parser: what is signed are bytes, and bytes are 
 
 - 202 `{"stored": true, "delivery": id}`, also for a copy;
 - 400 unreadable, 401 not authentic, 404 no such connection, 405, 413 more than 1 MiB, 415 another type or a compressed body;
+  what is too large, too slow (408) or breaks off has been refused before, by `revops.serving`;
 - 429 with Retry-After to forgeries only, when they come in floods;
 - 503 with Retry-After when it cannot be made durable, within five seconds.
 """
@@ -19,7 +20,6 @@ import psycopg
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error as DatabaseTrouble
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from revops.errors import Conflict
@@ -56,7 +56,7 @@ def intake(request: HttpRequest, slug: str) -> HttpResponse:
     refusal = _refuse_form(handle, headers)
     if refusal is not None:
         return _refused(handle, refusal)
-    body = _body(request, headers)
+    body = _body(request)
     if isinstance(body, HttpResponse):
         return _refused(handle, body)
     return _take(handle, body, headers)
@@ -110,36 +110,12 @@ def _refuse_form(handle: ConnectionHandle, headers: Mapping[str, str]) -> HttpRe
     return None
 
 
-def _body(request: HttpRequest, headers: Mapping[str, str]) -> bytes | HttpResponse:
-    """The raw body, never more than `SIZE_MAX` and one byte of it; with or without a length announced."""
-    announced = str(request.META.get("CONTENT_LENGTH") or "")
-    chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-    if announced and not (announced.isascii() and announced.isdigit()):
-        return _answer(400, "The length is not readable.")
-    if announced and chunked:
-        return _answer(400, "A delivery has a length or comes in chunks, not both.")
-    length = int(announced[:12] or 0)
-    if length > SIZE_MAX:
-        return _answer(413, "A delivery is at most 1 MiB.")
-    try:
-        body = _read(request, SIZE_MAX + 1 if chunked else length)
-    except (UnreadablePostError, OSError):
-        return _answer(400, "The delivery broke off.")
+def _body(request: HttpRequest) -> bytes | HttpResponse:
+    """The raw body, as whole as the web server took it (`revops.serving`)."""
+    body = request.read(SIZE_MAX + 1)
     if len(body) > SIZE_MAX:
         return _answer(413, "A delivery is at most 1 MiB.")
-    if not chunked and len(body) != length:
-        return _answer(400, "The delivery broke off.")
     return body or _answer(400, "The delivery is empty.")
-
-
-def _read(request: HttpRequest, wanted: int) -> bytes:
-    """Up to `wanted` bytes, straight from the server when no length was announced (Django then sees an empty body)."""
-    stream = request.META["wsgi.input"] if not request.META.get("CONTENT_LENGTH") and "wsgi.input" in request.META else request
-    parts: list[bytes] = []
-    while wanted > 0 and (part := stream.read(min(wanted, 65536))):
-        parts.append(part)
-        wanted -= len(part)
-    return b"".join(parts)
 
 
 def _refused(handle: ConnectionHandle, answer: HttpResponse) -> HttpResponse:

@@ -10,4 +10,5 @@ class Migration(migrations.Migration):
     operations = [
         SplitByMonth("sync_delivery", "inbox", unfinished="state IN ('pending', 'quarantined')"),
         SplitByMonth("sync_historicalconnection", "history"),
+        SplitByMonth("sync_historicalpostingproposal", "history"),
     ]

@@ -181,7 +181,7 @@ class _Attempt:
             return False
         if not sent_before:
             return True
-        lag, window = self.operation.read_lag_seconds, self.operation.resend_seconds_max
+        lag, window = self.operation.read_lag_of(self.config), self.operation.resend_seconds_max
         return transitions.note_absent(claimed, read_lag_seconds=lag, resend_seconds_max=window) == "resend"
 
     # -- sending ------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def note_end(claim: StreamClaim, every_seconds: float) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM sync_delivery")
         (last_delivery_id,) = cursor.fetchone()
-    asked = {"asked_at": claim.started_at, "asked_delivery_id": last_delivery_id}
+    asked = {"asked_at": claim.started_at, "asked_delivery_id": last_delivery_id, "read_at": claim.started_at}
     return bool(STREAMS.write([STREAMS.repeat(claim, every_seconds, last_error="", **asked)]))
 
 

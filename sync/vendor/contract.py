@@ -54,7 +54,12 @@ class Unreadable(ConnectorAnswer): ...
 class Ignored(ConnectorAnswer): ...
 
 
-class Misunderstood(ConnectorAnswer): ...
+class Misunderstood(ConnectorAnswer):
+    """`raw`: the value that was found there, where it is one value. It stays out of the reason."""
+
+    def __init__(self, reason: str, code: str = "", *, raw: object = None) -> None:
+        super().__init__(reason, code)
+        self.raw = raw
 
 
 class Refused(ConnectorAnswer): ...
@@ -82,7 +87,15 @@ class RetryLater(ConnectorAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One declared setting of a connection. Sensitive values are encrypted at rest and never shown again."""
+    """One declared setting of a connection. Sensitive values are encrypted at rest and never shown again.
+
+    `signs`: deliveries to us are signed with it, and nothing is sent with it; when it is replaced, the value before may stay good
+    for a while (`Config.accepted`). `steers`: a change of it can change where a posting goes or what it says, so that a second
+    person confirms posting anew. A secret that only proves what other settings name does not steer. `choices`: the values that it
+    may have. `lines`: how many a person pastes. `names_connection`: its value is the name of another connection. `posts`: it may
+    be left out as long as nothing is posted. `maps`: it says which fields are read, so that after a change all of it is read
+    from the beginning. `judge`: what is wrong with a value that is not empty, as a sentence; empty when it will do.
+    """
 
     name: str
     label: str
@@ -90,6 +103,14 @@ class Setting:
     required: bool = True
     default: str = ""
     help: str = ""
+    signs: bool = False
+    steers: bool = True
+    choices: tuple[str, ...] = ()
+    lines: int = 1
+    names_connection: bool = False
+    posts: bool = False
+    maps: bool = False
+    judge: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +145,8 @@ class Rate:
         return not self.paths or path.startswith(self.paths)
 
 
+READ_LAG = "read_lag_seconds"
+"""The setting of a connection that is written to: how long its reads may not show a write, where somebody has measured it."""
 Guarantee = Literal["native_key", "unique_external_id", "search_first", "none"]
 
 
@@ -131,12 +154,18 @@ Guarantee = Literal["native_key", "unique_external_id", "search_first", "none"]
 class Operation:
     """One change that `compose` and `post` offer. `guarantee` says how a repeat is kept from doubling the effect;
     `resend_seconds_max`: until when after the first send a resend is still safe (then look-up and a person only);
-    `read_lag_seconds`: how long the vendor's reads may not yet show a write that happened."""
+    `read_lag_seconds`: how long the vendor's reads may not yet show a write that happened, where the connection does not say."""
 
     change: type[Change]
     guarantee: Guarantee
     resend_seconds_max: int = 20 * 3600
     read_lag_seconds: int = 30
+
+    def read_lag_of(self, config: Config) -> int:
+        """The read lag that was measured at this connection, in seconds; what is no whole number from 1 on says nothing."""
+        stated = config.get(READ_LAG)
+        believed = stated.isascii() and stated.isdigit() and 0 < len(stated) < 6 and int(stated) > 0
+        return int(stated) if believed else self.read_lag_seconds
 
 
 IdForm = Callable[[str, str], str]
@@ -145,17 +174,47 @@ IdForm = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """What an id of a vendor stands for: an object type of the ledger (empty for a kind of which the ledger keeps nothing), and
+    the text field of that object which holds the id, where it is not the object's own (`Ref.by`)."""
+
+    object_type: str
+    by: str = ""
+
+
+TypeOfId = Callable[[str], Identified | None]
+"""What an id stands for, told by its form; None for what is no id of that vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The value that a signing secret had before, good before `until` (aware UTC)."""
+
+    value: str
+    until: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A connection as a connector sees it: base URL, settings (secrets decrypted). `id_forms`: how other vendors write their
-    ids, by the vendor's slug, where that is not as they are; references to another system need it."""
+    ids, by the vendor's slug, where that is not as they are; references to another system need it. `former`: the signing secrets
+    that were replaced of late. `id_types`: what other vendors' ids stand for, by the vendor's slug, where their form tells it."""
 
     slug: str
     base_url: str
     settings: Mapping[str, str]
     id_forms: Mapping[str, IdForm] = field(default_factory=dict)
+    former: Mapping[str, Former] = field(default_factory=dict)
+    id_types: Mapping[str, TypeOfId] = field(default_factory=dict)
 
     def get(self, name: str, default: str = "") -> str:
         return self.settings.get(name, default)
+
+    def accepted(self, name: str, now: dt.datetime) -> tuple[str, ...]:
+        """The values of a signing secret with which a delivery may be signed now; none when it is not set."""
+        former = self.former.get(name)
+        values = (self.get(name), former.value if former is not None and now < former.until else "")
+        return tuple(value for value in values if value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +234,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Instead of a fact: "read this object again by its id and take that"."""
+    """Instead of a fact, or beside one that is not the whole: "read this object again by its id and take that". `why`: what a
+    person must know when it cannot be read."""
 
     object_type: str
     external_id: str
+    why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +364,11 @@ class TakesPushes(Protocol):
         anew for each delivery and for its event log, with another `pending_webhooks`, and that is no conflict."""
         ...
 
+    def rendered_anew(self, body: bytes, other: bytes) -> bool:
+        """Whether two bodies under one key with different content digests are one message all the same; for most vendors no.
+        Stripe renders an event in the API version of whoever gets it."""
+        ...
+
 
 class Writes(Protocol):
     """The capability to be written to: `write.py` of a vendor."""
@@ -331,12 +397,38 @@ Check = Callable[[Client, Config], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """How one thing that a connection is for was found when it was tried. `name`: the stream or the change, and what of it where
+    it has parts. `said`: why it does not work, in the vendor's words where it has some, or what a thing that works lacks."""
+
+    name: str
+    works: bool
+    said: str = ""
+
+
+Probe = Callable[[Client, Config], Iterator[Probed]]
+"""Each stream and each change on its own: works, or which permission, field or feature is missing. Changes nothing. Raises
+`RetryLater` and `Unknown`."""
+
+
+def probed(name: str, attempt: Callable[[], str]) -> Probed:
+    """What became of one attempt, which returns what it lacks and raises `Refused` or `Misunderstood` when it does not work."""
+    try:
+        return Probed(name, True, attempt())
+    except (Refused, Misunderstood) as answer:
+        return Probed(name, False, answer.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """What a vendor's folder declares: its names, its settings, and its capabilities. A capability that the vendor or this
     version does not have is None; `reading()`, `taking_pushes()` and `writing()` are for callers that cannot go on without.
 
-    `role`: crm, customer_success, billing or erp. `objects`: the vendor's objects by its name of them, which its reads select and
-    its pushes bring. `id_form`: how its ids are written, when one id has several forms.
+    `probe` tries each part once `check` has answered. `role`: crm, customer_success, billing or erp. `address`: the form of the
+    base URL, for whoever types it. `objects`: the vendor's objects by its name of them, which its reads select and its pushes
+    bring. `id_form`: how its ids are written, when one id has several forms. `type_of_id`: what an id of its stands for, when its
+    form tells it. `stamp`: how versions of its facts begin that were
+    stated at a moment (aware UTC), so that they compare with it as text; None when its versions are no times.
     """
 
     slug: str
@@ -345,12 +437,16 @@ class Connector:
     settings: tuple[Setting, ...]
     check: Check
     translate: Translate
+    probe: Probe | None = None
     reads: Reads | None = None
     pushes: TakesPushes | None = None
     writes: Writes | None = None
     rates: tuple[Rate, ...] = ()
+    address: str = ""
     objects: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     id_form: IdForm | None = None
+    type_of_id: TypeOfId | None = None
+    stamp: Callable[[dt.datetime], str] | None = None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -363,6 +459,12 @@ class Connector:
     def content_digest(self, body: bytes) -> str:
         """SHA-256 (hex) by which two bodies under one key are the same message."""
         return self.pushes.content_digest(body) if self.pushes else hashlib.sha256(body).hexdigest()
+
+    def is_copy(self, body: bytes, other: bytes) -> bool:
+        """Whether two bodies under one key are the same message."""
+        if self.content_digest(body) == self.content_digest(other):
+            return True
+        return self.pushes is not None and self.pushes.rendered_anew(body, other)
 
     def reading(self) -> Reads:
         """Raises `Refused("not_read")`."""

@@ -2,7 +2,8 @@
 
 What an object says is read by its declared model (`sync.vendor.objects`). `Payload` reads what has no model: the envelope of an
 answer, and fields whose names the settings of a connection give. A reason names the field and the class of the value found there
-(text, number, list, nothing), never the value itself. `maybe` means absent or null is understood as None.
+(text, number, list, nothing), never the value itself; `Misunderstood.raw` carries that. `maybe` means absent or null
+is understood as None.
 
 Never: a guess, a default in place of a missing needed field, a float.
 """
@@ -12,10 +13,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from revops import strict_json
 from revops.errors import Rejected
@@ -40,7 +41,8 @@ def item_of(object_type: str, identity: str, value: Mapping[str, object]) -> Ite
 
 
 def body_of(incoming: Incoming) -> Mapping[str, object]:
-    """What came in as one object. Raises `Misunderstood` for anything that is set aside for a person."""
+    """What came in as one object; a text in it may hold characters that no column can keep (`values.Stated`). Raises
+    `Misunderstood` for anything that is set aside for a person."""
     if incoming.parsed is not None:
         return incoming.parsed
     return _message(incoming.body, strict_json.parse_canonical if incoming.kind == "read" else strict_json.parse)
@@ -51,9 +53,13 @@ def message(body: bytes) -> Mapping[str, object]:
     return _message(body, strict_json.parse)
 
 
-def _message(body: bytes, parse: Callable[[bytes], object]) -> Mapping[str, object]:
+class _Parse(Protocol):
+    def __call__(self, body: bytes, *, allow_unsafe_text: bool = False) -> object: ...
+
+
+def _message(body: bytes, parse: _Parse) -> Mapping[str, object]:
     try:
-        value = parse(body)
+        value = parse(body, allow_unsafe_text=True)
     except strict_json.StrictJsonError as error:
         raise Misunderstood(error.reason, "body_unsafe") from None
     if not isinstance(value, dict):
@@ -100,7 +106,7 @@ def or_none(text: str | None) -> str | None:
 def our_word(value: str, choices: Mapping[str, Choice], where: str) -> Choice:
     """Our word for the vendor's. A word from the future is `Misunderstood`."""
     if value not in choices:
-        raise Misunderstood(f"{where} holds a word that we do not know.", "value_unknown")
+        raise Misunderstood(f"{where} holds a word that we do not know.", "value_unknown", raw=value)
     return choices[value]
 
 
@@ -122,6 +128,12 @@ def word(value: object) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else kind_of(value)
 
 
+def last_line(value: object, length_max: int = 200) -> str:
+    """The last line of a vendor's text that says something, its printable characters; empty when it is no text."""
+    lines = [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else []
+    return "".join(character for character in lines[-1] if character.isprintable())[:length_max] if lines else ""
+
+
 def decimal_text(text: str) -> Decimal | None:
     """A number written as text, or None when it is none."""
     return Decimal(text) if _DECIMAL.fullmatch(text) else None
@@ -132,15 +144,15 @@ def money(amount: Decimal, currency: str, where: str) -> Money:
     try:
         return Money(amount, currency)
     except Rejected as error:
-        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
+        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code, raw=f"{amount} {currency}") from None
 
 
 def rounded_money(amount: Decimal, currency: str, where: str) -> Money:
-    """`Money` of a computed amount, rounded half to even."""
+    """`Money` of an amount that we compute, rounded half to even."""
     try:
         return Money.rounded(amount, currency)
     except Rejected as error:
-        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code) from None
+        raise Misunderstood(f"{where} is no amount of money: {error.code}.", error.code, raw=f"{amount} {currency}") from None
 
 
 def instant(text: str, where: str) -> dt.datetime:
@@ -148,9 +160,9 @@ def instant(text: str, where: str) -> dt.datetime:
     try:
         value = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise Misunderstood(f"{where} is not a date and time.", "time_invalid") from None
+        raise Misunderstood(f"{where} is not a date and time.", "time_invalid", raw=text) from None
     if value.tzinfo is None:
-        raise Misunderstood(f"{where} has no time zone.", "time_invalid")
+        raise Misunderstood(f"{where} has no time zone.", "time_invalid", raw=text)
     return believable(value.astimezone(dt.UTC), where)
 
 
@@ -161,7 +173,7 @@ def day(text: str, where: str) -> dt.date:
             raise ValueError
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise Misunderstood(f"{where} is not a day.", "time_invalid") from None
+        raise Misunderstood(f"{where} is not a day.", "time_invalid", raw=text) from None
 
 
 def epoch_milliseconds(count: int | Decimal, where: str) -> dt.datetime:
@@ -169,14 +181,14 @@ def epoch_milliseconds(count: int | Decimal, where: str) -> dt.datetime:
     try:
         value = _EPOCH + dt.timedelta(microseconds=int(count * 1000))
     except OverflowError:
-        raise Misunderstood(f"{where} is no believable time.", "time_invalid") from None
+        raise Misunderstood(f"{where} is no believable time.", "time_invalid", raw=count) from None
     return believable(value, where)
 
 
 def believable(value: dt.datetime, where: str) -> dt.datetime:
     """The same instant when a business system can mean it: 1990 to 2200."""
     if not 1990 <= value.year <= 2200:
-        raise Misunderstood(f"{where} is no believable time.", "time_invalid")
+        raise Misunderstood(f"{where} is no believable time.", "time_invalid", raw=value.isoformat())
     return value
 
 
@@ -194,7 +206,8 @@ class Payload:
         """The refusal for a field that holds something else than `wanted`."""
         found = kind_of(self.data[field]) if field in self.data else "absent"
         code = "field_missing" if field not in self.data else "field_changed"
-        return Misunderstood(f"{self.where(field)} should be {wanted} and is {found}.", code)
+        raw = self.data.get(field)
+        return Misunderstood(f"{self.where(field)} should be {wanted} and is {found}.", code, raw=raw)
 
     def has(self, field: str) -> bool:
         return self.data.get(field) is not None

@@ -2,8 +2,8 @@
 
 A model says which fields we rely on and of which kind they are; further fields are allowed. It is filled from JSON that
 `strict_json` has parsed: whole numbers are `int`, fractions `Decimal`. Only a number or a day that is written as text is
-converted. What does not fit is `Misunderstood` with the path of the field and the kind of value found there, never the value
-itself.
+converted. A field that does not fit says so when it is asked for: the others can be read all the same. It is
+`Misunderstood` then, with the path of the field and the kind of value found there, never the value itself.
 
 A word of a vendor's list (`Known`) may be one that we do not know yet: it is kept as it is, `unknown_words` names it, and the
 translation refuses it where it matters (`fields.our_word`).
@@ -17,7 +17,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -38,10 +38,22 @@ from sync.vendor.fields import kind_of
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+_UNFIT = " unfit"
+"""Where an object keeps what did not fit, by field: no field has this name."""
+
+
 class VendorObject(BaseModel):
     """One kind of object, event or answer of a vendor."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=False, defer_build=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Asked for only where the object has no such attribute: a field that did not fit."""
+            if (why := self.__dict__.get(_UNFIT, {}).get(name)) is not None:
+                raise Misunderstood(why.reason, why.code, raw=why.raw)
+            return super().__getattr__(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +137,40 @@ _WANTED = {
 
 
 def understood(model: type[Model], data: object, name: str) -> Model:
-    """The object as `model`. `name` is how reasons speak of it. Raises `Misunderstood`: `field_missing`, `field_changed`,
-    `value_unknown` for a word that is none of a closed list, `time_invalid`."""
+    """The object as `model`. `name` is how reasons speak of it. A field that does not fit raises `Misunderstood` when it is asked
+    for: `field_missing`, `field_changed`, `value_unknown` for a word that is none of a closed list, `time_invalid`. Raises it at
+    once for what is no object."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _misunderstood(model, data, error, name) from None
+        if not isinstance(data, Mapping):
+            raise _misunderstood(model, data, _errors(error)[0], name) from None
+        return _in_part(model, data, error, name)
+
+
+def whole(model: type[Model], data: object, name: str) -> Model:
+    """The object as `model`, all of it. Raises `Misunderstood` for the first field that does not fit."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _misunderstood(model, data, _errors(error)[0], name) from None
+
+
+def _in_part(model: type[Model], data: Mapping[str, object], error: ValidationError, name: str) -> Model:
+    """The fields that fit, each by itself; the others say why when they are asked for."""
+    first: dict[int | str, ErrorDetails] = {}
+    for each in _errors(error):
+        first.setdefault(each["loc"][0], each)
+    found, unfit = model.model_construct(), {}
+    for field, declared in model.model_fields.items():
+        key = declared.alias or field
+        if key in first:
+            unfit[field] = _misunderstood(model, data, first[key], name)
+            found.__dict__.pop(field, None)
+        elif key in data:
+            model.__pydantic_validator__.validate_assignment(found, field, data[key])
+    found.__dict__[_UNFIT] = unfit
+    return found
 
 
 def needed(value: Value | None, where: str, wanted: str) -> Value:
@@ -140,19 +180,18 @@ def needed(value: Value | None, where: str, wanted: str) -> Value:
     return value
 
 
-def _misunderstood(model: type[BaseModel], data: object, error: ValidationError, name: str) -> Misunderstood:
-    """The refusal for the first thing that does not fit."""
-    first = _errors(error)[0]
+def _misunderstood(model: type[BaseModel], data: object, first: ErrorDetails, name: str) -> Misunderstood:
+    """The refusal for a thing that does not fit."""
     path, kind, found = ".".join([name, *map(str, first["loc"])]), first["type"], first["input"]
     if kind == "missing":
         return Misunderstood(f"{path} should be {_wanted_at(model, data, first['loc'])} and is absent.", "field_missing")
     if kind == "literal_error" and isinstance(found, str):
-        return Misunderstood(f"{path} holds a word that we do not know.", "value_unknown")
+        return Misunderstood(f"{path} holds a word that we do not know.", "value_unknown", raw=found)
     if _wanted(first) == "a day" and isinstance(found, str):
-        return Misunderstood(f"{path} is not a day.", "time_invalid")
+        return Misunderstood(f"{path} is not a day.", "time_invalid", raw=found)
     if _wanted(first) == "a time" and kind_of(found) == "a number":
-        return Misunderstood(f"{path} is no believable time.", "time_invalid")
-    return Misunderstood(f"{path} should be {_wanted(first)} and is {kind_of(found)}.", "field_changed")
+        return Misunderstood(f"{path} is no believable time.", "time_invalid", raw=found)
+    return Misunderstood(f"{path} should be {_wanted(first)} and is {kind_of(found)}.", "field_changed", raw=found)
 
 
 def _errors(error: ValidationError) -> list[ErrorDetails]:

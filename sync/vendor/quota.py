@@ -17,6 +17,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import redis
@@ -82,6 +83,16 @@ class Bucket:
             return (1 - self._left) / self._rate
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How many of a class's calls are used up; they come back evenly over `seconds`."""
+
+    name: str
+    used: int
+    calls: int
+    seconds: int
+
+
 class SharedQuota:
     """Fulfils `sync.vendor.http.Quota` for one connection."""
 
@@ -107,8 +118,26 @@ class SharedQuota:
             seconds = max(1, min(3600, math.ceil(wait)))
             raise RetryLater(f"Our own quota for this connection is used up.{away}", seconds, "quota_used_up")
 
+    def used(self) -> list[Used] | None:
+        """How much of each class is used up at this moment; None when Redis does not tell."""
+        found = []
+        try:
+            server = self._server()
+            seconds, micros = server.time()
+            for rate, calls in self._rates:
+                left, at = server.hmget(self._key(rate), "left", "at")
+                since = max(0.0, seconds + micros / 1e6 - float(at)) if at else 0.0
+                now_left = min(calls, float(left) + since * calls / rate.seconds) if left else calls
+                found.append(Used(rate.name, max(0, calls - math.floor(now_left)), calls, rate.seconds))
+        except (redis.RedisError, OSError):
+            return None
+        return found
+
+    def _key(self, rate: Rate) -> str:
+        return f"revops:quota:{self._slug}:{rate.name}"
+
     def _take_shared(self, rates: Sequence[tuple[Rate, int]]) -> float:
-        keys = [f"revops:quota:{self._slug}:{rate.name}" for rate, _calls in rates]
+        keys = [self._key(rate) for rate, _calls in rates]
         numbers = [number for rate, calls in rates for number in (calls, rate.seconds)]
         script: _Script = self._server().register_script(_TAKE)
         answer = script(keys=keys, args=numbers)

@@ -13,7 +13,7 @@ from revops.postings.models import ChangePlan
 from tests.factories import a_case
 from tests.revops import world
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(1200)]
 EVIL = '"><img src=x onerror="document.title=1"><b hx-on:click="alert(1)" hx-get="/sign-out/" hx-trigger="load">x</b>'
 
 

@@ -17,7 +17,7 @@ from tests.browser.company import company
 from tests.factories import PASSWORD, a_case, some_cases
 from tests.revops import world
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(1200)]
 
 
 def at(page: Any) -> str:

@@ -40,6 +40,7 @@ def copy(tmp_path: Path) -> Path:
         ("revops/ledger/planted.py", "from sync import doorbell\n", "The business knows no vendor"),
         ("revops/ledger/planted.py", "from revops.cases import models\n", "Arrows go one way down"),
         ("revops/cases/planted.py", "import revops.web\n", "Arrows go one way down"),
+        ("revops/web/planted.py", "from revops.serving import bodies\n", "Arrows go one way down"),
         ("sync/planted.py", "import revops.web.apps\n", "Nothing imports the pages or the API"),
         ("sync/intake/planted.py", "from sync.applying import apply\n", "Inside sync arrows go down"),
         ("sync/pull/planted.py", "from sync.applying.drain import process_all\n", "Inside sync arrows go down"),

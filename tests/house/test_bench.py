@@ -18,15 +18,16 @@ FIGURES = {
     "rules": {"rules"},
     "takeover": {"takeover_deliveries"},  # the small run kills one worker only
     "audit": {"audit_action", "audit_verify"},
+    "slow_clients": {"slow_clients_healthz", "slow_clients_delivery", "slow_clients_page", "slow_clients_borne"},
 }
 
 
 def bench(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "launch.embedded", sys.executable, "-m", "bench", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1000)
 @pytest.mark.slow
 def test_every_benchmark_prints_its_figures_as_json_lines() -> None:
     ran = bench("--sample")
@@ -44,6 +45,4 @@ def test_every_benchmark_prints_its_figures_as_json_lines() -> None:
 def test_a_benchmark_that_does_not_exist_is_said() -> None:
     ran = bench("speed")
     assert ran.returncode == 2
-    assert (
-        "There is no benchmark speed; there are: intake, pull_and_apply, detection, queue, rules, takeover, audit." in ran.stderr
-    )
+    assert f"There is no benchmark speed; there are: {', '.join(FIGURES)}." in ran.stderr

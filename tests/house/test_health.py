@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx2
@@ -18,11 +19,6 @@ from psycopg import sql
 from revops import health
 from tests.accounts import SUPERUSER, as_owner, signed_in
 from tests.sync.processes import web_server
-
-
-def test_healthz_needs_nobody_and_no_database(client: Client) -> None:
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.content) == (200, b"ok\n")
 
 
 @pytest.mark.django_db
@@ -91,18 +87,21 @@ def test_a_frozen_database_freezes_no_probe() -> None:
     with (
         accepts_and_says_nothing() as port,
         web_server(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/x") as url,
-        httpx2.Client(base_url=url, timeout=20, trust_env=False) as http,
+        httpx2.Client(base_url=url, timeout=30, trust_env=False) as http,
     ):
         started = time.monotonic()
-        answer = http.get("/readyz")
-        assert answer.status_code == 503
+        with ThreadPoolExecutor(12) as callers:  # one after the other would take 24 seconds
+            answers = list(callers.map(lambda _: http.get("/readyz"), range(12)))
+        answer = answers[0]
+        assert {each.status_code for each in answers} == {503}
+        assert time.monotonic() - started < 15
         assert answer.json()["database"] == "the database does not answer"
         figures = http.get("/metrics")
         assert figures.status_code == 200
         assert 'revops_figures_read{part="inflow"} 0.0' in figures.text
         assert "process_cpu_seconds_total" in figures.text
         assert http.get("/healthz").status_code == 200
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 22
 
 
 @pytest.mark.django_db
@@ -110,6 +109,8 @@ def test_metrics_are_for_this_machine_or_the_token(client: Client) -> None:
     assert b"python_info" in client.get("/metrics").content
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.9").status_code == 404
     assert client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 404
+    elsewhere = client.get("/metrics", headers={"Host": "evil.example"})
+    assert elsewhere.status_code == 404, "a name that leads here is somebody else's"
     with override_settings(REVOPS_METRICS_TOKEN="a-long-token"):
         for token, status in (("a-long-token", 200), ("another", 404)):
             headers = {"Authorization": f"Bearer {token}"}

@@ -67,11 +67,12 @@ def test_a_line_is_json_and_masked() -> None:
 
 
 @pytest.mark.django_db
-def test_each_request_has_one_id(client: Client) -> None:
-    given = client.get("/sign-in/", headers={"X-Request-Id": "from-the-proxy-1"})
-    assert given["X-Request-Id"] == "from-the-proxy-1"
-    made = client.get("/sign-in/", headers={"X-Request-Id": 'evil" injected'})
-    assert len(made["X-Request-Id"]) == 32
+def test_each_request_has_an_id_of_ours_and_the_caller_s_beside_it(client: Client, lines: io.StringIO) -> None:
+    for offered in ("from-the-proxy-1", 'evil" injected'):
+        assert len(client.get("/sign-in/", headers={"X-Request-Id": offered})["X-Request-Id"]) == 32
+    plain, odd = [json.loads(line) for line in lines.getvalue().splitlines()][-2:]
+    assert plain["caller_request_id"] == "from-the-proxy-1"
+    assert "caller_request_id" not in odd
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from launch.programs import web_server_command
 from sync.ground.heartbeat import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -145,8 +147,12 @@ def test_substitutions_are_in_the_example() -> None:
     assert used <= set(named_in_the_example())
 
 
-def test_the_image_serves_what_the_settings_name() -> None:
+def test_the_image_serves_as_make_up_does() -> None:
     text = (ROOT / "Dockerfile").read_text()
-    assert settings.WSGI_APPLICATION.replace(".application", ":application") in text
+    found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    assert found is not None
+    ours = web_server_command("0.0.0.0", 8000)[2:]
+    del ours[ours.index("--log-level") : ours.index("--log-level") + 2]
+    assert json.loads(found[1]) == ours
     for name in re.findall(r"^COPY ([a-z/.]+)", text, re.MULTILINE):
         assert (ROOT / name).exists(), name

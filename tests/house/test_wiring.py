@@ -89,7 +89,9 @@ def test_every_answer_carries_a_strict_content_policy(client: Client) -> None:
     policy = client.get("/sign-in/")["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
-    assert client.get("/sign-in/")["X-Frame-Options"] == "DENY"
+    page = client.get("/sign-in/")
+    assert page["X-Frame-Options"] == "DENY"
+    assert "camera=()" in page["Permissions-Policy"]
 
 
 @pytest.mark.django_db

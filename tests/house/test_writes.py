@@ -28,6 +28,7 @@ WRITERS: dict[str, set[str]] = {
     "Delegation": {"revops/access/delegations.py", "revops/access/leavers.py"},
     "ApiToken": {"revops/identity/tokens.py"},
     "OneTimeLink": {"revops/identity/links.py", "revops/access/leavers.py"},
+    "SignInFailure": {"revops/identity/failures.py"},
     "UserSession": {"revops/identity/sessions.py", "revops/identity/passwords.py"},
     "TotpSecret": {"revops/identity/totp.py", "revops/identity/factors.py"},
     "Passkey": {"revops/identity/passkeys.py", "revops/identity/factors.py"},
@@ -49,6 +50,8 @@ WRITERS: dict[str, set[str]] = {
     "DueAccount": {"revops/ledger/due.py"},
     "ExceptionCase": {"revops/cases/lifecycle.py", "revops/cases/actions.py"},
     "Expectation": {"revops/cases/lifecycle.py"},
+    "RuleSwitch": {"revops/cases/trial.py"},
+    "CounterpartVerdict": {"revops/ledger/counterparts.py"},
     "CaseNote": {"revops/cases/actions.py"},
     "CaseWatch": {"revops/cases/actions.py"},
     "SavedView": {"revops/cases/actions.py"},
@@ -62,19 +65,21 @@ WRITERS: dict[str, set[str]] = {
     "Checkpoint": {"revops/approvals/actions.py"},
     "Decision": {"revops/approvals/actions.py"},
     "Circuit": {"sync/connections/breaker.py"},
-    "Connection": {"sync/connections/actions.py", "sync/connections/restored.py", "sync/connections/handles.py"},
+    "Connection": {"sync/connections/actions.py", "sync/connections/rows.py", "sync/connections/restored.py",
+                   "sync/connections/handles.py"},
+    "PostingProposal": {"sync/connections/proposals.py"},
     "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
     "DeliveryKey": {"sync/intake/inbox.py"},
     "Replay": {"sync/applying/replay.py"},
-    "Watermark": {"sync/connections/actions.py", "sync/pull/poll.py", "sync/pull/streams.py",
+    "Watermark": {"sync/connections/actions.py", "sync/connections/switches.py", "sync/pull/poll.py", "sync/pull/streams.py",
                   "sync/intake/announce.py"},
     "IntakeTally": {"sync/intake/refusals.py"},
     "Heartbeat": {"sync/ground/heartbeat.py"},
     "IdempotentAnswer": {"revops/api/idempotency.py"},
 }  # fmt: skip
 """Noun -> the modules that write it. A line here is a decision: one more writer is one more place to hold every promise."""
-GOVERNED = {"AccessProposal", "Account", "AccountLink", "ChangePlan", "Connection", "Delegation", "ExceptionCase", "RoleGrant",
-            "User"}  # fmt: skip
+GOVERNED = {"AccessProposal", "Account", "AccountLink", "ChangePlan", "Connection", "CounterpartVerdict", "Delegation",
+            "ExceptionCase", "PostingProposal", "RoleGrant", "RuleSwitch", "User"}  # fmt: skip
 BULK_ALLOWED = {"sync/connections/actions.py": {"Connection"}}
 """Bulk statements on governed rows: only of columns that their history leaves out (the last problem of a connection)."""
 SURFACE = re.compile(

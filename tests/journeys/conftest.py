@@ -13,7 +13,7 @@ import pytest
 
 from launch.embedded import free_port
 from tests.journeys.product import Product
-from tests.launch.test_up import until
+from tests.launch.test_up import START_SECONDS, until
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,8 @@ def product() -> Iterator[Product]:
     folder = Path(tempfile.mkdtemp(prefix="revops-story-", dir="/tmp"))
     made = Product(folder / "data", free_port(), seed=random.SystemRandom().randrange(10**6), accounts=60)
     try:
-        until(made.ready, "the product is ready", 120)
-        until(lambda: "Ctrl-C" in made.said, "the product says that it is ready", 120)
+        until(made.ready, "the product is ready", START_SECONDS)
+        until(lambda: "Ctrl-C" in made.said, "the product says that it is ready", START_SECONDS)
         yield made
     finally:
         with contextlib.suppress(Exception):

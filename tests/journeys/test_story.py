@@ -20,7 +20,7 @@ from tests.journeys.product import HERO, Product
 from tests.launch.test_up import none_left
 from tests.launch.test_up import until as until_so
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]
 
 STORY = ("renewal_before_amendment", "invoice_before_contract", "close_on_stale_subscription", "invoice_amount_mismatch",
          "invoice_not_posted")  # fmt: skip

@@ -63,6 +63,26 @@ def house(place: Path) -> Iterator[Callable[..., House]]:
         each.keeper.stop()
 
 
+def test_a_log_has_an_end_while_its_program_runs(house: Callable[..., House]) -> None:
+    kept = house(python("child", "import time\nfor _ in range(120): print('x' * 99_999, flush=True)\ntime.sleep(60)"))
+    former = kept.folder / "child.log.1"
+    until(former.exists, "the log begins anew")
+    until(lambda: former.stat().st_size + (kept.folder / "child.log").stat().st_size >= 12_000_000, "all is said")
+    assert max(former.stat().st_size, (kept.folder / "child.log").stat().st_size) < 11_000_000
+    assert kept.keeper.pids().keys() == {"child"}
+
+
+def test_a_log_that_takes_nothing_more_costs_lines_and_no_program(house: Callable[..., House]) -> None:
+    """As on a full disk: neither a log nor supervisor's own error output takes another byte."""
+    kept = house(python("child", "import time\nwhile True: print('words', flush=True); time.sleep(0.01)"))
+    until(lambda: "child" in kept.keeper.pids() and kept.said("child"), "it runs and speaks")
+    first = kept.keeper.pids()["child"]
+    [supervisor] = [each for each in psutil.Process().children() if "supervisor.supervisord" in each.cmdline()]
+    supervisor.rlimit(psutil.RLIMIT_FSIZE, (0, 0))
+    kept.keeper.end("child")
+    until(lambda: kept.keeper.pids().get("child", first) != first, "it was started again, and supervisor lives")
+
+
 def test_one_that_keeps_dying_is_given_up_on_with_its_last_lines(
     house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
 ) -> None:

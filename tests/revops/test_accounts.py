@@ -285,7 +285,7 @@ def test_an_account_that_could_take_the_guards_off_is_told(
 @pytest.mark.outside
 def test_web_and_workers_do_not_start_under_such_an_account(django_db_setup: None) -> None:
     for account, program in (
-        (SUPERUSER, ["-c", "import revops.wsgi"]),
+        (SUPERUSER, ["-c", "import revops.serving.application"]),
         (roles.OWNER, ["manage.py", "sweep", "--once"]),
         (roles.OWNER, ["-m", "celery", "-A", "revops", "worker", "-Q", "apply", "--pool", "solo"]),
     ):

@@ -14,15 +14,18 @@ from django.db.models import Model
 from revops.access.delegations import delegate
 from revops.access.grants import grant_role, revoke_role
 from revops.access.proposals import propose_role
-from revops.accounts.models import Account, AccountLink
+from revops.accounts.models import Account, AccountLink, CounterpartVerdict
 from revops.approvals.models import Checkpoint, Decision
 from revops.audit.models import ActionRecord
-from revops.cases.models import ExceptionCase
+from revops.cases.models import ExceptionCase, RuleSwitch
+from revops.cases.trial import switch_rules
 from revops.history import history_table, write_history
+from revops.ledger.counterparts import say_whether_same
 from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
 from revops.people.models import AccessProposal, Delegation, RoleGrant, User
 from revops.postings.models import ChangePlan, Posting
-from sync.models import Connection, Delivery
+from sync import connections
+from sync.models import Connection, Delivery, PostingProposal
 from tests.accounts import as_owner
 from tests.revops import world
 from tests.revops.attacker import committed, refusal_of
@@ -31,11 +34,14 @@ GOVERNED: dict[type[Model], str] = {
     Account: "name = 'x'",
     AccountLink: "reason = 'x'",
     ChangePlan: "trace_id = 'x'",
-    Connection: "posting_enabled = NOT posting_enabled",
+    Connection: "active = NOT active",
+    CounterpartVerdict: "reason = 'x'",
     ExceptionCase: "severity = 4",
     RoleGrant: "granted_by_id = user_id",
+    RuleSwitch: "reason = 'x'",
     AccessProposal: "reason = 'x'",
     Delegation: "reason = 'x'",
+    PostingProposal: "decided_at = now()",
     User: "time_zone = 'x'",
 }
 """Each governed model, and a change of it that nothing else refuses."""
@@ -54,8 +60,14 @@ def rows(db: None) -> None:
     pat, days = world.person("pat", "approver"), {"first_day": world.today(), "last_day": world.today()}
     delegate(pat, **days, reason="Away", now=world.now(), acting_user=world.person("pit", "approver"))
     world.systems()
+    connections.stop_posting("netsuite", reason="Moves", acting_user=root)
+    connections.propose_posting("netsuite", reason="Moved", step_up=world.proof(root), acting_user=root)
     _, case = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
     world.credit_plan(ana, case)
+    one, other = SourceRecord.objects.filter(object_type="invoice")[:2]
+    say_whether_same(one, other, same=True, reason="Asked", acting_user=ana, now=world.now())
+    erp = SourceSystem.objects.get(pk="netsuite")
+    switch_rules(["invoice_not_posted"], erp, live=True, reason="Looked", acting_user=root, now=world.now())
     for model in GOVERNED:
         assert model._default_manager.exists()
     committed()  # what the actions do leaves its history
@@ -97,8 +109,9 @@ def test_i49_a_change_by_sql_that_leaves_no_history_does_not_commit(model: type[
 def _more(model: type[Model]) -> str:
     return {
         Account: "name = 'y'", AccountLink: "reason = 'y'", ChangePlan: "trace_id = 'y'", Connection: "active = NOT active",
-        ExceptionCase: "severity = 3", RoleGrant: "granted_by_id = NULL",
-        AccessProposal: "reason = 'y'", Delegation: "reason = 'y'", User: "time_zone = 'y'",
+        ExceptionCase: "severity = 3", RoleGrant: "granted_by_id = NULL", CounterpartVerdict: "reason = 'y'",
+        RuleSwitch: "reason = 'y'", AccessProposal: "reason = 'y'", Delegation: "reason = 'y'", User: "time_zone = 'y'",
+        PostingProposal: "decided_by_id = proposed_by_id",
     }[model]  # fmt: skip
 
 

@@ -96,13 +96,13 @@ def test_an_old_month_goes_whole_and_what_is_current_is_carried_over() -> None:
     entry = LedgerEntry.objects.get(pk=record.current_id or 0)
     said = (entry.version, entry.digest, entry.recorded_at)
     entry.pk = old * PER_MONTH + 1
-    entry.version = "2020"
+    entry.version, entry.unread = "2020", {"tax": {"code": "amount_decimals", "raw": "1.001"}}
     entry.save(force_insert=True)  # an older version, not current
     entry.pk, entry.version = old * PER_MONTH + 2, "2021"
     entry.save(force_insert=True)
     with guards.down():
         SourceRecord.objects.filter(pk=record.pk).update(
-            current_id=entry.pk, version="2021"
+            current_id=entry.pk, version="2021", unread=entry.unread
         )  # as if nothing newer had come since
 
     assert f"ledger_ledgerentry_{old}: would be moved" in retention()
@@ -115,6 +115,7 @@ def test_an_old_month_goes_whole_and_what_is_current_is_carried_over() -> None:
     record.refresh_from_db()
     carried = LedgerEntry.objects.get(pk=record.current_id or 0)
     assert (carried.version, carried.digest, carried.recorded_at) == ("2021", *said[1:])
+    assert carried.unread == entry.unread == record.unread
     assert "2021" in {each.version for each in record_history(record)}
     action = ActionRecord.objects.get(verb="retention.take_out")
     with as_owner(), connection.cursor() as cursor:

@@ -79,6 +79,19 @@ def detect() -> None:
 # --- systems ---------------------------------------------------------------------------------------------------------
 
 
+ERP_GIVEN = {
+    "client_id": "demo-client-id",
+    "certificate_id": "demo-certificate",
+    "private_key": "none",
+    "webhook_secret": "unused",
+    "currency_ids": "USD=1, EUR=2, JPY=3",
+    "credit_item_id": "9001",
+    "legal_entities": "1=US",
+    "crm_connection": "salesforce",
+    "billing_connection": "stripe",
+}
+
+
 def systems(netsuite_url: str = "http://127.0.0.1:1099", private_key: str = "none") -> None:
     """A CRM, billing and customer success that only speak; an ERP connection that also takes postings."""
     for slug, role in (("salesforce", "crm"), ("stripe", "billing"), ("gainsight", "customer_success")):
@@ -87,17 +100,8 @@ def systems(netsuite_url: str = "http://127.0.0.1:1099", private_key: str = "non
         slug="netsuite",
         vendor="netsuite",
         base_url=netsuite_url,
-        values={
-            "client_id": "demo-client-id",
-            "certificate_id": "demo-certificate",
-            "private_key": private_key,
-            "webhook_secret": "unused",
-            "currency_ids": "USD=1, EUR=2, JPY=3",
-            "legal_entities": "1=US",
-            "crm_connection": "salesforce",
-            "billing_connection": "stripe",
-        },
-        loopback_allowed=True,
+        values=ERP_GIVEN | {"private_key": private_key},
+        started=True,
         acting_user=System("tests"),
     )
 
@@ -211,6 +215,14 @@ def credit_plan(maker: User, case: ExceptionCase, amount: str = "120.00", **over
         kind="credit_memo", case=case, account=account_on(case), inputs=credit_inputs(amount, **over),
         reason="A discount was missed", acting_user=maker,
     )  # fmt: skip
+
+
+def allow_posting(slug: str = "netsuite", by: User | None = None) -> None:
+    """Two people switch posting on."""
+    one = by or person(f"one-{next(_versions)}", "admin")
+    other = person(f"other-{next(_versions)}", "controller")
+    proposed = connections.propose_posting(slug, reason="Settled", step_up=proof(one), acting_user=one)
+    connections.confirm_posting(proposed.pk, step_up=proof(other), acting_user=other)
 
 
 def fresh(plan: ChangePlan) -> ChangePlan:

@@ -41,7 +41,7 @@ def stripe(transactional_db: None) -> Connection:
         vendor="stripe",
         base_url="http://127.0.0.1:1099",
         values={"api_key": stripe_sender.API_KEY, "webhook_secret": stripe_sender.SECRET, "crm_connection": "salesforce"},
-        loopback_allowed=True,
+        started=True,
         acting_user=System("tests"),
     )
 

@@ -131,10 +131,11 @@ def tenant(gainsight: Control) -> None:
     })  # fmt: skip
     item = metadata.item_id
     connections.connect(
-        slug="gainsight", vendor="gainsight", base_url=gainsight.url, loopback_allowed=True, acting_user=System("tests"),
+        slug="gainsight", vendor="gainsight", base_url=gainsight.url, started=True, acting_user=System("tests"),
         values={
             "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": "unused",
-            "crm_connection": "salesforce",
+            "crm_connection": "salesforce", "hold_reason_field": "HoldReason__gc",
+            "hold_reference_field": "HoldReference__gc",
             "stage_on_hold_item": item("gs_opportunity", "RenewalStage", "On Hold"),
             "stage_in_progress_item": item("gs_opportunity", "RenewalStage", "In Progress"),
         },

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from django.db import connections
 
 from launch.embedded import free_port
+from launch.programs import web_server_command
 from launch.tied import dies_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,21 +81,19 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def serving(port: int, threads: int = 8, **over: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(port: int, **over: str) -> Iterator[subprocess.Popen[bytes]]:
     """The product's web server on that port as `make up` runs it: the process, which a test may kill."""
-    command = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "revops.wsgi:application"]
-    with running(command, **over) as child:
+    with running(web_server_command("127.0.0.1", port)[1:], **over) as child:
         until(lambda: child.poll() is not None or answers(port))
         assert child.poll() is None, "the web server ended"
         yield child
 
 
 @contextmanager
-def web_server(threads: int = 8, **over: str) -> Iterator[str]:
+def web_server(**over: str) -> Iterator[str]:
     """The product's web server. Gives `http://127.0.0.1:<port>`."""
     port = free_port()
-    with serving(port, threads, **over):
+    with serving(port, **over):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -46,6 +46,7 @@ def systems(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         connections.connect(
             slug=vendor, vendor=vendor, base_url="https://vendor.example", values=SETTINGS[vendor], acting_user=System("tests")
         )
+        connections.resume(vendor, acting_user=System("tests"))
 
 
 def recorded() -> list[tuple[str, str, Incoming]]:

@@ -12,12 +12,13 @@ from django.test import Client
 from revops.accounts.models import Account
 from revops.audit.models import ActionRecord
 from revops.cases.models import ExceptionCase
+from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from revops.people.models import Role
 from revops.policies.in_force import policies_in_force
 from revops.sentences import Sentence
 from sync.applying.drain import process_all
-from sync.connections import change_connection
+from sync.connections import pause
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 from sync.workers.sweep import sweep_once
 from tests.factories import an_account
@@ -36,7 +37,7 @@ def dead_letters(web: str, stripe: Connection) -> int:
     del stripe
     with httpx2.Client(base_url=web, timeout=20, trust_env=False) as client:
         for number in range(policies_in_force().connections.dead_letters):
-            bad = rendered(event(number, "Aurora")).replace(b'"balance": 0,', b"")
+            bad = rendered(event(number, "Aurora")).replace(b'"object": "customer"', b'"object": "quote"')
             assert client.post("/intake/stripe/", content=bad, headers=headers(bad)).status_code == 202
     process_all(now())
     return Delivery.objects.filter(state=DeliveryState.QUARANTINED).count()
@@ -90,12 +91,48 @@ def test_a_connection_that_cannot_be_read_is_a_case_until_it_can(stripe: Connect
     assert the_case().status == "closed"
 
 
-def test_a_connection_that_is_switched_off_is_no_exception(stripe: Connection) -> None:
+def test_a_connection_that_is_paused_is_no_exception(stripe: Connection) -> None:
     fail(stripe, 9)
     sweep_once(now())
-    change_connection(stripe.pk, active=False, acting_user=System("tests"))
+    pause(str(stripe.pk), reason="tests", acting_user=System("tests"))
     sweep_once(now())
     assert the_case().status == "closed"
+
+
+def test_values_that_could_not_be_read_are_one_case_a_field_until_they_are(web: str, stripe: Connection) -> None:
+    del stripe
+
+    def send(number: int, customer: int, currency: bytes) -> None:
+        body = rendered(event(number, customer=f"cus_{customer:08d}")).replace(b'"usd"', currency)
+        with httpx2.Client(base_url=web, timeout=20, trust_env=False) as client:
+            assert client.post("/intake/stripe/", content=body, headers=headers(body)).status_code == 202
+        process_all(now())
+        sweep_once(now())
+
+    send(1, 1, b'"zzz"')
+    case = the_case()
+    assert (case.rule, case.system_id, case.status) == ("values_unread", "stripe", "open")
+    assert "Balance of Customer of" in str(case.sentence)
+    assert "in 1 or more records" in str(case.sentence)
+    assert {"name": "connections.written", "value": "0 ZZZ"} in case.evidence["inputs"]
+    send(2, 2, b'"zzz"')
+    assert "in 2 or more records" in str(the_case().sentence)
+    farid = world.person("farid", Role.FINANCE_ANALYST)
+    client = Client()
+    client.force_login(farid)
+    record = SourceRecord.objects.get(external_id="cus_00000001")
+    shown = client.get(f"/records/{record.pk}/").content.decode()
+    assert "Not read:" in shown
+    assert "0 ZZZ" in shown
+    assert "Its currency is not one that we know." in shown
+    client.force_login(world.person("ada", Role.ADMIN))
+    page = client.get("/connections/stripe/").content.decode()
+    assert "Values that could not be read" in page
+    assert "Balance of 2 customer records" in page
+    for number in (1, 2):
+        send(number + 2, number, b'"eur"')
+    assert the_case().status == "closed"
+    assert "Values that could not be read" not in client.get("/connections/stripe/").content.decode()
 
 
 def test_people_see_and_work_it_and_nobody_is_offered_a_plan(dead_letters: int) -> None:

@@ -11,8 +11,21 @@ from revops.audit.models import ActionRecord
 from revops.errors import Conflict, Missing, Rejected
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
-from sync.connections import change_connection, config_of, connect, forget_handles, handle, seal, sealed_with_newest_key, unseal
+from sync.connections import (
+    change_connection,
+    config_of,
+    connect,
+    forget_handles,
+    handle,
+    resume,
+    seal,
+    sealed_with_newest_key,
+    unseal,
+)
+from sync.connections.rows import database_now
+from sync.connectors import CONNECTORS
 from sync.models import Connection, Watermark
+from sync.pull import streams
 
 ME = System("tests")
 VALUES = {"api_key": "sk_test_very_secret", "webhook_secret": "whsec_very_secret"}
@@ -64,7 +77,7 @@ def test_i59_connecting_makes_the_system_its_watermarks_and_a_trace_without_secr
     assert config_of(connection).get("mode") == "test"  # declared default
     assert SourceSystem.objects.get(slug="stripe").role == "billing"
     assert list(Watermark.objects.values_list("stream", flat=True)) == ["events"]
-    assert ActionRecord.objects.get().verb == "connection.create"
+    assert list(ActionRecord.objects.order_by("id").values_list("verb", flat=True)) == ["installation.mark", "connection.create"]
     assert "very_secret" not in everything_written()
 
 
@@ -88,6 +101,62 @@ def test_what_cannot_be_connected(over: dict[str, object], code: str) -> None:
     assert Connection.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("vendor", "setting", "wrong", "right"),
+    [
+        ("netsuite", "billing_id_form", "ST|", "ST|{id}, Stripe: {id}"),
+        ("netsuite", "billing_id_form", "{id}{id}", "{id}"),
+        ("netsuite", "crm_id_pattern", "SFDC:", "SFDC:{id}"),
+        ("netsuite", "contract_number_form", "C", "C{id}, {id}"),
+        ("netsuite", "crm_id_field", "email", "custentity_sfdc_account"),
+        ("netsuite", "crm_id_field", "custbody_x", "none"),
+        ("netsuite", "billing_customer_field", "custentity_x; --", "custentity_x"),
+        ("netsuite", "billing_id_field", "externalid, email", "externalid, memo, custbody_bill_key"),
+        ("netsuite", "end_customer_field", "entity", "custbody_end_customer"),
+        ("netsuite", "contract_number_field", "custbody-x", "otherrefnum"),
+        ("netsuite", "order_term_field", "memo", "custbody_term"),
+        ("salesforce", "erp_customer_field", "ERP No", "ERP_No__c"),
+        ("salesforce", "contract_number_field", "A__c, B C", "Legacy__c, ContractNumber"),
+        ("salesforce", "contract_status_words", "Live=running", "Live=activated, Ended=activated"),
+        ("salesforce", "contract_status_words", "Live", "Live = activated"),
+        ("gainsight", "arr_field", "ARR USD", "ARR_USD__gc"),
+        ("gainsight", "stage_words", "Verbal Commit=soon", "Verbal Commit=in_progress, Dead = lost"),
+        ("stripe", "erp_customer_form", "NS-{no}", "NS-{id}"),
+    ],
+)
+@pytest.mark.django_db
+def test_a_mapping_that_cannot_be_followed_is_refused_with_its_field(vendor: str, setting: str, wrong: str, right: str) -> None:
+    given = {each.name: "given" for each in CONNECTORS[vendor].settings if each.required and not each.default}
+    over: dict[str, object] = {"vendor": vendor, "values": given, "base_url": "https://vendor.example.com"}
+    new("there", **over)
+    with pytest.raises(Rejected) as refused:
+        change_connection("there", values={setting: wrong}, acting_user=ME)
+    assert (refused.value.code, refused.value.field) == ("setting_invalid", setting)
+    change_connection("there", values={setting: right}, acting_user=ME)
+    assert config_of(Connection.objects.get(pk="there")).get(setting) == right
+    change_connection("there", values={setting: ""}, acting_user=ME)
+
+
+@pytest.mark.django_db
+def test_another_mapping_of_fields_is_read_from_the_beginning_and_a_reader_of_the_one_before_moves_nothing() -> None:
+    given = {"client_id": "given", "client_secret": "given"}
+    new("crm", vendor="salesforce", base_url="https://crm.example.com", values=given)
+    connections_of = Watermark.objects.filter(connection="crm", stream="accounts")
+    resume("crm", acting_user=ME)
+    Watermark.objects.filter(connection="crm").update(value="2026-11-01T00:00:00.000Z")
+    with streams.take_now("crm", "accounts") as held:
+        (claim,) = held.rows
+        change_connection("crm", values={"renewal_types": "Renewal;Extension"}, acting_user=ME)
+        change_connection("crm", values={"contract_number_field": "ContractNumber"}, acting_user=ME)
+        assert set(Watermark.objects.values_list("value", flat=True)) == {"2026-11-01T00:00:00.000Z"}
+        assert streams.note_page(claim, "2026-11-02T00:00:00.000Z"), "nothing that is read has changed"
+        change_connection("crm", values={"erp_customer_field": "ERP_No__c"}, acting_user=ME)
+        assert not streams.note_page(claim, "2026-11-03T00:00:00.000Z")
+    assert set(Watermark.objects.values_list("value", flat=True)) == {""}
+    assert connections_of.get().next_attempt_at <= database_now()
+    assert "read from the beginning" in str(ActionRecord.objects.latest("id").summary)
+
+
 @pytest.mark.django_db
 def test_a_name_is_taken_once() -> None:
     new()
@@ -99,14 +168,12 @@ def test_a_name_is_taken_once() -> None:
 @pytest.mark.django_db
 def test_i59_changing_keeps_what_is_not_given_and_names_what_changed() -> None:
     new()
-    changed = change_connection(
-        "stripe", values={"webhook_secret": "whsec_even_more_secret"}, posting_enabled=False, reason="leak", acting_user=ME
-    )
+    changed = change_connection("stripe", values={"webhook_secret": "whsec_even_more_secret"}, reason="leak", acting_user=ME)
     config = config_of(changed)
     assert (config.get("api_key"), config.get("webhook_secret")) == ("sk_test_very_secret", "whsec_even_more_secret")
     action = ActionRecord.objects.latest("id")
     assert (action.verb, action.reason) == ("connection.change", "leak")
-    assert action.after == {"posting_enabled": False, "secrets": ["webhook_secret"]}
+    assert action.after == {"secrets": ["webhook_secret"]}
     assert "more_secret" not in everything_written()
     with pytest.raises(Missing):
         change_connection("nobody", acting_user=ME)
@@ -122,8 +189,7 @@ def test_the_handle_follows_changes_in_this_process_at_once() -> None:
     found = handle("stripe")
     assert found is not None
     assert found.config.get("webhook_secret") == "whsec_new"
-    change_connection("stripe", active=False, acting_user=ME)
-    assert handle("stripe") is None
+    assert handle("stripe") is not None, "started or not: what its system sends is kept"
 
 
 @pytest.mark.django_db(transaction=True)

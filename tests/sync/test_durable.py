@@ -114,7 +114,7 @@ def own_postgres(django_db_setup: None) -> Iterator[tuple[Path, list[Server], st
         connect = (
             "import django; django.setup()\n"
             "from revops.people.actors import System\nfrom sync import connections\n"
-            "connections.connect(slug='stripe', vendor='stripe', base_url='http://127.0.0.1:1099', loopback_allowed=True,\n"
+            "connections.connect(slug='stripe', vendor='stripe', base_url='http://127.0.0.1:1099', started=True,\n"
             f"  values={{'api_key': {stripe_sender.API_KEY!r}, 'webhook_secret': {stripe_sender.SECRET!r}}},\n"
             "  acting_user=System('tests'))\n"
         )

@@ -69,16 +69,52 @@ def bad_bodies() -> dict[str, tuple[bytes, str, str]]:
     deep = json.loads(text)
     return {
         "W20 one key twice": (text.replace('"balance": 0', '"balance": 0, "balance": 7').encode(), "quarantined", "twice"),
-        "W21 NUL in a text": (text.replace("Aurora", "Aur\\u0000ora").encode(), "quarantined", "NUL"),
-        "W21 half a surrogate pair": (text.replace("Aurora", "Aur\\ud800ora").encode(), "quarantined", "surrogate"),
+        "W21 NUL in an id": (text.replace('"cus_', '"cus\\u0000').encode(), "quarantined", "id"),
         "W25 an event type of the future": (text.replace("customer.updated", "customer.teleported").encode(), "ignored", ""),
-        "W26 a field is missing": (text.replace('"balance": 0,', "").encode(), "quarantined", "balance"),
-        "W26 a field of another kind": (text.replace('"balance": 0', '"balance": "0"').encode(), "quarantined", "balance"),
+        "W26 a field is missing": (text.replace('"id": "cus_00000900",', "").encode(), "quarantined", "id"),
+        "W26 a field of another kind": (text.replace('"cus_00000900"', "7").encode(), "quarantined", "id"),
         "W26 another object": (text.replace(CUSTOMER, '"object": "invoice"').encode(), "quarantined", ""),
         "W27 of another account": (rendered(deep | {"account": "acct_somebody"}), "quarantined", "account"),
         "W29 created in a year beyond belief": (rendered(deep | {"created": 99_999_999_999_999}), "quarantined", ""),
         "W29 created before there was Stripe": (rendered(deep | {"created": -5}), "quarantined", ""),
     }
+
+
+def spoilt_bodies() -> dict[str, tuple[bytes, str]]:
+    """Body, and the field that cannot be taken as it is written."""
+    text = rendered(event(3)).decode()
+    return {
+        "W21 NUL in a text": (text.replace("Aurora", "Aur\\u0000ora").encode(), "name"),
+        "W21 half a surrogate pair": (text.replace("Aurora", "Aur\\ud800ora").encode(), "name"),
+        "W26 a field is missing": (text.replace('"balance": 0,', "").encode(), "balance"),
+        "W26 a field of another kind": (text.replace('"balance": 0', '"balance": "0"').encode(), "balance"),
+        "an unknown currency": (text.replace('"usd"', '"zzz"').encode(), "balance"),
+    }
+
+
+@pytest.mark.parametrize("case", list(spoilt_bodies()))
+def test_one_value_that_cannot_be_read_costs_the_record_nothing(send: Callable[[bytes], int], case: str) -> None:
+    body, field = spoilt_bodies()[case]
+    kept = Delivery.objects.get(pk=send(body))
+    process_all(now())
+    kept.refresh_from_db()
+    assert kept.state == "applied"
+    record = SourceRecord.objects.get(external_id="cus_00000003")
+    assert set(record.unread or {}) == {field}
+    assert record.fields["status"] == "active"
+    assert LedgerEntry.objects.get(record=record).unread == record.unread
+    assert (field in record.fields) == (field == "name")
+
+
+def test_a_value_that_is_written_right_at_last_is_a_change(send: Callable[[bytes], int]) -> None:
+    send(rendered(event(3)).replace(b'"usd"', b'"zzz"'))
+    process_all(now())
+    send(rendered(event(4, customer="cus_00000003")))
+    process_all(now())
+    record = SourceRecord.objects.get(external_id="cus_00000003")
+    assert record.unread is None
+    assert record.fields["balance"] == {"amount": "0.00", "currency": "USD"}
+    assert [entry.arrival for entry in LedgerEntry.objects.filter(record=record).order_by("version")] == ["first", "newer"]
 
 
 @pytest.mark.parametrize("case", list(bad_bodies()))

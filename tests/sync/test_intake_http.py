@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import datetime as dt
 import http.client
 import json
 import socket
@@ -14,8 +15,10 @@ import httpx2
 import pytest
 from django.db import connection, transaction
 
+from revops.ledger.models import SourceRecord
 from revops.people.actors import System
 from sync import connections
+from sync.applying.drain import process_round
 from sync.intake import inbox
 from sync.models import Connection, Delivery
 from sync.vendor.contract import Incoming, NotAuthentic
@@ -437,3 +440,28 @@ def test_i47_redis_down_neither_holds_nor_fails_a_delivery(stripe: Connection) -
 def test_i59_the_secret_is_not_in_the_answers(http_client: httpx2.Client) -> None:
     answer = post(http_client, b"{}", JSON | {"Stripe-Signature": "t=1,v1=00"})
     assert SECRET not in answer.text
+
+
+def test_i5_one_event_in_two_api_versions_is_a_copy(http_client: httpx2.Client) -> None:
+    """Two endpoints side by side, or an endpoint and the event log: each has its own version of one event."""
+    for version in ("2026-10-28.endive", "2025-09-30.clover"):
+        other = event(1, api_version=version, request={"id": f"req_{version}", "idempotency_key": None})
+        other["data"]["object"]["rendered_for"] = version
+        assert post(http_client, rendered(other)).status_code == 202
+    assert Delivery.objects.get().copies == 2
+
+
+def test_i6_another_happening_in_another_version_is_kept_beside_it(http_client: httpx2.Client) -> None:
+    for version, created in (("2026-10-28.endive", 1_790_000_000), ("2025-09-30.clover", 1_790_000_001)):
+        assert post(http_client, rendered(event(1, api_version=version, created=created))).status_code == 202
+    assert [row.reason_code for row in Delivery.objects.order_by("pk")] == ["", "key_conflict"]
+
+
+@pytest.mark.parametrize("versions", [("2024-06-20", "2026-10-28.endive"), ("2026-10-28.endive", "2024-06-20")])
+def test_a_rendering_that_we_read_counts_whichever_comes_first(http_client: httpx2.Client, versions: tuple[str, str]) -> None:
+    for version in versions:
+        assert post(http_client, rendered(event(1, api_version=version))).status_code == 202
+    process_round(dt.datetime.now(dt.UTC))
+    found = {row.dedup_key: row.state for row in Delivery.objects.all()}
+    assert found == {"evt_00000001": "applied", "evt_00000001@before-basil": "pending"}
+    assert SourceRecord.objects.get().fields["name"] == "Aurora Ltd"

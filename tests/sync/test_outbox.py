@@ -91,11 +91,11 @@ def _leaves(user: User) -> None:
 @pytest.mark.parametrize("who", ["maker", "checker"])
 @pytest.mark.parametrize("goes", [_loses_the_role, _leaves])
 def test_i27_nothing_is_sent_once_its_maker_or_signer_may_not_any_more(erp: Book, who: str, goes: Callable[[User], None]) -> None:
-    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    connections.stop_posting("netsuite", reason="tests", acting_user=System("tests"))
     posting = erp.released()
     send_due()
     goes(getattr(erp, who))
-    connections.change_connection("netsuite", posting_enabled=True, acting_user=System("tests"))
+    world.allow_posting()
     time_passes(10, posting)
     send_due()
     given_back = again(posting)
@@ -193,6 +193,19 @@ def test_i36_no_resend_while_the_vendors_reads_may_lag(erp: Book) -> None:
     assert (len(erp.effects()), erp.sent()) == (1, 1)
 
 
+@pytest.mark.parametrize(("stated", "sent"), [("2", 2), ("90", 1), ("0", 1), ("soon", 1)])
+def test_i36_a_connection_says_how_much_its_reads_lag_and_nonsense_says_nothing(erp: Book, stated: str, sent: int) -> None:
+    connections.change_connection("netsuite", values={"read_lag_seconds": stated}, acting_user=System("test"))
+    posting = erp.released()
+    erp.netsuite.fault("POST", CREDIT_PATH, status=500)
+    send_due(limit=1)
+    time_passes(5, posting)
+    send_due()
+    time_passes(4, posting)
+    send_due()
+    assert (erp.sent(), again(posting).state == PostingState.POSTED) == (sent, sent == 2)
+
+
 def test_i37_resends_stop_at_the_window_and_a_person_decides(erp: Book) -> None:
     posting = erp.released()
     erp.netsuite.fault("POST", CREDIT_PATH, status=500, times=0)
@@ -274,7 +287,7 @@ def test_i39_something_else_under_our_key_is_an_alarm_and_never_a_success(erp: B
     send_due()
     wrong = again(posting)
     assert (wrong.state, wrong.needs_person, wrong.plan.state) == (PostingState.REFUSED, True, PlanState.FAILED)
-    assert "another amount" in wrong.last_error
+    assert "has the amount 999.00 and not 120.00" in wrong.last_error
     assert "posting.alarm" in verbs(posting)
     assert erp.sent() == 1
 
@@ -309,10 +322,10 @@ def test_a_vendor_that_cannot_be_reached_gets_it_later(erp: Book) -> None:
 
 def test_i41_the_stop_switch_holds_and_lets_go(erp: Book) -> None:
     posting = erp.released()
-    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    connections.stop_posting("netsuite", reason="tests", acting_user=System("tests"))
     assert send_due() == 0
     assert erp.sent() == 0
-    connections.change_connection("netsuite", posting_enabled=True, acting_user=System("tests"))
+    world.allow_posting()
     assert send_due() == 1
     assert again(posting).state == PostingState.POSTED
 
@@ -320,7 +333,7 @@ def test_i41_the_stop_switch_holds_and_lets_go(erp: Book) -> None:
 def test_i41_the_switch_is_looked_at_again_right_before_the_first_byte(erp: Book) -> None:
     posting = erp.released()
     with take_due(may_send=["netsuite"], may_look=["netsuite"]) as held:
-        connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+        connections.stop_posting("netsuite", reason="tests", acting_user=System("tests"))
         attempt(held)
     waiting = again(posting)
     assert (waiting.state, erp.sent()) == (PostingState.RELEASED, 0)
@@ -331,7 +344,7 @@ def test_i41_what_is_under_way_is_looked_up_though_posting_is_stopped(erp: Book)
     posting = erp.released()
     erp.netsuite.fault("POST", CREDIT_PATH, reset="after")
     send_due(limit=1)
-    connections.change_connection("netsuite", posting_enabled=False, acting_user=System("tests"))
+    connections.stop_posting("netsuite", reason="tests", acting_user=System("tests"))
     time_passes(5, posting)
     send_due()
     assert again(posting).state == PostingState.POSTED

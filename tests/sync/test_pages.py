@@ -8,12 +8,15 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from revops import strict_json
 from revops.audit.models import ActionRecord
+from revops.ledger.models import SourceRecord
 from sync.models import Delivery, DeliveryState, Replay
 from sync.surface.pages import shown_body
 from tests import guards
 from tests.factories import PASSWORD, dead_letter, person
 from tests.revops import world
+from tests.sync.connectors.test_recordings import RECORDINGS, load
 
 pytestmark = pytest.mark.django_db
 
@@ -117,28 +120,10 @@ def test_readers_see_and_do_not_replay(dead: list[Delivery], sign_in: Callable[.
 
 def test_connections_show_no_secret(sign_in: Callable[..., Client]) -> None:
     world.systems(private_key="-----BEGIN TOP SECRET-----")
-    page = sign_in("ada", "admin").get("/connections/").content.decode()
+    page = sign_in("ada", "admin").get("/connections/netsuite/").content.decode()
     assert "demo-client-id" in page
     assert "TOP SECRET" not in page
-    assert "posting allowed" in page
     assert PASSWORD not in page
-
-
-def test_an_administrator_stops_and_allows_posting_with_a_reason(sign_in: Callable[..., Client]) -> None:
-    world.systems()
-    client = sign_in("ada", "admin")
-    assert client.post("/connections/netsuite/posting/", {"posting": "off", "reason": " "}).status_code == 422
-    assert world.erp().posting_enabled
-    client.post("/connections/netsuite/posting/", {"posting": "off", "reason": "wrong period"})
-    assert not world.erp().posting_enabled
-    assert "posting stopped" in client.get("/connections/").content.decode()
-    assert ActionRecord.objects.filter(verb="connection.change").latest("id").reason == "wrong period"
-    client.post("/connections/netsuite/posting/", {"posting": "on", "reason": "corrected"})
-    assert world.erp().posting_enabled
-    assert client.post("/connections/nobody/posting/", {"posting": "off", "reason": "x"}).status_code == 404
-    assert (
-        sign_in("aurelio", "auditor").post("/connections/netsuite/posting/", {"posting": "off", "reason": "x"}).status_code == 404
-    )
 
 
 def test_a_replay_is_stopped_by_a_button(dead: list[Delivery], sign_in: Callable[..., Client]) -> None:
@@ -157,3 +142,33 @@ def test_a_replay_is_stopped_by_a_button(dead: list[Delivery], sign_in: Callable
     assert client.post(f"/deliveries/replays/{run.pk}/cancel/").status_code == 409
     assert "stopped, 2 taken back" in client.get("/deliveries/dead/").content.decode()
     assert client.get("/deliveries/replays/999/").status_code == 404
+
+
+def test_what_a_system_said_of_its_customers_is_for_who_reads_the_ledger(
+    dead: list[Delivery], sign_in: Callable[..., Client]
+) -> None:
+    reader, admin = sign_in("finance", "finance_analyst"), sign_in("admin", "admin")
+    for one in dead:
+        path = f"/deliveries/{one.pk}/"
+        assert "12.30" in reader.get(path).content.decode()
+        shown = admin.get(path).content.decode()
+        assert "12.30" not in shown
+        assert one.digest in shown, "where it stands is an administrator's business"
+
+
+def test_a_preview_names_no_customer_to_who_may_see_none(sign_in: Callable[..., Client]) -> None:
+    world.systems()
+    account, _ = world.mismatch(world.usd("1120.00"), world.usd("1000.00"))
+    customers = SourceRecord.objects.filter(object_type="customer", account=account)
+    ids = dict(customers.values_list("system_id", "external_id"))
+    recording = load(next(path for path in RECORDINGS if (path.parent.name, path.stem) == ("netsuite", "customer")))[3]
+    stored = Delivery.objects.create(
+        connection_id="netsuite", kind="read", object_type="customer", dedup_key="again", digest="d", state="applied",
+        body=strict_json.dump({"row": {**recording["body"]["row"], "id": ids["netsuite"], "externalid": ids["salesforce"]}}),
+    )  # fmt: skip
+    pages = {
+        role: sign_in(role, role).post("/deliveries/replay/preview/", {"delivery": stored.pk}).content.decode()
+        for role in ("admin", "finance_analyst")
+    }
+    assert account.name in pages["finance_analyst"]
+    assert account.name not in pages["admin"]

@@ -47,7 +47,7 @@ def vendor(tmp_path: Path) -> Iterator[Control]:
 @pytest.fixture
 def source(vendor: Control, transactional_db: None) -> Connection:
     return connections.connect(
-        slug="stripe", vendor="stripe", base_url=vendor.url, values=SETTINGS["stripe"], loopback_allowed=True,
+        slug="stripe", vendor="stripe", base_url=vendor.url, values=SETTINGS["stripe"], started=True,
         acting_user=System("tests"),
     )  # fmt: skip
 

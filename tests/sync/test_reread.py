@@ -39,7 +39,7 @@ def vendor(tmp_path: Path) -> Iterator[Control]:
 @pytest.fixture
 def handle(vendor: Control, transactional_db: None) -> ConnectionHandle:
     connection = connections.connect(
-        slug="gainsight", vendor="gainsight", base_url=vendor.url, values=SETTINGS["gainsight"], loopback_allowed=True,
+        slug="gainsight", vendor="gainsight", base_url=vendor.url, values=SETTINGS["gainsight"], started=True,
         acting_user=System("tests"),
     )  # fmt: skip
     return connections.handle_of(connection)

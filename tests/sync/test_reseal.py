@@ -29,7 +29,7 @@ def sealed(db: None, settings: Any) -> Iterator[Any]:
     settings.REVOPS_ENCRYPTION_KEYS = [OLD]
     for slug in ("stripe", "stripe-two"):
         connections.connect(
-            slug=slug, vendor="stripe", base_url="http://127.0.0.1:1099", values=VALUES, loopback_allowed=True,
+            slug=slug, vendor="stripe", base_url="http://127.0.0.1:1099", values=VALUES, started=True,
             acting_user=System("tests"),
         )  # fmt: skip
     totp.begin_totp(world.person("ana", "approver"))
@@ -68,16 +68,19 @@ def test_i59_everything_is_sealed_anew_and_the_old_key_can_go(sealed: Any, clien
     assert lines.count() == 3
 
 
-def test_i59_a_key_that_is_gone_is_said_and_keeps_nothing_else_back(sealed: Any) -> None:
+def test_i59_a_key_that_is_gone_is_said_and_keeps_nothing_else_back(sealed: Any, client: Client) -> None:
     Connection.objects.filter(pk="stripe").update(secrets=b"\x01" + b"unknown!" + b"x" * 40)
     with pytest.raises(CommandError, match="stripe: The credentials of stripe cannot be decrypted"):
         reseal()
     assert sealed_with_old_key() == 1
+    (told,) = client.get("/readyz").json()["warnings"]
+    assert "opens the secrets of connection stripe:" in told
+    assert warned() == ["revops.W001"]
 
 
 def test_i59_every_change_seals_with_the_newest_key(sealed: Any) -> None:
     """Also one that touches no secret."""
-    connections.change_connection("stripe", posting_enabled=False, acting_user=System("tests"))
+    connections.change_connection("stripe", label="Billing", acting_user=System("tests"))
     assert connections.sealed_with_newest_key(Connection.objects.get(pk="stripe"))
     assert not connections.sealed_with_newest_key(Connection.objects.get(pk="stripe-two"))
     connections.change_connection("stripe-two", values={"api_key": "sk_test_" + "3" * 24}, acting_user=System("tests"))

@@ -19,7 +19,7 @@ from revops.audit import heads
 from revops.audit.models import ActionRecord
 from revops.audit.sealer import astray, seal_and_export
 from revops.cases.models import CaseStatus, ExceptionCase
-from revops.errors import Conflict, NotAllowed
+from revops.errors import Conflict
 from revops.ledger.models import Link
 from revops.people.actors import System
 from revops.people.models import User
@@ -76,8 +76,8 @@ def copy() -> Iterator[str]:
     accounts.administer("DROP DATABASE IF EXISTS {database} WITH (FORCE)", name)
 
 
-def switch_on(slug: str, by: User | System) -> None:
-    connections.change_connection(slug, posting_enabled=True, reason="Settled", acting_user=by)
+def switch_on(slug: str, by: User) -> None:
+    world.allow_posting(slug, by)
 
 
 def settle(root: User, cora: User, forgotten_key: str) -> None:
@@ -90,16 +90,15 @@ def settle(root: User, cora: User, forgotten_key: str) -> None:
     case = ExceptionCase.objects.get(rule=UNEXPLAINED)
     with pytest.raises(Conflict, match=f"{case.code}: .*{forgotten_key}"):
         switch_on("netsuite", root)
-    with pytest.raises(NotAllowed, match="only a person"):
-        switch_on("netsuite", System("tests"))
     record = Link.objects.get(target_id=forgotten_key).record
     judge_unexplained(record, key=forgotten_key, verdict="ours", reason="Approved on paper", acting_user=cora)
     world.detect()
     case.refresh_from_db()
     assert case.status == CaseStatus.CLOSED
     switch_on("netsuite", root)
-    line = ActionRecord.objects.filter(verb="connection.change").latest("id")
-    assert (line.actor, line.reason, line.after) == (root, "Settled", {"posting_enabled": True, "restored_at": None})
+    line = ActionRecord.objects.filter(verb="connection.confirm_posting").latest("id")
+    assert (line.reason, line.after) == ("Settled", {"posting_enabled": True, "restored_at": None})
+    assert root.username in str(line.summary), "who proposed it"
 
 
 def test_i44_a_restored_backup_posts_nothing_until_what_it_forgot_is_settled(erp: Book, folder: Path, tmp_path: Path) -> None:
@@ -184,8 +183,10 @@ def test_a_backup_is_written_over_nothing_and_goes_into_an_empty_database_alone(
 
 
 def test_i44_the_database_itself_lets_nothing_post_before(erp: Book, client: Client) -> None:
-    connections.mark_restored(acting_user=System("tests"), reason="drill")
     with pytest.raises(IntegrityError, match="waits_until_settled"):
+        Connection.objects.filter(pk="netsuite").update(restored_at=dt.datetime.now(dt.UTC))
+    connections.mark_restored(acting_user=System("tests"), reason="drill")
+    with pytest.raises(IntegrityError, match="switched on by two persons"):
         Connection.objects.filter(pk="netsuite").update(posting_enabled=True)
     erp.released("10.00")
     assert send_due() == 0

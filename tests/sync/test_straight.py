@@ -34,7 +34,7 @@ def vendor(tmp_path: Path) -> Iterator[Control]:
 
 def connected(vendor: Control, slug: str = "stripe") -> Connection:
     return connections.connect(
-        slug=slug, vendor="stripe", base_url=vendor.url, values=SETTINGS["stripe"], loopback_allowed=True,
+        slug=slug, vendor="stripe", base_url=vendor.url, values=SETTINGS["stripe"], started=True,
         acting_user=System("tests"),
     )  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_every_entry_names_the_delivery_that_brought_it(vendor: Control, transac
 def test_what_is_not_understood_is_a_dead_letter_and_costs_its_neighbours_nothing(
     vendor: Control, transactional_db: None
 ) -> None:
-    vendor.load("customers", {**customer(900), "currency": 7})
+    vendor.load("customers", {**customer(900), "metadata": {"salesforce_account_id": "no id"}})
     connected(vendor)
     assert pull().stored == COUNT + 1
     assert states() == {"applied": COUNT, "quarantined": 1}

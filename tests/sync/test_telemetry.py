@@ -15,7 +15,7 @@ from revops.ledger.models import DueAccount
 from revops.people.actors import System
 from revops.postings.models import ChangePlan, Posting
 from sync.applying.drain import process_all
-from sync.connections import change_connection
+from sync.connections import pause, stop_posting
 from sync.intake import inbox, refusals
 from sync.models import Connection, Delivery, Heartbeat, Watermark
 from tests import guards
@@ -103,7 +103,7 @@ def test_ages_and_connections(client: Client, stripe: Connection) -> None:
     inbox.accept(_handle(stripe), kind="event", dedup_key="k", body=b"{}")
     with guards.down():
         Delivery.objects.update(received_at=ago(500))
-    change_connection("stripe", posting_enabled=False, reason="tests", acting_user=System("tests"))
+    stop_posting("stripe", reason="tests", acting_user=System("tests"))
     Watermark.objects.create(connection=stripe, stream="one", attempts=3, next_attempt_at=ago(-3600))
     found = figures(client)
     assert 499 <= found["revops_delivery_pending_oldest_seconds"][("stripe",)] < 560
@@ -180,7 +180,7 @@ def test_each_kind_of_work_has_its_worker(client: Client, stripe: Connection) ->
         Delivery.objects.filter(pk=row.pk).update(state="ignored")
     Watermark.objects.create(connection=stripe, stream="customers", next_attempt_at=ago(90))
     assert silence(client) == ["intake"]
-    change_connection("stripe", active=False, reason="tests", acting_user=System("tests"))
+    pause("stripe", reason="tests", acting_user=System("tests"))
     assert silence(client) == []
     DueAccount.objects.create(account=an_account(), next_attempt_at=ago(90))
     assert silence(client) == ["apply"]

@@ -40,7 +40,8 @@ def test_i49_one_trace_from_the_delivery_to_the_confirmed_posting(erp: Book) -> 
     assert (delivery.connection_id, entry.delivery_id, entry.record.account_id) == ("netsuite", delivery.pk, erp.account.pk)
     ana, pat = Caller(erp.maker), Caller(erp.checker).proven()
     said = {"kind": "credit_memo", "case": erp.case.pk, "reason": "A discount was missed", "inputs": world.credit_inputs()}
-    drafted = body(ana.post("change-plans/", said, X_Request_Id="quoted-by-finance"))
+    answer = ana.post("change-plans/", said)
+    drafted = body(answer)
     plan = f"change-plans/{drafted['id']}/"
     assert ana.post(f"{plan}submit/").status_code == 200
     signed = pat.post(f"{plan}approve/", {"digest": drafted["digest"], "meaning": "I checked it"})
@@ -57,7 +58,7 @@ def test_i49_one_trace_from_the_delivery_to_the_confirmed_posting(erp: Book) -> 
     actors = {line["verb"]: line["actor_label"] for line in lines}
     assert (actors["plan.compose"], actors["plan.approve"]) == (erp.maker.username, erp.checker.username)
     assert {actors["case.open"], actors["case.close"], actors["posting.post"]} == {"system:detection", "system:posting"}
-    assert next(line for line in lines if line["verb"] == "plan.compose")["request_id"] == "quoted-by-finance"
+    assert next(line for line in lines if line["verb"] == "plan.compose")["request_id"] == answer["X-Request-Id"]
 
 
 def test_a_replayed_delivery_keeps_its_trace(erp: Book) -> None:

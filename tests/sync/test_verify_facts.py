@@ -100,13 +100,23 @@ def test_i25_while_it_cannot_be_read_nothing_is_sent_and_nothing_is_lost(erp: Bo
 
 def test_i25_an_answer_that_cannot_be_understood_holds_it_and_is_a_dead_letter(erp: Book) -> None:
     posting = erp.released()
-    erp.netsuite.change(collection="transaction", id="700", set={"status": "Z"})
+    erp.netsuite.change(collection="transaction", id="700", set={"lastmodifieddate": "1850-01-01 00:00:00"})
     send_due()
     waiting = again(posting)
     assert waiting.state == PostingState.RELEASED
     letter = Delivery.objects.get(state="quarantined")
     assert f"delivery {letter.pk}" in waiting.last_error
     assert erp.sent() == 0
+
+
+def test_i25_a_value_that_cannot_be_read_any_more_is_a_move(erp: Book) -> None:
+    posting = erp.released()
+    erp.netsuite.change(collection="transaction", id="700", set={"status": "Z"})
+    send_due()
+    held = again(posting)
+    assert held.state == PostingState.VOID
+    assert erp.sent() == 0
+    assert not Delivery.objects.filter(state="quarantined").exists()
 
 
 def test_i25_before_a_resend_a_move_is_a_persons_question(erp: Book) -> None:

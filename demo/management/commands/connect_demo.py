@@ -25,10 +25,14 @@ ACTOR = System("demo")
 def values_for(vendor: str, webhook_secret: str) -> dict[str, str]:
     """The settings with which a vendor's simulator is reached. They are published, and guard made-up data only."""
     return {
-        "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
+        "salesforce": {
+            "client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret",
+            "legal_entity_field": "Legal_Entity__c",
+        },
         "gainsight": {
             "client_id": "demo-client-id", "client_secret": "demo-client-secret", "hint_token": webhook_secret,
-            "crm_connection": "salesforce",
+            "crm_connection": "salesforce", "hold_reason_field": "HoldReason__gc",
+            "hold_reference_field": "HoldReference__gc", "started_field": "StartedDate__gc",
         },
         "stripe": {
             "api_key": "sk_test_rehearsal", "webhook_secret": webhook_secret, "mode": "test", "calls_per_second": "1000",
@@ -71,21 +75,28 @@ class Command(BaseCommand):
         connection = Connection.objects.filter(pk=vendor).first()
         values = values_for(vendor, secret)
         if connection is None:
-            connection = connect(
-                slug=vendor, vendor=vendor, base_url=url, values=values, acting_user=ACTOR, loopback_allowed=True
-            )
+            connection = connect(slug=vendor, vendor=vendor, base_url=url, values=values, acting_user=ACTOR, started=True)
         elif connection.base_url != url:
             connection = change_connection(vendor, base_url=url, values=values, acting_user=ACTOR)
+        elif lacking := _lacking(connection, values):
+            connection = change_connection(vendor, values=lacking, acting_user=ACTOR)
         if vendor == "gainsight" and not connection.settings.get("stage_on_hold_item"):
             connection = change_connection(vendor, values=_stage_items(connection), acting_user=ACTOR)
-        connector = connector_of(connection)
-        return connector.check(client_for(connection), config_of(connection))
+        with client_for(connection) as client:
+            return connector_of(connection).check(client, config_of(connection))
+
+
+def _lacking(connection: Connection, values: dict[str, str]) -> dict[str, str]:
+    """The settings that it was never given: its connector did not have them yet, or had a default."""
+    public = {setting.name for setting in connector_of(connection).settings if not setting.sensitive}
+    return {name: value for name, value in values.items() if name in public - connection.settings.keys()}
 
 
 def _stage_items(connection: Connection) -> dict[str, str]:
     """The pick-list items of the renewal stages: every tenant has its own, so they are asked for."""
-    session = Session(client_for(connection), config_of(connection))
-    by_label = {label: item for item, label in metadata(session, "gs_opportunity").items.get("RenewalStage", {}).items()}
+    with client_for(connection) as client:
+        items = metadata(Session(client, config_of(connection)), "gs_opportunity").items
+    by_label = {label: item for item, label in items.get("RenewalStage", {}).items()}
     try:
         return {"stage_on_hold_item": by_label["On Hold"], "stage_in_progress_item": by_label["In Progress"]}
     except KeyError as missing:

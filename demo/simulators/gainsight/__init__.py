@@ -17,7 +17,7 @@ Settings that a rehearsal may turn while it runs, as one object of the collectio
 - `token_seconds` (86,400), `forget_tokens` (true: now), `ip_refused` (true: the access key comes from a wrong address);
 - `zone_hours` (0): the tenant's zone, for DATE values going out and values without offset coming in;
 - `partial_writes` (false), `many_matches` (`all` or `error`), `ignore_select` (false, CTA list),
-  `high_volume_log` (false: the object does not exist), `dropped_fields` ({object: [fields]}).
+  `high_volume_log` (false: the object does not exist), `dropped_fields` and `fixed_fields` ({object: [fields]}).
 
 Collections are the query names (`company`, `gs_opportunity`, `call_to_action`...). Loaded documents may carry picklist
 labels; they become item GSIDs, which is what every read shows.
@@ -39,7 +39,7 @@ from typing import Any
 
 from demo.simulators import vendor
 from demo.simulators.gainsight.envelope import failure, success
-from demo.simulators.gainsight.metadata import FIELDS, PREFIXES, BadValue, described, gsid, iso
+from demo.simulators.gainsight.metadata import FIELDS, PREFIXES, BadValue, category_id, described, gsid, iso
 from demo.simulators.gainsight.rows import Rows
 from demo.simulators.gainsight.writes import Writes, known_object
 from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Response, route
@@ -211,24 +211,28 @@ class Vendor(vendor.Vendor):
 
     @route("POST", "/v1/meta/services/objects/describe", reads=True)
     def describe(self, request: Request) -> Response:
-        """Fields of several objects."""
-        names = _body(request).get("objectNames")
+        """Fields of several objects; pick-list options only with `populatePickListOptions`."""
+        body = _body(request)
+        names = body.get("objectNames")
         if not isinstance(names, list) or not names:
             return failure(400, "GSOBJ_1008", "objectNames must be a list that is not empty")
-        return success([self._described(known_object(str(name))) for name in names])
+        with_options = str(body.get("populatePickListOptions", "false")).lower() == "true"
+        return success([self._described(known_object(str(name)), with_options) for name in names])
 
     @route("GET", "/v1/meta/services/objects/{object}/describe")
     def describe_one(self, request: Request, object: str) -> Response:
         """Fields of one object, as a list of one."""
-        return success([self._described(known_object(object))])
+        return success([self._described(known_object(object), False)])
 
-    def _described(self, object: str) -> Json:
+    def _described(self, object: str, with_options: bool) -> Json:
         items = {
-            field.name: [{"label": item["Name"], "value": item["Gsid"], "active": True}
-                         for item in self.rows.items(object, field.name)]
-            for field in FIELDS[object].values() if field.type == "PICKLIST"
+            field.name: [{"label": item["Name"], "value": item["Gsid"], "active": True, "systemName": item["Name"],
+                          "groupId": category_id(object, field.name), "displayOrder": number}
+                         for number, item in enumerate(self.rows.items(object, field.name), 1)]
+            for field in FIELDS[object].values() if field.type == "PICKLIST" and with_options
         }  # fmt: skip
-        return described(object, items, self.rows.dropped.get(object, frozenset()))
+        fixed = frozenset(self.settings.get("fixed_fields", {}).get(object, ()))
+        return described(object, items, self.rows.dropped.get(object, frozenset()), fixed)
 
     @route("GET", "/v1/meta/services/dropdowns/{category}")
     def dropdown(self, request: Request, category: str) -> Response:

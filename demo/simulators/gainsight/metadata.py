@@ -217,8 +217,10 @@ def _number(field: Field, value: Any) -> int | Decimal:
     return int(number) if number == number.to_integral_value() and number.as_tuple().exponent == 0 else number
 
 
-def described(object: str, items: Mapping[str, list[Json]], dropped: frozenset[str] = frozenset()) -> Json:
-    """The describe entry of an object. `items`: field -> its picklist items."""
+def described(
+    object: str, items: Mapping[str, list[Json]], dropped: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()
+) -> Json:
+    """The describe entry of an object. `items`: field -> its picklist items; `fixed`: fields that cannot be updated."""
     fields = []
     for field in FIELDS[object].values():
         if field.name in dropped:
@@ -226,6 +228,8 @@ def described(object: str, items: Mapping[str, list[Json]], dropped: frozenset[s
         meta: Json = {
             "hidden": False, "deleted": False, "filterable": True, "sortable": field.type != "RICHTEXTAREA",
             "hasLookup": field.type == "LOOKUP", "properties": {},
+            "updateable": field.name not in fixed, "readOnly": False,
+            "fieldGroupType": "CUSTOM" if field.name.endswith("__gc") else "STANDARD",
         }  # fmt: skip
         entry: Json = {
             "fieldName": field.name, "label": _label(field.name), "dataType": field.type, "objectName": object,
@@ -234,7 +238,10 @@ def described(object: str, items: Mapping[str, list[Json]], dropped: frozenset[s
         if field.type == "LOOKUP":
             meta["lookupDetail"] = {"lookupName": f"{field.name}__gr", "lookupObjects": [{"objectName": field.target}]}
         if field.type == "PICKLIST":
-            meta["properties"] = {"categoryId": category_id(object, field.name)}
+            meta["properties"] = {
+                "PICKLIST_CATEGORY": _label(field.name), "PICKLIST_CATEGORY_ID": category_id(object, field.name),
+                "sourceType": field.type,
+            }  # fmt: skip
             entry["options"] = items.get(field.name, [])
         fields.append(entry)
     return {"objectName": object, "label": _label(object), "keyPrefix": PREFIXES[object], "fields": fields}

@@ -11,13 +11,15 @@ Environment: `NETSUITE_CLIENT_ID`, `NETSUITE_CERTIFICATE_ID`, `NETSUITE_PUBLIC_K
 Settings that a rehearsal may turn while it runs, as one object of the collection `settings` (id `settings`) sent to
 ``/_sim/change``: `concurrency` (calls at once, default 5), `token_seconds` (real lifetime of a token, default 3600),
 `forget_tokens` (true: all tokens stop now), `hidden_tables` (SuiteQL tables this role does not have),
-`utc_offset_hours` (the account's zone, default 0: SuiteQL's clock is then UTC).
+`utc_offset_hours` (the account's zone, default 0: SuiteQL's clock is then UTC), `tax_percent` (tax that the account adds to the
+lines of a sale, default 0), `applies_when_created` (false: the apply lines of a new credit memo or payment are not followed),
+`mandatory` (fields without which no credit memo is made, such as `location`).
 
 Collections of the control API are the SuiteQL tables, with their column names; dates ``2026-03-01``, moments ISO UTC,
 flags T / F, amounts as text or decimals. Rows of `transaction` and `customer` need an id, lines their transaction and
-line number. A `nexttransactionlink` of type Payment that is sent to ``/_sim/change`` also settles the two documents.
+line number. A `nexttransactionlinelink` of type Payment that is sent to ``/_sim/change`` also settles the two documents.
 
-Known gaps: no taxes, no multi-book, no revenue arrangements, no RESTlets, no batch calls, no OAuth 1.0a.
+Known gaps: no tax codes, no multi-book, no revenue arrangements, no RESTlets, no batch calls, no OAuth 1.0a.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from decimal import Decimal
 
 from demo.simulators.netsuite import jobs, tables
 from demo.simulators.netsuite.booking import Booking
-from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, Reader, amount, status_rows
+from demo.simulators.netsuite.documents import BY_CODE, PAYMENT, ROOT, TYPES, Reader, amount, status_rows
 from demo.simulators.netsuite.errors import problem
-from demo.simulators.netsuite.ledger import ADJUSTMENT_ITEM, BOOK, RECEIVABLES, REVENUE, UNDEPOSITED
+from demo.simulators.netsuite.ledger import ADJUSTMENT_ITEM, BOOK, RECEIVABLES, REVENUE, TAXES, UNDEPOSITED
 from demo.simulators.netsuite.records import Records
 from demo.simulators.netsuite.suiteql import SuiteQL
 from demo.simulators.netsuite.tokens import Tokens, load_public_key
@@ -50,7 +52,7 @@ TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
 
 _HINTED = {"customer": "customer", "accountingperiod": "accountingPeriod"}
-_OWNERS = {"transactionline": "transaction", "transactionaccountingline": "transaction", "nexttransactionlink": "nextdoc"}
+_OWNERS = {"transactionline": "transaction", "transactionaccountingline": "transaction", "nexttransactionlinelink": "nextdoc"}
 
 
 class Vendor(Records):
@@ -85,7 +87,7 @@ class Vendor(Records):
         for row in status_rows():
             self.store.put("transactionstatus", tables.row_of("transactionstatus", row))
         planted: list[tuple[str, Json]] = [
-            ("accountingbook", {"id": BOOK, "name": "Primary Accounting Book", "isprimary": "T", "isinactive": "F"}),
+            ("accountingbook", {"id": BOOK, "name": "Primary Accounting Book", "isprimary": "T"}),
             ("item", {"id": ADJUSTMENT_ITEM, "itemid": "Billing adjustment", "itemtype": "NonInvtPart",
                       "isinactive": "F", "incomeaccount": REVENUE}),
             ("account", {"id": RECEIVABLES, "acctnumber": "1100", "accttype": "AcctRec",
@@ -94,6 +96,8 @@ class Vendor(Records):
                          "accountsearchdisplayname": "1499 Undeposited Funds", "fullname": "Undeposited Funds"}),
             ("account", {"id": REVENUE, "acctnumber": "4000", "accttype": "Income",
                          "accountsearchdisplayname": "4000 Revenue", "fullname": "Revenue"}),
+            ("account", {"id": TAXES, "acctnumber": "2200", "accttype": "OthCurrLiab",
+                         "accountsearchdisplayname": "2200 Sales Taxes Payable", "fullname": "Sales Taxes Payable"}),
         ]  # fmt: skip
         for table, row in planted:
             if self.store.get(table, str(row["id"])) is None:
@@ -104,6 +108,9 @@ class Vendor(Records):
         self.tokens.lifetime_seconds = float(settings.get("token_seconds", 3600))
         self.suiteql.hidden = frozenset(settings.get("hidden_tables", ()))
         self.suiteql.offset = timedelta(hours=float(settings.get("utc_offset_hours", 0)))
+        self.booking.ledger.tax_percent = Decimal(str(settings.get("tax_percent", 0)))
+        self.booking.applies_when_created = bool(settings.get("applies_when_created", True))
+        self.booking.mandatory = frozenset(settings.get("mandatory", ()))
         if settings.get("forget_tokens"):
             self.tokens.forget()
 
@@ -180,7 +187,7 @@ class Vendor(Records):
             return self._removed(collection, before, event, now)
         if before is None and "id" in tables.COLUMNS.get(collection, {}) and after.get("id") is None:
             after = after | {"id": self.booking.next_id(collection)}
-        if collection == "nexttransactionlink" and after.get("linktype") == PAYMENT:
+        if collection == "nexttransactionlinelink" and after.get("linktype") == PAYMENT:
             self._settle(after, now)
             row = tables.row_of(collection, after)
         else:
@@ -207,7 +214,7 @@ class Vendor(Records):
             raise ValueError(bytes(halt.response.body).decode()) from halt
 
     def _removed(self, collection: str, before: Json, event: str | None, now: str) -> Json:
-        if collection == "nexttransactionlink":
+        if collection == "nexttransactionlinelink":
             self._settle(before | {"foreignamount": Decimal(0)}, now)
             return before
         kind = BY_CODE.get(str(before.get("type"))) if collection == "transaction" else None
@@ -219,7 +226,7 @@ class Vendor(Records):
         else:
             self.store.remove(collection, str(before.get("_key", before.get("id"))))
             if collection == "customer":
-                self.booking.note_deletion("customer", before["id"], str(before.get("entityid")), "")
+                self.booking.note_deletion(TYPES["customer"], before["id"], str(before.get("entityid")))
         self._hint(collection, before, "delete", event, now)
         return before
 

@@ -21,15 +21,18 @@ class Applications:
     def set_amount(self, payer: Json, invoice_id: int, wanted: Decimal | None, stamp: str, path: str = "apply") -> None:
         """Let `payer` (payment or credit memo) cover exactly `wanted` of the invoice; None: as much as both allow.
 
-        Zero takes an application back. Raises Halt (400) for a foreign invoice, another currency, a negative amount,
-        more than the invoice asks for or more than the payer has left.
+        Zero takes an application back. Raises Halt (400) for a foreign invoice, another currency or subsidiary, a negative
+        amount, more than the invoice asks for or more than the payer has left.
         """
         invoice = self.store.get("transaction", str(invoice_id))
         if invoice is None or invoice.get("type") != "CustInvc":
             raise refuse_content(f"Invalid doc reference key {invoice_id}.", f"{path}.doc")
         if invoice.get("entity") != payer.get("entity") or invoice.get("currency") != payer.get("currency"):
             raise refuse_content("The transaction belongs to another customer or is in another currency.", f"{path}.doc")
-        before = self._already(payer["id"], invoice_id)
+        books = {self.reader.main_line(one["id"]).get("subsidiary") for one in (invoice, payer)} - {None}
+        if len(books) > 1:
+            raise refuse_content("The transaction belongs to another subsidiary.", f"{path}.doc")
+        before = self.reader.applications("nextdoc", payer["id"]).get(invoice_id, Decimal(0))
         due = self.reader.remaining(invoice) + before
         free = self.reader.total(payer) - self.reader.applied(payer) + before
         after = max(Decimal(0), min(due, free)) if wanted is None else wanted
@@ -49,8 +52,8 @@ class Applications:
 
     def release_all(self, payer: Json, stamp: str) -> None:
         """Take every application of a payment or credit memo back."""
-        for link in self.reader.links("nextdoc", payer["id"]):
-            self.set_amount(payer, link["previousdoc"], Decimal(0), stamp)
+        for invoice in self.reader.applications("nextdoc", payer["id"]):
+            self.set_amount(payer, invoice, Decimal(0), stamp)
 
     def settle_payer(self, payer_id: int, stamp: str) -> None:
         """Recount the used and unused amount of a payment or credit memo, and a credit memo's letter."""
@@ -65,21 +68,19 @@ class Applications:
         self._change("transaction", payer | amounts | {"status": status, "lastmodifieddate": stamp})
         self._change_main_line(payer_id, amounts, {"paymentamountused": used, "paymentamountunused": unused}, stamp)
 
-    def _already(self, payer_id: int, invoice_id: int) -> Decimal:
-        link = self.store.get("nexttransactionlink", tables.key_of(invoice_id, payer_id, PAYMENT))
-        return abs(amount(link.get("foreignamount"))) if link else Decimal(0)
-
     def _link(self, payer: Json, invoice: Json, used: Decimal, stamp: str) -> None:
-        key = tables.key_of(invoice["id"], payer["id"], PAYMENT)
-        if used == 0:
-            self.store.remove("nexttransactionlink", key)
-            return
-        link = {
-            "previousdoc": invoice["id"], "previoustype": "CustInvc", "previousdate": invoice.get("trandate"),
-            "nextdoc": payer["id"], "nexttype": payer["type"], "nextdate": payer.get("trandate"), "linktype": PAYMENT,
-            "foreignamount": used, "lastmodifieddate": stamp,
+        """One link between the main lines, in place of whatever linked the two."""
+        table = "nexttransactionlinelink"
+        main = {
+            "previousdoc": invoice["id"], "previousline": 0, "previoustype": "CustInvc", "nextdoc": payer["id"], "nextline": 0,
+            "nexttype": payer["type"], "linktype": PAYMENT, "foreignamount": used, "lastmodifieddate": stamp,
         }  # fmt: skip
-        self._change("nexttransactionlink", link)
+        kept = tables.row_of(table, main)["_key"] if used else None
+        for link in self.store.select(table, "nextdoc = ?", [payer["id"]]):
+            if link["previousdoc"] == invoice["id"] and link["linktype"] == PAYMENT and link["_key"] != kept:
+                self.store.remove(table, link["_key"])
+        if used:
+            self._change(table, main)
 
     def _settle_invoice(self, invoice: Json, remaining: Decimal, stamp: str) -> None:
         paid = self.reader.total(invoice) - remaining

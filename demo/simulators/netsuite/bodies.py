@@ -15,7 +15,7 @@ _COMMON = {"externalId", "tranId", "tranDate", "subsidiary", "currency", "exchan
 _SALES = {"entity", "otherRefNum", "item"}
 PROPERTIES: dict[str, set[str]] = {
     "invoice": _COMMON | _SALES | {"dueDate", "startDate", "endDate", "terms", "account", "approvalStatus"},
-    "creditMemo": _COMMON | _SALES | {"account", "createdFrom", "autoApply", "apply"},
+    "creditMemo": _COMMON | _SALES | {"account", "createdFrom", "autoApply", "apply", "location", "class", "department"},
     "customerPayment": _COMMON
     | {"customer", "payment", "arAcct", "account", "undepFunds", "checkNum", "paymentMethod", "autoApply", "apply"},
     "salesOrder": _COMMON | _SALES | {"startDate", "endDate", "orderStatus"},

@@ -26,6 +26,10 @@ class Booking:
         self.reader = reader
         self.applications = Applications(store, reader)
         self.ledger = Ledger(store)
+        self.applies_when_created = True
+        """Whether the apply lines of a transaction that is made from nothing are followed as it is created."""
+        self.mandatory: frozenset[str] = frozenset()
+        """What the account demands of each new credit memo: `location`, `class`, `department`."""
 
     def stamp(self) -> str:
         """The account's clock, as documents store moments."""
@@ -36,10 +40,13 @@ class Booking:
     def create(self, kind: RecordType, body: Json, source: Json | None = None, replace: frozenset[str] = frozenset()) -> Json:
         """A new transaction, from nothing or from `source` (transform). Returns its header row. Raises Halt."""
         self.claim_external_id(kind, body.get("externalId"), None)
+        for field in sorted(self.mandatory if kind.code == "CustCred" and source is None else ()):
+            if body.get(field) is None:
+                raise refuse_content(f"Please enter value(s) for: {field.capitalize()}", field, "USER_ERROR")
         id = self.next_id()
         now = self.stamp()
         row: Json = {
-            "id": id, "type": kind.code, "recordtype": kind.rest.lower(), "createddate": now, "void": "F", "voided": "F",
+            "id": id, "type": kind.code, "createddate": now, "void": "F", "voided": "F",
             "tranid": body.get("tranId") or f"{kind.prefix}{id}", "transactionnumber": f"{kind.prefix}{id}",
             "trandate": now[:10], "isreversal": "F",
         }  # fmt: skip
@@ -48,7 +55,8 @@ class Booking:
         row = self._overlay(kind, row, body)
         lines = self._lines_wanted(kind, body, source, replace)
         self._book(Draft(kind, row, body, lines, self._subsidiary(row, body, source), source))
-        self._apply(kind, row, body, source)
+        if self.applies_when_created or source is not None:
+            self._apply(kind, row, body, source)
         return self.current(id)
 
     def change(self, kind: RecordType, row: Json, body: Json, replace: frozenset[str] = frozenset()) -> Json:
@@ -75,17 +83,18 @@ class Booking:
         """DELETE: leaves only a line in `deletedrecord`. Raises Halt for linked or locked documents."""
         if kind.posting:
             self._open_period(kind, self._period(row.get("postingperiod")), "postingPeriod", True)
-        if self.reader.links("previousdoc", row["id"]):
+        if self.reader.applications("previousdoc", row["id"]):
             raise refuse_content("This transaction cannot be deleted because it is linked to by other transactions.")
         self.applications.release_all(row, self.stamp())
         self._clear(row["id"])
         self.store.remove("transaction", str(row["id"]))
-        self.note_deletion(kind.rest.lower(), row["id"], str(row.get("tranid")), kind.code)
+        self.note_deletion(kind, row["id"], str(row.get("tranid")))
 
-    def note_deletion(self, record: str, id: int, name: str, code: str) -> None:
-        """The only trace a deletion leaves."""
-        gone = {"deleteddate": self.stamp(), "deletedby": -5, "name": name, "recordtype": record, "recordid": id,
-                "type": code or record, "context": "REST Web Services", "iscustomrecord": "F"}  # fmt: skip
+    def note_deletion(self, kind: RecordType, id: int, name: str) -> None:
+        """The only trace a deletion leaves. Its type is a word such as `CreditMemo`."""
+        gone = {"deleteddate": self.stamp(), "deletedby": -5, "name": name, "recordid": id,
+                "type": kind.rest[0].upper() + kind.rest[1:], "context": "RESTWEBSERVICES", "iscustomrecord": "F",
+                "iscustomlist": "F"}  # fmt: skip
         self._put("deletedrecord", gone)
 
     def current(self, id: int) -> Json:
@@ -276,6 +285,10 @@ class Booking:
         else:
             entries, total = self.ledger.sales_entries(draft, places)
             row |= self._opening_state(kind, row, body, total)
+        for field, table in (("location", "location"), ("class", "classification"), ("department", "department")):
+            if body.get(field) is not None:
+                segment = bodies.reference(self.store, table, body[field], field)
+                entries = [entry | {field: segment} for entry in entries]
         row["lastmodifieddate"] = self.stamp()
         self._put("transaction", row)
         self.ledger.write_lines(row, entries, subsidiary)
@@ -283,7 +296,7 @@ class Booking:
 
     def _opening_state(self, kind: RecordType, row: Json, body: Json, total: Decimal) -> Json:
         used = self.reader.applied(row) if kind.code in ("CustCred", "CustPymt") else Decimal(0)
-        covered = sum((abs(amount(x.get("foreignamount"))) for x in self.reader.links("previousdoc", row["id"])), Decimal(0))
+        covered = sum(self.reader.applications("previousdoc", row["id"]).values(), Decimal(0))
         if max(used, covered) > total:
             raise refuse_content("The total must not be less than the amount already applied.", "item", "USER_ERROR")
         match kind.code:

@@ -160,9 +160,8 @@ _NAMES = {
     **dict.fromkeys(("currency", "fromcurrency", "tocurrency"), "x.name FROM currency"),
     "subsidiary": "x.name FROM subsidiary",
     "postingperiod": "x.periodname FROM accountingperiod",
-    "item": "x.itemid FROM item",
+    "item": "x.fullname FROM item",
     "account": "COALESCE(x.accountsearchdisplayname, x.fullname) FROM account",
-    "terms": "x.name FROM term",
     **dict.fromkeys(("transaction", "createdfrom", "previousdoc", "nextdoc"), "x.tranid FROM transaction"),
 }
 

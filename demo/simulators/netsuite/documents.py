@@ -6,6 +6,7 @@ moments ISO 8601 UTC, ids text, references and enums objects with `id` and `refN
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -116,10 +117,15 @@ class Reader:
         rest = [line for line in lines if line.get("mainline") != "T"]
         return abs(sum((amount(line.get("foreignamount")) for line in main or rest), Decimal(0)))
 
-    def links(self, column: str, transaction: int) -> list[Json]:
-        """Applications where the transaction stands on one side: `previousdoc` (invoice) or `nextdoc` (payment)."""
-        found = self.store.select("nexttransactionlink", f"{column} = ?", [transaction])
-        return [link for link in found if link.get("linktype") == PAYMENT]
+    def applications(self, column: str, transaction: int) -> dict[int, Decimal]:
+        """What is applied where the transaction stands on one side, `previousdoc` (invoice) or `nextdoc` (payment): the other
+        document's id -> the sum of their line links."""
+        other = "nextdoc" if column == "previousdoc" else "previousdoc"
+        sums: dict[int, Decimal] = defaultdict(Decimal)
+        for link in self.store.select("nexttransactionlinelink", f"{column} = ?", [transaction]):
+            if link.get("linktype") == PAYMENT:
+                sums[int(link[other])] += amount(link.get("foreignamount"))
+        return {id: abs(value) for id, value in sums.items() if value}
 
     def remaining(self, row: Json) -> Decimal:
         """What an invoice still asks for."""
@@ -130,12 +136,11 @@ class Reader:
             stored = self.main_line(row["id"]).get("foreignamountunpaid")
         if stored is not None:
             return abs(amount(stored))
-        applied = sum((abs(amount(link.get("foreignamount"))) for link in self.links("previousdoc", row["id"])), Decimal(0))
-        return self.total(row) - applied
+        return self.total(row) - sum(self.applications("previousdoc", row["id"]).values(), Decimal(0))
 
     def applied(self, row: Json) -> Decimal:
         """How much of a payment or credit memo has been applied."""
-        return sum((abs(amount(link.get("foreignamount"))) for link in self.links("nextdoc", row["id"])), Decimal(0))
+        return sum(self.applications("nextdoc", row["id"]).values(), Decimal(0))
 
     # -- documents ------------------------------------------------------------------------------------------------
 
@@ -233,15 +238,19 @@ class Reader:
         return out
 
     def _apply_lines(self, row: Json) -> list[Json]:
+        """What it is applied to, and then what else the customer owes in this currency, which it is not applied to."""
+        applied = self.applications("nextdoc", row["id"])
+        owed = [
+            one for one in self.store.select("transaction", "entity = ? AND type = ?", [row.get("entity"), "CustInvc"])
+            if one["id"] not in applied and one.get("currency") == row.get("currency") and self.remaining(one)
+        ]  # fmt: skip
         out = []
-        for link in self.links("nextdoc", row["id"]):
-            invoice = self.store.get("transaction", str(link["previousdoc"])) or {"id": link["previousdoc"]}
-            used = abs(amount(link.get("foreignamount")))
+        for id, used in [*applied.items(), *((one["id"], Decimal(0)) for one in owed)]:
+            invoice = self.store.get("transaction", str(id)) or {"id": id}
             out.append({
-                "doc": self.reference("transaction", link["previousdoc"], "tranid", "invoice"), "line": 0, "apply": True,
+                "doc": self.reference("transaction", id, "tranid", "invoice"), "line": 0, "apply": bool(used),
                 "amount": used, "due": self.remaining(invoice) + used, "total": self.total(invoice),
-                "refNum": invoice.get("tranid"), "type": "Invoice",
-                "applyDate": str(link.get("lastmodifieddate") or "")[:10] or None,
+                "refNum": invoice.get("tranid"), "type": "Invoice", "applyDate": invoice.get("trandate"),
             })  # fmt: skip
         return [{name: value for name, value in line.items() if value is not None} for line in out]
 

@@ -19,7 +19,7 @@ from demo.simulators.vendor import Json
 
 BOOK = 1
 """The primary accounting book."""
-RECEIVABLES, UNDEPOSITED, REVENUE = 119, 122, 400
+RECEIVABLES, UNDEPOSITED, REVENUE, TAXES = 119, 122, 400, 220
 """Accounts used where neither body, customer nor item names one."""
 ADJUSTMENT_ITEM = 9001
 
@@ -41,6 +41,8 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.tax_percent = Decimal(0)
+        """Added by the account to every item line that was entered, as a tax line of its own."""
 
     def sales_entries(self, draft: Draft, places: int) -> tuple[list[Json], Decimal]:
         """Entry 0 is the main line; `amount` is signed as in transactionline, `side` as in the ledger (debit > 0)."""
@@ -68,6 +70,10 @@ class Ledger:
             item = self.store.get("item", str(line["item"])) or {}
             income = line.get("account") or item.get("incomeaccount") or REVENUE
             entries.append(line | {"account": income, "amount": sign * value, "side": sign * value})
+        tax = (total * self.tax_percent / 100).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+        if tax and not any(line.get("taxline") == "T" for line in lines):
+            entries.append({"account": TAXES, "taxline": "T", "amount": sign * tax, "side": sign * tax})
+            total += tax
         if total < 0:
             raise refuse_content("The total of this transaction must not be negative.", "item", "USER_ERROR")
         created_from = None
@@ -114,6 +120,7 @@ class Ledger:
                 "netamount": value, "createdfrom": entry.get("createdfrom"), "memo": entry.get("memo"),
                 "debitforeignamount": value if entry["side"] > 0 else None,
                 "creditforeignamount": -value if entry["side"] < 0 else None,
+                **{field: entry.get(field) for field in ("location", "class", "department")},
                 "expenseaccount": entry["account"], "eliminate": "F", "linelastmodifieddate": row["lastmodifieddate"],
                 **state,
             })  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 from demo.simulators import vendor
 from demo.simulators.netsuite import bodies, collections_read, tables
 from demo.simulators.netsuite.booking import Booking
@@ -13,15 +15,15 @@ from demo.simulators.vendor import Halt, Json, Request, Response, route
 _TRANSFORMS = {("invoice", "creditMemo"), ("invoice", "customerPayment"), ("salesOrder", "invoice")}
 
 
-class Records(vendor.Vendor):
+class Records(vendor.Vendor, abc.ABC):
     """The routes under `/services/rest/record/v1`; the account itself is built by the subclass."""
 
     reader: Reader
     booking: Booking
 
+    @abc.abstractmethod
     def hint(self, collection: str, row: Json, what: str) -> None:
         """Tell the SuiteScript that a record was created, edited or deleted."""
-        raise NotImplementedError
 
     @route("GET", ROOT + "/{type}")
     def list_records(self, request: Request, type: str) -> Response:
@@ -117,7 +119,7 @@ class Records(vendor.Vendor):
             if self.store.select("transaction", "entity = ?", [row["id"]], limit=1):
                 raise refuse_content("This record cannot be deleted because it has dependent records.")
             self.store.remove("customer", str(row["id"]))
-            self.booking.note_deletion("customer", row["id"], str(row.get("entityid")), "")
+            self.booking.note_deletion(kind, row["id"], str(row.get("entityid")))
         else:
             self.booking.remove(kind, row)
         self.hint(kind.table, row, "delete")
@@ -160,8 +162,7 @@ class Records(vendor.Vendor):
             kept = tables.row_of("customer", out | {"lastmodifieddate": now})
         except tables.BadRow as error:
             raise refuse_content(str(error)) from error
-        relation = {"id": kept["id"], "entity": kept["id"], "subsidiary": kept["subsidiary"], "isprimarysub": "T",
-                    "isinactive": "F", "primarycurrency": kept.get("currency")}  # fmt: skip
+        relation = {"id": kept["id"], "entity": kept["id"], "subsidiary": kept["subsidiary"], "isprimarysub": "T"}
         table = "customersubsidiaryrelationship"
         self.store.put(table, tables.row_of(table, relation))
         return self.store.put("customer", kept)

@@ -1,4 +1,4 @@
-"""The tables of the simulated NetSuite account: names and columns as SuiteQL shows them, kept in SQLite.
+"""The tables of the simulated NetSuite account, kept in SQLite: those that `published.toml` lists, with its columns.
 
 One row of a SuiteQL table is one document of the store and, kept in step by a trigger, one row of a plain table with
 real columns. So the record service, SuiteQL and the control API can never tell different stories. Column kinds:
@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from demo.simulators.store import Collection
@@ -32,117 +34,60 @@ FOREVER = 9_999_999_999.0
 
 FAR = f"{FOREVER}"
 
-_COLUMNS: dict[str, str] = {
-    "transaction": (
-        "id:i tranid:t transactionnumber:t externalid:t type:t recordtype:t abbrevtype:t status:t approvalstatus:i "
-        "entity:i currency:i exchangerate:m trandate:d duedate:d closedate:d startdate:d enddate:d postingperiod:i "
-        "posting:f void:f voided:f isreversal:f reversal:i reversaldate:d reversaldefer:f memo:t otherrefnum:t "
-        "foreigntotal:m foreignamountpaid:m foreignamountunpaid:m foreignpaymentamountused:m "
-        "foreignpaymentamountunused:m terms:i createdby:i createddate:s lastmodifiedby:i lastmodifieddate:s"
-    ),
-    "transactionline": (
-        "transaction:i id:i uniquekey:i linesequencenumber:i mainline:f taxline:f iscogs:f subsidiary:i entity:i item:i "
-        "itemtype:t transactionlinetype:t quantity:m rate:m foreignamount:m foreignamountpaid:m foreignamountunpaid:m "
-        "foreignpaymentamountused:m foreignpaymentamountunused:m netamount:m debitforeignamount:m "
-        "creditforeignamount:m createdfrom:i expenseaccount:i department:i class:i location:i eliminate:f memo:t "
-        "isclosed:f isrevrectransaction:f revenueelement:i linelastmodifieddate:s"
-    ),
-    "transactionaccountingline": (
-        "accountingbook:i transaction:i transactionline:i account:i posting:f debit:m credit:m amount:m netamount:m "
-        "amountpaid:m amountunpaid:m paymentamountused:m paymentamountunused:m exchangerate:m"
-    ),
-    "nexttransactionlink": (
-        "previousdoc:i previoustype:t previousdate:d nextdoc:i nexttype:t nextdate:d linktype:t foreignamount:m "
-        "lastmodifieddate:s"
-    ),
-    "nexttransactionlinelink": (
-        "previousdoc:i previousline:i previoustype:t nextdoc:i nextline:i nexttype:t linktype:t foreignamount:m "
-        "lastmodifieddate:s"
-    ),
-    "accountingperiod": (
-        "id:i periodname:t startdate:d enddate:d isadjust:f isquarter:f isyear:f isposting:f isinactive:f parent:i "
-        "closed:f closedondate:d alllocked:f arlocked:f aplocked:f payrolllocked:f allownonglchanges:f "
-        "fiscalcalendar:i lastmodifieddate:s"
-    ),
-    "accountingbook": "id:i name:t isprimary:f isinactive:f externalid:t lastmodifieddate:s",
-    "customer": (
-        "id:i entityid:t companyname:t altname:t firstname:t lastname:t email:t isperson:f isinactive:f parent:i "
-        "currency:i subsidiary:i terms:i creditlimit:m creditholdoverride:t oncredithold:t balancesearch:m "
-        "overduebalancesearch:m consolbalancesearch:m receivablesaccount:i salesrep:i category:i externalid:t "
-        "comments:t datecreated:s lastmodifieddate:s"
-    ),
-    "customersubsidiaryrelationship": "id:i entity:i subsidiary:i isprimarysub:f isinactive:f primarycurrency:i balance:m",
-    "subsidiary": (
-        "id:i name:t fullname:t legalname:t parent:i currency:i country:t iselimination:f isinactive:f externalid:t "
-        "fiscalcalendar:i tranprefix:t lastmodifieddate:s"
-    ),
-    "currency": (
-        "id:i name:t symbol:t displaysymbol:t currencyprecision:i exchangerate:m isbasecurrency:f isinactive:f "
-        "externalid:t lastmodifieddate:s"
-    ),
-    "consolidatedexchangerate": (
-        "id:i postingperiod:i fromcurrency:i tocurrency:i fromsubsidiary:i tosubsidiary:i accountingbook:i "
-        "currentrate:m averagerate:m historicalrate:m externalid:t lastmodifieddate:s"
-    ),
-    "currencyrate": "id:i basecurrency:i transactioncurrency:i effectivedate:d exchangerate:m lastmodifieddate:s",
-    "account": (
-        "id:i acctnumber:t accountsearchdisplayname:t fullname:t accttype:t currency:i parent:i isinactive:f "
-        "eliminate:f externalid:t lastmodifieddate:s"
-    ),
-    "item": (
-        "id:i itemid:t fullname:t displayname:t itemtype:t description:t incomeaccount:i deferralaccount:i "
-        "subsidiary:i isinactive:f externalid:t lastmodifieddate:s"
-    ),
-    "employee": "id:i entityid:t firstname:t lastname:t email:t isinactive:f subsidiary:i lastmodifieddate:s",
+
+def _kinds(text: str) -> dict[str, str]:
+    return dict(pair.split(":", 1) for pair in text.split())
+
+
+_PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text())
+
+PUBLISHED: dict[str, dict[str, str]] = {table: _kinds(listed["columns"]) for table, listed in _PUBLISHED.items()}
+"""Table -> column -> kind, of what SuiteQL can be asked for: nothing that no published list names."""
+
+ROWS_OF: dict[str, str] = {table: listed["rows_of"] for table, listed in _PUBLISHED.items() if "rows_of" in listed}
+"""Tables that show the rows of another one."""
+
+_RECORDS_ONLY = {
+    "transaction": "void:f startdate:d enddate:d",
+    "accountingperiod": "payrolllocked:f",
+    "customer": "subsidiary:i",
+    "item": "itemid:t displayname:t isinactive:f lastmodifieddate:s",
     "term": "id:i name:t daysuntilnetdue:i isinactive:f",
-    "department": "id:i name:t fullname:t isinactive:f parent:i",
-    "classification": "id:i name:t fullname:t isinactive:f parent:i",
-    "location": "id:i name:t fullname:t isinactive:f parent:i",
-    "transactionstatus": "id:t trantype:t name:t fullname:t",
-    "deletedrecord": (
-        "deleteddate:s deletedby:i name:t recordtype:t recordid:i type:t context:t iscustomrecord:f iscustomlist:f"
-    ),
-    "systemnote": "id:i record:t recordid:i recordtypeid:i field:t oldvalue:t newvalue:t name:i date:s context:i type:i",
 }
+"""Fields of the record service for which no published list names a column: kept, and no query sees them."""
 
 COLUMNS: dict[str, dict[str, str]] = {
-    table: dict(pair.split(":", 1) for pair in text.split()) for table, text in _COLUMNS.items()
+    table: PUBLISHED.get(table, {}) | _kinds(_RECORDS_ONLY.get(table, ""))
+    for table in [*(table for table in PUBLISHED if table not in ROWS_OF), "term"]
 }
-"""Table -> column -> kind."""
-
-MIRRORS = {
-    "previoustransactionlink": "nexttransactionlink",
-    "previoustransactionlinelink": "nexttransactionlinelink",
-}
-"""Tables that show the rows of another one: the same link, seen from its other end."""
+"""Table -> column -> kind, of what is kept."""
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "transactionline": ("transaction", "id"),
     "transactionaccountingline": ("accountingbook", "transaction", "transactionline"),
-    "nexttransactionlink": ("previousdoc", "nextdoc", "linktype"),
     "nexttransactionlinelink": ("previousdoc", "previousline", "nextdoc", "nextline", "linktype"),
     "transactionstatus": ("trantype", "id"),
-    "deletedrecord": ("recordtype", "recordid", "name"),
+    "deletedrecord": ("type", "recordid", "name"),
 }
 
 _INDEXES = (
     "ns_transaction(id)", "ns_transaction(lastmodifieddate, id)", "ns_transaction(externalid)",
     "ns_transaction(entity)", "ns_transactionline(\"transaction\")", "ns_transactionline(createdfrom)",
-    "ns_transactionaccountingline(\"transaction\")", "ns_nexttransactionlink(previousdoc)",
-    "ns_nexttransactionlink(nextdoc)", "ns_customer(id)", "ns_customer(lastmodifieddate, id)", "ns_customer(externalid)",
+    "ns_transactionaccountingline(\"transaction\")", "ns_nexttransactionlinelink(previousdoc)",
+    "ns_nexttransactionlinelink(nextdoc)", "ns_customer(id)", "ns_customer(lastmodifieddate, id)", "ns_customer(externalid)",
 )  # fmt: skip
 
 _LOOKUPS = {
     "transaction": ("externalid", "type", "entity"),
     "transactionline": ("transaction",),
     "transactionaccountingline": ("transaction",),
-    "nexttransactionlink": ("previousdoc", "nextdoc"),
+    "nexttransactionlinelink": ("previousdoc", "nextdoc"),
     "customer": ("externalid",),
     "transactionstatus": ("trantype",),
 }
 """Columns the record service looks documents up by."""
 
-_SILENT = {"transactionline", "transactionaccountingline", "nexttransactionlinelink"}
+_SILENT = {"transactionline", "transactionaccountingline"}
 """Parts of a transaction: not counted as effects of their own."""
 
 COLLECTIONS = tuple(
@@ -308,14 +253,14 @@ def create_tables(run: Callable[[str], object]) -> None:
 
 def create_views(connection: sqlite3.Connection, hidden: frozenset[str] = frozenset()) -> None:
     """Give a reading connection the SuiteQL table names, except `hidden` ones. It must know `sim_now()` and `ns_decimal`."""
-    for view, table in [(name, name) for name in COLUMNS] + list(MIRRORS.items()):
+    for view, columns in PUBLISHED.items():
         connection.execute(f'DROP VIEW IF EXISTS temp."{view}"')
         if view not in hidden:
             names = ", ".join(
-                f'"{name}" COLLATE ns_decimal AS "{name}"' if kind == "m" else f'"{name}"'
-                for name, kind in COLUMNS[table].items()
+                f'"{name}" COLLATE ns_decimal AS "{name}"' if kind == "m" else f'"{name}"' for name, kind in columns.items()
             )
+            each_once = "DISTINCT " if view in ROWS_OF else ""
             connection.execute(
-                f'CREATE TEMP VIEW "{view}" AS SELECT {names} FROM main.ns_{table} '
+                f'CREATE TEMP VIEW "{view}" AS SELECT {each_once}{names} FROM main.ns_{ROWS_OF.get(view, view)} '
                 "WHERE sim_from <= sim_now() AND sim_until > sim_now()"
             )

@@ -9,7 +9,8 @@ query, `SALESFORCE_SIM_DAILY_REQUESTS` (default 1,000,000) the daily limit, `SAL
 `org` lets requests in and speaks errors; `rows` reads and writes single rows; `queries` answers SOQL, which `soql`
 parses and turns into SQL; `schema` lists the objects and fields; `rules` knows what Contract, Order and Opportunity
 allow. History may bring custom fields: load `{"collection": "CustomField", "object": {"Id": "Account.Region__c",
-"type": "string", "externalId": true}}` before the rows that use them.
+"type": "string", "externalId": true}}` before the rows that use them. Load `{"collection": "Hidden", "object": {"Id":
+"Opportunity.ContractId"}}` after them for a field, or with `"Id": "Contract"` an object, that the org does not have or hides.
 
 Changes from outside the API (`/_sim/change`) move LastModifiedDate and SystemModstamp, unless they set them. With the
 event `system` only SystemModstamp moves (an automated change); with `purge` the row is gone from the recycle bin too.

@@ -56,6 +56,7 @@ class Org(vendor.Vendor):
     collections = (
         *(_collection(sobject) for sobject in schema().values()),
         Collection("CustomField", key="Id", internal=True),
+        Collection("Hidden", key="Id", internal=True),
         Collection("tokens", internal=True),
         Collection("locators", internal=True),
     )
@@ -75,6 +76,8 @@ class Org(vendor.Vendor):
         self.key_path = self.store.path.with_name("salesforce_jwt_key.pem")
         for document in self.store.select("CustomField"):
             self.add_field(document)
+        for document in self.store.select("Hidden"):
+            self.hide(document)
         if self.store.get("User", self.user_id) is None:
             user = {"Id": self.user_id, "Name": "Integration", "Username": self.username, "IsActive": True}
             with self.store.transaction():
@@ -96,6 +99,15 @@ class Org(vendor.Vendor):
                 bool(document.get("unique")),
             )
         )
+
+    def hide(self, document: Json) -> None:
+        """Take away what `{"Id": "Contract"}` or `{"Id": "Opportunity.ContractId"}` names: the org does not have it, or the
+        integration user may not see it. Salesforce answers both alike."""
+        sobject, _, name = document["Id"].lower().partition(".")
+        if name:
+            self.objects[sobject].fields.pop(name)
+        else:
+            self.objects.pop(sobject)
 
     # -- letting a request in -------------------------------------------------------------------------------------
 

@@ -149,7 +149,7 @@ class Rows(Org):
         row = dict(after)
         if before is None:
             row = self.loading(collection, row)
-            if collection not in self.store.collections or collection == "CustomField":
+            if collection not in self.store.collections or collection in ("CustomField", "Hidden"):
                 return self.store.put(collection, row)
         else:
             changed = {name: value for name, value in row.items() if old.get(name) != value}
@@ -162,6 +162,9 @@ class Rows(Org):
         """A row from outside gets what every row has: an id, stamps in one form, derived fields."""
         if collection == "CustomField":
             self.add_field(row)
+            return row
+        if collection == "Hidden":
+            self.hide(row)
             return row
         about, now = self.objects[collection.lower()], self.moment()
         row = {name: value for name, value in row.items() if name != "attributes"}

@@ -1,9 +1,19 @@
-"""The objects and fields of the org: what describe lists, what SOQL may name, what a write may set."""
+"""The objects and fields of the org: what describe lists, what SOQL may name, what a write may set.
+
+The standard fields of the objects that are read stand in `standard_fields.csv`, which names its sources. The org of the rehearsal
+has the features `FEATURES` and custom fields of its own.
+"""
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
+STANDARD_FIELDS = Path(__file__).with_name("standard_fields.csv")
+FEATURES = frozenset({"currencies", "contracts"})
+"""Multiple currencies, and contracts that are tied to opportunities."""
 TEXT_TYPES = frozenset({"string", "picklist", "textarea", "url", "phone", "email"})
 NUMBER_TYPES = frozenset({"currency", "double", "int", "percent"})
 
@@ -70,46 +80,39 @@ def _ref(name: str, to: str, required: bool = False) -> Field:
     return Field(name, "reference", to, required=required)
 
 
+@lru_cache(maxsize=1)
+def _published() -> list[dict[str, str]]:
+    with STANDARD_FIELDS.open(newline="") as lines:
+        return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def _standard(name: str, prefix: str) -> SObject:
+    """An object with the published fields that an org with our features has."""
+    rows = [row for row in _published() if row["object"] == name and (not row["feature"] or row["feature"] in FEATURES)]
+    return SObject(name, prefix).add(
+        *(
+            Field(row["field"], row["type"], row["refers_to"], row["written"] != "never", required=row["written"] == "always")
+            for row in rows
+        )
+    )
+
+
 def schema() -> dict[str, SObject]:
-    """A fresh copy: an org may gain custom fields."""
+    """A fresh copy: an org may gain custom fields, and hide fields and objects."""
     objects = [
-        SObject("Account", "001").add(
-            Field("Name", required=True), Field("Type", "picklist"), _ref("ParentId", "Account"),
-            _ro("MasterRecordId", "reference", "Account"),
-            *_text("AccountNumber", "Site", "Website", "Industry", "Phone"),
-            *_money("AnnualRevenue"), Field("NumberOfEmployees", "int"), Field("AccountSource", "picklist"),
-            *_text("BillingStreet", "BillingCity", "BillingState", "BillingPostalCode", "BillingCountry"),
-            *_text("Description"),
-            *_text("ShippingStreet", "ShippingCity", "ShippingState", "ShippingPostalCode", "ShippingCountry"),
-            Field("Legal_Entity__c", "picklist"), _ref("OwnerId", "User"), _EXTERNAL,
-        ),
+        _standard("Account", "001").add(Field("Legal_Entity__c", "picklist"), _EXTERNAL),
         SObject("Contact", "003").add(
             _ref("AccountId", "Account"), *_text("FirstName", "Email", "Phone", "Title"),
             Field("LastName", required=True), _ro("Name"), _ref("ReportsToId", "Contact"), _ref("OwnerId", "User"),
         ),
-        SObject("Opportunity", "006").add(
-            _ref("AccountId", "Account"), Field("Name", required=True), Field("StageName", "picklist", required=True),
-            Field("Type", "picklist"), Field("CloseDate", "date", required=True), *_money("Amount"),
-            Field("Probability", "percent"), _ro("ExpectedRevenue", "currency"), _ro("IsClosed", "boolean"),
-            _ro("IsWon", "boolean"), _ro("ForecastCategory", "picklist"), Field("ForecastCategoryName", "picklist"),
-            _ref("ContractId", "Contract"), _ref("Pricebook2Id", "Pricebook2"),
-            _ro("HasOpportunityLineItem", "boolean"),
-            *_text("NextStep", "Description", "LeadSource"), _ref("OwnerId", "User"), _EXTERNAL,
-        ),
+        _standard("Opportunity", "006").add(_EXTERNAL),
         SObject("OpportunityLineItem", "00k").add(
             _ref("OpportunityId", "Opportunity", True), _ref("Product2Id", "Product2"), Field("PricebookEntryId"),
             Field("Quantity", "double", required=True), *_money("UnitPrice", "TotalPrice"),
             _ro("ListPrice", "currency"),
             Field("Discount", "percent"), *_dates("ServiceDate"), *_text("Description"),
         ),
-        SObject("Contract", "800").add(
-            _ref("AccountId", "Account", True), _ro("ContractNumber"), Field("Status", "picklist"),
-            _ro("StatusCode", "picklist"), *_dates("StartDate", "CompanySignedDate", "CustomerSignedDate"),
-            Field("ContractTerm", "int"), _ro("EndDate", "date"), _ro("ActivatedDate", "datetime"),
-            _ro("ActivatedById", "reference", "User"), Field("OwnerExpirationNotice", "picklist"),
-            _ref("Pricebook2Id", "Pricebook2"), *_text("SpecialTerms", "Description"), _ref("OwnerId", "User"),
-            _EXTERNAL,
-        ),
+        _standard("Contract", "800").add(_EXTERNAL),
         SObject("Order", "801").add(
             _ref("AccountId", "Account", True), _ref("ContractId", "Contract"), _ref("OpportunityId", "Opportunity"),
             _ro("OrderNumber"), Field("EffectiveDate", "date", required=True), *_dates("EndDate"),
@@ -150,7 +153,7 @@ def schema() -> dict[str, SObject]:
             Field("IsCorporate", "boolean"), Field("IsActive", "boolean"),
         ),
     ]  # fmt: skip
-    return {each.name.lower(): each.add(*_COMMON) for each in objects}
+    return {each.name.lower(): SObject(each.name, each.prefix).add(*_COMMON, *each.fields.values()) for each in objects}
 
 
 def custom_field(type: str, name: str, to: str, external_id: bool, unique: bool) -> Field:

@@ -51,6 +51,18 @@ NUMBER: /[+-]?\d+(\.\d+)?/
 SIGN: "<=" | ">=" | "!=" | "<>" | "=" | "<" | ">"
 %ignore /\s+/
 """
+CUSTOM_FIELD = (
+    "If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. "
+    "Please reference your WSDL or the describe call for the appropriate names."
+)
+CUSTOM_OBJECT = (
+    "If you are attempting to use a custom object, be sure to append the '__c' after the entity name. "
+    "Please reference your WSDL or the describe call for the appropriate names."
+)
+CUSTOM_RELATION = (
+    "If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. "
+    "Please reference your WSDL or the describe call for the appropriate names."
+)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -91,13 +103,14 @@ def parse(text: str, objects: dict[str, SObject], sql: Callable[[SObject, str], 
     except UnexpectedInput as wrong:
         place = wrong.get_context(text, 10).partition("\n")[0] if text else ""
         raise QueryError("MALFORMED_QUERY", f"unexpected token: '{place}'") from None
-    return _Reader(objects, sql, datetime.fromtimestamp(now, UTC).date()).query(tree)
+    return _Reader(text, objects, sql, datetime.fromtimestamp(now, UTC).date()).query(tree)
 
 
 class _Reader:
     """Turns one parse tree into a query; a rule of the grammar is a method of the same name."""
 
-    def __init__(self, objects: dict[str, SObject], sql: Callable[[SObject, str], str], today: date) -> None:
+    def __init__(self, text: str, objects: dict[str, SObject], sql: Callable[[SObject, str], str], today: date) -> None:
+        self._text = text
         self._objects = objects
         self._sql = sql
         self._today = today
@@ -106,7 +119,8 @@ class _Reader:
         fields, name, *clauses = tree.children
         sobject = self._objects.get(str(name).lower())
         if sobject is None:
-            raise QueryError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
+            assert isinstance(name, Token)
+            raise self._at(name, "INVALID_TYPE", f"sObject type '{name}' is not supported. {CUSTOM_OBJECT}")
         self._query = query = Query(sobject)
         names = _tokens(fields)
         query.count = names[0].type == "COUNT"
@@ -169,7 +183,26 @@ class _Reader:
 
     # -- fields and values ----------------------------------------------------------------------------------------
 
-    def _resolved(self, name: str) -> tuple[str, Field, str]:
+    def _at(self, token: Token, code: str, message: str) -> QueryError:
+        """A refusal that shows the place in the query, as Salesforce words it."""
+        row, column = token.line or 1, token.column or 1
+        shown = f"{self._text.splitlines()[row - 1]}\n{' ' * (column - 1)}^\nERROR at Row:{row}:Column:{column}"
+        return QueryError(code, f"\n{shown}\n{message}")
+
+    def _field(self, sobject: SObject, name: str, token: Token) -> Field:
+        found = sobject.fields.get(name.lower())
+        if found is None:
+            raise self._at(token, "INVALID_FIELD", f"No such column '{name}' on entity '{sobject.name}'. {CUSTOM_FIELD}")
+        return found
+
+    def _reference(self, sobject: SObject, relationship: str, token: Token) -> Field:
+        for each in sobject.fields.values():
+            if each.relationship and each.relationship.lower() == relationship.lower():
+                return each
+        said = f"Didn't understand relationship '{relationship}' in field path. {CUSTOM_RELATION}"
+        raise self._at(token, "INVALID_FIELD", said)
+
+    def _resolved(self, name: Token) -> tuple[str, Field, str]:
         """The canonical path, the field and its SQL, text without case."""
         sobject = self._query.sobject
         *parents, last = name.split(".")
@@ -178,16 +211,16 @@ class _Reader:
         if len(parents) > 1:
             raise QueryError("MALFORMED_QUERY", f"only one level of parents is available here: {name}")
         if parents:
-            reference = _reference(sobject, parents[0])
+            reference = self._reference(sobject, parents[0], name)
             above = self._objects[reference.to.lower()]
-            about = _field(above, last)
+            about = self._field(above, last, name)
             path = f"{reference.relationship}.{about.name}"
             column = (
                 f"(SELECT json_extract(parent.body, '$.{about.name}') FROM \"c_{above.name}\" AS parent"
                 f" WHERE parent.id = {self._sql(sobject, reference.name)})"
             )
         else:
-            about = _field(sobject, last)
+            about = self._field(sobject, last, name)
             path, column = about.name, self._sql(sobject, about.name)
         caseless = about.type not in NUMBER_TYPES | {"id", "reference", "date", "datetime", "boolean"}
         return path, about, f"{column} COLLATE NOCASE" if caseless else column
@@ -231,20 +264,6 @@ def relative_period(word: str, today: date) -> tuple[date, date] | None:
         return (today - span, today + day) if name == "LAST_N_DAYS" else (today + day, today + span + day)
     first = {"TODAY": today, "YESTERDAY": today - day, "TOMORROW": today + day}.get(name)
     return (first, first + day) if first else None
-
-
-def _field(sobject: SObject, name: str) -> Field:
-    found = sobject.fields.get(name.lower())
-    if found is None:
-        raise QueryError("INVALID_FIELD", f"No such column '{name}' on entity '{sobject.name}'.")
-    return found
-
-
-def _reference(sobject: SObject, relationship: str) -> Field:
-    for each in sobject.fields.values():
-        if each.relationship and each.relationship.lower() == relationship.lower():
-            return each
-    raise QueryError("INVALID_FIELD", f"Didn't understand relationship '{relationship}' in field path.")
 
 
 def _literal_kind(about: Field) -> str:

@@ -3,7 +3,8 @@
 Demo credentials: secret key `sk_test_rehearsal` (`STRIPE_SIM_KEY` overrides), webhook secret `whsec_rehearsal`.
 `STRIPE_SIM_REQUESTS_PER_SECOND` (default 1000, 0 means no limit) is the account's rate limit; beyond it the answer is
 429 without `Retry-After`. A fault with `"stored": true` and status 500 is the failure that Stripe keeps under the
-idempotency key and replays.
+idempotency key and replays. Load `{"collection": "restricted", "object": {"id": "credit_notes", "permission":
+"rak_credit_note_read"}}` and the key may not read that resource.
 
 One module a resource family: `customers` (customers, products, prices), `subscriptions` (items, proration, cancel),
 `invoices` (invoices, invoice items), `payments` (invoice payments, payment intents), `credit_notes`, `events`,

@@ -20,6 +20,10 @@ from demo.simulators.vendor import DEFAULT, Collection, Halt, Json, Request, Res
 
 API_VERSION = "2026-10-28.endive"
 DAY_SECONDS = 86_400
+NOT_PERMITTED = (
+    "The provided key 'rk_test_*********************0000' does not have the required permissions for this endpoint"
+    " on account 'acct_1Rehearsal'. Having the '{permission}' permission would allow this request to continue."
+)
 _ALPHABET = string.ascii_letters + string.digits
 _BY_PREFIX = {
     "cus": "customers", "sub": "subscriptions", "in": "invoices", "ii": "invoiceitems", "inpay": "invoice_payments",
@@ -66,7 +70,8 @@ class Account(vendor.Vendor):
         _kind(
             "invoice_payments",
             columns=_columns(
-                "invoice", "status", payment_type="$.payment.type", payment_intent="$.payment.payment_intent"
+                "invoice", "status", payment_type="$.payment.type", payment_intent="$.payment.payment_intent",
+                payment_record="$.payment.payment_record",
             ),
         ),
         _kind("payment_intents", columns=_columns("customer", "status")),
@@ -79,6 +84,7 @@ class Account(vendor.Vendor):
         ),
         _kind("events", columns=_columns("type", "pending_webhooks"), internal=True),
         _kind("idempotency_keys", columns=_columns(), internal=True),
+        _kind("restricted", columns=_columns(), internal=True),
     )  # fmt: skip
     secret_key: ClassVar[str] = os.environ.get("STRIPE_SIM_KEY", "sk_test_rehearsal")
     requests_per_second: int = int(os.environ.get("STRIPE_SIM_REQUESTS_PER_SECOND", "1000"))
@@ -100,6 +106,9 @@ class Account(vendor.Vendor):
             shown = f"{key[:8]}{'*' * 8}{key[-4:]}" if key else None
             message = f"Invalid API Key provided: {shown}" if shown else "You did not provide an API key."
             return error(401, message)
+        lacks = self.store.get("restricted", request.path.removeprefix("/v1/").partition("/")[0])
+        if request.method == "GET" and lacks:
+            return error(403, NOT_PERMITTED.format(permission=lacks["permission"]))
         with self._lock:
             now = self.store.clock()
             while self._recent and self._recent[0] <= now - 1:
@@ -381,7 +390,9 @@ def _range(params: Params, name: str, conditions: list[str], arguments: list[obj
         arguments.append(bounds.integer(sign))
 
 
-PAGING = ("limit", "starting_after", "ending_before", "created")
+CURSOR = ("limit", "starting_after", "ending_before")
 """Parameters that every list takes."""
+PAGING = (*CURSOR, "created")
+"""Parameters of every list of objects of their own."""
 
-__all__ = ["DAY_SECONDS", "PAGING", "Account", "new_id"]
+__all__ = ["CURSOR", "DAY_SECONDS", "PAGING", "Account", "new_id"]

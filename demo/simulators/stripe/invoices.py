@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.simulators.stripe.account import DAY_SECONDS, PAGING, new_id
+from demo.simulators.stripe.account import CURSOR, DAY_SECONDS, new_id
 from demo.simulators.stripe.invoiceitems import InvoiceItems, item_line
 from demo.simulators.stripe.parameters import Refused
 from demo.simulators.vendor import Json, Request, Response, route
@@ -44,7 +44,7 @@ class Invoices(InvoiceItems):
     @route("GET", "/v1/invoices/{id}/lines")
     def list_invoice_lines(self, request: Request, id: str) -> Response:
         """All lines, in invoice order."""
-        params = self.params(request).only(*PAGING)
+        params = self.params(request).only(*CURSOR)
         return self.inner_listing(lines_of(self.find("invoices", id)), params, f"/v1/invoices/{id}/lines")
 
     @route("DELETE", "/v1/invoices/{id}")
@@ -82,7 +82,7 @@ class Invoices(InvoiceItems):
                 invoice = self.received(invoice | {"amount_paid_off_stripe": off_stripe}, remaining, invoice)
             else:
                 intent = self.intent(remaining, invoice["currency"], invoice["customer"], True, {})
-                self.attach(invoice, intent, remaining)
+                self.attach(invoice, intent, remaining, is_default=True)
                 invoice = self.received(invoice, remaining, invoice)
                 self.emit("invoice.payment_succeeded", invoice)
         return self.show(invoice, params)
@@ -93,8 +93,8 @@ class Invoices(InvoiceItems):
         params = self.params(request).only("payment_intent")
         invoice = self.in_status(id, "open", "uncollectible")
         intent = self.find("payment_intents", params.required("payment_intent"), "payment_intent")
-        amount = min(intent["amount"], invoice["amount_remaining"])
-        self.attach(invoice, intent, amount)
+        amount = min(self.unspent(intent), invoice["amount_remaining"])
+        self.attach(invoice, intent, amount, is_default=False)
         if intent["status"] == "succeeded":
             invoice = self.received(invoice, amount, invoice)
         return self.show(invoice, params)

@@ -6,6 +6,9 @@ from demo.simulators.stripe.account import PAGING, Account
 from demo.simulators.stripe.parameters import Invalid, Refused
 from demo.simulators.vendor import Json, Request, Response, route
 
+PAID_WITH = ("payment_intent", "payment_record")
+"""What invoice payments can be listed by."""
+
 
 class Payments(Account):
     """`/v1/payment_intents`, `/v1/invoice_payments`."""
@@ -25,12 +28,15 @@ class Payments(Account):
 
     @route("GET", "/v1/invoice_payments")
     def list_invoice_payments(self, request: Request) -> Response:
-        """Filters: invoice, status, `payment[type]` with `payment[payment_intent]`."""
+        """Filters: invoice, status, `payment[type]` (no charges) with `payment[payment_intent]` or `payment[payment_record]`."""
         params = self.params(request).only(*PAGING, "invoice", "status", "payment")
+        if params.text("status"):
+            params.one_of("status", ("canceled", "open", "paid"), "")
         if payment := params.inner("payment"):
-            kind = payment.only("type", "payment_intent").required("type")
-            params.values |= {"payment_type": kind, "payment_intent": payment.text("payment_intent")}
-        return self.filtered("invoice_payments", params, "invoice", "status", "payment_type", "payment_intent")
+            payment.only("type", *PAID_WITH).required("type")
+            params.values["payment_type"] = payment.one_of("type", PAID_WITH, "")
+            params.values |= {name: payment.text(name) for name in PAID_WITH}
+        return self.filtered("invoice_payments", params, "invoice", "status", "payment_type", *PAID_WITH)
 
     # -- for invoices ---------------------------------------------------------------------------------------------
 
@@ -57,8 +63,13 @@ class Payments(Account):
             return intent
         return self.change("payment_intents", intent, intent | {"status": "succeeded", "amount_received": amount})
 
-    def attach(self, invoice: Json, intent: Json, amount: int) -> Json:
-        """Record that an intent pays (or will pay) so much of an invoice."""
+    def unspent(self, intent: Json) -> int:
+        """How much of an intent is attached to no invoice yet, in minor units."""
+        rows = self.store.select("invoice_payments", "payment_intent = ? AND status != 'canceled'", [intent["id"]])
+        return int(intent["amount"] - sum(row["amount_requested"] for row in rows))
+
+    def attach(self, invoice: Json, intent: Json, amount: int, *, is_default: bool) -> Json:
+        """Record that an intent pays (or will pay) so much of an invoice. The default one is Stripe's own, for this invoice."""
         if intent["currency"] != invoice["currency"]:
             raise Refused("The payment has another currency than the invoice.", param="payment_intent")
         paid = intent["status"] == "succeeded"
@@ -69,7 +80,7 @@ class Payments(Account):
             amount_requested=amount,
             currency=invoice["currency"],
             invoice=invoice["id"],
-            is_default=not self.store.count("invoice_payments", "invoice = ?", [invoice["id"]]),
+            is_default=is_default,
             payment={"type": "payment_intent", "payment_intent": intent["id"]},
             status="paid" if paid else "open",
             status_transitions={"canceled_at": None, "paid_at": self.now() if paid else None},

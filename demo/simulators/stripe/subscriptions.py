@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from demo.simulators.stripe.account import PAGING, new_id
+from demo.simulators.stripe.account import CURSOR, PAGING, new_id
 from demo.simulators.stripe.invoiceitems import subscription_parent
 from demo.simulators.stripe.invoices import COLLECTION_METHODS, Invoices, lines_of, subscription_line
 from demo.simulators.stripe.parameters import Invalid, Params, Refused
@@ -101,7 +101,7 @@ class Subscriptions(Invoices):
     @route("GET", "/v1/subscription_items")
     def list_subscription_items(self, request: Request) -> Response:
         """`subscription` is required."""
-        params = self.params(request).only(*PAGING, "subscription")
+        params = self.params(request).only(*CURSOR, "subscription")
         subscription = self.find("subscriptions", params.required("subscription"), "subscription")
         return self.inner_listing(items_of(subscription), params, "/v1/subscription_items")
 

@@ -184,6 +184,7 @@ RULE = Rule(
     sentence="An accounting period is being closed while the ERP's copy of a subscription is out of date.",
     tolerance=rounding,
     reads=frozenset({"subscription", "sales_order", "proration", "accounting_period", "customer", "legal_entity"}),
+    needs=("billing subscription", "erp sales_order.annual_amount", "erp accounting_period"),
     playbook=Playbook(
         means="The ERP will report the period's recurring revenue from terms that the customer no longer has.",
         check=(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding, text
-from revops.ledger.credits import credited_on, credits_on
-from revops.ledger.view import AccountLedger, LedgerRecord, latest
+from revops.ledger.credits import credits_on
+from revops.ledger.view import AccountLedger
+from revops.matching.receivables import Receivable, State, net, receivables
 from revops.money import Money
 from revops.money import total as total_of
 from revops.policies.policies import Policies
 from revops.sentences import Sentence, template
-
-ISSUED = frozenset({"open", "paid", "uncollectible"})
-DEAD_IN_ERP = frozenset({"void", "rejected"})
 
 ABOVE = template(
     "invoice_amount_mismatch.above",
@@ -44,55 +42,22 @@ def _grace(policies: Policies) -> dt.timedelta:
     return policies.process("quote_to_cash").limit("agreement")
 
 
-def net(invoice: LedgerRecord, ledger: AccountLedger) -> Money | None:
-    """Total less what was credited on it."""
-    total = money(invoice, "total")
-    return None if total is None else total - credited_on(invoice, ledger, total.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The same receivable on both sides: what billing issued, and the invoices of one ERP that carry it. Mostly one of each;
-    an ERP may enter one invoice as several, or several as one."""
-
-    billed: tuple[LedgerRecord, ...]
-    entered: tuple[LedgerRecord, ...]
-
-
-def groups(ledger: AccountLedger) -> Iterable[Group]:
-    """Every group whose billing invoices are all issued, each once for each ERP that carries it. A void one adds nothing."""
-    seen: set[tuple[str, str, str]] = set()
-    for first in ledger.of("invoice", "erp"):
-        if first.key in seen or text(first, "status") in DEAD_IN_ERP:
-            continue
-        billed: dict[tuple[str, str, str], LedgerRecord] = {}
-        entered, reached = {first.key: first}, [first]
-        while reached:
-            for twin in ledger.twins(reached.pop(), "billing"):
-                if twin.key not in billed:
-                    billed[twin.key] = twin
-                    carried = [copy for copy in ledger.twins(twin, "erp") if copy.system == first.system]
-                    new = [copy for copy in carried if copy.key not in entered and text(copy, "status") not in DEAD_IN_ERP]
-                    entered |= {copy.key: copy for copy in new}
-                    reached += new
-        seen.update(entered)
-        issued = tuple(bill for _, bill in sorted(billed.items()) if text(bill, "status") in ISSUED)
-        if issued and all(text(bill, "status") in ISSUED | {"void"} for bill in billed.values()):
-            yield Group(issued, tuple(copy for _, copy in sorted(entered.items())))
-
-
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    for group in groups(ledger):
-        amounts = _amounts(group, ledger)
-        if amounts is not None and policies.beyond_tolerance(*amounts):
-            yield _finding(group, *amounts, policies, due_at=_last_change(ledger, group) + _grace(policies))
+    for both in receivables(ledger):
+        if both.state is not State.COMPARABLE:
+            continue
+        amounts = _amounts(both, ledger)
+        if amounts is not None and policies.beyond_tolerance(*amounts) and not _written_off(both, *amounts):
+            memos = tuple(memo for invoice in both.records for memo in credits_on(invoice, ledger))
+            due_at = both.last_change(ledger) + _grace(policies)
+            yield replace(_finding(both, *amounts, policies, due_at=due_at), context=memos)
 
 
-def _amounts(group: Group, ledger: AccountLedger) -> tuple[Money, Money] | None:
+def _amounts(both: Receivable, ledger: AccountLedger) -> tuple[Money, Money] | None:
     """What billing issued and what the ERP carries, net; None when an invoice states no total. Where one is in another
     currency than the first that billing issued, it stands for the ERP's side: currencies do not add up."""
-    billed = [net(invoice, ledger) for invoice in group.billed]
-    entered = [net(invoice, ledger) for invoice in group.entered]
+    billed = [net(invoice, ledger) for invoice in both.issued]
+    entered = [net(invoice, ledger) for invoice in both.posted]
     known = [amount for amount in (*billed, *entered) if amount is not None]
     if len(known) < len(billed) + len(entered):
         return None
@@ -102,19 +67,23 @@ def _amounts(group: Group, ledger: AccountLedger) -> tuple[Money, Money] | None:
     return expected, odd if odd is not None else total_of(known[len(billed) :], currency)
 
 
-def _last_change(ledger: AccountLedger, group: Group) -> dt.datetime:
-    """When one side last moved: the documents themselves, or a credit given on one of them."""
-    invoices = (*group.billed, *group.entered)
-    return latest([*invoices, *(memo for invoice in invoices for memo in credits_on(invoice, ledger))])
+def _written_off(both: Receivable, expected: Money, actual: Money) -> bool:
+    """Whether billing has given the rest up, and the ERP has written off no more than that: what is uncollectible is credited in
+    the ERP alone, and nothing is wrong."""
+    given_up = [invoice for invoice in both.issued if text(invoice, "status") == "uncollectible"]
+    rest = [left for invoice in given_up if (left := money(invoice, "amount_remaining")) is not None]
+    if not rest or expected.currency != actual.currency or expected < actual:
+        return False
+    return expected - actual <= total_of(rest, rest[0].currency) if rest[0].currency == expected.currency else False
 
 
-def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *, due_at: dt.datetime) -> Finding:
+def _finding(both: Receivable, expected: Money, actual: Money, policies: Policies, *, due_at: dt.datetime) -> Finding:
     same = expected.currency == actual.currency
-    records = (*group.billed, *group.entered)
+    records = (*both.issued, *both.posted)
     stage = policies.stage_of("invoice", [text(record, "status") for record in records])
     return Finding(
         subjects=records,
-        sentence=_sentence(group, expected, actual),
+        sentence=_sentence(both, expected, actual),
         due_at=due_at,
         amount=abs(actual - expected) if same else actual,
         differences=tuple(
@@ -130,8 +99,8 @@ def _finding(group: Group, expected: Money, actual: Money, policies: Policies, *
     )
 
 
-def _sentence(group: Group, expected: Money, actual: Money) -> Sentence:
-    billed, entered = (tuple(invoice.named for invoice in side) for side in (group.billed, group.entered))
+def _sentence(both: Receivable, expected: Money, actual: Money) -> Sentence:
+    billed, entered = (tuple(invoice.named for invoice in side) for side in (both.issued, both.posted))
     if expected.currency != actual.currency:
         return OTHER_CURRENCY(entered=entered, actual=actual, billed=billed, expected=expected)
     told = ABOVE if expected < actual else BELOW
@@ -165,6 +134,7 @@ RULE = Rule(
     sentence="An invoice in the ERP is not what billing issued, net of credits on either side.",
     tolerance=lambda policies: TOLERANCE(rounding=rounding(policies), grace=_grace(policies)),
     reads=frozenset({"invoice", "credit_memo"}),
+    needs=("billing invoice", "erp invoice.copy_of"),
     playbook=Playbook(
         means="The receivable in the ERP is not the amount that the customer was invoiced. Collections, revenue and the aged "
         "receivables report are wrong by the difference until one of the two is corrected.",

@@ -91,6 +91,7 @@ RULE = Rule(
     expects="crm",
     expects_type="contract",
     reads=frozenset({"invoice", "contract"}),
+    needs=("erp invoice.contract", "crm contract"),
     playbook=Playbook(
         means="Until the contract is activated, the invoice's terms, dates and revenue schedule rest on nothing that was agreed.",
         check=(

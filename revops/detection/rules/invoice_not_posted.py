@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from revops.detection.examples import Expected, at, billing, erp, example, invoice
+from revops.detection.examples import Expected, at, billing, customer, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
-from revops.ledger.view import AccountLedger
+from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.matching.receivables import State, receivables, unknown_to_erp
 from revops.policies.policies import Policies
 from revops.sentences import template
 
-ISSUED = frozenset({"open", "paid", "uncollectible"})
-
 FOUND = template(
     "invoice_not_posted.found", "Billing finalised invoice {invoice} for {total} on {since}; the ERP has no invoice for it."
+)
+DELETED = template(
+    "invoice_not_posted.deleted",
+    "Billing finalised invoice {invoice} for {total} on {since}; the ERP had {copy} for it, which was deleted.",
 )
 TOLERANCE = template("invoice_not_posted.tolerance", "{grace} after finalisation")
 FINALISED = template("invoice_not_posted.finalised", "Finalised")
@@ -31,25 +34,36 @@ def _limit(policies: Policies) -> dt.timedelta:
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
-    for billed in ledger.of("invoice", "billing"):
-        total = money(billed, "total")
-        if text(billed, "status") not in ISSUED or total is None or total.amount <= 0 or ledger.twins(billed, "erp"):
-            continue
-        finalized = billed.fields.get("finalized_at")
-        since = finalized if isinstance(finalized, dt.datetime) else billed.effective_at
-        stage = policies.stage_of("invoice", [text(billed, "status")])
-        yield Finding(
-            subjects=(billed,),
-            sentence=FOUND(invoice=billed.named, total=total, since=since),
-            due_at=since + _limit(policies),
-            amount=total,
-            differences=tuple(
-                Difference(name, label, policies.owner_for("invoice", name, stage), ((billed, billed.fields[name]),))
-                for name, label in COMPARED
-                if name in billed.fields
-            ),
-            inputs={FINALISED: since, LIMIT: _limit(policies)},
-        )
+    if unknown_to_erp(ledger):
+        return  # the customer is what is missing
+    for both in receivables(ledger):
+        if both.state is State.NOT_ENTERED and not both.unclear:
+            for billed in both.issued:
+                yield from _missing(billed, ledger, policies)
+
+
+def _missing(billed: LedgerRecord, ledger: AccountLedger, policies: Policies) -> Iterable[Finding]:
+    total = money(billed, "total")
+    if total is None or total.amount <= 0:
+        return
+    finalized = billed.fields.get("finalized_at")
+    since = finalized if isinstance(finalized, dt.datetime) else billed.effective_at
+    stage = policies.stage_of("invoice", [text(billed, "status")])
+    gone = tuple(copy for copy in ledger.pointing_at(billed, "copy_of", "invoice", deleted=True) if copy.deleted)
+    told = DELETED if gone else FOUND
+    yield Finding(
+        subjects=(billed,),
+        sentence=told(invoice=billed.named, total=total, since=since, **({"copy": gone[0].named} if gone else {})),
+        due_at=since + _limit(policies),
+        amount=total,
+        context=gone,
+        differences=tuple(
+            Difference(name, label, policies.owner_for("invoice", name, stage), ((billed, billed.fields[name]),))
+            for name, label in COMPARED
+            if name in billed.fields
+        ),
+        inputs={FINALISED: since, LIMIT: _limit(policies)},
+    )
 
 
 def _found(due: str, total: str = "900.00") -> list[Expected]:
@@ -66,7 +80,8 @@ RULE = Rule(
     tolerance=lambda policies: TOLERANCE(grace=_limit(policies)),
     expects="erp",
     expects_type="invoice",
-    reads=frozenset({"invoice"}),
+    reads=frozenset({"invoice", "customer"}),
+    needs=("billing invoice", "erp invoice"),
     playbook=Playbook(
         means="The customer has the invoice, the ledger has no receivable: revenue is late and a payment will find nothing to "
         "be applied to.",
@@ -108,6 +123,7 @@ RULE = Rule(
         example(
             "another invoice was posted",
             billing(invoice("in_2", total="900.00", finalized_at=_FINALISED)),
+            erp(customer("9", legal_entity="US")),
             erp(invoice("501", copy_of="in_2", total="900.00")),
             _BILLED,
             expect=_found("2026-11-18 12:00"),
@@ -115,11 +131,17 @@ RULE = Rule(
         example(
             "an invoice of zero does not hide the next",
             billing(invoice("in_0", total="0.00", finalized_at=_FINALISED)),
+            erp(customer("9", legal_entity="US")),
             _BILLED,
             expect=_found("2026-11-18 12:00"),
         ),
     ),
     silent_on=(
+        example(
+            "the ERP knows nothing of the customer",
+            _BILLED,
+            billing(invoice("in_2", total="50.00", finalized_at=_FINALISED)),
+        ),
         example("posted", _BILLED, erp(invoice("501", copy_of="in_1", total="900.00"))),
         example("posted before billing told us", erp(invoice("501", copy_of="in_1", total="900.00")), _BILLED),
         example("a draft", billing(invoice("in_1", status="draft", total="900.00"))),

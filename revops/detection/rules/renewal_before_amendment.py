@@ -117,6 +117,7 @@ RULE = Rule(
     sentence="A renewal is being worked while the amendment it must start from is unfinished in billing.",
     tolerance=_tolerance,
     reads=frozenset({"renewal", "proration", "invoice"}),
+    needs=("billing subscription", "customer_success renewal"),
     playbook=Playbook(
         means="The customer gets a quote that billing will contradict.",
         check=(

@@ -67,6 +67,10 @@ class Registry(Mapping[str, ObjectType]):
         """Codes of the types whose records bear a number that people use."""
         return [code for code, declared in self._known.items() if "number" in declared.fields]
 
+    def copied(self) -> list[str]:
+        """Codes of the types whose records are carried from one system into another."""
+        return [code for code, declared in self._known.items() if "copy_of" in declared.roles]
+
     def parent_types(self) -> frozenset[str]:
         """Codes of the types from which records of other types inherit a customer."""
         return frozenset(

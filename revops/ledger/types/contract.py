@@ -1,4 +1,5 @@
-"""A commercial contract. Status: draft, in_approval, activated."""
+"""A commercial contract. Status: draft, in_approval, activated. `subscription` is the one by which billing
+bills it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ TYPE = ObjectType(
         "activated_at": Field("instant"),
         "currency": Field("text"),
     },
-    roles={"customer": Role(("customer",))},
+    roles={"customer": Role(("customer",)), "subscription": Role(("subscription",))},
     owners=(Owner("crm", "The commercial contract is agreed in the CRM."),),
     headline=("end_on",),
     position=20,

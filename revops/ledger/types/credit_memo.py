@@ -1,4 +1,8 @@
-"""A credit memo (a credit note in billing). Status: open, applied, void."""
+"""A credit memo (a credit note in billing). Status: open, applied, void.
+
+`invoice` is the one for which it was given; `applied_to` the ones that it settles, which may be others. `copy_of`
+names an invoice of billing where a negative one is booked as a credit memo.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,11 @@ TYPE = ObjectType(
     roles={
         "customer": Role(("customer",)),
         "invoice": Role(("invoice",)),
-        "copy_of": Role(("credit_memo",), "Copy of"),
+        "applied_to": Role(("invoice",), "Applied to"),
+        "copy_of": Role(("credit_memo", "invoice"), "Copy of"),
         "change": Role(("posting",), "Posting of ours"),
     },
-    parents=("invoice",),
+    parents=("invoice", "applied_to"),
     owners=(Owner("erp", "Credit memos are posted in the ERP."),),
     statement=StatementSide("credit", "total", "issued_on", frozenset({"draft", "pending_approval", "void", "rejected"})),
     headline=("total",),

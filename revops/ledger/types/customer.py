@@ -1,4 +1,6 @@
-"""A customer as one system keeps it. Customers are tied to accounts: see `accounts.link`."""
+"""A customer as one system keeps it. Customers are tied to accounts: see `accounts.link`. `same_as` are customers of other
+systems that it follows; `known_as` are those that follow it, where they refer to nobody themselves. One that was merged away is
+deleted and names the customer that it was merged into."""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ TYPE = ObjectType(
         "delinquent": Field("flag"),
         "owner_name": Field("text"),
     },
-    roles={"same_as": Role(("customer",), "Same customer as")},
+    roles={
+        "same_as": Role(("customer",), "Same customer as"),
+        "known_as": Role(("customer",), "Known elsewhere as"),
+        "merged_into": Role(("customer",), "Merged into"),
+    },
     owners=(
         Owner("billing", "Recurring revenue is what billing will invoice.", "arr"),
         Owner("erp", "Receivables are kept in the ERP.", "balance"),

@@ -1,6 +1,7 @@
 """An invoice. Status: draft, open, paid, void, uncollectible, pending_approval, rejected.
 
-`copy_of` names the billing invoices that an ERP's invoice carries: one, or several where the ERP enters them together.
+`total` is with tax, `net` without it; a system that states no tax figures has neither `net` nor `tax`. `copy_of` names the
+billing invoices that an ERP's invoice carries: one, or several where the ERP enters them together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ TYPE = ObjectType(
         "number": Field("text", local=True),
         "status": Field("text", coded=True),
         "total": Field("money"),
+        "net": Field("money", "Total without tax"),
+        "tax": Field("money"),
         "amount_due": Field("money"),
         "amount_paid": Field("money"),
         "amount_remaining": Field("money"),
@@ -31,6 +34,7 @@ TYPE = ObjectType(
         "subscription": Role(("subscription",)),
         "sales_order": Role(("sales_order",)),
         "contract": Role(("contract",)),
+        "legal_entity": Role(("legal_entity",)),
         "copy_of": Role(("invoice",), "Copy of"),
     },
     parents=("subscription", "sales_order"),

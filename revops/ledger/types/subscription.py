@@ -1,6 +1,11 @@
 """A subscription that billing invoices.
 
-Status: trialing, active, past_due, paused, unpaid, incomplete, canceled, ended, pending.
+Status: trialing, active, past_due, paused, unpaid, incomplete, canceled, ended, pending. One whose invoices are not collected is
+paused; `collection` says what becomes of them.
+
+`annual_amount` is what the subscription costs a year without tax and without usage, less the discounts that last. It is absent
+where that cannot be known. `annual_basis` says how it was reckoned, or why it is not known. `ends_at` is when it ends or has
+ended; `set_to_end` is whether somebody has set that.
 """
 
 from __future__ import annotations
@@ -16,7 +21,12 @@ TYPE = ObjectType(
         "period_start_at": Field("instant"),
         "period_end_at": Field("instant"),
         "cancel_at_period_end": Field("flag"),
+        "set_to_end": Field("flag", "Set to end"),
+        "ends_at": Field("instant", "Ends"),
+        "collection": Field("text", coded=True),
+        "resumes_at": Field("instant", "Collection resumes"),
         "annual_amount": Field("money", "Recurring amount a year"),
+        "annual_basis": Field("texts", "What the yearly amount rests on", local=True),
         "quantity": Field("decimal"),
         "usage_based": Field("flag"),
         "items": Field("texts", local=True),

@@ -1,14 +1,12 @@
 """`manage.py people ...`: what administrators do with people in the browser, as one of them.
 
 Each subcommand acts as the administrator that `--as` names, and reads what proves it from standard input (or asks): the
-password, or a code where they have a second factor. `confirm` without `--as` is for whoever runs the server while there is one
-administrator alone.
+password, or a code where they have a second factor. `confirm` without `--as`, and `recover`, are for whoever runs the server
+while there is one administrator alone.
 """
 
 from __future__ import annotations
 
-import getpass
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -25,16 +23,18 @@ from revops.access.proposals import (
     refuse_proposal,
     what_is_proposed,
 )
+from revops.access.recovery import recover_administrator
 from revops.errors import RevOpsError
 from revops.identity.links import hand_over, make_link
 from revops.identity.models import Purpose, StepUp
 from revops.identity.step_up import check_proof, record_step_up
+from revops.management.prompt import typed
 from revops.people.actors import System
 from revops.people.models import AccessProposal, ProposalState, Role, User, address_of_person
 
 
 class Command(BaseCommand):
-    help = "List people, invite, give and take roles, confirm what another administrator proposed, deactivate, let in again."
+    help = "List people, invite, give and take roles, confirm what another administrator proposed, deactivate, let in, recover."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         told = "the administrator who does it; what proves it is read from standard input"
@@ -49,6 +49,7 @@ class Command(BaseCommand):
             ("take", "a role"),
             ("deactivate", "let somebody in no more"),
             ("reactivate", "let somebody in again"),
+            ("recover", "on the server: a new way in for the only administrator"),
         ):
             word = words.add_parser(name, help=told)
             word.add_argument("email", help="whom it is about")
@@ -123,14 +124,18 @@ class Command(BaseCommand):
         user, _ = self._administrator(options)
         refuse_proposal(options["number"], now=timezone.now(), acting_user=user)
 
+    def _recover(self, options: dict[str, Any]) -> None:
+        person = _person(options["email"])
+        purpose, secret = recover_administrator(person, now=timezone.now(), acting_user=System("command line"))
+        self._hand_over(person, purpose, secret)
+
     def _administrator(self, options: dict[str, Any]) -> tuple[User, StepUp]:
         """Who acts, and the proof that it is they."""
         if not options["administrator"]:
             raise CommandError("Say as which administrator: manage.py people --as EMAIL ...")
         user = _person(options["administrator"])
         require_administrator(user)
-        typed = getpass.getpass("Password or code: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        return user, record_step_up(user, check_proof(user, typed, now=timezone.now()))
+        return user, record_step_up(user, check_proof(user, typed("Password or code"), now=timezone.now()))
 
     def _hand_over(self, person: User, purpose: Purpose, secret: str) -> None:
         address = hand_over(person, purpose, secret)

@@ -204,6 +204,7 @@ class CreditMemo:
             INVOICE.name: invoice.external_id,
             "system": invoice.system,
             "customer_id": invoice.targets("customer")[0].id,
+            "legal_entity_id": next((entity.id for entity in invoice.targets("legal_entity")), ""),
             AMOUNT.name: amount.as_json(),
             ON.name: day.isoformat(),
             "posting_period": period.external_id,
@@ -212,7 +213,7 @@ class CreditMemo:
         }
 
     def changes(self, inputs: Mapping[str, object], ledger: AccountLedger) -> list[Change]:
-        system = str(inputs["system"])
+        system, entity = str(inputs["system"]), str(inputs["legal_entity_id"])
         return [
             CreateCreditMemo(
                 invoice=Ref(system, "invoice", str(inputs[INVOICE.name])),
@@ -221,6 +222,7 @@ class CreditMemo:
                 on=dt.date.fromisoformat(str(inputs[ON.name])),
                 memo=str(inputs[MEMO.name]),
                 period=Ref(system, "accounting_period", str(inputs["posting_period"])),
+                legal_entity=Ref(system, "legal_entity", entity) if entity else None,
             )
         ]
 

@@ -18,7 +18,7 @@ from revops.cases.models import Severity
 from revops.ledger.facts import Value
 from revops.ledger.models import SourceRecord
 from revops.people.models import User
-from revops.sentences import Param
+from revops.sentences import Param, spoken
 from revops.web import formatting, naming
 from revops.web.keyboard import keys_for
 from revops.web.page_frame import Tab
@@ -45,6 +45,12 @@ def instant(value: dt.datetime | None) -> SafeString:
 def ago(value: dt.datetime | None) -> str:
     """`4 min ago`; a supplement to the absolute time, never instead of it."""
     return formatting.ago_text(value, timezone.now())
+
+
+@register.filter
+def duration(seconds: int) -> str:
+    """`30 minutes`, `24 hours`."""
+    return spoken(dt.timedelta(seconds=seconds)) if seconds >= 60 else f"{seconds} second" + ("" if seconds == 1 else "s")
 
 
 @register.filter

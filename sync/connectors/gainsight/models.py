@@ -1,5 +1,5 @@
-"""Gainsight's records as our queries select them, the lines of its delete logs, the hints of a rule, and the words of its lists
-with ours for them. A moment is epoch milliseconds or ISO text; a pick-list value is an item id."""
+"""Gainsight's records as our queries select them, beside fields of the tenant's own; the lines of its delete logs, the hints of a
+rule, and the words of its lists with ours for them. A moment is epoch milliseconds or ISO text, a pick-list value an item id."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ RENEWAL_STAGE = {
     "Closed Won": "won",
     "Closed Lost": "lost",
 }
+HOLD_FIELDS = ("hold_reason_field", "hold_reference_field")
+"""The settings that name the fields which a hold writes, and which a tenant's administrator makes."""
+STARTED_FIELD = "started_field"
+FIELD = r"[A-Za-z][A-Za-z0-9_]{0,99}"
+"""A field's name, as describe has it."""
+CRM_ID_FIELD = "SfdcAccountId"
+COMPANY_FIELDS = ("crm_id_field", "arr_field", "renewal_date_field")
+"""The settings that name the fields of a company which a tenant may keep elsewhere."""
 Moment = Annotated[int | Number | str, Field(union_mode="left_to_right"), Wanted("a moment")]
 
 
@@ -46,9 +54,6 @@ class GsOpportunity(_Record):
     TargetAmount: Number | None = None
     ForecastAmount: Number | None = None
     CurrencyIsoCode: str | None = None
-    StartedDate__gc: Moment | None = None
-    HoldReason__gc: str | None = None
-    HoldReference__gc: str | None = None
 
 
 class CallToAction(_Record):

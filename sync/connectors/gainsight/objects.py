@@ -23,11 +23,31 @@ EMPTY_CODES = frozenset({"GSOBJ_1011"})
 Condition = tuple[str, str, Sequence[str]]
 
 
+# As the vendor's sample of "Post Describe OMD" has them, texts and all; without the third no pick-list option comes.
+DESCRIBE_FLAGS: Mapping[str, str] = {
+    "includeChilds": "true",
+    "childLevels": "0",
+    "populatePickListOptions": "true",
+    "useCollectionId": "false",
+    "removeDeleted": "false",
+    "removeHidden": "false",
+    "host": "MDA",
+    "sortFieldsByLabel": "true",
+    "populateFieldId": "false",
+    "honorUserContext": "true",
+    "honorCustomLookup": "true",
+    "populateAutoSuggestDetails": "true",
+    "externalContext": "false",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What describe tells of one object: the names of its fields, and for pick-lists the labels by item id."""
+    """What describe tells of one object: the names of its fields, those of them that cannot be updated, and for pick-lists the
+    labels by item id."""
 
     fields: frozenset[str]
+    fixed: frozenset[str]
     items: Mapping[str, Mapping[str, str]]
 
 
@@ -39,8 +59,9 @@ def query(
     *,
     order: Sequence[str],
     offset: int = 0,
+    limit: int = ROWS,
 ) -> list[dict[str, object]]:
-    """Up to `ROWS` records. Its three ways of saying "none" are all an empty list."""
+    """Up to `limit` records. Its three ways of saying "none" are all an empty list."""
     aliases = "ABCDEFGH"[: len(conditions)]
     body: dict[str, object] = {"select": list(select)}
     if conditions:
@@ -51,7 +72,7 @@ def query(
             ],
             "expression": " AND ".join(aliases),
         }
-    body |= {"orderBy": dict.fromkeys(order, "asc"), "limit": ROWS, "offset": offset}
+    body |= {"orderBy": dict.fromkeys(order, "asc"), "limit": limit, "offset": offset}
     try:
         return _records(session.call("POST", f"{QUERY_PATH}/{object_name}", body, safe=True))
     except Failed as failure:
@@ -65,16 +86,31 @@ def metadata(session: Session, object_name: str) -> Metadata:
     memory = f"metadata:{object_name}"
     if (known := session.client.remembered(memory)) is None:
         try:
-            described = session.call("POST", DESCRIBE_PATH, {"objectNames": [object_name]}, safe=True)
+            asked = {"objectNames": [object_name], **DESCRIBE_FLAGS}
+            described = session.call("POST", DESCRIBE_PATH, asked, safe=True)
         except Failed as failure:
+            if failure.missing_object:
+                raise Refused(f"Gainsight has no object {object_name}, or does not show it.", "object_missing") from None
             code = payload.word(failure.code)
             raise Refused(f"Gainsight does not describe {object_name}: {code}", "query_refused") from None
-        found = {str(entry["fieldName"]): _items(session, entry) for entry in _entries(described)}
+        found = {str(entry["fieldName"]): [_items(session, entry), _fixed(entry)] for entry in _entries(described, object_name)}
         known = strict_json.dump(found).decode()
         session.client.remember(memory, known, REMEMBER_SECONDS)
     stored = strict_json.parse(known.encode(), allow_unsafe_text=True)
     assert isinstance(stored, dict)
-    return Metadata(frozenset(stored), {name: items for name, items in stored.items() if items})
+    fixed = frozenset(name for name, (_items, is_fixed) in stored.items() if is_fixed)
+    return Metadata(frozenset(stored), fixed, {name: items for name, (items, _is_fixed) in stored.items() if items})
+
+
+def forget(session: Session, object_name: str) -> None:
+    """Describe it anew the next time."""
+    session.client.forget(f"metadata:{object_name}")
+
+
+def _fixed(entry: Mapping[str, object]) -> bool:
+    """Whether describe says that the field cannot be updated."""
+    meta = entry.get("meta")
+    return isinstance(meta, dict) and (meta.get("updateable") is False or meta.get("readOnly") is True)
 
 
 def _items(session: Session, entry: Mapping[str, object]) -> dict[str, str]:
@@ -83,8 +119,7 @@ def _items(session: Session, entry: Mapping[str, object]) -> dict[str, str]:
         return {}
     if items := dict(_labels(entry)):
         return items
-    category = next(_categories(entry), "")
-    if not category:
+    if not (category := _category(entry)):
         return {}
     try:
         return dict(_labels(session.call("GET", f"{DROPDOWN_PATH}/{category}", None, safe=True)))
@@ -113,8 +148,15 @@ def _walk(value: object) -> Iterator[Mapping[str, object]]:
             yield from _walk(part)
 
 
-def _entries(described: object) -> Iterator[Mapping[str, object]]:
-    return (entry for entry in _walk(described) if isinstance(entry.get("fieldName"), str) and "dataType" in entry)
+def _entries(described: object, object_name: str) -> Iterator[Mapping[str, object]]:
+    """The fields of this object; a lookup may bring those of another along."""
+    return (
+        entry
+        for entry in _walk(described)
+        if isinstance(entry.get("fieldName"), str)
+        and "dataType" in entry
+        and str(entry.get("objectName", object_name)).lower() == object_name.lower()
+    )
 
 
 def _labels(value: object) -> Iterator[tuple[str, str]]:
@@ -126,8 +168,9 @@ def _labels(value: object) -> Iterator[tuple[str, str]]:
             yield identity, label
 
 
-def _categories(entry: Mapping[str, object]) -> Iterator[str]:
-    for part in _walk(entry):
-        for name, value in part.items():
-            if "category" in name.lower() and isinstance(value, str) and payload.word(value) == value:
-                yield value
+def _category(entry: Mapping[str, object]) -> str:
+    """The id of the field's category; beside it stands `PICKLIST_CATEGORY`, a label, which no address takes."""
+    meta = entry.get("meta")
+    properties = meta.get("properties") if isinstance(meta, dict) else None
+    found = properties.get("PICKLIST_CATEGORY_ID") if isinstance(properties, dict) else None
+    return found if isinstance(found, str) and payload.word(found) == found else ""

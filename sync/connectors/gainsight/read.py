@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from revops import strict_json
 from sync.connectors.gainsight.auth import Session
-from sync.connectors.gainsight.objects import ROWS, Condition, metadata, query
-from sync.connectors.gainsight.translate import GSID, OBJECTS, moment, zone_of
+from sync.connectors.gainsight.models import COMPANY_FIELDS, HOLD_FIELDS, STARTED_FIELD
+from sync.connectors.gainsight.objects import ROWS, Condition, forget, metadata, query
+from sync.connectors.gainsight.translate import GSID, OBJECTS, moment, stage_of, zone_of
 from sync.vendor.contract import (
     Client,
     Config,
     Item,
     Misunderstood,
     Page,
+    Probed,
     Refused,
     Stream,
+    probed,
 )
 from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
+from sync.vendor.references import place
 
 Read = tuple[Item, Payload]
 """A record as an item, and as it came."""
 OVERLAP_SECONDS = 24 * 3600
 DELETE_LOGS = ("record_delete_log", "record_delete_log_high_volume")
+_LOGGED = ("RecordId", "DeletedOn", "ObjectName")
 BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 # Per object: fields we cannot do without, then fields that a tenant may not have.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
-    "company": ("Gsid", "Name", "SfdcAccountId", "ModifiedDate"),
+    "company": ("Gsid", "Name", "ModifiedDate"),
     "gs_opportunity": ("Gsid", "CompanyId", "RenewalStage", "ModifiedDate"),
     "call_to_action": ("Gsid", "Name", "CompanyId", "IsClosed", "ModifiedDate"),
 }
 _WANTED: Mapping[str, tuple[str, ...]] = {
-    "company": ("Arr", "CurrencyIsoCode", "RenewalDate", "Stage", "Status", "Csm__gr.Name", "CreatedDate"),
+    "company": ("CurrencyIsoCode", "Stage", "Status", "Csm__gr.Name", "CreatedDate"),
     "gs_opportunity": (
         "Name",
         "ExternalId",
@@ -43,9 +49,6 @@ _WANTED: Mapping[str, tuple[str, ...]] = {
         "TargetAmount",
         "ForecastAmount",
         "CurrencyIsoCode",
-        "StartedDate__gc",
-        "HoldReason__gc",
-        "HoldReference__gc",
         "CreatedDate",
     ),
     "call_to_action": (
@@ -115,8 +118,8 @@ def _pull_deletions(session: Session, watermark: str) -> Iterator[Page]:
     latest, items = since or 0, []
 
     def ask(offset: int | None) -> Listed[dict[str, object], int]:
-        select, place = ("RecordId", "DeletedOn", "ObjectName"), offset or 0
-        rows = query(session, log, select, conditions, order=["DeletedOn", "RecordId"], offset=place)
+        place = offset or 0
+        rows = query(session, log, _LOGGED, conditions, order=["DeletedOn", "RecordId"], offset=place)
         return Listed(rows, len(rows) == ROWS, place + len(rows))
 
     for log in DELETE_LOGS:
@@ -137,18 +140,60 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
 def check(client: Client, config: Config) -> str:
     zone_of(config)
     session = Session(client, config)
+    forget(session, "gs_opportunity")
     stages = metadata(session, "gs_opportunity").items.get("RenewalStage", {})
     listed = ", ".join(f"{label} = {item}" for item, label in stages.items())
     return f"Gainsight answers. Renewal stages: {listed[:600] or 'none listed'}."
 
 
+def probe(client: Client, config: Config) -> Iterator[Probed]:
+    """One record of each object, and the way that a long list goes on; one line of each delete log."""
+    session = Session(client, config)
+    for stream, object_type in _STREAMS.items():
+        forget(session, OBJECTS[object_type])
+        yield probed(stream, partial(_try, session, OBJECTS[object_type]))
+    for log in DELETE_LOGS:
+        yield probed(f"deletions: {log}", partial(_try_log, session, log))
+
+
+def _try(session: Session, name: str) -> str:
+    select = _select(session, name)
+    for conditions in ([], [("ModifiedDate", "GTE", [_filter_value(0, session.config)]), ("Gsid", "GT", ["0"])]):
+        query(session, name, select, conditions, order=["Gsid"], limit=1)
+    left_out = [field for field in _wanted(name, session.config) if field not in select]
+    said = [f"without {', '.join(left_out)}, which Gainsight does not describe"] if left_out else []
+    labels = metadata(session, name).items.get("RenewalStage", {}).values()
+    if unknown := sorted(label for label in labels if stage_of(label, session.config) is None):
+        said.append(f"these stages are none that the ledger knows: {', '.join(unknown)}")
+    return "; ".join(said)
+
+
+def _try_log(session: Session, log: str) -> str:
+    query(session, log, _LOGGED, [], order=["DeletedOn", "RecordId"], limit=1)
+    return ""
+
+
+def _wanted(name: str, config: Config) -> list[str]:
+    """The fields that a tenant may not have, with those that its administrator made and the connection names."""
+    settings = {"gs_opportunity": (*HOLD_FIELDS, STARTED_FIELD), "company": COMPANY_FIELDS[1:]}.get(name, ())
+    return list(dict.fromkeys([*_WANTED[name], *filter(None, (place(config, setting) for setting in settings))]))
+
+
+def _needed(name: str, config: Config) -> list[str]:
+    """The fields without which an object cannot be read, and the one that ties a company to the CRM."""
+    crm = place(config, "crm_id_field") if name == "company" else ""
+    return [*_NEEDED[name], *([crm] if crm else [])]
+
+
 def _select(session: Session, name: str) -> list[str]:
     """The fields to ask for: one that the tenant does not have would fail the whole query."""
     known = metadata(session, name).fields
-    missing = [field for field in _NEEDED[name] if field not in known]
+    needed = _needed(name, session.config)
+    missing = [field for field in needed if field not in known]
     if missing:
         raise Refused(f"Gainsight's {name} has no field {', '.join(missing)} any more.", "field_missing")
-    return [*_NEEDED[name], *(field for field in _WANTED[name] if field.partition("__gr.")[0] in known)]
+    wanted = (field for field in _wanted(name, session.config) if field.partition("__gr.")[0] in known)
+    return list(dict.fromkeys([*needed, *wanted]))
 
 
 def _filter_value(since: int, config: Config) -> str:

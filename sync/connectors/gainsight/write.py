@@ -8,13 +8,16 @@ sending. Once the request may have left, every doubt is `Unknown`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from revops import strict_json
 from revops.postings.changes import Change, HoldRenewal, ReleaseRenewal
 from revops.sentences import Word, template
 from sync.connectors.gainsight.auth import Failed, Session
-from sync.connectors.gainsight.models import RENEWAL_STAGE
+from sync.connectors.gainsight.models import HOLD_FIELDS, RENEWAL_STAGE
 from sync.connectors.gainsight.objects import metadata, query
+from sync.connectors.gainsight.translate import stage_of
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     VENDOR_REFUSED,
@@ -23,10 +26,12 @@ from sync.vendor.contract import (
     Config,
     Misunderstood,
     Operation,
+    Probed,
     Receipt,
     Refused,
     RetryLater,
     Unknown,
+    probed,
 )
 from sync.vendor.fields import Payload
 
@@ -35,8 +40,6 @@ RELEASE = template("gainsight.release_renewal", "Release renewal {renewal}: {rea
 SET_BACK = template("gainsight.set_back", "Set the renewal stage back to {stage}.")
 
 PATH = "/v1/data/objects/gs_opportunity?keys=Gsid"
-SELECT = ("Gsid", "RenewalStage", "HoldReason__gc", "HoldReference__gc", "ModifiedDate")
-
 OPERATIONS: tuple[Operation, ...] = (
     Operation(HoldRenewal, "search_first", read_lag_seconds=60),
     Operation(ReleaseRenewal, "search_first", read_lag_seconds=60),
@@ -44,6 +47,12 @@ OPERATIONS: tuple[Operation, ...] = (
 
 StageChange = HoldRenewal | ReleaseRenewal
 
+_TARGETS: Mapping[type[StageChange], tuple[str, str]] = {
+    HoldRenewal: ("On Hold", "stage_on_hold_item"),
+    ReleaseRenewal: ("In Progress", "stage_in_progress_item"),
+}
+"""The stage that a change moves to, in Gainsight's words, and the setting that names that stage's pick-list item."""
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _GSID = re.compile(r"[A-Za-z0-9]{4,60}", re.ASCII)
 _OURS = frozenset(RENEWAL_STAGE.values())
@@ -51,13 +60,27 @@ _OURS = frozenset(RENEWAL_STAGE.values())
 
 def _target(change: Change) -> tuple[StageChange, str, str]:
     """The change, the stage that it moves to in Gainsight's words, and the setting that names that stage's pick-list item."""
-    match change:
-        case HoldRenewal():
-            return change, "On Hold", "stage_on_hold_item"
-        case ReleaseRenewal():
-            return change, "In Progress", "stage_in_progress_item"
-        case _:
-            raise Refused("This connector does not offer that change.", "operation_unknown")
+    if not isinstance(change, (HoldRenewal, ReleaseRenewal)):
+        raise Refused("This connector does not offer that change.", "operation_unknown")
+    return change, *_TARGETS[type(change)]
+
+
+def _item(config: Config, label: str, setting: str) -> str:
+    item = config.get(setting)
+    if not _GSID.fullmatch(item):
+        raise Refused(f"The connection does not say which pick-list item is '{label}'.", "setting_missing")
+    return item
+
+
+def _own_fields(config: Config) -> list[str]:
+    """The fields for a hold's reason and its reference, which the tenant's administrator made, as the connection names them."""
+    names = [config.get(setting) for setting in HOLD_FIELDS]
+    for name, what in zip(names, ("reason", "reference"), strict=True):
+        if not _FIELD.fullmatch(name):
+            raise Refused(f"The connection does not say which field of a renewal takes a hold's {what}.", "setting_missing")
+    if len({"Gsid", "RenewalStage", *names}) != 4:
+        raise Refused("A hold's reason and its reference need a field of their own each.", "setting_invalid")
+    return names
 
 
 def compose(config: Config, key: str, change: Change) -> Call:
@@ -71,10 +94,8 @@ def compose(config: Config, key: str, change: Change) -> Call:
         raise Refused("The reason must be one line of 1 to 250 characters.", "parameter_invalid")
     if stage not in _OURS or stage == RENEWAL_STAGE[label]:
         raise Refused("from_stage must be the present stage, and another than the new one.", "parameter_invalid")
-    item = config.get(setting)
-    if not _GSID.fullmatch(item):
-        raise Refused(f"The connection does not say which pick-list item is '{label}'.", "setting_missing")
-    record = {"Gsid": renewal, "RenewalStage": item, "HoldReason__gc": reason, "HoldReference__gc": key}
+    item = _item(config, label, setting)
+    record = {"Gsid": renewal, "RenewalStage": item, **dict(zip(_own_fields(config), (reason, key), strict=True))}
     summary = HOLD if isinstance(wanted, HoldRenewal) else RELEASE
     return Call(
         change=change,
@@ -128,6 +149,31 @@ def _post(session: Session, call: Call) -> Receipt:
     return receipt
 
 
+def probe(client: Client, config: Config) -> Iterator[Probed]:
+    """What each change needs, as far as describe tells. The write itself is not tried: it would change a renewal."""
+    session = Session(client, config)
+    for operation, change in (("hold_renewal", HoldRenewal), ("release_renewal", ReleaseRenewal)):
+        yield probed(operation, partial(_try, session, *_TARGETS[change]))
+
+
+def _try(session: Session, label: str, setting: str) -> str:
+    names = ["RenewalStage", *_own_fields(session.config)]
+    _require(session, names)
+    if fixed := [name for name in names if name in metadata(session, "gs_opportunity").fixed]:
+        raise Refused(f"Gainsight does not let {', '.join(fixed)} of gs_opportunity be updated.", "permission_missing")
+    item = _item(session.config, label, setting)
+    if _stage(session, item) != RENEWAL_STAGE[label]:
+        raise Refused(f"The configured pick-list item is not '{label}' in Gainsight.", "setting_invalid")
+    return "the write itself is not tried: it would change a renewal"
+
+
+def _require(session: Session, names: Iterable[str]) -> None:
+    """Every one of these fields is there. Raises `Refused("field_missing")`."""
+    known = metadata(session, "gs_opportunity").fields
+    if missing := [name for name in names if name not in known]:
+        raise Refused(f"Gainsight's gs_opportunity has no field {', '.join(missing)}.", "field_missing")
+
+
 def _find(session: Session, call: Call) -> Receipt | None:
     """The renewal when it bears our reference; `Refused` when it does and its stage is another."""
     record = _read(session, call)
@@ -135,7 +181,10 @@ def _find(session: Session, call: Call) -> Receipt | None:
 
 
 def _read(session: Session, call: Call) -> Payload | None:
-    rows = query(session, "gs_opportunity", SELECT, [("Gsid", "EQ", [_sent(call).text("Gsid")])], order=["Gsid"])
+    sent = _sent(call)
+    _require(session, sent.data)
+    select = (*sent.data, "ModifiedDate")
+    rows = query(session, "gs_opportunity", select, [("Gsid", "EQ", [sent.text("Gsid")])], order=["Gsid"])
     return Payload("gs_opportunity", rows[0]) if rows else None
 
 
@@ -146,13 +195,15 @@ def _sent(call: Call) -> Payload:
 
 def _stage(session: Session, item: str) -> str:
     label = metadata(session, "gs_opportunity").items.get("RenewalStage", {}).get(item, item)
-    return RENEWAL_STAGE.get(label, "")
+    return stage_of(label, session.config) or ""
 
 
 def _evidence(session: Session, call: Call, record: Payload) -> Receipt | None:
-    if record.maybe_text("HoldReference__gc") != call.key:
+    sent = _sent(call)
+    reference_field = [name for name, value in sent.data.items() if value == call.key][-1]
+    if record.maybe_text(reference_field) != call.key:
         return None
-    wanted, found = _sent(call).text("RenewalStage"), record.maybe_text("RenewalStage") or ""
+    wanted, found = sent.text("RenewalStage"), record.maybe_text("RenewalStage") or ""
     if found != wanted and _stage(session, found) != _stage(session, wanted):
         raise Refused("The renewal bears our reference with another stage.", "posted_differs")
     return Receipt(record.text("Gsid"), "renewal", strict_json.dump(record.data))

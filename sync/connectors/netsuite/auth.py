@@ -34,7 +34,7 @@ class Session:
         """A call with the token. Raises `Refused("permission_missing")` for a 403."""
         answer = call(self.client, self.config, TOKEN, method, path, headers=headers, params=params, content=content, safe=safe)
         if answer.status == 403:
-            raise Refused("The role may not do this in NetSuite.", "permission_missing")
+            raise Refused(f"The role may not do this in NetSuite: {error_text(answer)}", "permission_missing")
         return answer
 
     def write(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> Response:

@@ -26,11 +26,17 @@ STATUS: Mapping[str, Mapping[str, str]] = {
 }
 DELETED_TYPES = {
     "invoice": "invoice",
+    "custinvc": "invoice",
     "creditmemo": "credit_memo",
+    "custcred": "credit_memo",
     "customerpayment": "payment",
+    "payment": "payment",
+    "custpymt": "payment",
     "salesorder": "sales_order",
+    "salesord": "sales_order",
     "customer": "customer",
 }
+"""The types of deleted records, in small letters and nothing else: as a record's name, its label or its code."""
 HINTED = {
     "invoice": "invoice",
     "creditMemo": "credit_memo",
@@ -60,9 +66,13 @@ class Transaction(VendorObject):
     trandate: Day | None = None
     duedate: Day | None = None
     createdfrom: str | None = None
+    subsidiary: str | None = None
 
 
 class Application(VendorObject):
+    """What one line of a payment or credit memo covers of one line of an invoice. A pair of documents may have several, and of
+    amount 0."""
+
     previousdoc: Text
     nextdoc: Text
     foreignamount: WrittenNumber
@@ -115,7 +125,7 @@ class ConsolidatedExchangeRate(VendorObject):
 
 class DeletedRecord(VendorObject):
     id: Text
-    recordtype: Annotated[Text, known(DELETED_TYPES)]
+    type: Text
     modified: Text
 
 
@@ -129,7 +139,7 @@ class TransactionRead(VendorObject):
     """A transaction as our own read keeps it, with the applications that touch it."""
 
     transaction: Whole
-    applications: list[Application]
+    applications: list[Whole]
 
 
 class RowRead(VendorObject):
@@ -140,7 +150,7 @@ class RowRead(VendorObject):
 
 OBJECTS: dict[str, type[VendorObject]] = {
     "transaction": Transaction,
-    "nexttransactionlink": Application,
+    "nexttransactionlinelink": Application,
     "customer": Customer,
     "accountingperiod": AccountingPeriod,
     "subsidiary": Subsidiary,

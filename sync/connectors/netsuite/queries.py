@@ -32,14 +32,20 @@ TRANSACTIONS = f"""SELECT t.id, t.tranid, t.type, t.status, t.externalid, t.othe
  JOIN currency c ON c.id = t.currency
  WHERE t.type IN ('CustInvc', 'CustCred', 'CustPymt', 'SalesOrd')"""  # noqa: S608 - no value is pasted in
 
-APPLICATIONS = f"""SELECT k.previousdoc, k.nextdoc, k.foreignamount, n.type AS nexttype,
+APPLICATIONS = f"""SELECT k.previousdoc, k.previousline, k.nextdoc, k.nextline, k.foreignamount, n.type AS nexttype,
  {_stamp("n.lastmodifieddate", "nextmodified")}
- FROM nexttransactionlink k
+ FROM nexttransactionlinelink k
  JOIN transaction n ON n.id = k.nextdoc
  WHERE k.linktype = 'Payment' AND k."""  # noqa: S608
 
 CUSTOMERS = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.externalid, t.balancesearch, c.symbol AS currency,
- s.subsidiary, u.country, {_stamp("t.lastmodifieddate", "modified")}
+ {_stamp("t.lastmodifieddate", "modified")}
+ FROM customer t
+ LEFT JOIN currency c ON c.id = t.currency
+ WHERE 1 = 1"""  # noqa: S608
+
+CUSTOMERS_OF_SUBSIDIARIES = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.externalid, t.balancesearch,
+ c.symbol AS currency, s.subsidiary, u.country, {_stamp("t.lastmodifieddate", "modified")}
  FROM customer t
  LEFT JOIN currency c ON c.id = t.currency
  LEFT JOIN customersubsidiaryrelationship s ON s.entity = t.id AND s.isprimarysub = 'T'
@@ -64,14 +70,23 @@ ENTITIES = f"""SELECT t.id, t.name, t.country, c.symbol AS currency, {_stamp("t.
  JOIN currency c ON c.id = t.currency
  WHERE NVL(t.iselimination, 'F') = 'F'"""  # noqa: S608
 
-DELETIONS = f"""SELECT t.recordid AS id, t.recordtype, {_stamp("t.deleteddate", "modified")}
+DELETIONS = f"""SELECT t.recordid AS id, t.type, {_stamp("t.deleteddate", "modified")}
  FROM deletedrecord t
  WHERE 1 = 1"""  # noqa: S608
 
 
-def transactions(custom_fields: list[str]) -> str:
-    """`TRANSACTIONS` with these custom body fields, whose names were checked, beside its own columns."""
-    return TRANSACTIONS.replace("SELECT t.id,", f"SELECT t.id, {''.join(f't.{name}, ' for name in custom_fields)}".rstrip(), 1)
+def transactions(custom_fields: list[str], *, subsidiaries: bool) -> str:
+    """`TRANSACTIONS` with these custom body fields, whose names were checked, and the subsidiary in an account that has any."""
+    return _with(TRANSACTIONS, [*(f"t.{name}" for name in custom_fields), *(["l.subsidiary"] if subsidiaries else [])])
+
+
+def customers(custom_fields: list[str], *, subsidiaries: bool) -> str:
+    """The customers with these custom entity fields, whose names were checked, and in an account that has subsidiaries theirs."""
+    return _with(CUSTOMERS_OF_SUBSIDIARIES if subsidiaries else CUSTOMERS, [f"t.{name}" for name in custom_fields])
+
+
+def _with(query: str, columns: list[str]) -> str:
+    return query.replace("SELECT t.id,", " ".join(["SELECT t.id,", *(f"{column}," for column in columns)]), 1)
 
 
 def window(query: str, column: str, id_column: str, since: str, after_id: int | None) -> Query:
@@ -83,11 +98,24 @@ def window(query: str, column: str, id_column: str, since: str, after_id: int | 
     return f"{query} AND {later}{order}", [since, since, after_id]
 
 
+def whole(query: str) -> Query:
+    """All rows, in the order of their ids."""
+    return f"{query} ORDER BY t.id", []
+
+
+def periods_at(day: str) -> Query:
+    """The accounting periods that hold a day, `YYYY-MM-DD`."""
+    bound = f"TO_DATE(?, {DAY})"
+    return f"{PERIODS} AND t.startdate <= {bound} AND t.enddate >= {bound}", [day, day]
+
+
 def among(query: str, ids: list[int]) -> Query:
     """Only the rows with one of these ids."""
     return f"{query} AND t.id IN ({', '.join('?' * len(ids))}) ORDER BY t.id", list(ids)
 
 
 def applications(column: str, ids: list[int]) -> Query:
-    """The payments and credit memos applied to invoices (`previousdoc`), or what documents (`nextdoc`) are applied to."""
-    return f"{APPLICATIONS}{column} IN ({', '.join('?' * len(ids))}) ORDER BY k.previousdoc, k.nextdoc", list(ids)
+    """The payments and credit memos applied to invoices (`previousdoc`), or what documents (`nextdoc`) are applied to: a row for
+    each pair of lines, for the links between documents have no amount."""
+    order = "k.previousdoc, k.nextdoc, k.previousline, k.nextline"
+    return f"{APPLICATIONS}{column} IN ({', '.join('?' * len(ids))}) ORDER BY {order}", list(ids)

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from revops import strict_json
 from sync.connectors.netsuite import queries
 from sync.connectors.netsuite.auth import Session
+from sync.connectors.netsuite.declared import custom_body_fields, custom_entity_fields
 from sync.connectors.netsuite.models import OBJECT_TYPES
 from sync.connectors.netsuite.suiteql import all_rows, rows, rows_for
-from sync.connectors.netsuite.translate import account_of, custom_fields
+from sync.connectors.netsuite.translate import has_subsidiaries
 from sync.vendor.contract import (
     Client,
     Config,
@@ -38,18 +39,24 @@ STREAMS: tuple[Stream, ...] = (
     Stream("deletions", (), overlap_seconds=OVERLAP_SECONDS, every_seconds=300),
 )
 
+WHOLE: Mapping[str, tuple[str, str]] = {
+    "entities": (queries.ENTITIES, "legal_entity"),
+    "periods": (queries.PERIODS, "accounting_period"),
+    "rates": (queries.RATES, "exchange_rate"),
+}
+"""The streams that are read as a whole: query and object type."""
+
 
 def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.datetime) -> Iterator[Page]:
     """Watermark: the latest stamp seen, in SuiteQL's own text; for lists without stamps the day of reading."""
     session = Session(client, config)
-    if stream in {"entities", "periods", "rates"}:
+    if stream == "entities" and not has_subsidiaries(config):
+        yield Page((), now.date().isoformat(), done=True)
+        return
+    if stream in WHOLE:
         yield _whole(session, stream, now)
         return
-    query, column, id_column = {
-        "transactions": (_query(config), "t.lastmodifieddate", "t.id"),
-        "customers": (queries.CUSTOMERS, "t.lastmodifieddate", "t.id"),
-        "deletions": (queries.DELETIONS, "t.deleteddate", "t.recordid"),
-    }[stream]
+    query, column, id_column = windows(config)[stream]
     begin = _earlier(watermark, OVERLAP_SECONDS)
 
     def ask(place: tuple[str, int] | None) -> Listed[dict[str, object], tuple[str, int]]:
@@ -63,8 +70,21 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
         yield Page(tuple(_items(session, stream, page.rows)), watermark, done=not page.more)
 
 
+def windows(config: Config) -> Mapping[str, tuple[str, str, str]]:
+    """The streams that are read by windows: query, column of the stamp, column of the id."""
+    return {
+        "transactions": (_query(config), "t.lastmodifieddate", "t.id"),
+        "customers": (_customers(config), "t.lastmodifieddate", "t.id"),
+        "deletions": (queries.DELETIONS, "t.deleteddate", "t.recordid"),
+    }
+
+
 def _query(config: Config) -> str:
-    return queries.transactions(custom_fields(config))
+    return queries.transactions(custom_body_fields(config), subsidiaries=has_subsidiaries(config))
+
+
+def _customers(config: Config) -> str:
+    return queries.customers(custom_entity_fields(config), subsidiaries=has_subsidiaries(config))
 
 
 def _items(session: Session, stream: str, rows: Sequence[dict[str, object]]) -> Iterator[Item]:
@@ -96,12 +116,8 @@ def _transactions(session: Session, rows: Sequence[dict[str, object]]) -> Iterat
 
 
 def _whole(session: Session, stream: str, now: dt.datetime) -> Page:
-    query, object_type = {
-        "entities": (queries.ENTITIES, "legal_entity"),
-        "periods": (queries.PERIODS, "accounting_period"),
-        "rates": (queries.RATES, "exchange_rate"),
-    }[stream]
-    rows = all_rows(session, (f"{query} ORDER BY t.id", []))
+    query, object_type = WHOLE[stream]
+    rows = all_rows(session, queries.whole(query))
     if stream == "rates":
         book = session.config.get("accounting_book", "1")
         rows = [row for row in rows if row.get("accountingbook", book) == book]
@@ -113,7 +129,7 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
         raise Misunderstood("A read of something that NetSuite does not have.", "object_unknown")
     session = Session(client, config)
     query = {
-        "customer": queries.CUSTOMERS,
+        "customer": _customers(config),
         "accounting_period": queries.PERIODS,
         "legal_entity": queries.ENTITIES,
     }.get(object_type, _query(config) if object_type in _TYPES else "")
@@ -124,13 +140,6 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
         return _item(object_type, rows[0], {"row": rows[0]}) if rows else None
     items = _transactions(session, [row for row in rows if row.get("type") == _TYPES[object_type]])
     return next((item for item in items if item.object_type == object_type), None)
-
-
-def check(client: Client, config: Config) -> str:
-    account_of(config)
-    rows = all_rows(Session(client, config), (f"{queries.ENTITIES} ORDER BY t.id", []))
-    names = ", ".join(str(row.get("name", "")) for row in rows)
-    return f"NetSuite answers; the role sees {len(rows)} subsidiaries: {names[:300]}."
 
 
 def _item(object_type: str, row: Mapping[str, object], body: Mapping[str, object]) -> Item:

@@ -1,13 +1,14 @@
 """Posting credit memos: composed once, sent once, found again by their external id. The vendor keeps external ids unique.
 
 The order of things: look for our key, check the period, send, read back, compare. A receipt is given only for a record that
-bears our key with the amount, currency and customer that were approved. Once the request may have left, every doubt is
-`Unknown`, never `RetryLater`.
+bears our key and did what was approved: this customer and currency, this amount and no tax on it, all of it applied to this
+invoice. Once the request may have left, every doubt is `Unknown`, never `RetryLater`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 
 from revops import strict_json
@@ -15,7 +16,7 @@ from revops.postings.changes import Change, CreateCreditMemo
 from revops.reference import Ref
 from revops.sentences import Param, template
 from sync.connectors.netsuite.auth import Session, error_codes, error_text, is_own
-from sync.connectors.netsuite.queries import PERIODS
+from sync.connectors.netsuite.queries import PERIODS, periods_at
 from sync.connectors.netsuite.suiteql import all_rows
 from sync.connectors.netsuite.translate import pairs
 from sync.vendor import fields as payload
@@ -43,6 +44,9 @@ RECORD_PATH = "/services/rest/record/v1"
 CREDIT_MEMO_PATH = f"{RECORD_PATH}/creditMemo"
 
 OPERATIONS: tuple[Operation, ...] = (Operation(CreateCreditMemo, "unique_external_id", read_lag_seconds=30),)
+
+SEGMENTS = ("location", "class", "department")
+"""What an account may demand of each credit memo; each is a setting of the connection."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -73,7 +77,10 @@ def _credit_memo(config: Config, key: str, change: CreateCreditMemo) -> Call:
         raise Refused(f"The connection does not say which NetSuite currency {money.currency} is.", "currency_unknown")
     if len(memo) > 999 or not memo.isprintable():
         raise Refused("The memo must be one line of at most 999 characters.", "memo_invalid")
-    line = {"item": {"id": config.get("credit_item_id")}, "quantity": 1, "rate": money.amount, "amount": money.amount}
+    item = config.get("credit_item_id")
+    if not _ID.fullmatch(item):
+        raise Refused("The connection does not say which NetSuite item a credit memo has.", "setting_missing")
+    line = {"item": {"id": item}, "quantity": 1, "amount": money.amount}
     body: dict[str, object] = {
         "externalId": key,
         "entity": {"id": customer},
@@ -84,7 +91,15 @@ def _credit_memo(config: Config, key: str, change: CreateCreditMemo) -> Call:
         "item": {"items": [line]},
         "apply": {"items": [{"doc": {"id": invoice}, "apply": True, "amount": money.amount}]},
     }
+    for segment in SEGMENTS:
+        if id := config.get(f"credit_{segment}_id"):
+            if not _ID.fullmatch(id):
+                raise Refused(f"The {segment} of credit memos is not a NetSuite internal id.", "setting_invalid")
+            body[segment] = {"id": id}
     after: dict[str, Param] = {"total": money, "applied_to_invoice": change.invoice, "date": on, "memo": memo}
+    if change.legal_entity is not None:
+        body["subsidiary"] = {"id": _id(change.legal_entity)}
+        after["subsidiary"] = change.legal_entity
     if change.period is not None:
         period = _id(change.period)
         body["postingPeriod"] = {"id": period}
@@ -143,13 +158,13 @@ def _not_created(session: Session, call: Call, answer: Response) -> Receipt:
 
 
 def _find(session: Session, call: Call) -> Receipt | None:
-    """The credit memo that bears our key, compared with what was approved."""
+    """The credit memo that bears our key, when it did what was approved."""
     return _read(session, call, f"eid:{call.key}")
 
 
 def _read(session: Session, call: Call, address: str) -> Receipt | None:
-    answer = session.call("GET", f"{CREDIT_MEMO_PATH}/{address}")
-    if answer.status == 404:
+    answer = read_memo(session, address)
+    if is_missing(answer):
         return None
     if answer.status != 200:
         raise RetryLater(f"The credit memo cannot be read: {error_text(answer)}", 60, "lookup_failed")
@@ -162,20 +177,44 @@ def _read(session: Session, call: Call, address: str) -> Receipt | None:
         raise Refused(f"The credit memo under our key cannot be compared: {error.reason}", "posted_differs") from None
 
 
+def read_memo(session: Session, address: str) -> Response:
+    """The answer about the credit memo with an internal id or `eid:` and an external one. Raises as `Session.call`."""
+    return session.call("GET", f"{CREDIT_MEMO_PATH}/{address}", params=[("expandSubResources", "true")])
+
+
+def is_missing(answer: Response) -> bool:
+    """Whether the answer to a look-up says that there is no such record."""
+    return answer.status == 404 or (answer.status == 400 and "NONEXISTENT_ID" in error_codes(answer))
+
+
 def _compare(record: Payload, approved: object) -> None:
-    """Equal key, customer, currency and amount, or `Refused("posted_differs")` naming what differs."""
-    sent = Payload("call", approved if isinstance(approved, dict) else {})
-    line = next(sent.child("item").children("items"))
-    pairs_to_compare: list[tuple[str, object, object]] = [
-        ("external id", record.text("externalId"), sent.text("externalId")),
-        ("customer", record.child("entity").text("id"), sent.child("entity").text("id")),
-        ("currency", record.child("currency").text("id"), sent.child("currency").text("id")),
-        ("amount", abs(record.number("total")), Decimal(line.number("amount"))),
-    ]
-    different = [name for name, there, ours in pairs_to_compare if there != ours]
+    """Raises `Refused("posted_differs")`, which tells each way in which the record is not, or did not do, what was approved."""
+    different = list(_differences(record, Payload("call", approved if isinstance(approved, dict) else {})))
     if different:
-        reason = f"NetSuite has a credit memo under our key with another {', '.join(different)}."
-        raise Refused(reason, "posted_differs")
+        raise Refused(f"The credit memo under our key in NetSuite {', '.join(different)}.", "posted_differs")
+
+
+def _differences(record: Payload, sent: Payload) -> Iterator[str]:
+    wanted = Decimal(next(sent.child("item").children("items")).number("amount"))
+    invoice = next(sent.child("apply").children("items")).child("doc").text("id")
+    if record.text("externalId") != sent.text("externalId"):
+        yield "has another external id"
+    for name, field in (("customer", "entity"), ("currency", "currency"), ("subsidiary", "subsidiary")):
+        if sent.has(field) and record.child(field).text("id") != sent.child(field).text("id"):
+            yield f"has another {name}"
+    total, tax = abs(record.number("total")), abs(record.number("taxTotal")) if record.has("taxTotal") else Decimal(0)
+    if total - tax != wanted:
+        yield f"has the amount {total - tax} and not {wanted}"
+    if tax:
+        yield f"bears tax of {tax}, which NetSuite added: it is for {total} and not for {wanted}"
+    lines = [line for line in record.child("apply").children("items") if line.has("apply") and line.flag("apply")]
+    covered = sum((line.number("amount") for line in lines if line.child("doc").text("id") == invoice), Decimal(0))
+    if covered != wanted:
+        yield f"is applied to invoice {invoice} with {covered} and not with {wanted}"
+    if record.number("applied") != covered:
+        yield f"is applied with {record.number('applied')} in all"
+    if record.number("unapplied"):
+        yield f"has {record.number('unapplied')} that is not applied"
 
 
 def _check_period(session: Session, call: Call) -> None:
@@ -185,9 +224,7 @@ def _check_period(session: Session, call: Call) -> None:
     if change.period is not None:
         rows = all_rows(session, (f"{PERIODS} AND t.id = ?", [change.period.id]))
     else:
-        on = change.on.isoformat()
-        day = "TO_DATE(?, 'YYYY-MM-DD')"
-        rows = all_rows(session, (f"{PERIODS} AND t.startdate <= {day} AND t.enddate >= {day}", [on, on]))
+        rows = all_rows(session, periods_at(change.on.isoformat()))
     if not rows:
         raise Refused("NetSuite has no accounting period for this date.", "period_missing")
     for row in rows:

@@ -43,14 +43,26 @@ def get(client: Client, config: Config, path: str, params: Mapping[str, str] | N
     if answer.status == 403:
         if error_code(answer) == "REQUEST_LIMIT_EXCEEDED":
             raise RetryLater("The org's daily total of calls is used up.", 3600, "vendor_busy")
-        raise Refused("The integration user may not read this in Salesforce.", "permission_missing")
+        raise Refused(f"The integration user may not read this in Salesforce: {refusal(answer)}", "permission_missing")
     return answer
 
 
 def error_code(answer: Response) -> str:
+    first = _error(answer)
+    return payload.word(first.get("errorCode") or first.get("error")) if first else f"HTTP {answer.status}"
+
+
+def refusal(answer: Response) -> str:
+    """The vendor's code and its own words, which for a read are about the query and not about records."""
+    words = payload.last_line(_error(answer).get("message"))
+    return f"{error_code(answer)}: {words}" if words else error_code(answer)
+
+
+def _error(answer: Response) -> Mapping[str, object]:
+    """The first error of the answer; empty where it is none of Salesforce's."""
     try:
         body = strict_json.parse(answer.body)
     except strict_json.StrictJsonError:
-        return f"HTTP {answer.status}"
+        return {}
     first = body[0] if isinstance(body, list) and body else body
-    return payload.word(first.get("errorCode") or first.get("error")) if isinstance(first, dict) else f"HTTP {answer.status}"
+    return first if isinstance(first, dict) else {}

@@ -11,12 +11,18 @@ CONTRACT_STATUS = {"Draft": "draft", "InApproval": "in_approval", "Activated": "
 
 
 class Record(VendorObject):
-    """What every record has, and all that is read of a deleted one."""
+    """What every record has."""
 
     Id: Text
     IsDeleted: bool
     SystemModstamp: Text
     CurrencyIsoCode: str | None = None
+
+
+class Deleted(Record):
+    """All that is read of a deleted record. An account that was merged away names the one that it was merged into."""
+
+    MasterRecordId: str | None = None
 
 
 class User(VendorObject):
@@ -32,7 +38,8 @@ class Account(Record):
 
 class Contract(Record):
     AccountId: str | None = None
-    ContractNumber: Text
+    ContractNumber: str | None = None
+    Status: str | None = None
     StatusCode: Annotated[Text, known(CONTRACT_STATUS)]
     StartDate: Day | None = None
     EndDate: Day | None = None

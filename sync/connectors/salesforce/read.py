@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
+from functools import partial
 
 from sync.connectors.salesforce import ids
 from sync.connectors.salesforce.auth import error_code, get
+from sync.connectors.salesforce.objects import described, forget, query, selection, version
 from sync.connectors.salesforce.translate import OBJECTS, iso, stamp
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
@@ -16,10 +17,11 @@ from sync.vendor.contract import (
     Item,
     Misunderstood,
     Page,
-    Refused,
+    Probed,
     Response,
     RetryLater,
     Stream,
+    probed,
 )
 from sync.vendor.fields import Payload, item_of
 from sync.vendor.paging import Listed, pages
@@ -28,9 +30,6 @@ OVERLAP_SECONDS = 600
 BEGINNING = "1990-01-01T00:00:00Z"
 
 _OVERLAP = dt.timedelta(seconds=OVERLAP_SECONDS)
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}", re.ASCII)
-_VERSION = re.compile(r"[0-9]{2}\.0", re.ASCII)
-_COMMON = ("Id", "IsDeleted", "SystemModstamp")
 _STREAMS = {"accounts": "customer", "contracts": "contract", "opportunities": "opportunity"}
 
 STREAMS: tuple[Stream, ...] = tuple(
@@ -46,7 +45,7 @@ def pull(client: Client, config: Config, stream: str, watermark: str, now: dt.da
 
     def ask(place: str | None) -> Listed[Payload, str]:
         if place is None:
-            return _page(_query(client, config, object_type, where))
+            return _page(query(client, config, object_type, where))
         answer = get(client, config, place, None)
         if answer.status != 200:  # a locator lives about two days; what came so far is kept
             raise RetryLater(f"The rest of the answer is gone: {error_code(answer)}", 5, "locator_gone")
@@ -62,35 +61,26 @@ def read(client: Client, config: Config, object_type: str, external_id: str) -> 
     if object_type not in OBJECTS:
         raise Misunderstood("A read of something that this connector does not read.", "object_unknown")
     identity = ids.full(external_id, "id")
-    page = _page(_query(client, config, object_type, f"Id = '{identity}'"))
+    page = _page(query(client, config, object_type, f"Id = '{identity}'"))
     return next((_item(object_type, row) for row in page.rows), None)
 
 
 def check(client: Client, config: Config) -> str:
-    page = _page(_query(client, config, "customer", "SystemModstamp >= 2999-01-01T00:00:00Z"))
-    return f"Salesforce answers with API version {version(config)}; query done: {not page.more}."
+    forget(client)
+    described(client, config, OBJECTS["customer"])
+    return f"Salesforce answers with API version {version(config)}."
 
 
-def _query(client: Client, config: Config, object_type: str, where: str) -> Response:
-    name, fields = OBJECTS[object_type]
-    extra = [] if config.get("currency") else ["CurrencyIsoCode"]
-    if object_type == "customer":
-        declared = [config.get("legal_entity_field", "Legal_Entity__c"), config.get("same_customer_field")]
-        if any(name and not _FIELD.fullmatch(name) for name in declared):
-            raise Refused("A declared field of the account is no Salesforce field name.", "setting_invalid")
-        extra += [name for name in declared if name]
-    soql = f"SELECT {', '.join([*_COMMON, *fields, *extra])} FROM {name} WHERE {where}"  # noqa: S608 - values are checked
-    answer = get(client, config, f"/services/data/v{version(config)}/queryAll", {"q": soql})
-    if answer.status != 200:
-        raise Refused(f"Salesforce refuses a query of {name}: {error_code(answer)}", "query_refused")
-    return answer
+def probe(client: Client, config: Config) -> Iterator[Probed]:
+    """One record of each object, with the fields that its stream asks for."""
+    for stream, object_type in _STREAMS.items():
+        yield probed(stream, partial(_try, client, config, object_type))
 
 
-def version(config: Config) -> str:
-    version = config.get("api_version", "67.0")
-    if not _VERSION.fullmatch(version):
-        raise Refused("The API version must be written like 67.0.", "setting_invalid")
-    return version
+def _try(client: Client, config: Config, object_type: str) -> str:
+    _page(query(client, config, object_type, f"SystemModstamp >= {BEGINNING} LIMIT 1"))
+    left_out = ", ".join(selection(client, config, object_type).left_out)
+    return f"without {left_out}, which Salesforce does not show to the integration user" if left_out else ""
 
 
 def _page(answer: Response) -> Listed[Payload, str]:

@@ -12,8 +12,9 @@ from decimal import Decimal
 from functools import lru_cache
 
 from revops.errors import Rejected
-from revops.money import Money
+from revops.money import EXPONENTS, Money
 from sync.vendor import fields as payload
+from sync.vendor.contract import Misunderstood
 
 _ZERO = frozenset(["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"])
 _THREE = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
@@ -26,6 +27,8 @@ def exponent(currency: str) -> int:
 
 def to_money(minor: int | Decimal, currency: str, where: str) -> Money:
     """Exact. Raises `Misunderstood` for a currency we do not keep or a fraction that the currency does not have."""
+    if currency not in EXPONENTS:  # nobody knows how many decimals it has
+        raise Misunderstood(f"{where} is no amount of money: currency_unknown.", "currency_unknown", raw=f"{minor} {currency}")
     try:
         return _money(minor, currency)
     except Rejected:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sync.vendor.objects import Epoch, Text, VendorObject, Wanted, Whole, known
+from sync.vendor.objects import Epoch, Number, Text, VendorObject, Wanted, Whole, known
 
 SUBSCRIPTION_STATUS = {
     "incomplete": "incomplete",
@@ -37,6 +37,8 @@ BILLING_REASONS = {
         "upcoming",
     )
 }
+PAUSED_COLLECTION = {behavior: behavior for behavior in ("keep_as_draft", "mark_uncollectible", "void")}
+COUPON_DURATION = {duration: duration for duration in ("forever", "once", "repeating")}
 IS_METERED = {"licensed": False, "metered": True}
 PERIODS_A_YEAR = {"day": Decimal(365), "week": Decimal(52), "month": Decimal(12), "year": Decimal(1)}
 PAID_BY = ("payment_intent", "charge", "payment_record")
@@ -72,8 +74,40 @@ class Recurring(VendorObject):
     usage_type: Annotated[Text, known(IS_METERED)]
 
 
+class Coupon(VendorObject):
+    """What a discount takes off. Read beside a subscription: no event and no list of subscriptions holds it."""
+
+    id: Text
+    duration: Annotated[Text, known(COUPON_DURATION)]
+    percent_off: Number | None = None
+    amount_off: int | None = None
+    currency: str | None = None
+    applies_to: Whole | None = None
+
+
+class DiscountSource(VendorObject):
+    coupon: Reference | None = None
+
+
+class Discount(VendorObject):
+    id: Text
+    end: Epoch | None = None
+    source: DiscountSource
+
+
+Discounted = Annotated[str | Discount, Field(union_mode="left_to_right"), Wanted("a discount")]
+
+
+class TaxRate(VendorObject):
+    id: Text
+    inclusive: bool
+    percentage: Number
+
+
 class Price(VendorObject):
     id: Text
+    product: Reference | None = None
+    tax_behavior: str | None = None
     recurring: Recurring | None = None
     unit_amount: int | None = None
     unit_amount_decimal: str | None = None
@@ -88,11 +122,18 @@ class SubscriptionItem(VendorObject):
     created: Epoch | None = None
     current_period_start: Epoch | None = None
     current_period_end: Epoch | None = None
+    discounts: list[Discounted] | None = None
+    tax_rates: list[TaxRate] | None = None
 
 
 class SubscriptionItems(VendorObject):
     data: list[SubscriptionItem]
     has_more: bool | None = None
+
+
+class PausedCollection(VendorObject):
+    behavior: Annotated[Text, known(PAUSED_COLLECTION)]
+    resumes_at: Epoch | None = None
 
 
 class Subscription(VendorObject):
@@ -102,7 +143,12 @@ class Subscription(VendorObject):
     customer: Reference | None = None
     created: Epoch
     start_date: Epoch
+    cancel_at: Epoch | None = None
     cancel_at_period_end: bool
+    ended_at: Epoch | None = None
+    pause_collection: PausedCollection | None = None
+    discounts: list[Discounted] | None = None
+    default_tax_rates: list[TaxRate] | None = None
     items: SubscriptionItems
     metadata: Metadata | None = None
 
@@ -135,6 +181,10 @@ class Lines(VendorObject):
     has_more: bool | None = None
 
 
+class Tax(VendorObject):
+    amount: int
+
+
 class Invoice(VendorObject):
     id: Text
     number: str | None = None
@@ -144,6 +194,8 @@ class Invoice(VendorObject):
     currency: Text
     customer: Reference | None = None
     total: int
+    total_excluding_tax: int | None = None
+    total_taxes: list[Tax] | None = None
     amount_due: int
     amount_paid: int
     amount_remaining: int
@@ -176,14 +228,22 @@ class InvoiceItem(VendorObject):
     proration: bool
 
 
+class PaymentIntent(Expanded):
+    """A payment intent that a read was asked to expand. Its latest charge is the one that succeeded, once one has."""
+
+    latest_charge: Reference | None = None
+
+
 class PaidBy(VendorObject):
     type: Annotated[Text, known(PAID_BY)]
-    payment_intent: Reference | None = None
+    payment_intent: (
+        Annotated[str | PaymentIntent, Field(union_mode="left_to_right"), Wanted("an id or a payment intent")] | None
+    ) = None
     charge: Reference | None = None
     payment_record: Reference | None = None
 
 
-class InvoicePayment(VendorObject):
+class PaidInvoice(VendorObject):
     id: Text
     status: Annotated[Text, known(PAYMENT_STATUS)]
     created: Epoch | None = None
@@ -191,8 +251,15 @@ class InvoicePayment(VendorObject):
     amount_paid: int | None = None
     amount_requested: int | None = None
     invoice: Reference | None = None
+    is_default: bool | None = None
     payment: PaidBy
     status_transitions: dict[str, Epoch | None]
+
+
+class InvoicePayment(PaidInvoice):
+    """`others` is put there by our own read: what else was paid with the same."""
+
+    others: list[PaidInvoice] | None = None
 
 
 class CreditNote(VendorObject):
@@ -236,10 +303,11 @@ class ThinEvent(VendorObject):
 
 
 class Read(VendorObject):
-    """An object as our own read keeps it, with the vendor's second of reading."""
+    """An object as our own read keeps it, with the vendor's second of reading and the coupons behind its discounts."""
 
     read_at: Epoch | None = None
     object: Whole
+    coupons: list[Coupon] = []
 
 
 OBJECTS: dict[str, type[VendorObject]] = {

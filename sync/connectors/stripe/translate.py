@@ -1,51 +1,41 @@
-"""Stripe objects as facts. Pure. Field names are those after basil (2025-03-31).
-
-Versions: objects carry no stamp, so an event's version is its second, then how far the object has come in its life (several
-events of one second), then 0; what we read ourselves is the second before that of the vendor's clock (an event of the same
-second may have come after our read), the same rank, then 1. An invoice's rank also counts the lines of a draft, and later how
-much of it is settled.
-"""
+"""Stripe objects as facts. Pure. Field names are those after basil (2025-03-31). Versions and days: see `envelope`."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from revops.errors import Rejected
-from revops.ledger.facts import Fact, Value
+from revops.ledger.facts import Fact
 from revops.money import Money
-from revops.reference import NO_REFS, Refs, refs
-from sync.connectors.stripe.minor_units import exponent, to_money
+from revops.reference import Ref
+from sync.connectors.stripe.envelope import Envelope, contract_number, fact_of, maybe_moment, metadata_text, moment
+from sync.connectors.stripe.minor_units import to_money
 from sync.connectors.stripe.models import (
     BILLING_REASONS,
     CREDIT_NOTE_STATUS,
     INVOICE_STATUS,
-    IS_METERED,
     PAID_BY,
     PAYMENT_STATUS,
-    PERIODS_A_YEAR,
-    SUBSCRIPTION_STATUS,
     CreditNote,
     Customer,
     DeletedCustomer,
     Event,
-    Expanded,
     Invoice,
     InvoiceItem,
     InvoicePayment,
     Line,
-    Metadata,
-    Price,
+    PaidInvoice,
+    PaymentIntent,
     Read,
-    Recurring,
     Reference,
-    Subscription,
-    SubscriptionItem,
     ThinEvent,
 )
+from sync.connectors.stripe.recurring import reference
+from sync.connectors.stripe.subscriptions import subscription, terms_changed
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     Config,
@@ -55,233 +45,110 @@ from sync.vendor.contract import (
     Reread,
 )
 from sync.vendor.fields import or_none, our_word
-from sync.vendor.objects import needed, understood
-from sync.vendor.references import contract_numbered, in_crm, own
-
-_RANK = {
-    "subscription": ["incomplete", "trialing", "active", "paused", "past_due", "unpaid", "ended", "canceled"],
-    "invoice": ["draft", "open", "uncollectible", "paid", "void"],
-    "payment": ["pending", "paid", "canceled"],
-    "credit_memo": ["applied", "void"],
-}
-_GONE = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """When and how an object was said: the vendor's second, by an event or by our own read; `changed` are the names
-    of the keys that an update event says it changed (None when it does not say)."""
-
-    at: dt.datetime
-    is_read: bool
-    deleted: bool = False
-    changed: frozenset[str] | None = None
-    is_creation: bool = False
-
-
-def version(envelope: Envelope, object_type: str, status: str = "", progress: int = 0) -> str:
-    """`<second, 11 digits>.<rank of the status, 1 digit, and progress within it, 3 digits>.<0 event, 1 read>`."""
-    ranks = _RANK.get(object_type, [])
-    rank = _GONE if envelope.deleted else ranks.index(status) if status in ranks else 0
-    second = int(envelope.at.timestamp()) - int(envelope.is_read)
-    return f"{second:011d}.{rank}{max(0, min(progress, 999)):03d}.{int(envelope.is_read)}"
-
-
-def reference(found: Reference | None) -> str | None:
-    """An id, whether Stripe sent it plain or expanded into the object."""
-    return found.id if isinstance(found, Expanded) else found or None
-
-
-def _moment(seconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _maybe_moment(seconds: int | None) -> dt.datetime | None:
-    return None if seconds is None else _moment(seconds)
-
-
-def _true_since(envelope: Envelope, stamps: Iterable[int | None]) -> dt.datetime:
-    """Since when it has been so: an event says it; of what we read, the latest of the stamps that the object carries."""
-    if not envelope.is_read or envelope.deleted:
-        return envelope.at
-    latest = max((stamp for stamp in stamps if stamp is not None), default=None)
-    return envelope.at if latest is None else min(envelope.at, _moment(latest))
-
-
-def _fact(
-    identity: str,
-    envelope: Envelope,
-    fields: Mapping[str, Value],
-    refs: Refs,
-    *,
-    kind: str,
-    status: str = "",
-    progress: int | None = None,
-    stamps: Iterable[int | None] = (),
-) -> Fact:
-    """`stamps`: of a document, whose amounts stand once it is issued. Customers and subscriptions change without any stamp."""
-    if progress is None:  # what was made comes before what happened to it in the same second
-        progress = 0 if envelope.is_creation else 1
-    return Fact(
-        object_type=kind,
-        external_id=identity,
-        version=version(envelope, kind, status, progress),
-        effective_at=_true_since(envelope, stamps),
-        fields=fields,
-        refs=refs,
-        deleted=envelope.deleted,
-    )
+from sync.vendor.objects import needed, understood, whole
+from sync.vendor.references import crm_customer, customer_of, own
+from sync.vendor.values import Stated
+from sync.vendor.values import or_none as readable
 
 
 def customer(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
+    said = Stated()
     if body.get("deleted") is True:
-        gone = understood(DeletedCustomer, body, "Stripe customer")
-        return _fact(gone.id, replace(envelope, deleted=True), {}, NO_REFS, kind="customer")
+        gone = whole(DeletedCustomer, body, "Stripe customer")
+        return fact_of(gone.id, replace(envelope, deleted=True), said, kind="customer")
     found = understood(Customer, body, "Stripe customer")
-    crm_key = config.get("crm_id_key", "salesforce_account_id")
-    code = found.currency.upper() if found.currency else None
-    fields: dict[str, Value] = {
-        "name": or_none(found.name),
-        "currency": code,
-        "legal_entity": _metadata(found.metadata, "legal_entity"),
-        "status": "deleted" if envelope.deleted else "active",
-        "delinquent": found.delinquent,
-        "balance": to_money(found.balance, code, "Stripe customer.balance") if code else None,
-    }
-    same_as = in_crm(config, "customer", _metadata(found.metadata, crm_key), f"Stripe customer.metadata.{crm_key}")
-    return _fact(found.id, envelope, fields, refs(same_as=same_as), kind="customer")
-
-
-def _metadata(metadata: Metadata | None, key: str) -> str | None:
-    return or_none(metadata.get(key)) if metadata and key else None
-
-
-def subscription(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact | Reread:
-    found = understood(Subscription, body, "Stripe subscription")
-    if found.items.has_more:
-        return Reread("subscription", found.id)
-    items = found.items.data
-    status = our_word(found.status, SUBSCRIPTION_STATUS, "Stripe subscription.status")
-    currency = found.currency.upper()
-    starts = [item.current_period_start for item in items if item.current_period_start]
-    ends = [item.current_period_end for item in items if item.current_period_end]
-    licensed = [item for item in items if not _is_metered(item)]
-    fields: dict[str, Value] = {
-        "status": status,
-        "started_on": _moment(found.start_date).date(),
-        "period_start_at": _moment(min(starts)) if starts else None,
-        "period_end_at": _moment(max(ends)) if ends else None,
-        "cancel_at_period_end": found.cancel_at_period_end,
-        "quantity": Decimal(sum(_quantity(item) for item in licensed)),
-        "usage_based": len(licensed) < len(items),
-        "items": tuple(sorted(_item_label(item) for item in items)),
-    }
-    annual = _annual(licensed, currency)
-    if annual is not None:
-        fields["annual_amount"] = annual
-    changed_at = _changed_at(found, envelope)
-    if changed_at is not None:
-        fields["changed_at"] = changed_at
-    pointing = refs(
-        customer=own(config, "customer", reference(found.customer)),
-        contract=contract_numbered(config, _contract_number(found.metadata, config)),
-    )
-    # A cancelled subscription is ended, not erased: it still stands in the ledger.
-    kept = replace(envelope, deleted=False)
-    return _fact(found.id, kept, fields, pointing, kind="subscription", status=status)
-
-
-def _contract_number(metadata: Metadata | None, config: Config) -> str | None:
-    """The contract number, where the connection declares under which key of the metadata it stands."""
-    return _metadata(metadata, config.get("contract_number_key"))
-
-
-def _changed_at(found: Subscription, envelope: Envelope) -> dt.datetime | None:
-    """When the terms last changed. Only an event that changed items or quantity tells; a read knows the items' own
-    age.
-    """
-    if envelope.is_creation or (envelope.changed is not None and envelope.changed & {"items", "quantity", "plan"}):
-        return envelope.at
-    if not envelope.is_read:
-        return None
-    return _moment(max([found.created, *(item.created for item in found.items.data if item.created)]))
-
-
-def _is_metered(item: SubscriptionItem) -> bool:
-    recurring = item.price.recurring
-    where = "Stripe subscription.items.price.recurring.usage_type"
-    return recurring is not None and our_word(recurring.usage_type, IS_METERED, where)
-
-
-def _quantity(item: SubscriptionItem) -> int:
-    return item.quantity or 0
-
-
-def _item_label(item: SubscriptionItem) -> str:
-    return f"{item.price.id} by usage" if _is_metered(item) else f"{item.price.id} x {_quantity(item)}"
-
-
-def _annual(items: Sequence[SubscriptionItem], currency: str) -> Money | None:
-    """What the licensed items cost in a year; None when a price cannot be known from here (tiers, packages)."""
-    total = Decimal(0)
-    for item in items:
-        recurring = needed(item.price.recurring, "Stripe subscription.items.price.recurring", "an object")
-        unit = _unit_amount(item.price)
-        if unit is None:
-            return None
-        total += unit.scaleb(-exponent(currency)) * _quantity(item) * _periods_a_year(recurring)
-    return payload.rounded_money(total, currency, "Stripe subscription.items")
-
-
-def _unit_amount(price: Price) -> Decimal | None:
-    if price.transform_quantity is not None or price.billing_scheme == "tiered":
-        return None
-    if price.unit_amount_decimal:
-        return payload.decimal_text(price.unit_amount_decimal)
-    return None if price.unit_amount is None else Decimal(price.unit_amount)
-
-
-def _periods_a_year(recurring: Recurring) -> Decimal:
-    where = "Stripe subscription.items.price.recurring.interval"
-    return our_word(recurring.interval, PERIODS_A_YEAR, where) / recurring.interval_count
+    crm_key, erp_key = config.get("crm_id_key", "salesforce_account_id"), config.get("erp_customer_key")
+    where = "Stripe customer.balance"
+    said.read({
+        "name": lambda: or_none(found.name),
+        "currency": lambda: found.currency.upper() if found.currency else None,
+        "legal_entity": lambda: metadata_text(found.metadata, config.get("legal_entity_key")),
+        "status": lambda: "deleted" if envelope.deleted else "active",
+        "delinquent": lambda: found.delinquent,
+        "balance": lambda: to_money(found.balance, found.currency.upper(), where) if found.currency else None,
+    })  # fmt: skip
+    said.point({
+        "same_as": lambda: crm_customer(
+            config, metadata_text(found.metadata, crm_key), f"Stripe customer.metadata.{crm_key}"
+        ),
+        "known_as": lambda: customer_of(
+            config, "erp_connection", "erp_customer_form",
+            metadata_text(found.metadata, erp_key), f"Stripe customer.metadata.{erp_key}",
+        ),
+    })  # fmt: skip
+    return fact_of(found.id, envelope, said, kind="customer")
 
 
 def invoice(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact | Reread:
     found = understood(Invoice, body, "Stripe invoice")
-    if found.lines.has_more and not envelope.deleted:
+    if readable(lambda: found.lines.has_more) and not envelope.deleted:
         return Reread("invoice", found.id)
-    currency = found.currency.upper()
-    status = our_word(found.status, INVOICE_STATUS, "Stripe invoice.status")
-    finalized_at = found.status_transitions.get("finalized_at")
-    issued_at = found.effective_at or finalized_at
-    credited = found.pre_payment_credit_notes_amount + found.post_payment_credit_notes_amount
-    reason = found.billing_reason or None
-    fields: dict[str, Value] = {
-        "number": or_none(found.number),
-        "status": status,
-        "total": to_money(found.total, currency, "Stripe invoice.total"),
-        "amount_due": to_money(found.amount_due, currency, "Stripe invoice.amount_due"),
-        "amount_paid": to_money(found.amount_paid, currency, "Stripe invoice.amount_paid"),
-        "amount_remaining": to_money(found.amount_remaining, currency, "Stripe invoice.amount_remaining"),
-        "credited": to_money(credited, currency, "Stripe invoice.credit notes"),
-        "issued_on": _moment(issued_at).date() if issued_at and status != "draft" else None,
-        "due_on": _moment(found.due_date).date() if found.due_date else None,
-        "finalized_at": _maybe_moment(finalized_at),
-        "billing_reason": our_word(reason, BILLING_REASONS, "Stripe invoice.billing_reason") if reason else None,
-        "proration_items": tuple(sorted({item for line in found.lines.data if (item := _invoice_item(line))})),
-        "memo": or_none(found.description),
-    }
+    said = Stated()
+    status = said.value("status", lambda: our_word(found.status, INVOICE_STATUS, "Stripe invoice.status"))
+
+    def amount(minor: int, name: str) -> Money:
+        return to_money(minor, found.currency.upper(), f"Stripe invoice.{name}")
+
+    if status is not None:
+        said.fields["status"] = status
+    said.read({
+        "number": lambda: or_none(found.number),
+        "total": lambda: amount(found.total, "total"),
+        "amount_due": lambda: amount(found.amount_due, "amount_due"),
+        "amount_paid": lambda: amount(found.amount_paid, "amount_paid"),
+        "amount_remaining": lambda: amount(found.amount_remaining, "amount_remaining"),
+        "credited": lambda: amount(_credited(found), "credit notes"),
+        "issued_on": lambda: _issued_on(found, envelope),
+        "due_on": lambda: envelope.day(found.due_date) if found.due_date else None,
+        "finalized_at": lambda: maybe_moment(found.status_transitions.get("finalized_at")),
+        "billing_reason": lambda: our_word(found.billing_reason, BILLING_REASONS, "Stripe invoice.billing_reason")
+        if found.billing_reason
+        else None,
+        "proration_items": lambda: tuple(sorted({item for line in found.lines.data if (item := _invoice_item(line))})),
+        "memo": lambda: or_none(found.description),
+    })  # fmt: skip
+    if readable(lambda: found.total_excluding_tax is not None, True):
+        said.read({
+            "net": lambda: amount(_net(found), "total_excluding_tax"),
+            "tax": lambda: amount(found.total - _net(found), "total_taxes"),
+        })  # fmt: skip
+    details, where = readable(lambda: found.parent.subscription_details if found.parent else None), "Stripe invoice"
+    said.point({
+        "customer": lambda: own(config, "customer", reference(found.customer)),
+        "subscription": lambda: own(config, "subscription", reference(_of_subscription(found))),
+        "contract": lambda: (
+            contract_number(details.metadata, config, f"{where}.parent.subscription_details") if details else None
+        ) or contract_number(found.metadata, config, where),
+    })  # fmt: skip
+    progress = readable(lambda: _progress(found, status), 0)
+    stamps = (readable(lambda: found.created), *(readable(lambda: [*found.status_transitions.values()]) or ()))
+    kind, rank = "invoice", status or ""
+    return fact_of(found.id, envelope, said, kind=kind, status=rank, progress=progress, stamps=stamps)
+
+
+def _net(found: Invoice) -> int:
+    """The total without tax, in minor units."""
+    return needed(found.total_excluding_tax, "Stripe invoice.total_excluding_tax", "a whole number")
+
+
+def _credited(found: Invoice) -> int:
+    return found.pre_payment_credit_notes_amount + found.post_payment_credit_notes_amount
+
+
+def _issued_on(found: Invoice, envelope: Envelope) -> dt.date | None:
+    at = found.effective_at or found.status_transitions.get("finalized_at")
+    return envelope.day(at) if at and found.status != "draft" else None
+
+
+def _progress(found: Invoice, status: str | None) -> int:
+    """How far an invoice has come within its status: the lines of a draft, later how much of it is settled."""
+    settled = found.amount_paid + _credited(found)
+    return len(found.lines.data) if status == "draft" else settled * 999 // max(1, abs(found.total))
+
+
+def _of_subscription(found: Invoice | InvoiceItem) -> Reference | None:
     details = found.parent.subscription_details if found.parent else None
-    number = _contract_number(details.metadata, config) if details else None
-    pointing = refs(
-        customer=own(config, "customer", reference(found.customer)),
-        subscription=own(config, "subscription", reference(details.subscription) if details else None),
-        contract=contract_numbered(config, number or _contract_number(found.metadata, config)),
-    )
-    settled = found.amount_paid + credited
-    progress = len(found.lines.data) if status == "draft" else settled * 999 // max(1, abs(found.total))
-    stamps = (found.created, *found.status_transitions.values())
-    return _fact(found.id, envelope, fields, pointing, kind="invoice", status=status, progress=progress, stamps=stamps)
+    return details.subscription if details else None
 
 
 def _invoice_item(line: Line) -> str | None:
@@ -292,65 +159,139 @@ def _invoice_item(line: Line) -> str | None:
 
 
 def proration(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
-    found = understood(InvoiceItem, body, "Stripe invoiceitem")
-    fields: dict[str, Value] = {
-        "amount": to_money(found.amount, found.currency.upper(), "Stripe invoiceitem.amount"),
-        "description": or_none(found.description),
-        "period_start_at": _moment(found.period.start),
-        "period_end_at": _moment(found.period.end),
-        "is_proration": found.proration,
-    }
-    details = found.parent.subscription_details if found.parent else None
-    pointing = refs(
-        customer=own(config, "customer", reference(found.customer)),
-        subscription=own(config, "subscription", reference(details.subscription) if details else None),
-        invoice=own(config, "invoice", reference(found.invoice)),
-    )
-    return _fact(found.id, envelope, fields, pointing, kind="proration", stamps=(found.date,))
+    found, said = understood(InvoiceItem, body, "Stripe invoiceitem"), Stated()
+    said.read({
+        "amount": lambda: to_money(found.amount, found.currency.upper(), "Stripe invoiceitem.amount"),
+        "description": lambda: or_none(found.description),
+        "period_start_at": lambda: moment(found.period.start),
+        "period_end_at": lambda: moment(found.period.end),
+        "is_proration": lambda: found.proration,
+    })  # fmt: skip
+    said.point({
+        "customer": lambda: own(config, "customer", reference(found.customer)),
+        "subscription": lambda: own(config, "subscription", reference(_of_subscription(found))),
+        "invoice": lambda: own(config, "invoice", reference(found.invoice)),
+    })  # fmt: skip
+    return fact_of(found.id, envelope, said, kind="proration", stamps=(readable(lambda: found.date),))
 
 
-def payment(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
-    """An invoice payment, known by the payment intent (or charge, or record) that the other systems name."""
-    found = understood(InvoicePayment, body, "Stripe invoice_payment")
+def paid_with(found: PaidInvoice) -> tuple[str, str]:
+    """The kind of what an invoice was paid with, and the id by which the payment is known: that of the payment intent or record,
+    which the other systems name. Nothing finds the payment of a charge by the charge, so it has its own id."""
     by = found.payment
     kind = our_word(by.type, dict(zip(PAID_BY, PAID_BY, strict=True)), "Stripe invoice_payment.payment.type")
-    paid_with = {"payment_intent": by.payment_intent, "charge": by.charge, "payment_record": by.payment_record}[kind]
-    identity = needed(reference(paid_with), f"Stripe invoice_payment.payment.{kind}", "an id")
-    status = our_word(found.status, PAYMENT_STATUS, "Stripe invoice_payment.status")
-    minor = found.amount_requested if found.amount_paid is None else found.amount_paid
-    where = "Stripe invoice_payment.amount_requested"
-    paid_at = found.status_transitions.get("paid_at")
-    fields: dict[str, Value] = {
-        "status": status,
-        "amount": to_money(needed(minor, where, "a whole number"), found.currency.upper(), where),
-        "paid_on": _moment(paid_at).date() if paid_at else None,
-    }
-    pointing = refs(invoice=own(config, "invoice", reference(found.invoice)))
-    stamps = (found.created, *found.status_transitions.values())
-    return _fact(identity, envelope, fields, pointing, kind="payment", status=status, stamps=stamps)
+    if kind == "charge":
+        return kind, found.id
+    identity = reference({"payment_intent": by.payment_intent, "payment_record": by.payment_record}[kind])
+    return kind, needed(identity, f"Stripe invoice_payment.payment.{kind}", "an id")
+
+
+def names_charges(config: Config) -> bool:
+    """Whether payments are to bear the id of their charge, by which another system names them."""
+    return config.get("payment_charges") == "yes"
+
+
+def _charge_of(found: PaidInvoice) -> str | None:
+    """The charge behind a payment: what paid it itself, or what its payment intent says where that was read with it."""
+    by = found.payment
+    if by.type == "charge":
+        return reference(by.charge)
+    intent = by.payment_intent
+    return reference(intent.latest_charge) if isinstance(intent, PaymentIntent) else None
+
+
+def may_pay_several(found: PaidInvoice) -> bool:
+    """Stripe makes the default payment for its one invoice; what somebody attached may be attached to other invoices too."""
+    return found.is_default is False and found.payment.type != "charge"
+
+
+def payment(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact | Reread:
+    """All that one payment intent (or record) pays; what was canceled counts only where all of it was. One that was detached from
+    its invoice pays it no longer."""
+    found, said = understood(InvoicePayment, body, "Stripe invoice_payment"), Stated()
+    kind, identity = paid_with(found)
+    if may_pay_several(found) and found.others is None and not envelope.detached:
+        return Reread("payment", identity)
+    if names_charges(config) and kind == "payment_intent" and not envelope.is_read and not envelope.detached:
+        return Reread("payment", identity)  # an event names the payment intent alone
+    rows: list[PaidInvoice] = [found, *(found.others or ())]
+    status = said.value("status", lambda: "canceled" if envelope.detached else _payments_status(rows))
+    counted = rows if status == "canceled" else [row for row in rows if not _is_canceled(row)]
+    if status is not None:
+        said.fields["status"] = status
+    said.read({
+        "amount": lambda: _sum(counted),
+        "paid_on": lambda: envelope.day(max(paid)) if (paid := _stamps(counted, "paid_at")) else None,
+    })  # fmt: skip
+    if charge := said.value("number", lambda: _charge_of(found)):
+        said.fields["number"] = charge
+    said.point({"invoice": lambda: _paid_invoices(counted, config)})
+    stamps = [stamp for row in rows for stamp in _all_stamps(row)]
+    return fact_of(identity, envelope, said, kind="payment", status=status or "", stamps=stamps)
+
+
+def _payments_status(rows: Sequence[PaidInvoice]) -> str:
+    """`paid` when all that counts is, `canceled` when nothing is left that counts."""
+    reached = {status for row in rows if (status := _payment_status(row)) != "canceled"}
+    return "canceled" if not reached else "paid" if reached == {"paid"} else "pending"
+
+
+def _paid_invoices(rows: Sequence[PaidInvoice], config: Config) -> list[Ref]:
+    return [to for row in rows if (to := own(config, "invoice", reference(row.invoice)))]
+
+
+def _stamps(rows: Sequence[PaidInvoice], name: str) -> list[int]:
+    return [at for row in rows if (at := row.status_transitions.get(name))]
+
+
+def _all_stamps(row: PaidInvoice) -> list[int | None]:
+    return [readable(lambda: row.created), *(readable(lambda: list(row.status_transitions.values())) or ())]
+
+
+def _is_canceled(row: PaidInvoice) -> bool:
+    return readable(lambda: _payment_status(row)) == "canceled"
+
+
+def _payment_status(row: PaidInvoice) -> str:
+    return our_word(row.status, PAYMENT_STATUS, "Stripe invoice_payment.status")
+
+
+def _sum(rows: Sequence[PaidInvoice]) -> Money:
+    """What they paid or are to pay, in one currency."""
+    where, currency = "Stripe invoice_payment.amount_requested", rows[0].currency
+    if any(row.currency != currency for row in rows):
+        raise Misunderstood("One payment intent pays invoices of several currencies.", "currency_mixed")
+    minor = (row.amount_requested if row.amount_paid is None else row.amount_paid for row in rows)
+    return to_money(sum(needed(amount, where, "a whole number") for amount in minor), currency.upper(), where)
 
 
 def credit_note(body: Mapping[str, object], envelope: Envelope, config: Config) -> Fact:
-    found = understood(CreditNote, body, "Stripe credit_note")
-    currency = found.currency.upper()
-    status = our_word(found.status, CREDIT_NOTE_STATUS, "Stripe credit_note.status")
-    total = to_money(found.total, currency, "Stripe credit_note.total")
-    fields: dict[str, Value] = {
-        "number": or_none(found.number),
-        "status": status,
+    found, said = understood(CreditNote, body, "Stripe credit_note"), Stated()
+    status = said.value("status", lambda: our_word(found.status, CREDIT_NOTE_STATUS, "Stripe credit_note.status"))
+    if status is not None:
+        said.fields["status"] = status
+
+    def total() -> Money:
+        return to_money(found.total, found.currency.upper(), "Stripe credit_note.total")
+
+    def nothing() -> Money:
+        return Money.zero(found.currency.upper())
+
+    said.read({
+        "number": lambda: or_none(found.number),
         "total": total,
-        "applied": total if status == "applied" else Money.zero(currency),
-        "unapplied": Money.zero(currency),
-        "issued_on": _moment(found.effective_at or found.created).date(),
-        "reason": or_none(found.reason),
-        "memo": or_none(found.memo),
-    }
-    pointing = refs(
-        customer=own(config, "customer", reference(found.customer)),
-        invoice=own(config, "invoice", reference(found.invoice)),
-    )
-    stamps = (found.created, found.voided_at)
-    return _fact(found.id, envelope, fields, pointing, kind="credit_memo", status=status, stamps=stamps)
+        **({"applied": total if status == "applied" else nothing} if status else {}),
+        "unapplied": nothing,
+        "issued_on": lambda: envelope.day(found.effective_at or found.created),
+        "reason": lambda: or_none(found.reason),
+        "memo": lambda: or_none(found.memo),
+    })  # fmt: skip
+    said.point({
+        "customer": lambda: own(config, "customer", reference(found.customer)),
+        "invoice": lambda: own(config, "invoice", reference(found.invoice)),
+    })  # fmt: skip
+    stamps = (readable(lambda: found.created), readable(lambda: found.voided_at))
+    return fact_of(found.id, envelope, said, kind="credit_memo", status=status or "", stamps=stamps)
 
 
 TRANSLATORS: Mapping[str, Callable[[Mapping[str, object], Envelope, Config], Fact | Reread]] = {
@@ -383,7 +324,7 @@ EVENTS: tuple[tuple[re.Pattern[str], str], ...] = (
         "invoice",
     ),
     (re.compile(r"invoiceitem\.(created|updated|deleted)"), "invoiceitem"),
-    (re.compile(r"invoice_payment\.paid"), "invoice_payment"),
+    (re.compile(r"invoice_payment\.(paid|detached)"), "invoice_payment"),
     (re.compile(r"credit_note\.(created|updated|voided)"), "credit_note"),
 )
 
@@ -405,8 +346,8 @@ def translate(incoming: Incoming, config: Config) -> Sequence[Fact | Reread]:
         if incoming.kind == "read":
             return [_from_read(body, incoming, config)]
         if body.get("object") == "v2.core.event":
-            return [_from_thin(understood(ThinEvent, body, "event"))]
-        return [_from_event(body, config)]
+            return [_from_thin(whole(ThinEvent, body, "event"))]
+        return _from_event(body, config)
     except Rejected as error:
         raise Misunderstood(f"A fact cannot be kept: {error.message}", error.code) from None
 
@@ -416,29 +357,65 @@ def _from_read(body: Mapping[str, object], incoming: Incoming, config: Config) -
     if not name:
         raise Misunderstood("A read of a kind of object that this connector does not read.", "object_unknown")
     read = understood(Read, body, "body")
-    at = incoming.received_at if read.read_at is None else _moment(read.read_at)
-    return TRANSLATORS[name](read.object, Envelope(at, is_read=True), config)
+    at = incoming.received_at if read.read_at is None else moment(read.read_at)
+    coupons = {coupon.id: coupon for coupon in readable(lambda: read.coupons) or ()}
+    return TRANSLATORS[name](read.object, Envelope(at, is_read=True, zone=zone_of(config), coupons=coupons), config)
 
 
-def _from_event(body: Mapping[str, object], config: Config) -> Fact | Reread:
-    event = understood(Event, body, "event")
+def _from_event(body: Mapping[str, object], config: Config) -> Sequence[Fact | Reread]:
+    event = whole(Event, body, "event")
     name = next((target for pattern, target in EVENTS if pattern.fullmatch(event.type)), "")
     if not name:
         raise Ignored(f"Events of type {payload.word(event.type)} say nothing that the ledger keeps.", "event_type")
-    if event.api_version and event.api_version[:10] < OLDEST_VERSION:
-        raise Misunderstood("The webhook endpoint renders events in a version from before basil.", "api_version")
     if event.account is not None and event.account != config.get("account"):
         raise Misunderstood("The event belongs to another Stripe account.", "account_wrong")
-    if event.data.object.get("object") != name:
+    told, before = event.data.object, event.data.previous_attributes
+    if told.get("object") != name:
         raise Misunderstood(f"An event about {name} carries another object.", "field_changed")
+    deleted = event.type.endswith(".deleted")
+    changed = event.type.endswith("pending_update_applied")
+    if event.type.endswith("updated") and before is not None:
+        changed = terms_changed(told, before)
     envelope = Envelope(
-        at=_moment(event.created),
+        at=moment(event.created),
         is_read=False,
-        deleted=event.type.endswith(".deleted"),
-        changed=frozenset(event.data.previous_attributes or ()) if event.type.endswith("updated") else None,
+        deleted=deleted,
+        changed=changed,
         is_creation=event.type.endswith(".created"),
+        detached=event.type.endswith(".detached"),
+        zone=zone_of(config),
     )
-    return TRANSLATORS[name](event.data.object, envelope, config)
+    if is_before_basil(event.api_version):
+        return [_in_another_shape(name, told, envelope)]
+    found = TRANSLATORS[name](told, envelope, config)
+    if envelope.detached and isinstance(found, Fact) and not found.external_id.startswith("inpay_"):
+        return [found, Reread(found.object_type, found.external_id)]  # it may pay other invoices
+    return [found]
+
+
+def is_before_basil(version: object) -> bool:
+    """Whether an event is rendered in a version whose objects have other shapes than we read. An event keeps the version that the
+    account or the endpoint had when it was made, whatever the reader asks for."""
+    return isinstance(version, str) and bool(version) and version[:10] < OLDEST_VERSION
+
+
+def event_key(identity: str, version: object) -> str:
+    """Under which copies of an event are one. A rendering that we cannot read is a message of its own: whichever of the two comes
+    first, the other one counts."""
+    return f"{identity}@before-basil" if is_before_basil(version) else identity
+
+
+def _in_another_shape(name: str, told: Mapping[str, object], envelope: Envelope) -> Fact | Reread:
+    """Type and id are written alike in every version: the object is read again in ours. What was erased cannot be read."""
+    identity = payload.Payload(f"Stripe {name}", told).text("id")
+    if envelope.deleted and name != "subscription":
+        return fact_of(identity, envelope, Stated(), kind=_OURS[name])
+    return Reread(
+        _OURS[name],
+        identity,
+        why=f"The event is rendered in a version of the API from before {OLDEST_VERSION}, whose objects have another shape, and "
+        "the object cannot be read instead.",
+    )
 
 
 def _from_thin(event: ThinEvent) -> Reread:
@@ -447,3 +424,12 @@ def _from_thin(event: ThinEvent) -> Reread:
     if related is None or ours is None:
         raise Ignored("A thin event about an object that the ledger does not keep.", "event_type")
     return Reread(ours, related.id)
+
+
+def zone_of(config: Config) -> dt.tzinfo:
+    """Where the account's days begin."""
+    name = config.get("time_zone", "UTC")
+    try:
+        return dt.UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Misunderstood("The connection's time zone is no IANA name.", "setting_invalid") from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Mapping
 
 from revops import strict_json
+from sync.connectors.stripe.translate import event_key
 from sync.vendor import fields as payload
 from sync.vendor.contract import (
     Config,
@@ -34,7 +36,7 @@ def verify(incoming: Incoming, config: Config, now: dt.datetime) -> None:
         raise NotAuthentic("The signature has no readable timestamp.", "signature_time")
     check_time(stamps[0], now, TOLERANCE_SECONDS)
     offered = [value for name, value in parts if name == "v1"]
-    check_hmac(stamps[0].encode() + b"." + incoming.body, offered, config.get("webhook_secret"))
+    check_hmac(stamps[0].encode() + b"." + incoming.body, offered, config.accepted("webhook_secret", now))
     _check_mode(incoming.body, config)
 
 
@@ -48,14 +50,33 @@ def _check_mode(body: bytes, config: Config) -> None:
 
 
 def dedup_key(incoming: Incoming) -> str:
-    key = payload.peek(incoming.body).get("id")
+    event = payload.peek(incoming.body)
+    key = event.get("id")
     if not isinstance(key, str) or not _ID.fullmatch(key):
         raise Unreadable("The body is no Stripe event: it has no id.")
-    return key
+    return event_key(key, event.get("api_version"))
+
+
+def rendered_anew(body: bytes, other: bytes) -> bool:
+    """An event has one id, and is rendered in the API version of the endpoint or of the account, for each of them in its own way.
+    Two that are not of one version are one message when they tell of the same happening to the same object."""
+    try:
+        one, two = payload.message(body), payload.message(other)
+    except Misunderstood:
+        return False
+    return one.get("api_version") != two.get("api_version") and _told(one) == _told(two)
+
+
+def _told(event: Mapping[str, object]) -> tuple[object, ...]:
+    """What every rendering says alike."""
+    data = event.get("data")
+    found = data.get("object") if isinstance(data, Mapping) else None
+    about = (found.get("object"), found.get("id")) if isinstance(found, Mapping) else (None, None)
+    return (event.get("type"), event.get("created"), event.get("livemode"), event.get("account"), *about)
 
 
 def content_digest(body: bytes) -> str:
     try:
-        return strict_json.content_digest(payload.message(body), ("pending_webhooks",))
+        return strict_json.content_digest(payload.message(body), ("pending_webhooks", "request"))
     except Misunderstood:
         return hashlib.sha256(body).hexdigest()

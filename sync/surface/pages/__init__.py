@@ -5,7 +5,6 @@ They live here because they show this package's rows; frame, formatting and requ
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from typing import Any
@@ -15,27 +14,22 @@ from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
-from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from revops.access.rules import may, require, roles_that, visible_to
-from revops.errors import Conflict, Missing, Rejected, RevOpsError, http_status
 from revops.keyset import Keyset
-from revops.ledger.freshness import freshness_of
 from revops.ledger.models import LedgerEntry, SourceSystem
 from revops.logs import MASK, masked
 from revops.people.models import User
-from revops.web.addresses import add_subject, href
+from revops.web.addresses import add_subject
 from revops.web.case_context import trace_base
 from revops.web.formatting import count_text
-from revops.web.forms import ReasonForm
-from revops.web.freshness_strip import fresh_strip
 from revops.web.navigation import Section, add_section
 from revops.web.pager import cursors_in, pager
-from revops.web.requests import back, one, signed_in
+from revops.web.requests import one, signed_in
 from revops.web.withheld import Holders
-from sync.connections import change_connection, connector_of
-from sync.models import Connection, Delivery, DeliveryState, Watermark
+from sync.models import Connection, Delivery, DeliveryState
+from sync.surface.pages import connections
 from sync.surface.pages.replays import (
     FILTERS,
     DeliveryFilter,
@@ -166,21 +160,25 @@ def dead_letters_page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def delivery_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One delivery: the body with its secrets masked, why it is where it is, and what it became."""
+    """One delivery: why it is where it is; for who may read the ledger the body with its secrets masked, and what it became."""
     user = signed_in(request)
     require(user, "see_deliveries")
     delivery = one(visible_to(user, Delivery).select_related("connection__system", "conflicts_with"), pk)
     body = bytes(delivery.body)
-    text, note = shown_body(body)
+    may_read = may(user, "see_ledger")
+    text, note = shown_body(body) if may_read else ("", "")
+    entries = LedgerEntry.objects.filter(delivery_id=delivery.pk).select_related("record", "record__system")
     context = {
         "page": "delivery",
         "section": "deliveries",
         "delivery": delivery,
         "size": len(body),
+        "may_read": may_read,
+        "readers": "" if may_read else Holders().sentence(roles_that("see_ledger")),
         "body": text,
         "body_note": note,
         "headers": sorted((str(k), str(v)) for k, v in masked(dict(delivery.headers)).items()),
-        "entries": list(LedgerEntry.objects.filter(delivery_id=delivery.pk).select_related("record", "record__system")[:50]),
+        "entries": list(visible_to(user, entries)[:50]),
         "may_replay": may(user, "replay_delivery") and delivery.state != DeliveryState.PENDING,
         "trace_base": trace_base(user),
     }
@@ -209,100 +207,16 @@ def _as_it_came(digits: str) -> str:
     return f"\x00{digits}"
 
 
-# --- connections -------------------------------------------------------------------------------------------------------------
-
-
-class PostingForm(ReasonForm):
-    """Whether anything may be sent to a system, and why."""
-
-    length_max = 500
-
-    posting = forms.ChoiceField(choices=[("on", "Allow posting"), ("off", "Stop posting")], widget=forms.HiddenInput)
-
-    def __init__(self, slug: str, *args: Any, **options: Any) -> None:
-        super().__init__(*args, auto_id=f"%s-{slug}", **options)
-
-
-@require_safe
-def connections_page(request: HttpRequest) -> HttpResponse:
-    """Every connection: settings without secrets, how far it has read, its stop switch and its last problem."""
-    user = signed_in(request)
-    require(user, "see_connections")
-    return render(request, "sync/connections.html", _connections_context(user))
-
-
-def _connections_context(user: User) -> dict[str, Any]:
-    now = timezone.now()
-    rows = list(visible_to(user, Connection).select_related("system", "circuit").order_by("system__role", "system_id"))
-    marks: dict[str, list[Watermark]] = {}
-    for mark in Watermark.objects.order_by("stream"):
-        marks.setdefault(mark.connection_id, []).append(mark)
-    lines = freshness_of(now=now)
-    return {
-        "page": "connections",
-        "section": "connections",
-        "may_manage": may(user, "manage_connections"),
-        "rows": [_connection(row, marks.get(str(row.pk), []), lines, now) for row in rows],
-    }
-
-
-@require_POST
-def posting_switch(request: HttpRequest, slug: str) -> HttpResponse:
-    """The stop switch: from the commit on, nothing new is sent to this system; what is under way may still be looked up."""
-    user = signed_in(request)
-    require(user, "manage_connections")
-    row = visible_to(user, Connection).filter(pk=slug).select_related("system").first()
-    if row is None:
-        raise Missing()
-    form = PostingForm(slug, request.POST)
-    try:
-        said = form.must()
-        on = said["posting"] == "on"
-        change_connection(slug, posting_enabled=on, reason=said["reason"], acting_user=user)
-    except (Conflict, Rejected) as error:
-        form.keep_problem(error)
-        context = _connections_context(user) | {"problem": error.message}
-        for item in context["rows"]:
-            if item["row"].pk == row.pk:
-                item["form"] = form
-        return render(request, "sync/connections.html", context, status=http_status(error))
-    return back(request, href("sync:connections"), f"Posting to {row.system.label} is {'allowed again' if on else 'stopped'}")
-
-
-def _connection(row: Connection, marks: list[Watermark], lines: Any, now: dt.datetime) -> dict[str, Any]:
-    try:
-        connector = connector_of(row)
-        declared = connector.settings
-        settings = [(s.label, MASK if s.sensitive else row.settings.get(s.name, s.default) or "–") for s in declared]
-        label, pushes = connector.label, connector.pushes is not None
-        posts = [offer.change.code.replace("_", " ") for offer in connector.operations]
-    except RevOpsError as error:
-        settings, label, pushes, posts = [("Problem", error.message)], row.vendor, False, []
-    mine = [line for line in lines if line.system == str(row.pk)]
-    circuit = getattr(row, "circuit", None)
-    return {
-        "row": row,
-        "form": PostingForm(str(row.pk)),
-        "label": label,
-        "circuit": circuit,
-        "pushes": pushes,
-        "posts": ", ".join(posts),
-        "settings": settings,
-        "fresh": fresh_strip(mine, now),
-        "lines": mine,
-        "marks": marks,
-    }
-
-
 def _dead_letters(_user: User) -> int:
     return Delivery.objects.filter(state=DeliveryState.QUARANTINED).order_by()[:1001].count()
 
 
 add_section(Section("deliveries", "Deliveries", "sync:deliveries", "see_deliveries", 40, _dead_letters))
-add_section(Section("connections", "Connections", "sync:connections", "see_connections", 70))
+add_section(Section("connections", "Connections", "sync:connections", "see_connections", 70, connections.count_waiting))
 
 add_subject("delivery", "sync:delivery")
 add_subject("replay", "sync:replay-run")
+add_subject("connection", "sync:connection", by_name=True)
 
 app_name = "sync"
 urlpatterns = [
@@ -314,6 +228,24 @@ urlpatterns = [
     path("deliveries/replays/<int:pk>/", progress, name="replay-run"),
     path("deliveries/replays/<int:pk>/cancel/", cancel, name="replay-cancel"),
     path("deliveries/<int:pk>/", delivery_page, name="delivery"),
-    path("connections/", connections_page, name="connections"),
-    path("connections/<slug:slug>/posting/", posting_switch, name="posting-switch"),
+    path("connections/", connections.connections_page, name="connections"),
+    path("connections/<slug:slug>/", connections.connection_page, name="connection"),
+    path("connections/<slug:slug>/streams/", connections.streams_part, name="connection-streams"),
+    path("connections/<slug:slug>/change/", connections.change_page, name="connection-change"),
+    path("connections/<slug:slug>/change/try/", connections.try_change, name="connection-change-try"),
+    path("connections/<slug:slug>/try/", connections.try_saved, name="connection-try"),
+    path("connections/<slug:slug>/start/", connections.start, name="connection-start"),
+    path("connections/<slug:slug>/pause/", connections.pause, name="connection-pause"),
+    path("connections/<slug:slug>/read/", connections.read_now, name="connection-read"),
+    path("connections/<slug:slug>/secrets/<slug:name>/", connections.replace_secret, name="secret-replace"),
+    path("connections/<slug:slug>/secrets/<slug:name>/end/", connections.end_secret, name="secret-end"),
+    path("connections/<slug:slug>/ties/", connections.ties_part, name="connection-ties"),
+    path("connections/<slug:slug>/ties/accept/", connections.accept_tie, name="tie-accept"),
+    path("connections/<slug:slug>/posting/stop/", connections.stop_posting, name="posting-stop"),
+    path("connections/<slug:slug>/posting/propose/", connections.propose_posting, name="posting-propose"),
+    path("connect/", connections.vendors_page, name="vendors"),
+    path("connect/<slug:vendor>/", connections.connect_page, name="connect"),
+    path("connect/<slug:vendor>/try/", connections.try_new, name="connect-try"),
+    path("posting-proposals/<int:pk>/confirm/", connections.confirm_posting, name="posting-confirm"),
+    path("posting-proposals/<int:pk>/refuse/", connections.refuse_posting, name="posting-refuse"),
 ]

@@ -103,19 +103,20 @@ def preview_replay(request: HttpRequest) -> HttpResponse:
         rows, chosen = _selection(SelectionForm(request.POST), user)
         impact = impact_of(rows, now=timezone.now())
     except RevOpsError as error:
-        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
-    return render(request, "sync/replay.html", _replay_context(impact, chosen, "" if impact.deliveries else "Nothing to replay."))
+        return render(request, "sync/replay.html", _replay_context(user, None, {}, error.message), status=http_status(error))
+    problem = "" if impact.deliveries else "Nothing to replay."
+    return render(request, "sync/replay.html", _replay_context(user, impact, chosen, problem))
 
 
 def _replay_context(
-    impact: Impact | None, chosen: dict[str, Any], problem: str, form: ReplayForm | None = None
+    user: User, impact: Impact | None, chosen: dict[str, Any], problem: str, form: ReplayForm | None = None
 ) -> dict[str, Any]:
     lines = sorted(impact.arrivals.items()) if impact else []
     words = {
         "first": "new records", "newer": "changed records", "same": "already known, nothing to write",
         "restated": "stated again under a newer version", "late": "kept as late evidence", "conflict": "contradictions kept",
     }  # fmt: skip
-    accounts = list(Account.objects.filter(pk__in=sorted(impact.account_ids)[:20])) if impact else []
+    accounts = list(visible_to(user, Account).filter(pk__in=sorted(impact.account_ids)[:20])) if impact else []
     return {
         "page": "replay",
         "section": "deliveries",
@@ -139,7 +140,7 @@ def replay_now(request: HttpRequest) -> HttpResponse:
     try:
         rows, chosen = _selection(SelectionForm(request.POST), user)
     except RevOpsError as error:
-        return render(request, "sync/replay.html", _replay_context(None, {}, error.message), status=http_status(error))
+        return render(request, "sync/replay.html", _replay_context(user, None, {}, error.message), status=http_status(error))
     try:
         reason = form.must()["reason"]
         ids = list(rows.order_by("id").values_list("pk", flat=True))
@@ -149,7 +150,7 @@ def replay_now(request: HttpRequest) -> HttpResponse:
         count = replay_many(visible_to(user, Delivery).filter(pk__in=ids), reason=reason, acting_user=user, run=run)
     except RevOpsError as error:
         form.keep_problem(error)
-        context = _replay_context(impact_of(rows, now=timezone.now()), chosen, error.message, form)
+        context = _replay_context(user, impact_of(rows, now=timezone.now()), chosen, error.message, form)
         return render(request, "sync/replay.html", context, status=http_status(error))
     request.session["replay"] = run.pk
     return back(request, href("sync:replay-run", run.pk), f"{plural(count, 'delivery', 'deliveries')} put back to the start")

@@ -13,7 +13,19 @@ import httpcore2
 from sync.vendor.contract import Refused
 from sync.vendor.http.deadline import Deadline, TimedStream
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that IANA has given out; what lies outside (site-local, NAT64, mapped, ...) is never a vendor's."""
+_REFUSED = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "192.0.0.0/24",  # IETF protocol assignments, of which a few addresses count as global (RFC 6890)
+        "192.88.99.0/24",  # 6to4 relays, deprecated (RFC 7526)
+        "3fff::/20",  # documentation (RFC 9637), newer than Python's list
+        "168.63.129.16/32",  # Azure: the platform's own services, in public space
+    )
+)
+"""What leads inside or to a platform although it counts as global. The metadata services of other clouds have link-local or
+private addresses."""
 
 
 def check_base_url(base_url: str, *, allow_loopback: bool = False) -> str:
@@ -45,14 +57,14 @@ def is_allowed_address(address: str, *, allow_loopback: bool = False) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        elif ip.sixtofour is not None or ip.teredo is not None or ip in _NAT64:
-            return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
     if ip.is_loopback:
         return allow_loopback
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
+    if isinstance(ip, ipaddress.IPv6Address) and (ip not in _GLOBAL_UNICAST or ip.sixtofour or ip.teredo):
+        return False
+    unicast = ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
+    return unicast and not any(ip in block for block in _REFUSED)
 
 
 Resolver = Callable[[str, int], Sequence[str]]

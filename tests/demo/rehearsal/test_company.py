@@ -156,7 +156,7 @@ def test_netsuite_balances_and_links_resolve(seed: int) -> None:
     assert not any(ledger.values())
     applied: dict[int, Decimal] = defaultdict(Decimal)
     used: dict[int, Decimal] = defaultdict(Decimal)
-    for link in netsuite["nexttransactionlink"]:
+    for link in netsuite["nexttransactionlinelink"]:
         assert headers[link["previousdoc"]]["type"] == link["previoustype"] == "CustInvc"
         assert headers[link["nextdoc"]]["type"] == link["nexttype"]
         assert headers[link["nextdoc"]]["entity"] == headers[link["previousdoc"]]["entity"]
@@ -206,7 +206,13 @@ def test_periods_are_closed_in_order() -> None:
 
 def test_default_size_is_ten_to_fourteen_thousand_business_objects() -> None:
     written = _written(1, accounts=400)
-    parts: tuple[str, ...] = ("transactionline", "transactionaccountingline", "nexttransactionlink", "events", "payment_intents")
+    parts: tuple[str, ...] = (
+        "transactionline",
+        "transactionaccountingline",
+        "nexttransactionlinelink",
+        "events",
+        "payment_intents",
+    )
     parts += ("consolidatedexchangerate", "customersubsidiaryrelationship")
     count = sum(len(objects) for vendor in written.values() for name, objects in vendor.items() if name not in parts)
     assert 10_000 <= count <= 14_000

@@ -235,11 +235,15 @@ def test_tenant_zone_moves_dates_and_naive_values(tenant: Tenant) -> None:
 def test_picklists_come_back_as_items_that_describe_and_dropdown_name(tenant: Tenant) -> None:
     item = tenant.query("gs_opportunity", ["RenewalStage"], condition("Name", "EQ", "R6"))[0]["RenewalStage"]
     assert item.startswith("1I00")
-    answer = tenant.post("/v1/meta/services/objects/describe", {"objectNames": ["gs_opportunity", "company"]}).json()
+    answer = tenant.post(
+        "/v1/meta/services/objects/describe", {"objectNames": ["gs_opportunity", "company"], "populatePickListOptions": "true"}
+    ).json()
     assert [entry["objectName"] for entry in answer["data"]] == ["gs_opportunity", "company"]
     fields = {field["fieldName"]: field for field in answer["data"][0]["fields"]}
     assert {option["value"]: option["label"] for option in fields["RenewalStage"]["options"]}[item] == "On Hold"
-    category = fields["RenewalStage"]["meta"]["properties"]["categoryId"]
+    properties = fields["RenewalStage"]["meta"]["properties"]
+    assert properties["PICKLIST_CATEGORY"] == "Renewal Stage"
+    category = properties["PICKLIST_CATEGORY_ID"]
     dropdown = tenant.http.get(f"{tenant.url}/v1/meta/services/dropdowns/{category}", timeout=5).json()
     assert {child["gsid"]: child["name"] for child in dropdown["data"]["childItems"]}[item] == "On Hold"
     lookup = fields["CompanyId"]["meta"]

@@ -6,6 +6,7 @@ unchanged to the simulator's plain port.
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from simple_salesforce.exceptions import SalesforceAuthenticationFailed, Salesfo
 
 from demo.simulators.salesforce import Vendor
 from demo.simulators.salesforce.ids import add_months, id18
+from demo.simulators.salesforce.schema import STANDARD_FIELDS
 from demo.simulators.server import Simulator
 from tests.demo.simulators.control import Control
 
@@ -376,6 +378,33 @@ def test_describe(org: Any) -> None:
     assert fields["EndDate"]["updateable"] is False
     assert [v["value"] for v in fields["Status"]["picklistValues"]] == ["Draft", "In Approval Process", "Activated"]
     assert refused(org.Nope.describe)[0] == 404
+
+
+def test_the_standard_fields_are_the_published_ones(org: Any) -> None:
+    """No more and no fewer than the data file lists, beside the fields that this org's administrator made."""
+    published: dict[str, set[str]] = {}
+    with STANDARD_FIELDS.open(newline="") as lines:
+        for row in csv.DictReader(line for line in lines if not line.startswith("#")):
+            published.setdefault(row["object"], set()).add(row["field"])
+    for name, fields in published.items():
+        described = {field["name"] for field in getattr(org, name).describe()["fields"] if not field["custom"]}
+        assert described == fields
+
+
+def test_a_field_that_is_unknown_or_hidden_refuses_the_whole_query_as_salesforce_words_it(org: Any, control: Control) -> None:
+    account(org)
+    control.load("Hidden", {"Id": "Account.Industry"}, {"Id": "Contract"})
+    for field in ("Industry", "Nothing__c"):
+        with pytest.raises(SalesforceMalformedRequest) as wrong:
+            org.query(f"SELECT Id, {field} FROM Account")
+        content: Any = wrong.value.content
+        [said] = content
+        shown = f"\nSELECT Id, {field} FROM Account\n{' ' * 11}^\nERROR at Row:1:Column:12\n"
+        assert said["errorCode"] == "INVALID_FIELD"
+        assert said["message"].startswith(f"{shown}No such column '{field}' on entity 'Account'. If you are attempting")
+    assert "Industry" not in [field["name"] for field in org.Account.describe()["fields"]]
+    assert refused(org.Contract.describe) == (404, "NOT_FOUND")
+    assert refused(lambda: org.query("SELECT Id FROM Contract")) == (400, "INVALID_TYPE")
 
 
 # -- faults -------------------------------------------------------------------------------------------------------

@@ -193,3 +193,10 @@ def test_sigterm_ends_cleanly_and_a_taken_port_is_told(tmp_path: Path) -> None:
         assert running.wait(10) == 0
         assert running.stderr
         assert running.stderr.read() == ""
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_a_page_in_a_browser_reaches_no_simulator(control: Control, headers: dict[str, str]) -> None:
+    for path in ("/_sim/deliveries", "/_sim/change", "/v1/customers"):
+        answer = requests.put(control.url + path, data="{}", headers={**KEY, **headers}, timeout=5)
+        assert answer.status_code == 403

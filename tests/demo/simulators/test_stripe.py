@@ -402,6 +402,37 @@ def test_a_payment_leads_back_to_its_invoice(client: Any) -> None:
     assert [p.id for p in found.data] == [payment.id]
 
 
+def test_invoice_payments_are_listed_by_what_stripe_documents_and_nothing_else(client: Any) -> None:
+    payments = client.v1.invoice_payments
+    for wrong in ({"payment": {"type": "charge"}}, {"payment": {"type": "payment_record", "charge": "ch_1"}}, {"status": "due"}):
+        with pytest.raises(stripe.InvalidRequestError):
+            payments.list(wrong)
+    assert payments.list({"payment": {"type": "payment_record", "payment_record": "obj_1"}}).data == []
+    with pytest.raises(stripe.InvalidRequestError, match="Missing required param: payment"):
+        payments.list({"payment": {"payment_intent": "pi_1"}})
+    with pytest.raises(stripe.InvalidRequestError, match="unknown parameter: created"):
+        client.v1.invoices.line_items.list(open_invoice(client, 100).id, {"created": 1})
+
+
+def test_an_intent_pays_no_more_than_it_has_and_only_the_default_payment_is_the_invoices_own(client: Any) -> None:
+    first, second = open_invoice(client, 300), open_invoice(client, 300)
+    wish = {"amount": 500, "currency": first.currency, "customer": first.customer, "confirm": True}
+    intent = client.v1.payment_intents.create(wish).id
+    for billed in (first, second):
+        client.v1.invoices.attach_payment(billed.id, {"payment_intent": intent})
+    found = client.v1.invoice_payments.list({"payment": {"type": "payment_intent", "payment_intent": intent}}).data
+    assert sorted((each.amount_paid, each.is_default) for each in found) == [(200, False), (300, False)]
+    paid = client.v1.invoices.pay(second.id)
+    assert [each.is_default for each in client.v1.invoice_payments.list({"invoice": paid.id, "limit": 1}).data] == [True]
+
+
+def test_a_restricted_key_is_told_which_permission_it_lacks(client: Any, control: Control) -> None:
+    control.load("restricted", {"id": "customers", "permission": "rak_customer_read"})
+    with pytest.raises(stripe.PermissionError, match="Having the 'rak_customer_read' permission would allow"):
+        client.v1.customers.list()
+    assert client.v1.invoices.list().data == []
+
+
 def test_usage(client: Any) -> None:
     aggregation = {"default_aggregation": {"formula": "sum"}}
     client.v1.billing.meters.create({"display_name": "Calls", "event_name": "calls", **aggregation})

@@ -25,6 +25,8 @@ ROLES = {
 VERBS = {
     "see_queue": "cs fin app con aud",
     "see_case": "cs fin app con aud",
+    "watch_case": "cs fin app con",
+    "save_view": "cs fin app con",
     "work_case": "cs fin con",
     "see_account": "cs fin app con aud",
     "see_ledger": "cs fin app con aud",
@@ -33,17 +35,22 @@ VERBS = {
     "compose_plan": "cs fin",
     "decide_plan": "app con",
     "see_approvals": "app con aud",
-    "see_postings": "fin con aud",
     "see_deliveries": "fin con adm aud",
     "see_dead_letters": "fin con adm aud",
     "replay_delivery": "fin adm",
     "see_audit": "con aud",
-    "see_connections": "adm aud",
+    "see_connections": "con adm aud",
     "manage_connections": "adm",
+    "confirm_posting": "con adm",
+    "see_rules": "cs fin app con adm aud",
+    "switch_rules": "con adm",
     "see_people": "adm aud",
     "manage_people": "adm",
 }
-CHANGING = {"work_case", "link_account", "compose_plan", "decide_plan", "replay_delivery", "manage_connections", "manage_people"}
+CHANGING = {
+    "watch_case", "save_view", "work_case", "link_account", "compose_plan", "decide_plan", "replay_delivery",
+    "manage_connections", "confirm_posting", "manage_people", "switch_rules",
+}  # fmt: skip
 MODELS = {
     "exceptioncase": "cs fin app con aud",
     "casenote": "cs fin app con aud",
@@ -54,10 +61,11 @@ MODELS = {
     "ledgerentry": "cs fin app con aud",
     "changeplan": "cs fin app con aud",
     "decision": "cs fin app con aud",
-    "posting": "fin con aud",
+    "posting": "cs fin app con aud",
     "delivery": "fin con adm aud",
     "actionrecord": "con aud",
-    "connection": "adm aud",
+    "connection": "con adm aud",
+    "postingproposal": "con adm aud",
     "user": "adm aud",
     "accessproposal": "adm aud",
 }
@@ -102,7 +110,9 @@ def test_i55_each_role_and_model(role: str) -> None:
 def test_an_auditor_changes_nothing_and_an_administrator_decides_nothing() -> None:
     auditor, admin = world.person("auditor", Role.AUDITOR), world.person("admin", Role.ADMIN)
     assert not any(may(auditor, verb) for verb in CHANGING)
-    assert {verb for verb in CHANGING if may(admin, verb)} == {"replay_delivery", "manage_connections", "manage_people"}
+    assert {verb for verb in CHANGING if may(admin, verb)} == {
+        "replay_delivery", "manage_connections", "confirm_posting", "manage_people", "switch_rules",
+    }  # fmt: skip
 
 
 def test_i55_without_a_role_or_when_gone_nothing_is_allowed() -> None:

@@ -43,6 +43,7 @@ def systems() -> None:
         slug="stripe", vendor="stripe", base_url="https://api.stripe.com", acting_user=System("tests"),
         values={"api_key": API_KEY, "webhook_secret": SECRET, "crm_connection": "salesforce"},
     )  # fmt: skip
+    connections.resume("stripe", acting_user=System("tests"))
     world.systems()
     world.erp()
 

@@ -25,7 +25,7 @@ from revops.people.models import AccessProposal, Role, User
 from revops.postings.models import ChangePlan, Posting
 from sync import connections
 from sync.intake import inbox
-from sync.models import Delivery, DeliveryState
+from sync.models import Delivery, DeliveryState, PostingProposal
 from tests.factories import PASSWORD
 from tests.revops import world
 
@@ -124,6 +124,7 @@ class Company:
     posting: Posting
     delivery: Delivery
     proposal: AccessProposal
+    posting_proposal: PostingProposal
 
     def __getitem__(self, role: str) -> Caller:
         """A program of that person; one who decides has proved who they are."""
@@ -153,6 +154,7 @@ def company(erp: Money | None = None) -> Company:
         posting=plan.postings.get(),
         delivery=dead_letter(),
         proposal=a_proposal(),
+        posting_proposal=a_posting_proposal(),
     )
 
 
@@ -160,6 +162,16 @@ def a_proposal() -> AccessProposal:
     """What another administrator proposed for a newcomer."""
     by, newcomer = world.person("proposer", "admin"), world.person("newest")
     return propose_role(newcomer, "approver", reason="Joins", step_up=world.proof(by), now=timezone.now(), acting_user=by)
+
+
+def a_posting_proposal() -> PostingProposal:
+    """What another administrator proposed for a system that is not started yet."""
+    by = world.person("connector", "admin")
+    connections.connect(
+        slug="gainsight", vendor="gainsight", base_url="https://company.gainsightcloud.com", acting_user=System("tests"),
+        values={"client_id": "unused-id", "client_secret": "unused", "hint_token": "unused"},
+    )  # fmt: skip
+    return connections.propose_posting("gainsight", reason="Go live", step_up=world.proof(by), acting_user=by)
 
 
 def dead_letter(number: int = 1) -> Delivery:

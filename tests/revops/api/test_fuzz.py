@@ -46,7 +46,6 @@ def _one_transaction() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("_one_transaction")
 def test_no_request_makes_us_fail(company: Company) -> None:
     schema = schemathesis.openapi.from_dict(dict(document()))

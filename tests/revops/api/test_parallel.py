@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.sync.processes import web_server
+from launch.embedded import free_port
+from tests.sync.processes import end, serving, until, web_server
 
 if TYPE_CHECKING:
     from tests.revops.api.caller import Company
@@ -27,7 +29,7 @@ def office(transactional_db: None) -> Iterator[tuple[Company, str]]:
     from sync.ground import intake_db as kept
     from tests.revops.api import caller
 
-    with web_server(threads=CALLERS) as url:
+    with web_server() as url:
         yield caller.company(), url
     kept.close_all()
 
@@ -115,12 +117,39 @@ def test_a_row_that_somebody_holds_is_a_503_and_not_a_long_wait(office: tuple[Co
 
     company, url = office
     headers = {"Authorization": f"Bearer {token_for(company.people['finance_analyst'])}", "If-Match": '"v1"'}
-    where, params = f"{url}/api/v1/cases/{company.case.pk}/", connection.get_connection_params()
-    params = {name: value for name, value in params.items() if name in ("host", "port", "dbname", "user", "password")}
-    with psycopg.connect(**params) as other:
+    where = f"{url}/api/v1/cases/{company.case.pk}/"
+    with psycopg.connect(**connected()) as other:
         other.execute("SELECT 1 FROM cases_exceptioncase WHERE id = %s FOR UPDATE", [company.case.pk])
         answer = httpx2.patch(where, json={"owner": "controller@example.com"}, headers=headers, timeout=10)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert outcome(answer) == (503, "unavailable")
     assert ExceptionCase.objects.get(pk=company.case.pk).owner is None
     assert httpx2.patch(where, json={"owner": "controller@example.com"}, headers=headers, timeout=10).status_code == 200
+
+
+def test_a_key_whose_first_request_died_with_the_web_server_is_free_at_once(transactional_db: None) -> None:
+    from revops.cases.models import CaseNote
+    from sync.ground import intake_db as kept
+    from tests.revops.api import caller
+
+    company, port = caller.company(), free_port()
+    token = caller.token_for(company.people["finance_analyst"])
+    post = poster(f"http://127.0.0.1:{port}", token, f"cases/{company.case.pk}/notes/", {"text": "Twice?"}, "my-intent")
+    with psycopg.connect(**connected()) as other, serving(port) as web, ThreadPoolExecutor(1) as thread:
+        other.execute("LOCK TABLE cases_casenote IN EXCLUSIVE MODE")
+        first = thread.submit(post)
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'cases_casenote'::regclass"
+        until(lambda: other.execute(waiting).fetchone())
+        assert outcome(post()) == (409, "idempotency_in_flight")
+        end(web, signal.SIGKILL)
+        assert isinstance(first.exception(), httpx2.TransportError)
+    with serving(port):
+        assert outcome(post()) == (201, "")
+    assert CaseNote.objects.count() == 1
+    kept.close_all()
+
+
+def connected() -> dict[str, Any]:
+    """How to connect as the application, beside Django."""
+    params = connection.get_connection_params()
+    return {name: value for name, value in params.items() if name in ("host", "port", "dbname", "user", "password")}

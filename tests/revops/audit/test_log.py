@@ -78,7 +78,12 @@ ACTIONS: dict[str, Callable[[Office], object]] = {
     "role.revoke": lambda o: revoke_role(o.pat, "approver", acting_user=o.root),
     "token.issue": lambda o: issue_token(o.ana, name="x", days=1, scopes=[], now=world.now(), acting_user=o.ana),
     "token.revoke": lambda o: revoke_tokens(o.pat, now=world.now(), acting_user=o.root),
-    "connection.change": lambda o: connections.change_connection("netsuite", posting_enabled=False, acting_user=o.root),
+    "connection.change": lambda o: connections.change_connection(
+        "netsuite", values={"credit_item_id": "9002"}, step_up=world.proof(o.root), acting_user=o.root
+    ),
+    "connection.pause": lambda o: connections.pause("netsuite", reason="Moves", acting_user=o.root),
+    "connection.stop_posting": lambda o: connections.stop_posting("netsuite", reason="Moves", acting_user=o.root),
+    "connection.read_now": lambda o: connections.read_now("netsuite", acting_user=o.root),
     "delivery.replay": lambda o: replay(o.letter.pk, reason="Mended", acting_user=o.ana),
     "plan.compose": lambda o: credit_plan(o.ana, o.case),
     "plan.edit": lambda o: edit_plan(o.draft, inputs=credit_inputs("5.00"), reason="Less", acting_user=o.ana),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from revops.detection.blind import Need
 from revops.detection.examples import Example, Expected, ledger_of
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
@@ -63,6 +64,7 @@ def test_rule_brings_its_proof_and_its_words(rule: Rule) -> None:
     assert str(rule.tolerance(POLICIES))
     assert rule.playbook.means.endswith(".")
     assert len(rule.playbook.check) >= 2
+    assert [Need.of(text) for text in rule.needs], "what the rule is blind without"
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.code)
@@ -100,7 +102,9 @@ def test_a_rule_declares_every_object_type_that_it_reads(rule: Rule) -> None:
     Watched.asked = set()
     for example in (*rule.fires_on, *rule.silent_on):
         ledger = ledger_of(example)
-        watched = Watched(ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records, "", ledger.entities)
+        watched = Watched(
+            ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records, "", ledger.entities, ledger.elsewhere
+        )
         assert len(list(rule.find(watched, POLICIES, example.now))) == len(example.expect)
     assert Watched.asked | {"legal_entity"} == rule.reads | {"legal_entity"}
 
@@ -109,4 +113,4 @@ def test_a_rule_runs_when_what_it_reads_moved_and_when_nobody_says_what_did() ->
     rule = RULES["invoice_not_posted"]
     assert rule.runs_on(frozenset({"renewal", "invoice"}))
     assert rule.runs_on(frozenset())
-    assert not rule.runs_on(frozenset({"renewal", "customer"}))
+    assert not rule.runs_on(frozenset({"renewal", "contract"}))

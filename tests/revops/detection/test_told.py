@@ -18,6 +18,7 @@ from revops.detection.examples import (
     contract,
     credit_memo,
     crm,
+    customer,
     customer_success,
     erp,
     example,
@@ -200,7 +201,8 @@ def test_whose_word_counts_on_an_invoice_that_is_not_posted_depends_on_its_stage
 def test_only_an_invoice_of_billing_can_be_missing_in_the_erp_and_none_hides_the_next() -> None:
     silent = billing(invoice("in_0", finalized_at=FINALISED))
     penny = billing(invoice("in_2", total="0.01", finalized_at=FINALISED))
-    found = find("invoice_not_posted", crm(invoice("9", total="5.00", finalized_at=FINALISED)), silent, unposted(), penny)
+    known = erp(customer("9", legal_entity="US"))
+    found = find("invoice_not_posted", crm(invoice("9", total="5.00", finalized_at=FINALISED)), silent, known, unposted(), penny)
     assert subjects(found) == [["billing in_1"], ["billing in_2"]]
 
 

@@ -86,7 +86,9 @@ def test_the_rehearsals_logins_open_nothing_outside_it(rehearsal: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["manage.py", "migrate", "--noinput", "-v", "0"], ["-c", "import revops.wsgi"]], ids=["migrate", "web server"]
+    "command",
+    [["manage.py", "migrate", "--noinput", "-v", "0"], ["-c", "import revops.serving.application"]],
+    ids=["migrate", "web server"],
 )
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.outside

@@ -47,11 +47,11 @@ def memo(amount: str = "120.00", period: Ref | None = None) -> CreateCreditMemo:
 texts = st.text(min_size=1, max_size=20).filter(lambda text: "\x00" not in text)
 amounts = st.builds(Money.from_minor, st.integers(min_value=1, max_value=10**12), st.sampled_from(["USD", "EUR", "JPY", "KWD"]))
 memos = st.builds(
-    lambda system, invoice, customer, period, amount, on, words: CreateCreditMemo(
+    lambda system, invoice, customer, period, entity, amount, on, words: CreateCreditMemo(
         ref("invoice", invoice, system), ref("customer", customer, system), amount, on, words,
-        ref("accounting_period", period, system) if period else None,
+        ref("accounting_period", period, system) if period else None, ref("legal_entity", entity, system) if entity else None,
     ),
-    texts, texts, texts, st.none() | texts, amounts, st.dates(), st.text(max_size=20),
+    texts, texts, texts, st.none() | texts, st.none() | texts, amounts, st.dates(), st.text(max_size=20),
 )  # fmt: skip
 renewals = st.builds(
     lambda change, key, reason, stage: change(ref("renewal", key, "cs"), reason, stage),
@@ -122,6 +122,7 @@ STORED: Mapping[str, object] = memo(period=ref("accounting_period", "11")).as_js
         {"customer": {"system": "other", "object_type": "customer", "id": "50"}},
         {"customer": {"system": "erp", "object_type": "invoice", "id": "50"}},
         {"period": {"system": "erp", "object_type": "invoice", "id": "11"}},
+        {"legal_entity": {"system": "other", "object_type": "legal_entity", "id": "2"}},
         {"memo": None}, {"memo": 5}, {"reason": "no such field"},
     ],
 )  # fmt: skip
@@ -174,6 +175,28 @@ def test_each_says_what_it_touches_and_where_its_proof_is(change: Change) -> Non
 )  # fmt: skip
 def test_i39_only_an_equal_record_is_evidence(values: dict[str, Value], customer: str, code: str) -> None:
     found = memo().mismatch(values, {"customer": (ref("customer", customer),)})
+    assert (found.code if found is not None else "") == code
+
+
+@pytest.mark.parametrize(
+    ("applied", "invoices", "code"),
+    [
+        ("120.00", ["7"], ""),
+        ("120.00", ["8", "7"], ""),
+        ("120.00", ["8"], "invoice"),
+        ("0.00", [], "applied"),
+        ("119.99", ["7"], "applied"),
+        (None, ["8"], "invoice"),
+        (None, [], ""),
+    ],
+)
+def test_i39_a_memo_that_is_not_applied_to_the_invoice_is_no_evidence(
+    applied: str | None, invoices: list[str], code: str
+) -> None:
+    """A system that states neither is believed by the amount and the customer."""
+    values: dict[str, Value] = {"total": usd("120.00"), "status": "open", "applied": usd(applied) if applied else None}
+    refs = {"customer": (ref("customer", "50"),), "invoice": tuple(ref("invoice", id) for id in invoices)}
+    found = memo().mismatch(values, refs)
     assert (found.code if found is not None else "") == code
 
 

@@ -263,8 +263,9 @@ def test_one_cent_above_billing_can_be_credited() -> None:
 
 def test_clean_inputs_name_everything_that_is_sent_and_shown() -> None:
     assert CREDIT.clean(inputs(), situation(billed(), entered(), other("8", "crm"))) == {
-        "invoice_id": "7", "system": "erp", "customer_id": "50", "amount": {"amount": "120.00", "currency": "USD"},
-        "on": "2026-11-20", "posting_period": "11", "period_name": "Nov 2026", "memo": "Discount missed",
+        "invoice_id": "7", "system": "erp", "customer_id": "50", "legal_entity_id": "",
+        "amount": {"amount": "120.00", "currency": "USD"}, "on": "2026-11-20", "posting_period": "11",
+        "period_name": "Nov 2026", "memo": "Discount missed",
     }  # fmt: skip
     assert refusal(billed(), entered(), other("8", "crm", total=usd("9.00")), invoice_id="8").code == "choice_unknown"
 

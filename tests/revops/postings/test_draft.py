@@ -21,7 +21,7 @@ from revops.postings.draft import compose_plan, compose_reversal, edit_plan, sto
 from revops.postings.models import PLAN_MOVES, ChangePlan, PlanState, Posting, PostingState
 from revops.reference import Ref
 from revops.sentences import Sentence
-from sync.connections import change_connection
+from sync.connections import pause
 from tests.accounts import as_owner
 from tests.revops import world
 from tests.revops.attacker import refusal_of
@@ -115,7 +115,7 @@ def test_a_currency_that_the_connection_does_not_know_is_refused_in_words(analys
 
 
 def test_a_connection_that_is_off_takes_no_plan(analyst: User, case: ExceptionCase) -> None:
-    change_connection("netsuite", active=False, acting_user=System("tests"))
+    pause("netsuite", reason="tests", acting_user=System("tests"))
     with pytest.raises(Rejected, match="not connected"):
         credit_plan(analyst, case)
 

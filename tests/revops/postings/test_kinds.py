@@ -200,6 +200,14 @@ def test_a_credit_memo_is_one_change() -> None:
     assert "Void" in CREDIT.undone_by
 
 
+def test_a_credit_memo_is_of_the_legal_entity_that_its_invoice_names() -> None:
+    named = replace(entered(), refs={**entered().refs, "legal_entity": (Ref("erp", "legal_entity", "2"),)})
+    here = situation(billed(), named)
+    (change,) = CREDIT.changes(CREDIT.clean(inputs({"amount": "120.00", "currency": "USD"}), here), here.ledger)
+    assert isinstance(change, CreateCreditMemo)
+    assert change.legal_entity == Ref("erp", "legal_entity", "2")
+
+
 cents = st.integers(min_value=1, max_value=10**9)
 
 

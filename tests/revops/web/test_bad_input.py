@@ -328,25 +328,29 @@ def test_h10_a_name_that_turns_the_reading_direction_turns_nothing_beside_it(sig
     assert "cus_spoof" in unlinked  # a look-alike name links nothing: the id stands beside it and a person decides
 
 
-def test_h10_a_form_with_nul_in_any_field_is_refused_as_a_whole(case: ExceptionCase, sign_in: SignIn) -> None:
+@pytest.mark.parametrize("odd", ["a\x00b", "a\x07b", f"a{RIGHT_TO_LEFT}b", "a\u2067b"])
+def test_h10_a_form_with_what_nobody_can_see_in_any_field_is_refused_as_a_whole(
+    case: ExceptionCase, sign_in: SignIn, odd: str
+) -> None:
     maker, approver, admin = sign_in("farid", "finance_analyst"), sign_in("anneke", "approver"), sign_in("ada", "admin")
     plan = approvals.submit_plan(world.credit_plan(maker.user, case), acting_user=maker.user)
     before = state()
-    version, nul = str(case.row_version), "a\x00b"
+    version = str(case.row_version)
     tries: list[tuple[Seat, str, dict[str, str]]] = [
-        (maker, f"/cases/{case.code}/snooze/", {"version": version, "hours": "24", "reason": nul}),
-        (maker, f"/cases/{case.code}/assign/", {"version": version, "owner": "", "remark": nul}),
-        (maker, f"/cases/{case.code}/notes/", {"text": nul}),
-        (maker, "/queue/views/", {"name": nul, "query": "q=x"}),
-        (maker, "/queue/bulk/", {"action": "assign", "case": f"{case.pk}:{version}", "owner": "", "remark": nul}),
-        (maker, f"/plans/{plan.code}/withdraw/", {"reason": nul}),
-        (approver, f"/approvals/{plan.code}/reject/", {"reason": nul}),
-        (approver, f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": nul, "proof": PASSWORD}),
-        (admin, "/connections/netsuite/posting/", {"posting": "off", "reason": nul}),
-        (maker, "/unlinked/link/", {"record": "1", "account": nul, "reason": nul}),
-        (maker, "/deliveries/replay/", {"delivery": "1", "reason": nul}),
+        (maker, f"/cases/{case.code}/snooze/", {"version": version, "hours": "24", "reason": odd}),
+        (maker, f"/cases/{case.code}/assign/", {"version": version, "owner": "", "remark": odd}),
+        (maker, f"/cases/{case.code}/notes/", {"text": odd}),
+        (maker, "/queue/views/", {"name": odd, "query": "q=x"}),
+        (maker, "/queue/bulk/", {"action": "assign", "case": f"{case.pk}:{version}", "owner": "", "remark": odd}),
+        (maker, f"/plans/{plan.code}/withdraw/", {"reason": odd}),
+        (approver, f"/approvals/{plan.code}/reject/", {"reason": odd}),
+        (approver, f"/approvals/{plan.code}/approve/", {"digest": plan.digest, "meaning": odd, "proof": PASSWORD}),
+        (admin, "/connections/netsuite/posting/stop/", {"stop-reason": odd}),
+        (maker, "/unlinked/link/", {"record": "1", "account": odd, "reason": odd}),
+        (maker, "/deliveries/replay/", {"delivery": "1", "reason": odd}),
     ]
     for client, path, form in tries:
-        assert client.post(path, form).status_code == 422, path
+        refused = {404, 422} if "unlinked" in path else {422}  # there the record that it names may be missing first
+        assert client.post(path, form).status_code in refused, path
     assert state() == before
-    assert Client().post("/sign-in/", {"username": nul, "password": nul}).status_code == 422
+    assert Client().post("/sign-in/", {"username": odd, "password": odd}).status_code == 422

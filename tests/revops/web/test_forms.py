@@ -113,15 +113,14 @@ def test_a_customer_is_not_taken_off_without_a_reason(case: ExceptionCase, sign_
     assert wrong_at(answer.content.decode(), "reason") == "Say why this is not the same customer."
 
 
-def test_posting_is_not_switched_without_a_reason(sign_in: SignIn) -> None:
+def test_posting_is_not_stopped_without_a_reason(sign_in: SignIn) -> None:
     world.systems()
     client = sign_in("ada", "admin")
-    for posting, reason in (("off", ""), ("off", LONG), ("maybe", "because")):
-        answer = client.post("/connections/netsuite/posting/", {"posting": posting, "reason": reason})
-        page = answer.content.decode()
+    for reason in ("", LONG):
+        answer = client.post("/connections/netsuite/posting/stop/", {"reason": reason})
         assert answer.status_code == 422
+        assert wrong_at(answer.content.decode(), "reason")
         assert world.erp().posting_enabled
-    assert 'value="because"' in page
 
 
 def test_a_moment_that_cannot_be_read_is_said_at_its_clock(case: ExceptionCase, sign_in: SignIn) -> None:

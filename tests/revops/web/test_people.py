@@ -247,3 +247,32 @@ def test_an_administrator_who_is_left_alone_gets_the_next_one_on_the_server(
     command("confirm", str(AccessProposal.objects.get(state="waiting").pk), monkeypatch=monkeypatch)
     assert roles(PAT) == {"admin"}
     assert ActionRecord.objects.filter(verb="role.grant", actor_label="system:command line", subject=f"user:{key(PAT)}").exists()
+
+
+def test_an_administrator_who_is_alone_and_lost_every_proof_comes_back_by_the_server(
+    ada: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = command("recover", ADA, monkeypatch=monkeypatch).strip()
+    assert ada.get("/me/").status_code == 302, "the old session ended"
+    anew = Newcomer()
+    anew.accept(address)
+    anew.sign_in(ADA)
+    anew.set_up_app()
+    bo = invite(anew, BO)
+    anew.post(f"/people/{key(BO)}/roles/give/", {"role": "admin", "reason": "Two are needed"})
+    assert roles(BO) == {"admin"}
+    verbs = ActionRecord.objects.filter(actor_label="system:command line", subject=f"user:{key(ADA)}")
+    assert {"person.recover", "factor.forget", "link.reset"} <= set(verbs.values_list("verb", flat=True))
+    for email in (ADA, BO):
+        with pytest.raises(CommandError, match="Another administrator"):
+            command("recover", email, monkeypatch=monkeypatch)
+    assert bo.get("/me/").status_code == 200
+
+
+def test_a_first_link_that_ran_out_is_made_anew_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, made = first(), command("recover", ADA, monkeypatch=monkeypatch).strip()
+    assert made != old
+    late = Newcomer()
+    late.accept(made)
+    late.sign_in(ADA)
+    assert late.get("/me/").status_code == 200

@@ -15,10 +15,11 @@ from revops.ledger.facts import Fact
 from revops.money import Money
 from revops.postings.changes import CreateCreditMemo
 from revops.reference import Ref
-from sync.connectors import CONNECTORS, ID_FORMS
+from sync.connectors import CONNECTORS, ID_FORMS, ID_TYPES
 from sync.vendor.contract import Config, Connector, Incoming, Item, Page
 from sync.vendor.http import HttpClient, Limits
 from tests.demo.simulators.control import Control, simulator
+from tests.sync.connectors.listed import ListedClient
 from tests.sync.connectors.tallybook import TALLYBOOK
 
 NETSUITE_KEY = "SIMULATED"  # replaced by the simulator's own demo key
@@ -48,9 +49,16 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "client_secret": "demo-client-secret",
         "hint_token": "demo-gainsight-hint-token",
         "crm_connection": "crm",
+        "hold_reason_field": "HoldReason__gc",
+        "hold_reference_field": "HoldReference__gc",
+        "started_field": "StartedDate__gc",
     },
     "tallybook": {"api_token": "tally-token", "webhook_secret": "tally-secret"},
-    "salesforce": {"client_id": "rehearsal-consumer-key", "client_secret": "rehearsal-consumer-secret"},
+    "salesforce": {
+        "client_id": "rehearsal-consumer-key",
+        "client_secret": "rehearsal-consumer-secret",
+        "legal_entity_field": "Legal_Entity__c",
+    },
 }
 EVERY: Mapping[str, Connector] = {**CONNECTORS, TALLYBOOK.slug: TALLYBOOK}
 """The product's connectors, and the smallest one, which lives in these tests."""
@@ -105,7 +113,8 @@ class Talk:
 
 @contextmanager
 def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
-    """A simulator process, and the connector of that vendor pointed at it."""
+    """A simulator process, and the connector of that vendor pointed at it; it makes no request that `docs/vendor_calls.md` does
+    not list."""
     values = {**SETTINGS[vendor], **settings}
     if values.get("private_key") == NETSUITE_KEY:
         from demo.simulators.netsuite.tokens import demo_private_key_pem
@@ -114,6 +123,7 @@ def talking(vendor: str, folder: Path, **settings: str) -> Iterator[Talk]:
     connector = CONNECTORS[vendor]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
     with simulator(vendor, folder) as control:
-        config = Config(f"{vendor}-{uuid4().hex[:8]}", control.url, {**defaults, **values}, ID_FORMS)
-        with HttpClient(config, allow_loopback=True, limits=FAST) as client:
+        config = Config(f"{vendor}-{uuid4().hex[:8]}", control.url, {**defaults, **values}, ID_FORMS, id_types=ID_TYPES)
+        with ListedClient(config, allow_loopback=True, limits=FAST) as client:
+            client.vendor = vendor
             yield Talk(connector, config, client, control)

@@ -6,13 +6,14 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from stripe import WebhookSignature
 
 from sync.connectors import CONNECTORS
-from sync.vendor.contract import Config, Incoming, NotAuthentic, Refused, Unreadable
+from sync.vendor.contract import Config, Former, Incoming, NotAuthentic, Refused, Unreadable
 from tests.sync.connectors.talking import SETTINGS
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -83,9 +84,15 @@ def test_w6_one_good_signature_among_several_is_enough() -> None:
 
 
 def test_w2_during_a_roll_both_secrets_sign_and_a_forgotten_one_does_not() -> None:
-    both = f"whsec_new {SECRET}"
-    verify_stripe(signed(), webhook_secret=both)
-    verify_stripe(signed(secret="whsec_new"), webhook_secret=both)
+    def verify_while(until: dt.datetime, header: str) -> None:
+        rolled = replace(config("stripe", webhook_secret="whsec_new"), former={"webhook_secret": Former(SECRET, until)})
+        CONNECTORS["stripe"].taking_pushes().verify(Incoming("event", EVENT, {"stripe-signature": header}), rolled, NOW)
+
+    later = NOW + dt.timedelta(seconds=1)
+    verify_while(later, signed())
+    verify_while(later, signed(secret="whsec_new"))
+    with pytest.raises(NotAuthentic):
+        verify_while(NOW, signed())
     with pytest.raises(NotAuthentic):
         verify_stripe(signed(), webhook_secret="whsec_new")
     with pytest.raises(NotAuthentic):

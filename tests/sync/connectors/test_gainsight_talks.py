@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from revops.errors import Rejected
+from revops.ledger.unread import Unread
 from revops.money import Money
 from revops.postings.changes import read_change
 from revops.reference import Ref
@@ -160,6 +163,119 @@ def test_an_optional_field_that_the_tenant_does_not_have_is_not_asked_for(talk: 
     settings(talk, dropped_fields={"company": ["Arr"]})
     talk.client.forget("metadata:company")
     assert talk.facts("companies")[("customer", COMPANY)].fields["arr"] is None
+
+
+@pytest.mark.parametrize("options", ["given", "by category"])
+def test_labels_come_with_describe_or_by_the_category_that_it_names(talk: Talk, options: str) -> None:
+    """Beside the category's id stands its label, which is one word for a field such as Stage; no address takes it."""
+    if options == "by category":
+        _, described = described_by_the_vendor(talk)
+        for field in described["data"][0]["fields"]:
+            field["options"] = []
+        talk.control.fault("POST", "/describe", times=1, status=200, body=json.dumps(described))
+    talk.client.forget("metadata:company")
+    assert talk.facts("companies")[("customer", COMPANY)].fields["stage"] == "Launched"
+    asked = [call["path"] for call in talk.control.get("requests") if "/dropdowns/" in call["path"]]
+    assert bool(asked) == (options == "by category")
+    assert all(path.rpartition("/")[2].startswith("1I00") for path in asked)
+
+
+def described_by_the_vendor(talk: Talk) -> tuple[int, Any]:
+    """What describe answers about companies."""
+    token = talk.client.remembered("token")
+    body = {"objectNames": ["company"], "populatePickListOptions": "true"}
+    answer = requests.post(
+        f"{talk.config.base_url}/v1/meta/services/objects/describe",
+        json=body,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=5,
+    )
+    return answer.status_code, answer.json()
+
+
+def test_a_renewal_at_a_stage_of_the_tenants_own_is_read_but_for_its_stage(talk: Talk) -> None:
+    talk.control.load("gs_opportunity", renewal(6, RenewalStage="Legal Review"), renewal(7, RenewalStage="ON-HOLD"))
+    talk.client.forget("metadata:gs_opportunity")
+    facts = talk.facts("renewals")
+    kept = facts[("renewal", renewal(6)["Gsid"])]
+    assert kept.unread == {"stage": Unread("Legal Review", "value_unknown")}
+    unknown = kept.fields
+    assert unknown.keys().isdisjoint({"stage", "held", "is_closed"})
+    assert unknown["target_amount"] == Money.parse("1000.10", "EUR")
+    spelt = facts[("renewal", renewal(7)["Gsid"])].fields
+    assert (spelt["stage"], spelt["held"], spelt["is_closed"]) == ("on_hold", True, False)
+
+
+def probed(talk: Talk, **values: str) -> dict[str, tuple[bool, str]]:
+    config = Config("other", talk.config.base_url, {**talk.config.settings, **values})
+    assert talk.connector.probe is not None
+    return {each.name: (each.works, each.said) for each in talk.connector.probe(talk.client, config)}
+
+
+STREAMS = ("companies", "renewals", "ctas", "deletions: record_delete_log", "deletions: record_delete_log_high_volume")
+CHANGES = ("hold_renewal", "release_renewal")
+NOT_TRIED = "the write itself is not tried: it would change a renewal"
+
+
+def test_every_object_and_change_is_tried_and_nothing_is_written(talk: Talk) -> None:
+    assert probed(talk) == dict.fromkeys(STREAMS, (True, "")) | dict.fromkeys(CHANGES, (True, NOT_TRIED))
+    assert writes(talk) == 0
+
+
+def test_what_a_tenant_lacks_is_told_for_each_stream_and_change(talk: Talk) -> None:
+    talk.control.load("gs_opportunity", renewal(6, RenewalStage="Legal Review"))
+    settings(
+        talk,
+        dropped_fields={"gs_opportunity": ["HoldReference__gc", "ExternalId"], "company": ["SfdcAccountId"]},
+        fixed_fields={"gs_opportunity": ["RenewalStage"]},
+    )
+    told = probed(talk)
+    assert told["companies"] == (False, "Gainsight's company has no field SfdcAccountId any more.")
+    assert told["renewals"] == (
+        True,
+        "without ExternalId, HoldReference__gc, which Gainsight does not describe; "
+        "these stages are none that the ledger knows: Legal Review",
+    )
+    assert told["ctas"] == (True, "")
+    for change in CHANGES:
+        assert told[change] == (False, "Gainsight's gs_opportunity has no field HoldReference__gc.")
+    settings(talk, fixed_fields={"gs_opportunity": ["RenewalStage"]})
+    assert probed(talk)["hold_renewal"] == (False, "Gainsight does not let RenewalStage of gs_opportunity be updated.")
+
+
+def test_what_a_connection_does_not_say_is_told_for_each_change(talk: Talk) -> None:
+    told = probed(talk, hold_reason_field="", stage_in_progress_item="")
+    assert told["hold_renewal"] == (False, "The connection does not say which field of a renewal takes a hold's reason.")
+    assert not told["release_renewal"][0]
+    told = probed(talk, stage_in_progress_item=talk.config.get("stage_on_hold_item"))
+    assert told["hold_renewal"][0]
+    assert told["release_renewal"] == (False, "The configured pick-list item is not 'In Progress' in Gainsight.")
+
+
+@pytest.mark.parametrize("setting", ["hold_reason_field", "hold_reference_field"])
+def test_without_the_field_that_it_writes_no_hold_is_composed(talk: Talk, setting: str) -> None:
+    assert {s.default for s in talk.connector.settings if s.name == setting} == {""}
+    bare = replace(talk, config=replace(talk.config, settings={**talk.config.settings, setting: ""}))
+    with pytest.raises(Refused, match=f"a hold's {setting.split('_')[1]}") as refused:
+        composed(bare)
+    assert refused.value.code == "setting_missing"
+
+
+def test_a_holds_reason_and_its_reference_do_not_share_a_field(talk: Talk) -> None:
+    for wrong in ({"hold_reason_field": "HoldReference__gc"}, {"hold_reference_field": "RenewalStage"}):
+        with pytest.raises(Refused, match="a field of their own each"):
+            composed(replace(talk, config=replace(talk.config, settings={**talk.config.settings, **wrong})))
+    assert probed(talk, started_field="CloseDate")["renewals"] == (True, "")
+
+
+def test_a_field_that_the_tenant_does_not_have_is_named_before_anything_is_sent(talk: Talk) -> None:
+    call = composed(talk)
+    settings(talk, dropped_fields={"gs_opportunity": ["HoldReason__gc"]})
+    talk.client.forget("metadata:gs_opportunity")
+    with pytest.raises(Refused, match="no field HoldReason__gc") as refused:
+        post(talk, call)
+    assert refused.value.code == "field_missing"
+    assert talk.calls("PUT", WRITE_PATH) == 0
 
 
 def test_a_token_that_was_forgotten_is_renewed_once(talk: Talk) -> None:

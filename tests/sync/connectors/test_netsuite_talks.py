@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from revops.errors import Rejected
 from revops.money import Money
 from revops.postings.changes import read_change
+from sync.connectors.netsuite import queries
+from sync.connectors.netsuite.check import tried
 from sync.vendor.contract import Call, Config, Incoming, Receipt, Refused, Reread, Unknown
 from sync.vendor.http import HttpClient
 from tests.pointing import pointing
@@ -130,6 +133,7 @@ def composed(talk: Talk, key: str = "rvo-1-1", **over: Any) -> Call:
         "on": MARCH,
         "memo": "Corrects INV700",
         "period": None,
+        "legal_entity": None,
         **over,
     }
     return talk.connector.writing().compose(talk.config, key, read_change(stored))
@@ -157,8 +161,92 @@ def credit_memos(talk: Talk) -> list[dict[str, Any]]:
 # -- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_check_says_who_we_are_there(talk: Talk) -> None:
-    assert "Meridian GmbH" in talk.connector.check(talk.client, talk.config)
+def check(talk: Talk, **over: str) -> str:
+    return talk.connector.check(talk.client, replace(talk.config, settings={**talk.config.settings, **over}))
+
+
+def test_check_says_who_we_are_there_and_what_works(talk: Talk) -> None:
+    assert check(talk) == (
+        "NetSuite answers; the role sees 1 subsidiary: Meridian GmbH. "
+        "Reading works: entities, periods, rates, transactions, customers, deletions. "
+        "Credit memos can be looked up; creating one is not tried."
+    )
+    assert check(talk, credit_item_id="").endswith("None can be composed: the connection names no item for them.")
+    assert credit_memos(talk) == []
+
+
+def test_every_query_of_the_connector_is_tried_when_it_is_checked(talk: Talk) -> None:
+    texts = [text for found in tried(talk.config).values() for text, _ in found]
+    own = [value for name, value in vars(queries).items() if name.isupper() and str(value).startswith("SELECT")]
+    texts += [text for found in tried(without_subsidiaries(talk).config).values() for text, _ in found]
+    texts += [text.replace(" l.subsidiary,", "") for text in texts]
+    assert len(own) == 8
+    assert [query for query in own if not any(text.startswith(query) for text in texts)] == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "refused"),
+    [
+        (
+            ["subsidiary", "customersubsidiaryrelationship"],
+            {"entities": "subsidiary", "customers": "customersubsidiaryrelationship"},
+        ),
+        (["consolidatedexchangerate"], {"rates": "consolidatedexchangerate"}),
+        (["nexttransactionlinelink"], {"transactions": "nexttransactionlinelink"}),
+        (["deletedrecord"], {"deletions": "deletedrecord"}),
+    ],
+    ids=["no-oneworld", "one-currency", "no-links", "no-deletions"],
+)
+def test_check_names_each_read_that_the_account_does_not_have(talk: Talk, hidden: list[str], refused: dict[str, str]) -> None:
+    settings_of_the_account(talk, hidden_tables=hidden)
+    told = check(talk)
+    for stream, table in refused.items():
+        assert f"{stream} (Record '{table}' was not found)" in told
+    works = told.partition("Reading works: ")[2].partition(".")[0].split(", ")
+    assert set(works) == {stream.name for stream in talk.connector.streams} - set(refused)
+    for stream in works:
+        talk.pull(stream)
+
+
+def without_subsidiaries(talk: Talk) -> Talk:
+    return replace(talk, config=replace(talk.config, settings={**talk.config.settings, "one_world": "no"}))
+
+
+def test_an_account_without_subsidiaries_is_read_and_posted_to_when_the_connection_says_so(talk: Talk) -> None:
+    settings_of_the_account(talk, hidden_tables=["subsidiary", "customersubsidiaryrelationship"])
+    assert "An account without OneWorld has no subsidiaries: the setting OneWorld is then no." in check(talk)
+    plain = without_subsidiaries(talk)
+    assert "Refused" not in check(plain)
+    facts = {key: fact for stream in talk.connector.streams for key, fact in plain.facts(stream.name).items()}
+    assert ("customer", "50") in facts
+    assert "legal_entity" not in facts[("invoice", "700")].refs
+    assert not any(object_type == "legal_entity" for object_type, _ in facts)
+    assert post(plain, composed(plain)).external_id
+
+
+def test_check_names_a_field_that_no_transaction_has(talk: Talk) -> None:
+    assert "transactions (Unknown identifier 't.custbody_none'" in check(talk, contract_number_field="custbody_none")
+
+
+def test_check_fails_when_nothing_can_be_read(talk: Talk) -> None:
+    tables = ["subsidiary", "accountingperiod", "customer", "transaction", "deletedrecord"]
+    settings_of_the_account(talk, hidden_tables=tables)
+    with pytest.raises(Refused, match="refuses every read: entities"):
+        check(talk)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (403, "INSUFFICIENT_PERMISSION", "Credit memos cannot be looked up: HTTP 403 (INSUFFICIENT_PERMISSION) Transactions"),
+        (400, "INVALID_REQUEST", "Credit memos cannot be looked up: HTTP 400 (INVALID_REQUEST) Transactions"),
+        (400, "NONEXISTENT_ID", "Credit memos can be looked up"),
+    ],
+)
+def test_check_says_what_a_look_up_is_answered(talk: Talk, status: int, code: str, told: str) -> None:
+    body = json.dumps({"status": status, "o:errorDetails": [{"detail": "Transactions", "o:errorCode": code}]})
+    talk.control.fault("GET", CREDIT_PATH, times=1, status=status, body=body)
+    assert told in check(talk)
 
 
 def test_every_stream_gives_its_facts(talk: Talk) -> None:
@@ -171,7 +259,7 @@ def test_every_stream_gives_its_facts(talk: Talk) -> None:
     invoice = facts[("invoice", "700")]
     assert invoice.fields["amount_remaining"] == Money(Decimal("1190.50"), "EUR")
     own = talk.config.slug
-    to = {"customer": f"{own}:50", "contract": "crm#C-00000001", "copy_of": "billing:in_700"}
+    to = {"customer": f"{own}:50", "contract": "crm#C-00000001", "copy_of": "billing:in_700", "legal_entity": f"{own}:2"}
     assert invoice.refs == pointing("invoice", to)
 
 
@@ -196,15 +284,18 @@ def test_a_payment_brings_the_invoice_that_it_pays(talk: Talk) -> None:
         {"transaction": 800, "id": 0, "uniquekey": 8000, "mainline": "T", "entity": 50, "foreignamount": "190.50"},
     )
     talk.control.load(
-        "nexttransactionlink",
-        {
-            "previousdoc": 700,
-            "previoustype": "CustInvc",
-            "nextdoc": 800,
-            "nexttype": "CustPymt",
-            "linktype": "Payment",
-            "foreignamount": "190.50",
-        },
+        "nexttransactionlinelink",
+        *[
+            {
+                "previousdoc": 700,
+                "previousline": 0,
+                "nextdoc": 800,
+                "nextline": line,
+                "linktype": "Payment",
+                "foreignamount": part,
+            }
+            for line, part in enumerate(["190.40", "0.10", "0.00"])
+        ],
     )
     talk.control.load(
         "transactionline",
@@ -273,7 +364,7 @@ def test_a_token_that_was_forgotten_is_renewed_once(talk: Talk) -> None:
 def test_a_deletion_is_a_tombstone(talk: Talk) -> None:
     talk.control.load(
         "deletedrecord",
-        {"recordid": 700, "recordtype": "invoice", "deleteddate": "2026-03-20T10:00:00Z", "name": "INV700"},
+        {"recordid": 700, "type": "Invoice", "deleteddate": "2026-03-20T10:00:00Z", "name": "INV700"},
     )
     facts = talk.facts("deletions")
     assert facts[("invoice", "700")].deleted
@@ -312,6 +403,7 @@ def test_the_same_input_gives_the_same_bytes(talk: Talk) -> None:
         {"memo": "x" * 1000},
         {"memo": None},
         {"period": ref("accounting_period", "open")},
+        {"legal_entity": ref("legal_entity", "US")},
         {"reason": "not a field of it"},
         {"change": "hold_renewal"},
     ],
@@ -327,6 +419,15 @@ def test_a_key_that_netsuite_could_not_find_again_is_refused(talk: Talk, key: st
         composed(talk, key=key)
 
 
+@pytest.mark.parametrize("item", ["", "the adjustment"])
+def test_without_an_item_no_credit_memo_is_composed_and_reading_goes_on(talk: Talk, item: str) -> None:
+    reading = replace(talk, config=replace(talk.config, settings={**talk.config.settings, "credit_item_id": item}))
+    with pytest.raises(Refused) as refused:
+        composed(reading)
+    assert refused.value.code == "setting_missing"
+    assert reading.facts("entities")
+
+
 # -- posting once ---------------------------------------------------------------------------------------------------
 
 
@@ -339,7 +440,7 @@ def test_a_credit_memo_is_posted_once_and_comes_back_as_a_fact(talk: Talk) -> No
     facts = talk.facts("transactions", watermark)
     memo = facts[("credit_memo", receipt.external_id)]
     own = talk.config.slug
-    to = {"customer": f"{own}:50", "invoice": f"{own}:700", "change": "revops:rvo-1-1"}
+    to = {"customer": f"{own}:50", "applied_to": f"{own}:700", "change": "revops:rvo-1-1"}
     assert memo.refs == pointing("credit_memo", to)
     assert memo.fields["applied"] == Money(Decimal("100.50"), "EUR")
     invoice = facts[("invoice", "700")]
@@ -428,6 +529,83 @@ def test_something_else_under_our_key_is_refused_and_named(talk: Talk, change: d
         assert refused.value.code == "posted_differs"
         assert name in refused.value.reason
     assert len(credit_memos(talk)) == 1
+
+
+def settings_of_the_account(talk: Talk, **given: Any) -> None:
+    talk.control.change(collection="settings", object={"id": "settings", **given})
+
+
+def test_tax_that_the_account_adds_is_told_as_tax(talk: Talk) -> None:
+    settings_of_the_account(talk, tax_percent=19)
+    call = composed(talk)
+    for look in (post, found):
+        with pytest.raises(Refused) as refused:
+            look(talk, call)
+        assert refused.value.code == "posted_differs"
+        assert "bears tax of 19.10, which NetSuite added: it is for 119.60 and not for 100.50" in refused.value.reason
+        assert "has 19.10 that is not applied" in refused.value.reason
+        assert "has the amount" not in refused.value.reason
+    assert len(credit_memos(talk)) == 1
+
+
+def test_a_memo_that_was_created_and_not_applied_is_no_success_until_somebody_applies_it(talk: Talk) -> None:
+    settings_of_the_account(talk, applies_when_created=False)
+    call = composed(talk)
+    for look in (post, found, post):
+        with pytest.raises(Refused) as refused:
+            look(talk, call)
+        assert refused.value.code == "posted_differs"
+        assert "is applied to invoice 700 with 0 and not with 100.50, has 100.50 that is not applied" in refused.value.reason
+    (memo,) = credit_memos(talk)
+    apply_in_the_account(talk, memo["id"], 700, "100.50")
+    receipt = found(talk, call)
+    assert receipt is not None
+    assert receipt.external_id == str(memo["id"])
+
+
+def test_a_memo_that_is_applied_to_another_invoice_is_no_success(talk: Talk) -> None:
+    settings_of_the_account(talk, applies_when_created=False)
+    call = composed(talk)
+    with pytest.raises(Refused):
+        post(talk, call)
+    apply_in_the_account(talk, credit_memos(talk)[0]["id"], 710, "100.50")
+    with pytest.raises(Refused, match=r"applied to invoice 700 with 0 and not with 100\.50, is applied with 100\.50 in all\."):
+        found(talk, call)
+
+
+def apply_in_the_account(talk: Talk, memo: int, invoice: int, amount: str) -> None:
+    link = {"previousdoc": invoice, "previousline": 0, "nextdoc": memo, "nextline": 0, "linktype": "Payment"}
+    talk.control.change(collection="nexttransactionlinelink", object={**link, "foreignamount": amount}, event=None)
+
+
+def test_the_memo_stands_in_the_books_of_its_invoice(talk: Talk) -> None:
+    """The customer's first subsidiary is another one: without the invoice's, the memo could not be applied."""
+    talk.control.change(collection="customer", id="50", set={"subsidiary": 3})
+    talk.control.load("subsidiary", {"id": 3, "name": "Meridian KK", "currency": 2})
+    with pytest.raises(Refused, match="another subsidiary"):
+        post(talk, composed(talk))
+    assert credit_memos(talk) == []
+    call = composed(talk, legal_entity=ref("legal_entity", "2"))
+    receipt = post(talk, call)
+    assert json.loads(receipt.body)["subsidiary"]["id"] == "2"
+    with pytest.raises(Refused, match="has another subsidiary"):
+        found(talk, composed(talk, legal_entity=ref("legal_entity", "3")))
+
+
+def test_what_the_account_demands_of_a_memo_is_sent_when_the_connection_names_it(talk: Talk) -> None:
+    settings_of_the_account(talk, mandatory=["location", "class", "department"])
+    for table in ("location", "classification", "department"):
+        talk.control.load(table, {"id": 6, "name": "Berlin"})
+    with pytest.raises(Refused, match=r"Please enter value\(s\) for: Class"):
+        post(talk, composed(talk))
+    given = {f"credit_{segment}_id": "6" for segment in ("location", "class", "department")}
+    named = replace(talk, config=replace(talk.config, settings={**talk.config.settings, **given}))
+    call = composed(named)
+    assert all(json.loads(call.body)[segment] == {"id": "6"} for segment in ("location", "class", "department"))
+    assert post(named, call).external_id
+    wrong = replace(talk, config=replace(talk.config, settings={**talk.config.settings, "credit_class_id": "none"}))
+    with pytest.raises(Refused, match="not a NetSuite internal id"):
+        composed(wrong)
 
 
 @pytest.mark.parametrize("on", ["2026-02-15", "2026-04-15", "2027-01-01"])

@@ -2,7 +2,8 @@
 
 A recording is `recordings/<vendor>/<name>.json`: `incoming` (kind, object type, when it came), `body` (the payload in the
 vendor's exact shape, written by us), and where a public sample of that shape exists, `sample` (file, where in the body, which
-keys are newer than the sample or left out). `<name>.facts.json` is what the ledger must hear.
+keys are newer than the sample or left out). `<name>.facts.json` is what the ledger must hear; `unread`
+stands there where a value could not be taken as it was written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 
 from revops import strict_json
 from revops.ledger.facts import Fact, encode
-from sync.connectors import ID_FORMS
+from sync.connectors import ID_FORMS, ID_TYPES
 from sync.vendor.contract import Config, Connector, Incoming, Reread
 from tests.sync.connectors.shapes import at, keys_of
 from tests.sync.connectors.talking import EVERY, SETTINGS
@@ -37,7 +38,7 @@ def load(path: Path) -> tuple[Connector, Config, Incoming, dict[str, Any]]:
     assert isinstance(recording, dict)
     connector = EVERY[path.parent.name]
     defaults = {setting.name: setting.default for setting in connector.settings if setting.default}
-    config = Config("recorded", "https://vendor.example", {**defaults, **SETTINGS[connector.slug]}, ID_FORMS)
+    config = Config("recorded", "https://vendor.example", {**defaults, **SETTINGS[connector.slug]}, ID_FORMS, id_types=ID_TYPES)
     said = recording["incoming"]
     incoming = Incoming(
         kind=said["kind"],
@@ -53,6 +54,7 @@ def spoken(answer: Fact | Reread) -> dict[str, object]:
     if isinstance(answer, Reread):
         return {"reread": answer.object_type, "external_id": answer.external_id}
     content = answer.content()
+    unread = {"unread": content.unread} if content.unread else {}
     return {
         "object_type": answer.object_type,
         "external_id": answer.external_id,
@@ -61,6 +63,7 @@ def spoken(answer: Fact | Reread) -> dict[str, object]:
         "fields": content.fields,
         "refs": content.refs,
         "deleted": content.deleted,
+        **unread,
     }
 
 

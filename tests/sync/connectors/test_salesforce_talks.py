@@ -169,11 +169,100 @@ def test_a_locator_that_expired_keeps_what_came_and_starts_again_later(talk: Tal
         next(pages)
 
 
-def test_a_field_that_the_org_does_not_have_is_refused_with_the_vendors_code(talk: Talk) -> None:
-    config = Config("other", talk.config.base_url, {**talk.config.settings, "legal_entity_field": "Nothing__c"})
+def hidden(talk: Talk, *names: str) -> None:
+    """The org does not have these objects and fields, or hides them from the integration user."""
+    talk.control.load("Hidden", *({"Id": name} for name in names))
+
+
+def probed(talk: Talk, **settings: str) -> dict[str, tuple[bool, str]]:
+    config = Config("other", talk.config.base_url, {**talk.config.settings, **settings})
+    assert talk.connector.probe is not None
+    talk.connector.check(talk.client, config)
+    return {each.name: (each.works, each.said) for each in talk.connector.probe(talk.client, config)}
+
+
+OPTIONAL = ("Account.OwnerId", "Account.Type", "Account.MasterRecordId", "Contract.ActivatedDate", "Opportunity.ContractId")
+
+
+def test_fields_that_the_org_hides_are_left_out_and_said(talk: Talk) -> None:
+    hidden(talk, *OPTIONAL, "Account.Legal_Entity__c")
+    facts = {kind: fact for (kind, _), fact in everything(talk).items()}
+    assert facts["customer"].fields["name"] == "Customer 1"
+    assert facts["customer"].fields["legal_entity"] is None
+    assert facts["contract"].fields["activated_at"] is None
+    assert facts["opportunity"].refs == pointing("opportunity", {"customer": f"{talk.config.slug}:{ACCOUNT}"})
+    told = probed(talk)
+    assert {name: works for name, (works, _) in told.items()} == dict.fromkeys(("accounts", "contracts", "opportunities"), True)
+    assert told["accounts"][1].startswith("without Type, Owner.Name, MasterRecordId, Legal_Entity__c")
+    assert told["contracts"][1].startswith("without ActivatedDate")
+    assert told["opportunities"][1].startswith("without ContractId")
+
+
+def test_an_org_that_shows_everything_lacks_nothing(talk: Talk) -> None:
+    assert probed(talk) == dict.fromkeys(("accounts", "contracts", "opportunities"), (True, ""))
+
+
+def test_a_field_that_is_hidden_later_costs_one_refused_query(talk: Talk) -> None:
+    assert talk.facts("opportunities")
+    hidden(talk, "Opportunity.ContractId")
+    assert [fact.fields["name"] for fact in talk.facts("opportunities").values()] == ["Renewal 2027"]
+    assert talk.calls("GET", "/queryAll") == 3
+    assert talk.calls("GET", "/Opportunity/describe") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "stream", "says"),
+    [
+        ("Contract", "contracts", "NOT_FOUND: The requested resource does not exist"),
+        ("Contract.ContractNumber", "contracts", "no field ContractNumber of Contract"),
+        ("Opportunity.IsWon", "opportunities", "no field IsWon of Opportunity"),
+    ],
+)
+def test_what_a_stream_cannot_be_without_is_named(talk: Talk, name: str, stream: str, says: str) -> None:
+    hidden(talk, name)
+    with pytest.raises(Refused, match=says):
+        talk.pull(stream)
+    told = probed(talk)
+    assert [each for each, (works, _) in told.items() if not works] == [stream]
+    assert says in told[stream][1]
+
+
+def test_an_org_with_one_currency_needs_the_setting_that_names_it(talk: Talk) -> None:
+    hidden(talk, *(f"{name}.CurrencyIsoCode" for name in ("Account", "Contract", "Opportunity")))
+    told = probed(talk)
+    assert not any(works for works, _ in told.values())
+    assert "the setting Currency must name the org's one" in told["accounts"][1]
+    talk.config.settings["currency"] = "JPY"  # type: ignore[index]
+    assert talk.facts("opportunities")[("opportunity", ids.full("006550000000001", "t"))].fields["amount"] == Money.parse(
+        "14850", "JPY"
+    )
+
+
+def test_a_record_that_names_its_currency_has_that_one_whatever_the_setting_says(talk: Talk) -> None:
+    talk.config.settings["currency"] = "JPY"  # type: ignore[index]
+    assert {fact.fields["currency"] for fact in talk.facts("accounts").values()} == {"EUR"}
+
+
+def test_no_field_of_the_legal_entity_is_asked_for_unless_one_is_declared(talk: Talk) -> None:
+    declared = {setting.name: setting for setting in talk.connector.settings}["legal_entity_field"]
+    assert (declared.default, declared.required) == ("", False)
+    del talk.config.settings["legal_entity_field"]  # type: ignore[attr-defined]
+    assert [fact.fields["legal_entity"] for fact in talk.facts("accounts").values()] == [None]
+    asked = [call for call in talk.control.get("requests") if "/queryAll" in call["path"]]
+    assert asked
+    assert not any("Legal_Entity__c" in str(call) for call in asked)
+
+
+def test_a_declared_field_of_another_crms_id_is_needed_and_a_field_name_is_checked(talk: Talk) -> None:
+    told = probed(talk, same_customer_connection="other", same_customer_field="Nothing__c")
+    assert told["accounts"] == (False, "Salesforce shows no field Nothing__c of Account to the integration user.")
+    told = probed(talk, legal_entity_field="Id FROM User--")
+    assert told["accounts"] == (False, "A declared field of the account is no Salesforce field name.")
+
+
+def test_a_query_that_is_refused_is_told_in_the_vendors_words(talk: Talk) -> None:
+    body = '[{"message":"\\nSELECT Id\\n^\\nERROR at Row:1:Column:1\\nunexpected token: SELECT","errorCode":"MALFORMED_QUERY"}]'
+    talk.control.fault("GET", "/queryAll", times=9, status=400, body=body)
     with pytest.raises(Refused) as refused:
-        list(talk.connector.reading().pull(talk.client, config, "accounts", "", now()))
-    assert "INVALID_FIELD" in refused.value.reason
-    injected = Config("other", talk.config.base_url, {**talk.config.settings, "legal_entity_field": "Id FROM User--"})
-    with pytest.raises(Refused):
-        list(talk.connector.reading().pull(talk.client, injected, "accounts", "", now()))
+        talk.pull("accounts")
+    assert refused.value.reason.endswith("Account: MALFORMED_QUERY: unexpected token: SELECT")

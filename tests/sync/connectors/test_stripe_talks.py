@@ -13,7 +13,7 @@ import requests
 
 from revops.ledger.facts import Fact
 from revops.money import Money
-from sync.vendor.contract import Config, Incoming, Refused, Reread, RetryLater
+from sync.vendor.contract import Config, Incoming, Misunderstood, Refused, Reread, RetryLater
 from sync.vendor.http import HttpClient
 from tests.demo.simulators.control import Receiver, eventually
 from tests.pointing import pointing
@@ -191,6 +191,104 @@ def test_a_payment_is_known_by_its_payment_intent(talk: Talk) -> None:
     assert payments[0].external_id.startswith("pi_")
 
 
+def attached(talk: Talk, *amounts: int) -> tuple[str, list[str]]:
+    """A payment intent that was received, and the invoices that it was attached to, each of so many minor units."""
+    buyer = customer(talk)
+    intent = form(talk, "payment_intents", amount=sum(amounts), currency="eur", customer=buyer, confirm="true")["id"]
+    billed = []
+    for amount in amounts:
+        draft = form(talk, "invoices", customer=buyer, collection_method="send_invoice", days_until_due=30, currency="eur")
+        form(talk, "invoiceitems", customer=buyer, invoice=draft["id"], amount=amount, currency="eur")
+        form(talk, f"invoices/{draft['id']}/finalize")
+        billed.append(str(form(talk, f"invoices/{draft['id']}/attach_payment", payment_intent=intent)["id"]))
+    return intent, billed
+
+
+def test_one_intent_that_pays_two_invoices_is_one_payment_of_both(talk: Talk) -> None:
+    watermark = f"events {int(time.time()) - 5}"
+    intent, billed = attached(talk, 3000, 1500)
+    both = pointing("payment", {"invoice": " ".join(f"{talk.config.slug}:{each}" for each in billed)})
+    listed = [fact for key, fact in talk.facts("events").items() if key == ("payment", intent)]
+    read = talk.read("payment", intent)
+    assert read is not None
+    for fact in (*listed, read):
+        assert fact.fields["amount"] == Money.parse("45", "EUR")
+        assert fact.fields["status"] == "paid"
+        assert fact.refs == both
+    assert len(listed) == 1
+    told_of = [answer for answer in told(talk, watermark) if isinstance(answer, Reread)]
+    assert set(told_of) == {Reread("payment", intent)}
+
+
+def test_a_payment_of_many_invoices_is_read_to_its_end(talk: Talk) -> None:
+    for number in range(130):
+        talk.control.load("invoice_payments", made_payment(number, payment_intent="pi_many"))
+    whole = talk.read("payment", "pi_many")
+    assert whole is not None
+    assert whole.fields["amount"] == Money.parse("130", "EUR")
+    assert len(whole.refs["invoice"]) == 130
+
+
+def made_payment(number: int, **paid_with: str) -> dict[str, Any]:
+    [(kind, identity)] = paid_with.items()
+    return {
+        "id": f"inpay_{kind}_{number:05d}",
+        "object": "invoice_payment",
+        "created": 1_760_000_000 + number,
+        "livemode": False,
+        "amount_paid": 100,
+        "amount_requested": 100,
+        "currency": "eur",
+        "invoice": f"in_{number:05d}",
+        "is_default": False,
+        "payment": {"type": kind, kind: identity},
+        "status": "paid",
+        "status_transitions": {"canceled_at": None, "paid_at": 1_760_000_000 + number},
+    }
+
+
+def test_a_payment_record_and_a_charge_are_read_by_what_they_are(talk: Talk) -> None:
+    """The list takes no charge, so a payment by charge has the id of its invoice payment."""
+    talk.control.load("invoice_payments", made_payment(1, payment_record="obj_1"), made_payment(2, charge="ch_2"))
+    known = {key[1] for key in talk.facts("events") if key[0] == "payment"}
+    assert known == {"obj_1", "inpay_charge_00002"}
+    for identity in known:
+        again = talk.read("payment", identity)
+        assert again is not None
+        assert again.external_id == identity
+        assert again.fields["amount"] == Money.parse("1", "EUR")
+    with pytest.raises(Misunderstood) as wrong:
+        talk.read("payment", "ch_2")
+    assert wrong.value.code == "reference_invalid"
+    assert talk.read("payment", "obj_nothing") is None
+
+
+def test_a_payment_that_is_not_understood_does_not_stop_the_listing(talk: Talk) -> None:
+    talk.control.load("invoice_payments", made_payment(1, payment_intent="pi_1") | {"payment": {"type": "barter"}})
+    talk.control.load("invoice_payments", made_payment(2, payment_intent="pi_2"))
+    items = [item for item in talk.items("events") if item.object_type == "payment"]
+    assert len(items) == 2
+    with pytest.raises(Misunderstood, match=r"payment\.type holds a word"):
+        [talk.said(item) for item in items]
+
+
+def test_what_is_canceled_of_a_payment_counts_only_where_all_of_it_is(talk: Talk) -> None:
+    gone = {"status": "canceled", "amount_paid": None, "status_transitions": {"canceled_at": 1_760_000_009, "paid_at": None}}
+    waiting = {"status": "open", "amount_paid": None, "status_transitions": {"canceled_at": None, "paid_at": None}}
+    talk.control.load("invoice_payments", made_payment(1, payment_intent="pi_1"), made_payment(2, payment_intent="pi_1") | gone)
+    talk.control.load(
+        "invoice_payments", made_payment(3, payment_intent="pi_2"), made_payment(4, payment_intent="pi_2") | waiting
+    )
+    talk.control.load("invoice_payments", made_payment(5, payment_intent="pi_3") | gone)
+    said = {}
+    for identity in ("pi_1", "pi_2", "pi_3"):
+        fact = talk.read("payment", identity)
+        assert fact is not None
+        said[identity] = (fact.fields["status"], fact.fields["amount"], len(fact.refs["invoice"]))
+    one, two = Money.parse("1", "EUR"), Money.parse("2", "EUR")
+    assert said == {"pi_1": ("paid", one, 1), "pi_2": ("pending", two, 2), "pi_3": ("canceled", one, 1)}
+
+
 def test_a_busy_or_broken_vendor_is_later(talk: Talk) -> None:
     customer(talk)
     for fault in ({"status": 429, "body": "{}"}, {"status": 500, "body": "{}"}, {"status": 200, "body": "<html>"}):
@@ -206,6 +304,47 @@ def test_a_wrong_key_or_the_other_mode_is_refused(talk: Talk) -> None:
         customer(talk)
         with HttpClient(config, allow_loopback=True, limits=FAST) as client, pytest.raises(Refused):
             talk.connector.check(client, config)
+
+
+def probed(talk: Talk) -> dict[str, tuple[bool, str]]:
+    assert talk.connector.probe is not None
+    return {each.name: (each.works, each.said) for each in talk.connector.probe(talk.client, talk.config)}
+
+
+EVERYTHING = (
+    "events",
+    "events: customers",
+    "events: subscriptions",
+    "events: invoices",
+    "events: invoiceitems",
+    "events: invoice_payments",
+    "events: credit_notes",
+    "events: subscription_items",
+    "events: invoice lines",
+)
+
+
+def test_every_collection_is_tried_with_one_row(talk: Talk) -> None:
+    told = probed(talk)
+    assert tuple(told) == EVERYTHING
+    assert {works for works, _ in told.values()} == {True}
+    assert told["events: subscription_items"][1] == "not asked for: there is no subscription yet"
+    assert talk.calls("GET", "/v1/") == 7
+    buyer = customer(talk)
+    subscribe(talk, buyer)
+    invoice(talk, buyer)
+    assert probed(talk) == dict.fromkeys(EVERYTHING, (True, ""))
+    assert talk.calls("GET", "/v1/subscription_items") == talk.calls("GET", "/lines") == 1
+
+
+def test_what_a_restricted_key_lacks_is_named(talk: Talk) -> None:
+    talk.control.load("restricted", {"id": "credit_notes", "permission": "rak_credit_note_read"})
+    told = probed(talk)
+    assert [name for name, (works, _) in told.items() if not works] == ["events: credit_notes"]
+    assert "/v1/credit_notes: it lacks the permission rak_credit_note_read" in told["events: credit_notes"][1]
+    with pytest.raises(Refused, match="rak_credit_note_read") as refused:
+        talk.pull("events")
+    assert refused.value.code == "permission_missing"
 
 
 def test_nothing_is_posted_to_stripe(talk: Talk) -> None:

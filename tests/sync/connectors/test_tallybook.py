@@ -93,7 +93,7 @@ def vendor() -> Iterator[Tallybook]:
 def source(vendor: Tallybook, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Connection:
     monkeypatch.setitem(CONNECTORS, TALLYBOOK.slug, TALLYBOOK)
     return connections.connect(
-        slug="tallybook", vendor="tallybook", base_url=vendor.url, values=SETTINGS["tallybook"], loopback_allowed=True,
+        slug="tallybook", vendor="tallybook", base_url=vendor.url, values=SETTINGS["tallybook"], started=True,
         acting_user=System("tests"),
     )  # fmt: skip
 

@@ -78,8 +78,9 @@ def test_change_from_inside_the_account_is_stamped_and_settles(account: Account)
     payment = {"type": "CustPymt", "status": "C", "entity": 50, "currency": 1, "foreigntotal": "90.50",
                "externalid": "pi_7", "trandate": "2026-03-20"}  # fmt: skip
     made = account.change(collection="transaction", object=payment).json()
-    link = {"previousdoc": 700, "nextdoc": made["id"], "linktype": "Payment", "foreignamount": "90.50"}
-    assert account.change(collection="nexttransactionlink", object=link).status_code == 200
+    link = {"previousdoc": 700, "previousline": 0, "nextdoc": made["id"], "nextline": 0, "linktype": "Payment",
+            "foreignamount": "90.50"}  # fmt: skip
+    assert account.change(collection="nexttransactionlinelink", object=link).status_code == 200
     assert account.read("invoice/700")["amountRemaining"] == Decimal("1100.00")
     after = account.rows("SELECT TO_CHAR(lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS lm FROM transaction WHERE id = 700")
     assert after[0]["lm"] > before[0]["lm"]

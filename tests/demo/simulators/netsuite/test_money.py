@@ -30,9 +30,13 @@ def test_credit_memo_settles_the_invoice_to_the_cent(account: Account) -> None:
     assert (memo["total"], memo["applied"], memo["unapplied"]) == (Decimal("190.50"), Decimal("190.50"), 0)
     assert (memo["status"]["id"], memo["externalId"], memo["createdFrom"]["id"]) == ("B", "rvo-1", "700")
     assert account.read("invoice/700")["amountRemaining"] == Decimal("1000.00")
-    link = "SELECT previousdoc, nextdoc, linktype, foreignamount FROM nexttransactionlink"
-    expected = [{"previousdoc": "700", "nextdoc": memo["id"], "linktype": "Payment", "foreignamount": "190.50"}]
-    assert account.rows(link) == account.rows(link.replace("next", "previous", 0)) == expected
+    link = "SELECT previousdoc, nextdoc, linktype FROM nexttransactionlink"
+    expected = {"previousdoc": "700", "nextdoc": memo["id"], "linktype": "Payment"}
+    assert account.rows(link) == [expected]
+    lines = "SELECT previousdoc, nextdoc, linktype, foreignamount FROM {}transactionlinelink"
+    assert (
+        account.rows(lines.format("next")) == [expected | {"foreignamount": "190.50"}] == account.rows(lines.format("previous"))
+    )
     assert account.rows("SELECT foreignamountunpaid FROM transactionline WHERE transaction = 700 AND mainline = 'T'") == [
         {"foreignamountunpaid": "1000.00"}
     ]
@@ -58,6 +62,17 @@ def test_full_credit_closes_and_taking_it_back_opens_again(account: Account) -> 
     assert (invoice["status"]["id"], invoice["amountRemaining"]) == ("A", Decimal("1190.50"))
     assert account.read("creditMemo/eid:rvo-1")["status"]["id"] == "A"
     assert account.rows("SELECT previousdoc FROM nexttransactionlink") == []
+
+
+def test_the_apply_list_has_what_else_the_customer_owes(account: Account) -> None:
+    body = {"entity": {"id": "50"}, "tranDate": "2026-03-05", "exchangeRate": "0.9",
+            "item": {"items": [{"item": {"id": "9001"}, "amount": "12.30"}]}}  # fmt: skip
+    assert account.record("PUT", "invoice/eid:in_701", body).status_code == 204
+    account.credit("190.50")
+    lines = account.read("creditMemo/eid:rvo-1?expandSubResources=true")["apply"]["items"]
+    assert [(line["doc"]["id"], line["apply"], line["amount"]) for line in lines] == [
+        ("700", True, Decimal("190.50")), ("701", False, 0),
+    ]  # fmt: skip
 
 
 def test_over_application_is_refused_and_leaves_nothing(account: Account) -> None:
@@ -86,7 +101,7 @@ def test_payment_applies_and_cannot_be_used_twice(account: Account) -> None:
     assert account.record("DELETE", "invoice/700").status_code == 400
     assert account.record("DELETE", "customerPayment/eid:pi_1").status_code == 204
     assert account.read("invoice/700")["amountRemaining"] == Decimal("1190.50")
-    assert account.rows("SELECT recordtype, name FROM deletedrecord") == [{"recordtype": "customerpayment", "name": "PYMT701"}]
+    assert account.rows("SELECT type, name FROM deletedrecord") == [{"type": "CustomerPayment", "name": "PYMT701"}]
 
 
 def test_transform_without_replace_appends_lines(account: Account) -> None:

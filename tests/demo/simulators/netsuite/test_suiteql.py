@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.simulators import netsuite
+from demo.simulators.netsuite import tables
 from tests.demo.simulators.netsuite.account import Account, reason
+from tests.sync.connectors import shapes
 
 
 def test_suiteql_needs_prefer_transient(account: Account) -> None:
@@ -96,10 +101,50 @@ def test_suiteql_refuses(account: Account, query: str, text: str) -> None:
     assert text in detail
 
 
+KEPT_ONLY = [
+    (table, column) for table in tables.COLUMNS for column in set(tables.COLUMNS[table]) - set(tables.PUBLISHED.get(table, {}))
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("nexttransactionlink", "foreignamount"),
+        ("nexttransactionlink", "lastmodifieddate"),
+        ("deletedrecord", "recordtype"),
+        ("consolidatedexchangerate", "lastmodifieddate"),
+        ("customersubsidiaryrelationship", "primarycurrency"),
+        ("systemnote", "id"),
+        *sorted(KEPT_ONLY),
+    ],
+)
+def test_what_no_published_list_names_cannot_be_asked_for(account: Account, table: str, column: str) -> None:
+    status, code, detail = reason(account.sql(f"SELECT t.{column} FROM {table} t"))
+    assert (status, code) == (400, "INVALID_PARAMETER")
+    assert (f"Unknown identifier 't.{column}'" if table in tables.PUBLISHED else f"Record '{table}' was not found") in detail
+
+
+def test_the_tables_show_the_published_columns_and_no_others(account: Account) -> None:
+    for table, columns in tables.PUBLISHED.items():
+        names = ", ".join(f"t.{name}" for name in columns)
+        assert account.sql(f"SELECT {names} FROM {table} t").status_code == 200, table
+
+
+def test_the_columns_that_only_the_seeds_list_stand_in_the_seeds() -> None:
+    listed = json.loads((Path(shapes.__file__).parent / "netsuite.json").read_text())
+    seeds = {Path(name).stem.removeprefix("netsuite2_").removesuffix("_data").replace("_", ""): set(found[""])
+             for name, found in listed.items() if name.endswith(".csv")}  # fmt: skip
+    published = tomllib.loads((Path(tables.__file__).parent / "published.toml").read_text())
+    checked = [table for table, found in published.items() if found["lists"] == ["seeds"] and table in seeds]
+    assert {"currency", "customer", "customersubsidiaryrelationship", "subsidiary"} <= set(checked)
+    for table in checked:
+        assert set(tables.PUBLISHED[table]) <= seeds[table], table
+
+
 def test_hidden_table_looks_like_a_missing_one(account: Account) -> None:
-    assert account.sql("SELECT id FROM systemnote").status_code == 200
-    account.change(collection="settings", object={"id": "settings", "hidden_tables": ["systemnote"]})
-    assert "was not found" in reason(account.sql("SELECT id FROM systemnote"))[2]
+    assert account.sql("SELECT id FROM accountingbook").status_code == 200
+    account.change(collection="settings", object={"id": "settings", "hidden_tables": ["accountingbook"]})
+    assert "was not found" in reason(account.sql("SELECT id FROM accountingbook"))[2]
 
 
 def test_a_bulk_load_is_strict(account: Account) -> None:

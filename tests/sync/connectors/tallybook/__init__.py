@@ -11,7 +11,7 @@ TALLYBOOK = Connector(
     role="billing",
     settings=(
         Setting("api_token", "API token", sensitive=True),
-        Setting("webhook_secret", "Webhook secret", sensitive=True),
+        Setting("webhook_secret", "Webhook secret", sensitive=True, signs=True),
     ),
     check=read.check,
     translate=translate.translate,
