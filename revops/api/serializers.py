@@ -50,8 +50,16 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         fields = ["id", "code", "name", "legal_entity", "currency", "links"]
 
 
+class UnreadSerializer(serializers.Serializer[Any]):
+    """A value that was not taken as it is written, as `ledger.unread.Unread`."""
+
+    raw = serializers.CharField()
+    code = serializers.CharField()
+
+
 class RecordSerializer(serializers.ModelSerializer[SourceRecord]):
     system = serializers.CharField(source="system_id")
+    unread = serializers.DictField(child=UnreadSerializer(), allow_null=True, read_only=True)
 
     class Meta:
         model = SourceRecord
@@ -73,6 +81,8 @@ class RecordSerializer(serializers.ModelSerializer[SourceRecord]):
 
 
 class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
+    unread = serializers.DictField(child=UnreadSerializer(), allow_null=True, read_only=True)
+
     class Meta:
         model = LedgerEntry
         fields = [
