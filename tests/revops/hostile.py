@@ -16,11 +16,18 @@ HOSTILE = (
     "/\\evil.example", "http://testserver//evil.example/x", "javascript:alert(1)", "' OR 1=1 --",
     "\"><script>alert(2)</script>", "%s%s%n", "CP-99999", "a\r\nX-Evil: 1",
 )  # fmt: skip
-SHARP = (
-    HOSTILE if os.environ.get("HOSTILE") == "all"
-    else ("", "\x00", "\ud800", "x" * 9000, "9" * 400, "0001-01-01T00:00", "//evil.example/x")
-)  # fmt: skip
-"""One text of each kind, for what is dear to ask; all of them with `make hostile`."""
+SHARP = ("", "\x00", "\ud800", "x" * 9000, "9" * 400, "0001-01-01T00:00", "//evil.example/x")
+"""One text of each kind, for what is dear to ask."""
+ALL = os.environ.get("HOSTILE") == "all"
+"""`make hostile`."""
+
+
+def share(turn: int, *, dear: bool = False) -> tuple[str, ...]:
+    """What the parameter whose turn it is gets: each third text, so that three get all of them. `dear`: of those of each
+    kind, each second one. `make hostile` gives every parameter every text."""
+    if ALL:
+        return HOSTILE
+    return SHARP[turn % 2 :: 2] if dear else HOSTILE[turn % 3 :: 3]
 
 
 @contextmanager

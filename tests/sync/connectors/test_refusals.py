@@ -265,23 +265,26 @@ def test_what_a_hint_names_is_read_by_a_stream(vendor: str, field: str, word: st
     assert again.object_type in {kind for stream in connector.streams for kind in stream.object_types}
 
 
+BODIES = (b"[]", b'"x"', b"null", b"{}", b'{"id": 1, "id": 2}', b'{"a": "\\u0000"}', b"\xff", b"[" * 100)
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
-@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"{}", b'{"id": 1, "id": 2}', b'{"a": "\\u0000"}', b"\xff", b"[" * 100])
-def test_w24_w26_no_body_makes_a_connector_fall_over(path: Path, body: bytes) -> None:
+def test_w24_w26_no_body_makes_a_connector_fall_over(path: Path) -> None:
     connector, config, incoming, _ = load(path)
-    given = Incoming(incoming.kind, body, {}, incoming.received_at, incoming.object_type)
-    with pytest.raises((Misunderstood, Ignored)):
-        connector.translate(given, config)
+    for body in BODIES:
+        given = Incoming(incoming.kind, body, {}, incoming.received_at, incoming.object_type)
+        with pytest.raises((Misunderstood, Ignored)):
+            connector.translate(given, config)
 
 
 CLASSES: tuple[object, ...] = (None, "x", -1, Decimal("1.5"), True, [], {}, [1])
-SPOILS = {"dropped": drop} | {repr(value): functools.partial(put, value=value) for value in CLASSES}
+SPOILS: tuple[Callable[[str], Change], ...] = tuple(functools.partial(put, value=value) for value in CLASSES)
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
-@pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS)
-def test_w26_no_missing_or_changed_field_makes_a_connector_fall_over(path: Path, spoil: Callable[[str], Change]) -> None:
-    """Every field of every recording, one at a time, dropped or replaced by a class of value: facts, or a clean answer."""
+def test_w26_no_missing_or_changed_field_makes_a_connector_fall_over(path: Path) -> None:
+    """Every field of every recording, one at a time, dropped, and replaced by values of other classes, which the fields of a
+    recording share between them: facts, or a clean answer."""
     connector, config, incoming, document = load(path)
 
     def walk(value: Any, steps: list[str]) -> list[str]:
@@ -292,7 +295,8 @@ def test_w26_no_missing_or_changed_field_makes_a_connector_fall_over(path: Path,
                 found += walk(part, [*steps, str(key)])
         return found
 
-    for place in walk(document["body"], []):
+    places = walk(document["body"], [])
+    for place, spoil in [(place, each) for turn, place in enumerate(places) for each in (drop, *SPOILS[turn % 3 :: 3])]:
         body = copy.deepcopy(document["body"])
         spoil(place)(body)
         given = Incoming(incoming.kind, strict_json.dump(body), {}, incoming.received_at, incoming.object_type)
