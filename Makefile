@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where it is set, each of the many processes that the tests start would compile the product anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up check test pytest lint browser faults hostile mutants bench fix lock clean install install-test
+.PHONY: help up check test pytest lint browser faults hostile truth mutants bench fix lock clean install install-test
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ faults: install-test ## The product under kills, full disks and vendors' faults,
 
 hostile: install-test ## Every parameter of every page and operation, with every text of somebody with bad intent
 	HOSTILE=all $(BIN)/python -m pytest -n 2 -q tests/revops/web/test_every_parameter.py tests/revops/api/test_every_parameter.py
+
+truth: install-test ## Every made-up company on several seeds, into bench/truth.md: make truth SEEDS="101 102 103"
+	$(BIN)/python -m launch.embedded $(BIN)/python -m bench.truth --seeds $(or $(SEEDS),101 102 103)
 
 mutants: install-test ## Break the arithmetic, then the guards, one at a time: tests must notice (make mutants ONLY='revops.money*')
 	$(BIN)/python scripts/mutation.py $(ONLY)

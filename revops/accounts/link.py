@@ -96,7 +96,7 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
         if customer.merged_into is not None and (link is None or link.basis in (Basis.MADE, Basis.REFERENCE)):
             survivor = links.get(customer.merged_into)
             if survivor is None or not _holds(survivor):
-                # The survivor takes the links once it has come; until then the loser has its own account, as if it had come alive.
+                # The survivor takes the links once it has come; until then the loser has an account, as if it had come alive.
                 if link is None and customer.makes_account:
                     _own_account(links, customer, entities.get(customer.legal_entity_code), acting_user=acting_user)
                 continue

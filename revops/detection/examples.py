@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from revops.ledger.facts import Fact, Value
+from revops.ledger.habits import Habits
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.reference import NO_REFS, Ref, Refs, refs
@@ -61,11 +62,14 @@ class Example:
     stated: tuple[Stated, ...]
     now: dt.datetime
     expect: tuple[Expected, ...] = ()
+    habits: Habits | None = None
 
 
-def example(name: str, *stated: Stated, now: dt.datetime = NOW, expect: Sequence[Expected] = ()) -> Example:
-    """An example; without `expect`, nothing may be found."""
-    return Example(name, stated, now, tuple(expect))
+def example(
+    name: str, *stated: Stated, now: dt.datetime = NOW, expect: Sequence[Expected] = (), habits: Habits | None = None
+) -> Example:
+    """An example; without `expect`, nothing may be found. `habits`: those of the ERP."""
+    return Example(name, stated, now, tuple(expect), habits)
 
 
 def ledger_of(example: Example) -> AccountLedger:
@@ -83,6 +87,7 @@ def ledger_of(example: Example) -> AccountLedger:
         entities=(Entity("US", "USD", "erp"),),
         records=tuple(_record(stated) for stated in latest.values() if not stated.elsewhere),
         elsewhere=tuple(_record(stated) for stated in latest.values() if stated.elsewhere),
+        habits={"erp": example.habits} if example.habits is not None else {},
     )
 
 

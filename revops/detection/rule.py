@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from revops.detection.examples import Example
 from revops.ledger.facts import Value
@@ -91,7 +91,8 @@ class Rule:
     where the record must state that. Where one is not met in a system, the rule is blind there, which is no zero.
 
     Where a missing record is itself the contradiction, `expects` is the role and `expects_type` the object type that is missed:
-    it is missing only once every system of that role was read past the due time.
+    it is missing only once every system of that role was read past the due time. `posted`: it waits for something to be entered
+    in the ERP, and is put off to the days on which that is done there (`ledger.habits`).
     """
 
     code: str
@@ -106,6 +107,14 @@ class Rule:
     silent_on: Sequence[Example] = ()
     expects: str = ""
     expects_type: str = ""
+    posted: bool = False
+
+    def findings(self, ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
+        """What it finds, due by the habits of the ERP that it is about; of every one where it names none."""
+        for finding in self.find(ledger, policies, now):
+            named = {record.system for record in finding.subjects if record.role == "erp"}
+            habits = [each for system, each in ledger.habits.items() if self.posted and (system in named or not named)]
+            yield replace(finding, due_at=max([finding.due_at, *(each.due(finding.due_at) for each in habits)]))
 
     def runs_on(self, moved: frozenset[str]) -> bool:
         """Whether the rule must run when objects of these types moved; none named means any may have."""

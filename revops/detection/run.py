@@ -116,7 +116,7 @@ def detect_accounts(
         running = {code: rule for code, rule in RULES.items() if rule.runs_on((moved or {}).get(account.pk, frozenset()))}
         sightings: list[Sighting] = []
         for rule in running.values():
-            for finding in rule.find(ledger, policies, now):
+            for finding in rule.findings(ledger, policies, now):
                 if live.has(account.pk, rule.code, finding.fingerprint(rule.code)):
                     sightings.append(sighting(rule, finding))
                 else:

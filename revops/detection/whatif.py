@@ -148,6 +148,6 @@ def due_findings(ledger: AccountLedger, policies: Policies, now: dt.datetime) ->
     return {
         finding.fingerprint(code): code
         for code, rule in RULES.items()
-        for finding in rule.find(ledger, policies, now)
+        for finding in rule.findings(ledger, policies, now)
         if finding.due_at <= now + HORIZON
     }

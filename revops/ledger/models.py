@@ -30,13 +30,15 @@ class SystemRole(models.TextChoices):
 
 class SourceSystem(models.Model):
     """One connected system as the business sees it: a slug that names it everywhere, a label, and its role. `on_trial`: what the
-    rules find in it opens no case until a person has looked (see `cases.trial`)."""
+    rules find in it opens no case until a person has looked (see `cases.trial`). `habits`: on which days documents are entered in
+    it and the like (JSON form of `habits`)."""
 
     slug = models.CharField(max_length=60, primary_key=True)
     label = models.CharField(max_length=80)
     role = models.CharField(max_length=30, choices=SystemRole.choices)
     vendor = models.CharField(max_length=40)
     on_trial = models.BooleanField(default=False)
+    habits = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["role", "slug"]

@@ -16,7 +16,8 @@ from django.db.models import QuerySet
 from revops.accounts.models import Account, AccountLink
 from revops.ledger.counterparts import counterparts_elsewhere, verdicts_on
 from revops.ledger.facts import decode_fields
-from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem
+from revops.ledger.habits import habits_from_json
+from revops.ledger.models import LedgerEntry, SourceRecord, SourceSystem, SystemRole
 from revops.ledger.types import TYPES
 from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.people.models import LegalEntity
@@ -33,7 +34,9 @@ def account_ledgers(
 ) -> dict[int, AccountLedger]:
     """Several accounts at once, in a constant number of queries."""
     shared = TYPES.in_every_ledger()
-    roles = dict(SourceSystem.objects.values_list("slug", "role"))
+    systems = list(SourceSystem.objects.values_list("slug", "role", "habits"))
+    roles = {slug: role for slug, role, _ in systems}
+    habits = {slug: habits_from_json(stored) for slug, role, stored in systems if role == SystemRole.ERP}
     mine: dict[int, list[LedgerRecord]] = {account.pk: [] for account in accounts}
     world: list[LedgerRecord] = []
     counterparts = counterparts_elsewhere(list(mine))
@@ -78,6 +81,7 @@ def account_ledgers(
             entities=tuple(entities.values()),
             elsewhere=tuple(elsewhere[account.pk]),
             verdicts=verdicts[account.pk],
+            habits=habits,
         )
         for account in accounts
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from revops.ledger.facts import Value
+from revops.ledger.habits import Habits
 from revops.ledger.types import TYPES
 from revops.reference import Ref, Refs
 from revops.sentences import Named
@@ -93,8 +94,8 @@ class AccountLedger:
 
     `elsewhere` are the copies and originals of its documents that stand on another account, or on none yet: they are found by
     reference and are the other side of a document, but not the account's own. `verdicts`: what people said of two documents, by
-    their keys: true where they are the same. Deleted records are included, marked; readers leave
-    them out unless asked for. Every index is made once, when first used.
+    their keys: true where they are the same. `habits`: of the systems that keep the books, by slug. Deleted records are included,
+    marked; readers leave them out unless asked for. Every index is made once, when first used.
     """
 
     account_id: int
@@ -105,6 +106,7 @@ class AccountLedger:
     entities: tuple[Entity, ...] = ()
     elsewhere: tuple[LedgerRecord, ...] = ()
     verdicts: Mapping[frozenset[tuple[str, str, str]], bool] = field(default_factory=dict)
+    habits: Mapping[str, Habits] = field(default_factory=dict)
 
     @cached_property
     def derived(self) -> dict[object, object]:

@@ -20,6 +20,8 @@ from django.db.models.functions import Now
 from revops.audit import log as audit
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.installation.kind import mark_database
+from revops.ledger.due import mark_due_everywhere
+from revops.ledger.habits import ORDINARY
 from revops.ledger.models import SourceSystem
 from revops.people.actors import System
 from revops.sentences import Word, template
@@ -30,6 +32,7 @@ from sync.connections.proposals import overtake
 from sync.connections.rows import REASON_LENGTH_MAX, database_now, locked, require_manager, require_proof, save
 from sync.connections.values import known_vendor, origin_of, sorted_values
 from sync.models import Connection, Watermark
+from sync.vendor.habits import declared_habits
 
 CONNECTED = template("connection.connected", "Connected {vendor} as {system}")
 FORMER_ENDED = template("connection.former_ended", "The former {name} of the connection {system} is good no more")
@@ -81,6 +84,7 @@ def connect(
         active=started,
         posting_enabled=started,
     )
+    _keep_habits(row)
     if started and not (row.is_simulator and isinstance(acting_user, System)):
         raise NotAllowed("not_a_simulator", "Only a simulator of the rehearsal is started as it is made.")
     row.save(force_insert=True)
@@ -133,6 +137,8 @@ def change_connection(
             change.note("posting_enabled", True, False)
             row.posting_enabled = False
     save(row)
+    if _keep_habits(row):
+        mark_due_everywhere(slug, now=change.now)
     if change.maps:
         _read_from_the_beginning(row)
     audit.record(
@@ -145,6 +151,16 @@ def change_connection(
         after=change.after,
     )
     return row
+
+
+def _keep_habits(row: Connection) -> bool:
+    """The system is as the settings say that the company works in it. Whether that is new."""
+    habits = declared_habits(row.settings).as_json()
+    if row.system.habits == habits or (row.system.habits == {} and habits == ORDINARY.as_json()):
+        return False
+    row.system.habits = habits
+    row.system.save(update_fields=["habits"])
+    return True
 
 
 def _read_from_the_beginning(row: Connection) -> None:

@@ -39,8 +39,8 @@ SETTINGS = {
         "connector": "netsuite",
         "settings": {
             "crm_connection": "salesforce", "billing_connection": "stripe", "currency_ids": "USD=1, GBP=2, CAD=3",
-            "legal_entities": "2=BW", "time_zone": "America/New_York", "crm_id_field": "custentity_celigo_sfio_sf_id",
-            "billing_id_field": "externalid",
+            "legal_entities": "2=BW", "time_zone": "America/New_York", "credits_with_payment": "yes",
+            "crm_id_field": "custentity_celigo_sfio_sf_id", "billing_id_field": "externalid",
         },
     },
 }  # fmt: skip

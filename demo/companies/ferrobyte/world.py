@@ -38,7 +38,8 @@ SETTINGS = {
         "connector": "netsuite",
         "settings": {
             "crm_connection": "salesforce", "billing_connection": "stripe", "currency_ids": "USD=1", "one_world": "no",
-            "legal_entities": "", "time_zone": "America/Los_Angeles", "crm_id_field": "custentity_sfdc_account",
+            "legal_entities": "", "time_zone": "America/Los_Angeles", "posting_days": "business days",
+            "posting_zone": "America/Los_Angeles", "crm_id_field": "custentity_sfdc_account",
             "billing_id_field": "custbody_bill_key", "billing_id_form": "ST|{id}",
             "contract_number_field": "custbody_ctr_no",
         },

@@ -17,6 +17,10 @@ CENTRAL = ZoneInfo("America/Chicago")
 HOLIDAYS = (dt.date(2026, 11, 23), dt.date(2026, 11, 27))
 """Nobody keys from the first to the last of these days."""
 
+NOTHING_KEYED = ", ".join(
+    [*(f"2026-11-{day}" for day in range(23, 28)), *(f"2026-12-{day}" for day in range(21, 32)), "2027-01-01"]
+)
+"""Nobody keys on these days."""
 SETTINGS = {
     "salesforce": {"connector": "salesforce", "settings": {"legal_entity_field": ""}},
     "gainsight": {
@@ -34,7 +38,8 @@ SETTINGS = {
         "connector": "netsuite",
         "settings": {
             "crm_connection": "salesforce", "billing_connection": "stripe", "currency_ids": "USD=1, CAD=3", "one_world": "no",
-            "legal_entities": "", "time_zone": "America/Chicago", "crm_id_field": "none",
+            "legal_entities": "", "time_zone": "America/Chicago", "crm_id_field": "none", "posting_days": "business days",
+            "posting_takes_days": "3", "posting_zone": "America/Chicago", "holidays": NOTHING_KEYED,
             "billing_customer_field": "externalid", "billing_id_field": "memo", "billing_id_form": "stripe {id}, Stripe inv {id}",
         },
     },

@@ -83,6 +83,7 @@ RULE = Rule(
             "Was the transfer of the customer refused, for a missing field or an unknown subsidiary?",
         ),
     ),
+    posted=True,
     find=find,
     fires_on=(
         example("two invoices", _CUSTOMER, _invoice("in_1"), _invoice("in_2", "2026-11-12 12:00"), expect=_found("180.00")),

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from revops.detection.examples import Expected, Stated, at, billing, credit_memo, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, rounding, text
-from revops.ledger.credits import credits_on
+from revops.ledger.credits import credited_on, credits_on
+from revops.ledger.habits import Habits
 from revops.ledger.view import AccountLedger
 from revops.matching.receivables import Receivable, State, net, receivables
 from revops.money import Money
@@ -47,7 +48,9 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         if both.state is not State.COMPARABLE:
             continue
         amounts = _amounts(both, ledger)
-        if amounts is not None and policies.beyond_tolerance(*amounts) and not _written_off(both, *amounts):
+        if amounts is None or not policies.beyond_tolerance(*amounts) or _written_off(both, *amounts):
+            continue
+        if policies.beyond_tolerance(_before_credits(both, amounts[0], ledger), amounts[1]):
             memos = tuple(memo for invoice in both.records for memo in credits_on(invoice, ledger))
             due_at = both.last_change(ledger) + _grace(policies)
             yield replace(_finding(both, *amounts, policies, due_at=due_at), context=memos)
@@ -65,6 +68,18 @@ def _amounts(both: Receivable, ledger: AccountLedger) -> tuple[Money, Money] | N
     odd = next((amount for amount in known if amount.currency != currency), None)
     expected = total_of((amount for amount in known[: len(billed)] if amount.currency == currency), currency)
     return expected, odd if odd is not None else total_of(known[len(billed) :], currency)
+
+
+def _before_credits(both: Receivable, net_in_billing: Money, ledger: AccountLedger) -> Money:
+    """What billing issued less the credits that the ERP enters by now: those on unpaid invoices come with the payment where the
+    company has that habit."""
+    habits = [ledger.habits[record.system] for record in both.posted if record.system in ledger.habits]
+    if not any(each.credits_with_payment for each in habits):
+        return net_in_billing
+    waiting = (
+        credited_on(invoice, ledger, net_in_billing.currency) for invoice in both.issued if text(invoice, "status") == "open"
+    )
+    return net_in_billing + total_of(waiting, net_in_billing.currency)
 
 
 def _written_off(both: Receivable, expected: Money, actual: Money) -> bool:
@@ -145,8 +160,16 @@ RULE = Rule(
         ),
         fixes=("credit_memo",),
     ),
+    posted=True,
     find=find,
     fires_on=(
+        example(
+            "paid since, and the credit did not come with the payment",
+            _billed("1000.00", credited="200.00", status="paid"),
+            _entered("1000.00"),
+            habits=Habits(credits_with_payment=True),
+            expect=_found("200.00"),
+        ),
         example(
             "a memo for another credit is no credit on this invoice",
             _billed("100.00", credited="20.00"),
@@ -231,6 +254,18 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "credited on an unpaid invoice, where credits come with the payment",
+            _billed("1000.00", credited="200.00"),
+            _entered("1000.00"),
+            habits=Habits(credits_with_payment=True),
+        ),
+        example(
+            "entered at once all the same",
+            _billed("1000.00", credited="200.00"),
+            _entered("1000.00", credited="200.00"),
+            habits=Habits(credits_with_payment=True),
+        ),
         example("equal amounts", _billed("100.00"), _entered("100.00")),
         example("five cents are rounding", _billed("100.00"), _entered("100.05")),
         example("five cents less are rounding", _billed("100.05"), _entered("100.00")),

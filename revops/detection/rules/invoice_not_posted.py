@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from revops.detection.examples import Expected, at, billing, customer, erp, example, invoice
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
+from revops.ledger.habits import BUSINESS_DAYS, MONTH_END, Habits
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.matching.receivables import State, receivables, unknown_to_erp
 from revops.policies.policies import Policies
@@ -91,6 +92,7 @@ RULE = Rule(
             "Is the posting period closed in the ERP?",
         ),
     ),
+    posted=True,
     find=find,
     fires_on=(
         example("finalised three days ago, nothing in the ERP", _BILLED, expect=_found("2026-11-18 12:00")),
@@ -137,6 +139,19 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "finalised on Friday night, where documents are entered on business days",
+            billing(invoice("in_1", total="900.00", finalized_at=at("2026-11-14 07:00"))),
+            now=at("2026-11-16 23:00"),
+            habits=Habits(BUSINESS_DAYS),
+            expect=_found("2026-11-17 00:00"),
+        ),
+        example(
+            "finalised on the tenth, where documents are entered at the end of the month",
+            billing(invoice("in_1", total="900.00", finalized_at=at("2026-11-10 07:00"))),
+            habits=Habits(MONTH_END),
+            expect=_found("2026-12-01 00:00"),
+        ),
         example(
             "the ERP knows nothing of the customer",
             _BILLED,

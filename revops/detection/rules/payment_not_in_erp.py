@@ -83,6 +83,7 @@ RULE = Rule(
             "Did the transfer of payments to the ERP fail?",
         ),
     ),
+    posted=True,
     find=find,
     fires_on=(
         example("paid in billing, open in the ERP", _billed(), _PAID, _entered(), expect=_found("90.00")),

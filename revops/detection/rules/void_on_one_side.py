@@ -69,6 +69,7 @@ RULE = Rule(
         ),
         fixes=("credit_memo",),
     ),
+    posted=True,
     find=find,
     fires_on=(
         example(

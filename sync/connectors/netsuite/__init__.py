@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from sync.connectors.netsuite import check, declared, models, read, translate, verify, write
 from sync.vendor.contract import READ_LAG, Connector, Setting
+from sync.vendor.habits import HABIT_SETTINGS
 from sync.vendor.references import BILLING_SETTINGS, CRM_SETTINGS
 
 NETSUITE = Connector(
@@ -70,6 +71,7 @@ NETSUITE = Connector(
         *CRM_SETTINGS,
         *BILLING_SETTINGS,
         *declared.SETTINGS,
+        *HABIT_SETTINGS,
         Setting(READ_LAG, "Seconds until reads show a write", required=False, help="As measured. Empty: 30."),
     ),
     check=check.check,

@@ -20,7 +20,7 @@ SILENT = [pytest.param(rule, example, id=f"{rule.code}: {example.name}") for rul
 
 
 def found(rule: Rule, example: Example) -> list[Finding]:
-    return list(rule.find(ledger_of(example), POLICIES, example.now))
+    return list(rule.findings(ledger_of(example), POLICIES, example.now))
 
 
 def told(finding: Finding) -> Expected:
@@ -103,8 +103,9 @@ def test_a_rule_declares_every_object_type_that_it_reads(rule: Rule) -> None:
     for example in (*rule.fires_on, *rule.silent_on):
         ledger = ledger_of(example)
         watched = Watched(
-            ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records, "", ledger.entities, ledger.elsewhere
-        )
+            ledger.account_id, ledger.currency, ledger.legal_entity_code, ledger.records, "", ledger.entities, ledger.elsewhere,
+            habits=ledger.habits,
+        )  # fmt: skip
         assert len(list(rule.find(watched, POLICIES, example.now))) == len(example.expect)
     assert Watched.asked | {"legal_entity"} == rule.reads | {"legal_entity"}
 
