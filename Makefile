@@ -24,7 +24,7 @@ test: ## Every check, as CI runs it
 	@$(MAKE) --no-print-directory -j 2 pytest lint
 
 pytest: install-test
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 5
 
 # Beside the tests, of which the first ones mostly wait.
 lint: install-test

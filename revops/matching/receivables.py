@@ -135,3 +135,18 @@ def net(invoice: LedgerRecord, ledger: AccountLedger) -> Money | None:
     """Total less what was credited on it; None when it states no total."""
     total = invoice.fields.get("total")
     return total - credited_on(invoice, ledger, total.currency) if isinstance(total, Money) else None
+
+
+def closed_otherwise(both: Receivable, ledger: AccountLedger) -> Money | None:
+    """How much of the ERP's invoices is closed by something that is neither a payment nor a credit (a journal, as a rule); None
+    where an invoice does not say what remains, or in several currencies."""
+    closed = []
+    for invoice in both.posted:
+        whole, left = invoice.fields.get("total"), invoice.fields.get("amount_remaining")
+        if not isinstance(whole, Money) or not isinstance(left, Money) or whole.currency != left.currency:
+            return None
+        closed.append(whole - left - credited_on(invoice, ledger, whole.currency))
+    if len({amount.currency for amount in closed}) != 1:
+        return None
+    currency = closed[0].currency
+    return total_of(closed, currency) - paid(payments_of(both.posted, ledger), currency)

@@ -109,6 +109,7 @@ class Policies(Part):
     version: str
     reporting_currency: Currency
     tolerance: Tolerance
+    fees: tuple[Amount, ...] = Field(min_length=1)
     resolve_within: Annotated[Mapping[SeverityCode, Duration], FROZEN]
     rules: Annotated[Mapping[str, RulePolicy], FROZEN]
     processes: Annotated[Mapping[str, Process], FROZEN]
@@ -150,6 +151,11 @@ class Policies(Part):
     def beyond_tolerance(self, left: Money, right: Money) -> bool:
         """More apart than rounding explains; different currencies always are."""
         return left.currency != right.currency or abs(left.minor - right.minor) > self._rounding(left.currency)
+
+    def fee_for(self, whole: Money) -> Money:
+        """The most that a bank takes of a transfer of that amount: as declared for its currency, else 1 % of it."""
+        declared = next((fee for fee in self.fees if fee.currency == whole.currency), None)
+        return declared if declared is not None else Money.half_up(whole.amount / 100, whole.currency)
 
     # --- rules and time
 

@@ -49,7 +49,7 @@ def _open(left: str = "90.00", status: str = "open") -> Stated:
     return erp(fact("invoice", "501", status=status, total=usd("90.00"), amount_remaining=usd(left)))
 
 
-def _found(due: str = "2026-11-17 12:00") -> list[Expected]:
+def _found(due: str = "2026-11-15 12:00") -> list[Expected]:
     return [Expected("90.00", ("erp payment 31",), due=at(due))]
 
 
@@ -76,6 +76,6 @@ RULE = Rule(
         example("applied", _paid("invoice: erp invoice 501"), _open("0.00", "paid")),
         example("nothing is open", _paid(), _open("0.00", "paid")),
         example("a payment that failed", _paid(status="failed"), _open()),
-        example("it came yesterday", _paid(when="2026-11-19 12:00"), _open(), expect=_found("2026-11-26 12:00")),
+        example("it came yesterday", _paid(when="2026-11-19 12:00"), _open(), expect=_found("2026-11-24 12:00")),
     ),
 )
