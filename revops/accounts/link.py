@@ -2,8 +2,8 @@
 
 A CRM's customer makes its account. A customer that refers to another customer follows it: it is linked to whatever that one is
 linked to, in whatever order they come. A customer that refers to nobody follows those that name it, as long as all of them that
-are linked are linked to one account. All others stay unlinked, as a queue item for a person. Nothing is linked by resemblance,
-and no reference moves what a person has said.
+are linked are linked to one account; else it follows the customer of its own system that it is a part of. All others stay
+unlinked, as a queue item for a person. Nothing is linked by resemblance, and no reference moves what a person has said.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class CustomerFacts:
     """What a system says of one of its customers. `same_as` are the customers of other systems that it refers to; `makes_account`
     is true for a customer of a CRM, which has an account of its own unless it refers to another customer. `merged_into` is the
     customer of the same system that took its place when it was merged away. `named_by` are the customers of other systems that
-    say it is theirs; they count where it refers to nobody itself and makes no account."""
+    say it is theirs; they count where it refers to nobody itself and makes no account. `parent` is the customer of the same
+    system that it is a part of, which counts where none of these does."""
 
     system: str
     customer_id: str
@@ -62,6 +63,7 @@ class CustomerFacts:
     deleted: bool = False
     merged_into: CustomerKey | None = None
     named_by: tuple[CustomerKey, ...] = ()
+    parent: CustomerKey | None = None
 
     @property
     def key(self) -> CustomerKey:
@@ -84,13 +86,14 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
         return {}
     targets = {target for customer in stated.values() for target in customer.same_as}
     targets |= {namer for customer in stated.values() for namer in customer.named_by}
+    targets |= {customer.parent for customer in stated.values() if customer.parent is not None}
     survivors = {customer.merged_into for customer in stated.values() if customer.merged_into is not None}
     links = _links(stated.keys() | targets | survivors)
     makers = any(customer.makes_account for customer in stated.values())
     entities = dict(LegalEntity.objects.values_list("code", "id")) if makers else {}
     new: list[AccountLink] = []
     # Those that make accounts come first, then those that were merged into one, then those that refer to one, then those that
-    # others name.
+    # others name, then the parts of others.
     for key, customer in sorted(stated.items(), key=_turn):
         link = links.get(key)
         if customer.merged_into is not None and (link is None or link.basis in (Basis.MADE, Basis.REFERENCE)):
@@ -108,8 +111,9 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
             continue
         if link is not None and (link.basis not in (Basis.MADE, Basis.REFERENCE) or customer.deleted):
             continue
-        if customer.same_as:
-            found = next((links[target] for target in customer.same_as if target in links and _holds(links[target])), None)
+        refers_to = customer.same_as or (() if customer.makes_account or customer.named_by else _only(customer.parent))
+        if refers_to:
+            found = next((links[target] for target in refers_to if target in links and _holds(links[target])), None)
             if link is None and found is not None:
                 links[key] = AccountLink(account_id=found.account_id, system=key[0], customer_id=key[1], basis=Basis.REFERENCE)
                 new.append(links[key])
@@ -134,9 +138,13 @@ def accounts_for(customers: Iterable[CustomerFacts], *, acting_user: User | Syst
     return {key: links[key].account_id if key in links and _holds(links[key]) else None for key in stated}
 
 
-def _turn(item: tuple[CustomerKey, CustomerFacts]) -> tuple[bool, bool, bool, CustomerKey]:
+def _only(customer: CustomerKey | None) -> tuple[CustomerKey, ...]:
+    return () if customer is None else (customer,)
+
+
+def _turn(item: tuple[CustomerKey, CustomerFacts]) -> tuple[bool, bool, bool, bool, CustomerKey]:
     key, customer = item
-    return bool(customer.named_by), bool(customer.same_as), bool(customer.merged_into), key
+    return bool(customer.parent), bool(customer.named_by), bool(customer.same_as), bool(customer.merged_into), key
 
 
 def _links(keys: Iterable[CustomerKey]) -> dict[CustomerKey, AccountLink]:

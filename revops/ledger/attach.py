@@ -157,7 +157,7 @@ def refer_again(
 _FOLLOWING = """
     WITH v AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS v(system, id))
     SELECT l.record_id FROM v JOIN ledger_link l ON l.target_system = v.system AND l.target_id = v.id
-     WHERE l.target_type = 'customer' AND l.by = '' AND l.role IN ('same_as', 'merged_into')
+     WHERE l.target_type = 'customer' AND l.by = '' AND l.role IN ('same_as', 'parent', 'merged_into')
      UNION
     SELECT r.id FROM v
       JOIN ledger_sourcerecord n ON n.system_id = v.system AND n.object_type = 'customer' AND n.external_id = v.id
@@ -233,6 +233,7 @@ def _customer_facts(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -
     own = (row.system_id, row.external_id)
     stated = row.fields
     targets = row.targets.get("same_as", ())
+    parent = next(iter(row.targets.get("parent", ())), None)
     survivor = next(iter(row.targets.get("merged_into", ())), None) if row.deleted else None
     return CustomerFacts(
         system=row.system_id,
@@ -244,6 +245,7 @@ def _customer_facts(row: SourceRecord | BatchRecord, roles: Mapping[str, str]) -
         makes_account=roles[row.system_id] == SystemRole.CRM,
         deleted=row.deleted,
         merged_into=(survivor.system, survivor.id) if survivor is not None else None,
+        parent=(parent.system, parent.id) if parent is not None and (parent.system, parent.id) != own else None,
     )
 
 

@@ -37,6 +37,10 @@ Keys = Mapping[str, bool]
 """What to lock: true when alone, false when together with others that follow it."""
 
 
+FOLLOWED = ("same_as", "parent", "merged_into")
+"""The roles in which a customer points to one whose account it takes."""
+
+
 class _MoreFollow(Exception):
     """Something began to follow our objects while we waited."""
 
@@ -54,7 +58,7 @@ def take_turn(system: str, facts: Sequence[Fact]) -> None:
             known_as.update(fact.refs.get(KNOWN_AS, ()))
         elif not fact.refs.get("customer"):
             parents.update(parent for role in TYPES[fact.object_type].parents for parent in fact.refs.get(role, ()))
-        for role in ("customer", "same_as"):
+        for role in ("customer", *FOLLOWED):
             named.update(map(_name, fact.refs.get(role, ())))
 
     middle = {code for code in parent_types if TYPES[code].parents}
@@ -190,7 +194,7 @@ def _chain(above: set[Ref], types: set[str], also: Callable[[set[Ref]], set[Ref]
         links = Link.objects.filter(
             by="", target_system__in={ref.system for ref in above}, target_id__in={ref.id for ref in above},
             record__object_type__in=types,
-        ).filter(Q(role="same_as") | Q(record__customer_ref=""))  # fmt: skip
+        ).filter(Q(role__in=FOLLOWED) | Q(record__customer_ref=""))  # fmt: skip
         rows = links.select_related("record").only(
             "target_system", "target_type", "target_id", "record__system", "record__object_type", "record__external_id"
         )

@@ -1,6 +1,7 @@
 """A customer as one system keeps it. Customers are tied to accounts: see `accounts.link`. `same_as` are customers of other
-systems that it follows; `known_as` are those that follow it, where they refer to nobody themselves. One that was merged away is
-deleted and names the customer that it was merged into."""
+systems that it follows; `known_as` are those that follow it, where they refer to nobody themselves. One that neither refers to
+another system's nor is named by one follows its `parent`, the customer of the same system that it is a part of. One that
+was merged away is deleted and names the customer that it was merged into."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ TYPE = ObjectType(
     roles={
         "same_as": Role(("customer",), "Same customer as"),
         "known_as": Role(("customer",), "Known elsewhere as"),
+        "parent": Role(("customer",), "Part of"),
         "merged_into": Role(("customer",), "Merged into"),
     },
     owners=(

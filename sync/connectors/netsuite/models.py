@@ -86,6 +86,7 @@ class Customer(VendorObject):
     entityid: str | None = None
     companyname: str | None = None
     isinactive: Flag
+    parent: str | None = None
     externalid: str | None = None
     balancesearch: WrittenNumber | None = None
     currency: str | None = None

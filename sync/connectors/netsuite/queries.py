@@ -38,14 +38,15 @@ APPLICATIONS = f"""SELECT k.previousdoc, k.previousline, k.nextdoc, k.nextline, 
  JOIN transaction n ON n.id = k.nextdoc
  WHERE k.linktype = 'Payment' AND k."""  # noqa: S608
 
-CUSTOMERS = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.externalid, t.balancesearch, c.symbol AS currency,
+CUSTOMERS = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.parent, t.externalid, t.balancesearch,
+ c.symbol AS currency,
  {_stamp("t.lastmodifieddate", "modified")}
  FROM customer t
  LEFT JOIN currency c ON c.id = t.currency
  WHERE 1 = 1"""  # noqa: S608
 
-CUSTOMERS_OF_SUBSIDIARIES = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.externalid, t.balancesearch,
- c.symbol AS currency, s.subsidiary, u.country, {_stamp("t.lastmodifieddate", "modified")}
+CUSTOMERS_OF_SUBSIDIARIES = f"""SELECT t.id, t.entityid, t.companyname, t.isinactive, t.parent, t.externalid,
+ t.balancesearch, c.symbol AS currency, s.subsidiary, u.country, {_stamp("t.lastmodifieddate", "modified")}
  FROM customer t
  LEFT JOIN currency c ON c.id = t.currency
  LEFT JOIN customersubsidiaryrelationship s ON s.entity = t.id AND s.isprimarysub = 'T'

@@ -336,7 +336,10 @@ def customer(body: Mapping[str, object], account: AccountSettings) -> Fact:
         "status": lambda: "inactive" if row.isinactive == "T" else "active",
         "balance": lambda: _balance(row),
     })  # fmt: skip
-    said.point({"same_as": lambda: _same_customer(own_fields, account.config)})
+    said.point({
+        "same_as": lambda: _same_customer(own_fields, account.config),
+        "parent": lambda: own(account.config, "customer", row.parent),
+    })  # fmt: skip
     return Fact("customer", row.id, version(at), at, said.fields, said.refs, unread=said.unread)
 
 

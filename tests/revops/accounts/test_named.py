@@ -174,3 +174,50 @@ def test_a_customer_that_refers_to_the_named_one_follows_it() -> None:
     assert linked("77") == (ONE, "reference")
     crm(ONE, "")
     assert linked("77") is None
+
+
+# --- a part of another customer -----------------------------------------------------------------------------------------
+
+
+def part(to: dict[str, str] | None = None) -> None:
+    erp("5513", {"parent": "netsuite:5512"} | (to or {}))
+
+
+def entered_on_the_part() -> None:
+    world.say("netsuite", world.fact("invoice", "902", {"customer": "netsuite:5513"}, total=Money.zero("USD")))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_part_of_a_customer_follows_it_with_its_documents(order: tuple[int, ...]) -> None:
+    for step in order:
+        (crm, erp, part, entered_on_the_part)[step]()
+    assert linked("5513") == (ONE, "reference")
+    account = world.account_of(ONE)
+    assert SourceRecord.objects.get(system="netsuite", object_type="invoice", external_id="902").account_id == account.pk
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_part_that_is_named_by_another_account_follows_that_one(order: tuple[int, ...]) -> None:
+    for step in order:
+        (crm, erp, part, lambda: crm(TWO, "netsuite:5513"))[step]()
+    assert (linked(), linked("5513")) == ((ONE, "reference"), (TWO, "reference"))
+
+
+def test_a_part_that_refers_to_another_account_follows_that_one() -> None:
+    crm()
+    crm(TWO, "")
+    erp()
+    part({"same_as": f"salesforce:{TWO}"})
+    assert linked("5513") == (TWO, "reference")
+
+
+def test_a_part_stays_unlinked_as_long_as_the_whole_is() -> None:
+    part()
+    erp()
+    assert linked("5513") is None
+
+
+def test_parts_of_each_other_end() -> None:
+    erp("5512", {"parent": "netsuite:5513"})
+    part()
+    assert (linked("5512"), linked("5513")) == (None, None)
