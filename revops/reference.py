@@ -53,8 +53,8 @@ class Ref:
 
     @classmethod
     def numbered(cls, system: str, object_type: str, number: str) -> Ref:
-        """The object that bears this number in `system`, when its key there is not known."""
-        return cls(system, object_type, number, by="number")
+        """The object that bears this number in `system`, when its key there is not known; see `plain_number`."""
+        return cls(system, object_type, plain_number(number), by="number")
 
     @classmethod
     def ours(cls, what: str, code: str) -> Ref:
@@ -109,3 +109,8 @@ def refs_from_json(stored: object) -> Refs:
     if not isinstance(stored, Mapping):
         raise Rejected("reference_invalid", "References are an object of lists by role.")
     return {str(role): tuple(Ref.from_json(target) for target in targets) for role, targets in stored.items()}
+
+
+def plain_number(text: str) -> str:
+    """A number as it is compared: zeros in front of nothing but digits do not count, because systems and people leave them out."""
+    return text.lstrip("0") or text if text.isascii() and text.isdigit() else text

@@ -11,7 +11,7 @@ from functools import cached_property
 from revops.ledger.facts import Value
 from revops.ledger.habits import Habits
 from revops.ledger.types import TYPES
-from revops.reference import Ref, Refs
+from revops.reference import Ref, Refs, plain_number
 from revops.sentences import Named
 
 
@@ -204,7 +204,7 @@ class AccountLedger:
             everything = (*self.records, *self.elsewhere)
             alive_last = sorted(everything, key=lambda record: (not record.deleted, record.effective_at, record.external_id))
             self._by_number[ref.by] = {
-                Ref(record.system, record.object_type, number, ref.by): record
+                Ref(record.system, record.object_type, plain_number(number), ref.by): record
                 for record in alive_last
                 if isinstance(number := record.fields.get(ref.by), str) and number
             }

@@ -150,7 +150,9 @@ _BY_ID = """
 """
 _BY_NUMBER = """
       LEFT JOIN ledger_link k ON k.record_id = r.id AND k.role = %s
-      LEFT JOIN (SELECT DISTINCT n.system_id, n.object_type, n.fields ->> 'number' AS number FROM ledger_sourcerecord n
+      LEFT JOIN (SELECT DISTINCT n.system_id, n.object_type, CASE WHEN n.fields ->> 'number' ~ '^0*[1-9][0-9]*$'
+                                 THEN ltrim(n.fields ->> 'number', '0') ELSE n.fields ->> 'number' END AS number
+                   FROM ledger_sourcerecord n
                   WHERE n.object_type = 'contract' AND NOT n.deleted) t
              ON t.system_id = k.target_system AND t.object_type = k.target_type AND t.number = k.target_id
 """

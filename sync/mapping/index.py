@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from revops.reference import plain_number
 from sync.vendor.contract import IdForm, Misunderstood
 
 
@@ -33,13 +34,13 @@ class Index:
         """More objects; one that is there already is there once."""
         for each in held:
             self._found["", each.object_type, canonical(each.id, self.id_forms.get(each.system)) or each.id].add(each)
-            for by, text in (("number", each.number), ("code", each.code)):
+            for by, text in (("number", plain_number(each.number)), ("code", each.code)):
                 if text:
                     self._found[by, each.object_type, text].add(each)
 
     def find(self, text: str, object_type: str, by: str, systems: frozenset[str]) -> frozenset[Held]:
         """The objects of these connections that a text names."""
-        texts = {text}
+        texts = {plain_number(text) if by == "number" else text}
         if not by:
             texts |= {known for slug in systems & self.id_forms.keys() if (known := canonical(text, self.id_forms[slug]))}
         found = {each for one in texts for each in self._found.get((by, object_type, one), ())}

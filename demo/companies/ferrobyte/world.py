@@ -31,6 +31,7 @@ SETTINGS = {
         "connector": "stripe",
         "settings": {
             "mode": "live", "crm_connection": "salesforce", "crm_id_key": "fx_crm", "contract_number_key": "fx_ctr",
+            "contract_number_form": "C{id}",
             "time_zone": "America/Los_Angeles",
         },
     },
@@ -40,6 +41,7 @@ SETTINGS = {
             "crm_connection": "salesforce", "billing_connection": "stripe", "currency_ids": "USD=1", "one_world": "no",
             "legal_entities": "", "time_zone": "America/Los_Angeles", "posting_days": "business days",
             "posting_zone": "America/Los_Angeles", "crm_id_field": "custentity_sfdc_account",
+            "crm_id_pattern": "SFDC:{id}",
             "billing_id_field": "custbody_bill_key", "billing_id_form": "ST|{id}",
             "contract_number_field": "custbody_ctr_no",
         },

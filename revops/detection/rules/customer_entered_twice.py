@@ -10,7 +10,6 @@ from revops.detection.examples import Expected, Stated, at, crm, erp, example, f
 from revops.detection.rule import Finding, Playbook, Rule, money, stands_for, text, together
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.policies import Policies
-from revops.reference import Ref
 from revops.sentences import template
 
 CODE = "customer_entered_twice"
@@ -26,23 +25,21 @@ PARENT = " : "
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     alike: dict[object, list[LedgerRecord]] = {}
     for customer in ledger.of("customer", "erp"):
-        same_as = customer.target("same_as")
-        if same_as is not None and PARENT not in text(customer, "name"):
+        whose = _in_crm(customer, ledger)
+        if whose is not None and PARENT not in text(customer, "name"):
             books = (customer.system, text(customer, "legal_entity"), text(customer, "currency"))
-            alike.setdefault((*books, _survivor(same_as, ledger)), []).append(customer)
+            alike.setdefault((*books, whose.key), []).append(customer)
     for found in alike.values():
         used = sorted((customer for customer in found if _documents(customer, ledger)), key=lambda each: _since(each, ledger))
         for first, again in itertools.pairwise(used):
             documents = _documents(again, ledger)
             amounts = [amount for record in documents if (amount := money(record, "total")) is not None]
-            same_as = again.target("same_as")
-            assert same_as is not None
             yield Finding(
                 subjects=(first, again),
                 sentence=FOUND(
                     first=first.named,
                     again=again.named,
-                    customer=same_as,
+                    customer=tuple(record.named for record in ledger.pointed_to(again, "same_as") if record.role == "crm"),
                     documents=tuple(record.named for record in documents[:3]),
                 ),
                 due_at=_since(again, ledger) + policies.rule(CODE).after,
@@ -51,11 +48,12 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
             )
 
 
-def _survivor(customer: Ref, ledger: AccountLedger) -> Ref:
-    """Who it is today, where the CRM has merged it into another one."""
-    record = ledger.find(customer)
-    merged = record.target("merged_into") if record is not None and record.deleted else None
-    return merged if merged is not None else customer
+def _in_crm(customer: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None:
+    """The CRM's customer that it says it is; where that was merged into another one, the other one."""
+    for record in ledger.pointed_to(customer, "same_as"):
+        if record.role == "crm":
+            return next(iter(ledger.pointed_to(record, "merged_into")), record)
+    return None
 
 
 def _documents(customer: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
@@ -78,6 +76,7 @@ def _invoice(id: str, customer: str, when: str, status: str = "open") -> Stated:
     return erp(fact("invoice", id, at(when), to=f"customer: erp customer {customer}", status=status, total=usd("1900.00")))
 
 
+_CRM = crm(fact("customer", "A1"))
 _SEPTEMBER = _invoice("501", "5512", "2026-11-01 12:00")
 _OCTOBER = _invoice("502", "6120", "2026-11-16 12:00")
 
@@ -106,9 +105,10 @@ RULE = Rule(
     ),
     find=find,
     fires_on=(
-        example("both have an invoice", _customer("5512"), _customer("6120"), _SEPTEMBER, _OCTOBER, expect=_found()),
+        example("both have an invoice", _CRM, _customer("5512"), _customer("6120"), _SEPTEMBER, _OCTOBER, expect=_found()),
         example(
             "the one refers to a customer that was merged into that of the other",
+            _CRM,
             crm(fact("customer", "A0", to="merged_into: crm customer A1", deleted=True)),
             _customer("5512"),
             _customer("6120", "A0"),
@@ -118,6 +118,7 @@ RULE = Rule(
         ),
         example(
             "two invoices on the later one",
+            _CRM,
             _customer("5512"),
             _customer("6120"),
             _SEPTEMBER,
@@ -127,20 +128,22 @@ RULE = Rule(
         ),
     ),
     silent_on=(
-        example("nothing stands on the other", _customer("5512"), _customer("6120"), _SEPTEMBER),
+        example("nothing stands on the other", _CRM, _customer("5512"), _customer("6120"), _SEPTEMBER),
         example(
             "its invoice is void",
+            _CRM,
             _customer("5512"),
             _customer("6120"),
             _SEPTEMBER,
             _invoice("502", "6120", "2026-11-16 12:00", "void"),
         ),
-        example("another customer of the CRM", _customer("5512"), _customer("6120", "A2"), _SEPTEMBER, _OCTOBER),
-        example("another legal entity", _customer("5512"), _customer("6120", legal_entity="DE"), _SEPTEMBER, _OCTOBER),
-        example("another currency", _customer("5512"), _customer("6120", currency="EUR"), _SEPTEMBER, _OCTOBER),
-        example("a part of the other", _customer("5512"), _customer("6120", name="Acme : Site 2"), _SEPTEMBER, _OCTOBER),
+        example("another customer of the CRM", _CRM, _customer("5512"), _customer("6120", "A2"), _SEPTEMBER, _OCTOBER),
+        example("another legal entity", _CRM, _customer("5512"), _customer("6120", legal_entity="DE"), _SEPTEMBER, _OCTOBER),
+        example("another currency", _CRM, _customer("5512"), _customer("6120", currency="EUR"), _SEPTEMBER, _OCTOBER),
+        example("a part of the other", _CRM, _customer("5512"), _customer("6120", name="Acme : Site 2"), _SEPTEMBER, _OCTOBER),
         example(
             "its first invoice came an hour ago: not yet due",
+            _CRM,
             _customer("5512"),
             _customer("6120"),
             _SEPTEMBER,
