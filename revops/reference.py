@@ -112,5 +112,5 @@ def refs_from_json(stored: object) -> Refs:
 
 
 def plain_number(text: str) -> str:
-    """A number as it is compared: zeros in front of nothing but digits do not count, because systems and people leave them out."""
+    """A number as it is compared: zeros in front of digits alone do not count, because systems and people leave them out."""
     return text.lstrip("0") or text if text.isascii() and text.isdigit() else text

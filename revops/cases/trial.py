@@ -1,6 +1,7 @@
 """Rules on trial: what they find is kept and shown, and opens no case until a person has looked.
 
-A system that was connected anew is on trial for every rule. A person lets a rule open cases in it, or takes that back. A rule
+A system that was connected anew is on trial for every rule, and one whose records are seldom tied to the others for the rules
+that need these ties. A person lets a rule open cases in it, or takes that back. A rule
 that opens more cases within an hour than the policies let pass is held back by itself: what it finds from then on waits like that
 of a rule on trial, until a person has looked.
 """
@@ -31,30 +32,36 @@ LET_LASTS = dt.timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Which rules are on trial where, and how many cases each has opened within the last hour. `opened` counts on while a batch
-    is looked at."""
+    """Which rules are on trial where, and how many cases each has opened within the last hour. `weak`: rules and the systems that
+    seldom state what they need. `opened` counts on while a batch is looked at."""
 
     systems: frozenset[str]
     said: Mapping[tuple[str, str], bool]
+    weak: frozenset[tuple[str, str]] = frozenset()
     trusted: frozenset[str] = frozenset()
     opened: dict[str, int] = field(default_factory=dict)
 
     def system_of(self, rule: str, systems: Iterable[str]) -> str:
         """The first of the systems in which the rule is on trial; empty when it is in none."""
-        return next((each for each in systems if not self.said.get((rule, each), each not in self.systems)), "")
+        return next((each for each in systems if not self.said.get((rule, each), self._is_trusted(rule, each))), "")
+
+    def _is_trusted(self, rule: str, system: str) -> bool:
+        """As long as nobody has said anything."""
+        return system not in self.systems and (rule, system) not in self.weak
 
     def floods(self, rule: str, most: int) -> bool:
         """Whether the rule has opened as many cases as it may."""
         return rule not in self.trusted and self.opened.get(rule, 0) >= most
 
 
-def trials_now(now: dt.datetime) -> Trials:
+def trials_now(now: dt.datetime, weak: frozenset[tuple[str, str]] = frozenset()) -> Trials:
     """As people have said, and as cases were opened. Three small queries."""
     switches = list(RuleSwitch.objects.values_list("rule", "system_id", "live", "decided_at"))
     opened = ExceptionCase.objects.filter(opened_at__gt=now - FLOOD_WINDOW, account__isnull=False).order_by()
     return Trials(
         frozenset(SourceSystem.objects.filter(on_trial=True).values_list("slug", flat=True)),
         {(rule, system): live for rule, system, live, _ in switches},
+        weak,
         frozenset(rule for rule, _, live, at in switches if live and at > now - LET_LASTS),
         dict(opened.values_list("rule").annotate(Count("pk"))),
     )

@@ -18,6 +18,7 @@ from revops.cases.lifecycle import Sighting, update_cases
 from revops.cases.models import LIVE_STATUSES, ExceptionCase
 from revops.detection.evidence import evidence_of, fingerprint_of
 from revops.detection.rule import ExceptionKind, Playbook
+from revops.ledger.coverage import Coverage
 from revops.ledger.models import SourceSystem
 from revops.ledger.unread import NOT_IN_EVENT
 from revops.ledger.unread_values import UnreadField
@@ -26,6 +27,7 @@ from revops.policies.policies import Policies
 from revops.sentences import Param, Sentence, Template, Word, template
 
 DEAD_LETTERS, UNREADABLE, VALUES_UNREAD = "dead_letters_pile_up", "connection_unreadable", "values_unread"
+COVERAGE = "coverage_low"
 CONNECTION_KINDS: Mapping[str, ExceptionKind] = {
     DEAD_LETTERS: ExceptionKind(
         "Dead letters pile up",
@@ -49,6 +51,19 @@ CONNECTION_KINDS: Mapping[str, ExceptionKind] = {
                 "Read the last problem: are the credentials or the address refused, or does the vendor not answer?",
                 "Was the role of our app at the vendor changed?",
                 "Is the connection meant to be read at all? An administrator can switch it off.",
+            ),
+        ),
+    ),
+    COVERAGE: ExceptionKind(
+        "Too little is tied to the other systems",
+        "So few records of a system are tied to those of the others that what rests on these ties cannot be trusted.",
+        Playbook(
+            means="Rules that follow these ties would call most of the company contradictory. They are on trial in this system: "
+            "what they find opens no case until the share is back or a person lets them.",
+            check=(
+                "Open the connection's page: which records are not tied, and what do they carry instead of an id?",
+                "Does another field hold the id, or is it written in another form? Declare it in the mapping.",
+                "Has it fallen? Then look at what changed in the integration that writes these ids.",
             ),
         ),
     ),
@@ -78,6 +93,7 @@ VALUES = template(
     "connections.values",
     "{field} of {records} of {system} could not be read in {count} or more records. What it would tell is missing here.",
 )
+TIED = template("connections.tied", "In {system} too few records are tied to the others: {ties}.")
 RECORDS = template("connections.records", "Records")
 WRITTEN = template("connections.written", "Written there")
 WHY = template("connections.why", "Why")
@@ -95,13 +111,14 @@ COUNT_MAX = STEPS[0]
 class Health:
     """How a system stands. `dead_letters`: how many wait (counted up to `COUNT_MAX`); `failures`: stream -> how often in a row
     reading it has failed; `problem`: what the system or the network said last; `unread`: fields whose values could not be
-    read."""
+    read; `coverage`: how much of it is tied to the others."""
 
     system: str
     dead_letters: int = 0
     failures: Mapping[str, int] | None = None
     problem: str = ""
     unread: Sequence[UnreadField] = ()
+    coverage: Sequence[Coverage] = ()
 
 
 def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.datetime) -> list[Sighting]:
@@ -116,6 +133,9 @@ def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.date
         streams = tuple(Word(stream) for stream in failing)
         inputs: dict[Template, Param] = {NOT_READ: streams, **({LAST_PROBLEM: health.problem} if health.problem else {})}
         found.append(_sighting(UNREADABLE, health, CANNOT_BE_READ(system=label, streams=streams), inputs, now))
+    weak = [each for each in health.coverage if each.is_weak(policies.connections)]
+    if weak:
+        found.append(_sighting(COVERAGE, health, TIED(system=label, ties=_ties(weak, policies)), {}, now))
     for each in health.unread:
         if each.example.code != NOT_IN_EVENT:  # that is read again by itself
             count = next(step for step in STEPS if step <= each.count)
@@ -125,6 +145,15 @@ def sightings_of(health: Health, label: str, policies: Policies, *, now: dt.date
             place = f"{health.system} {each.object_type} {each.field}"
             found.append(_sighting(VALUES_UNREAD, health, sentence, inputs, now, place=place))
     return found
+
+
+def _ties(weak: Sequence[Coverage], policies: Policies) -> str:
+    """Each of them with its figures."""
+    told = []
+    for each in weak:
+        tied = f"{each.share} of {each.label} ({each.tied:,} of {each.total:,})"
+        told.append(f"{tied}, at best {each.best_share}" if each.has_fallen(policies.connections) else tied)
+    return "; ".join(told)
 
 
 def _sighting(

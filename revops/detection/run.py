@@ -25,6 +25,7 @@ from revops.detection.evidence import evidence_of
 from revops.detection.postings import POSTING_KINDS, posting_sightings
 from revops.detection.registry import RULES
 from revops.detection.rule import Finding, Rule
+from revops.detection.weak import weak_rules
 from revops.ledger.due import AccountClaim, fail, finish, mark_due, take_due
 from revops.ledger.freshness import role_read_through
 from revops.ledger.reading import account_ledgers
@@ -109,7 +110,7 @@ def detect_accounts(
     policies = policies_in_force()
     live = live_cases_of(account_ids, [*RULES, *POSTING_KINDS])
     unproven = accounts_with_unproven(account_ids)
-    trials = trials_now(now)
+    trials = trials_now(now, weak_rules(policies))
     read_through = functools.cache(role_read_through)
     for account in accounts:
         ledger = ledgers[account.pk]

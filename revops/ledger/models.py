@@ -31,7 +31,8 @@ class SystemRole(models.TextChoices):
 class SourceSystem(models.Model):
     """One connected system as the business sees it: a slug that names it everywhere, a label, and its role. `on_trial`: what the
     rules find in it opens no case until a person has looked (see `cases.trial`). `habits`: on which days documents are entered in
-    it and the like (JSON form of `habits`)."""
+    it and the like (JSON form of `habits`). `coverage`: how much of its records was tied to others at `coverage_at` (JSON form
+    of `coverage`)."""
 
     slug = models.CharField(max_length=60, primary_key=True)
     label = models.CharField(max_length=80)
@@ -39,6 +40,8 @@ class SourceSystem(models.Model):
     vendor = models.CharField(max_length=40)
     on_trial = models.BooleanField(default=False)
     habits = models.JSONField(default=dict, blank=True)
+    coverage = models.JSONField(default=list, blank=True)
+    coverage_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["role", "slug"]

@@ -72,10 +72,15 @@ class Checkpoints(Part):
 
 
 class Connections(Part):
-    """When a connected system is an exception itself: so many dead letters wait, or reading it failed so often in a row."""
+    """When a connected system is an exception itself: so many dead letters wait, or reading it failed so often in a row, or of
+    `coverage_records_min` records or more fewer than `coverage_percent` are tied to the other systems, or
+    `coverage_fall_percent` points fewer than at best."""
 
     dead_letters: int = Field(ge=1, le=1000)
     failed_reads: int = Field(ge=1, le=1000)
+    coverage_percent: int = Field(ge=0, le=100)
+    coverage_fall_percent: int = Field(ge=1, le=100)
+    coverage_records_min: int = Field(ge=1, le=1_000_000)
 
 
 class Detection(Part):

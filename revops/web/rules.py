@@ -15,6 +15,7 @@ from revops.cases.models import LIVE_STATUSES, ExceptionCase, Expectation, RuleS
 from revops.cases.trial import held_back, switch_rules, trials_now
 from revops.detection.blind import blind_spots
 from revops.detection.registry import RULES
+from revops.detection.weak import weak_rules
 from revops.errors import Missing, Rejected, http_status
 from revops.ledger.models import SourceSystem
 from revops.people.models import User
@@ -87,7 +88,7 @@ def _known(code: str) -> str:
 
 
 def _rule_context(user: User, code: str) -> dict[str, Any]:
-    rule, policies, trials = RULES[code], policies_in_force(), trials_now(timezone.now())
+    rule, policies, trials = RULES[code], policies_in_force(), trials_now(timezone.now(), weak_rules(policies_in_force()))
     systems = list(SourceSystem.objects.all())
     blind = blind_spots().get(code, {})
     roles = {text.partition(" ")[0] for text in rule.needs}

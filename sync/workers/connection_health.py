@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from revops.detection.connections import COUNT_MAX, Health
+from revops.ledger.coverage import Coverage, coverages_of, remembered
+from revops.ledger.due import mark_due_everywhere
 from revops.ledger.unread_values import UnreadField, unread_fields
+from revops.policies.in_force import policies_in_force
+from sync.mapping.coverage import coverage
 from sync.models import Connection, Delivery, DeliveryState, Watermark
+
+MEASURED_EVERY = dt.timedelta(hours=1)
+WEAK_MEASURED_EVERY = dt.timedelta(minutes=5)
 
 
 def connection_healths() -> dict[str, Health]:
@@ -20,7 +29,37 @@ def connection_healths() -> dict[str, Health]:
     for each in unread_fields():
         unread.setdefault(each.system, []).append(each)
     found = {}
-    for slug in Connection.objects.filter(active=True).order_by("pk").values_list("pk", flat=True):
+    rows = Connection.objects.filter(active=True).select_related("system").order_by("pk")
+    for slug, covered in rows.values_list("pk", "system__coverage"):
         letters = Delivery.objects.filter(connection=slug, state=DeliveryState.QUARANTINED)[:COUNT_MAX].count()
-        found[slug] = Health(slug, letters, failures.get(slug, {}), problems.get(slug, ""), unread.get(slug, ()))
+        found[slug] = Health(
+            slug, letters, failures.get(slug, {}), problems.get(slug, ""), unread.get(slug, ()), coverages_of(covered)
+        )
     return found
+
+
+def measure_coverage(now: dt.datetime) -> None:
+    """Once an hour, and more often where it is weak, how much of each active connection is tied to the others. It reads every
+    record of a connection, so one is measured at a time; and none before all were read once, when much is not there yet."""
+    if Watermark.objects.filter(connection__active=True, read_at__isnull=True).exists():
+        return
+    policy = policies_in_force().connections
+    for row in Connection.objects.filter(active=True).select_related("system").order_by("system__coverage_at", "pk"):
+        before = coverages_of(row.system.coverage)
+        weak = {each.part for each in before if each.is_weak(policy)}
+        measured_at = row.system.coverage_at
+        if measured_at is None or measured_at <= now - (WEAK_MEASURED_EVERY if weak else MEASURED_EVERY):
+            after = remembered(before, measured(row))
+            row.system.coverage, row.system.coverage_at = [each.as_json() for each in after], now
+            row.system.save(update_fields=["coverage", "coverage_at"])
+            if weak != {each.part for each in after if each.is_weak(policy)}:
+                mark_due_everywhere(row.pk, now=now)
+            return
+
+
+def measured(row: Connection) -> list[Coverage]:
+    """The ties by which the connection's own records point to others, as far as there are such records."""
+    ties = [each for each in coverage(row) if each.tie.role and not each.tie.named]
+    return [
+        Coverage(f"{each.tie.object_type}.{each.tie.role}", each.tie.label, each.total, each.tied) for each in ties if each.total
+    ]

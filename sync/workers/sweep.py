@@ -18,7 +18,7 @@ from revops.partitions import prepare_months
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.intake.announce import announce_reads
-from sync.workers.connection_health import connection_healths
+from sync.workers.connection_health import connection_healths, measure_coverage
 from sync.workers.queues import QUEUES
 
 EVERY_SECONDS = 2.0
@@ -51,6 +51,7 @@ def sweep_once(now: dt.datetime) -> list[str]:
     wake_due_cases(now=now)
     mark_expected(now=now)
     expire_undecided(now=now)
+    measure_coverage(now)
     update_connection_cases(connection_healths(), now=now)
     announce_reads()
     seal_and_export(now)
