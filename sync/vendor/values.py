@@ -22,8 +22,8 @@ from sync.vendor.fields import kind_of
 
 Found = TypeVar("Found")
 _SECRET = re.compile(r"\b(?:sk|rk|whsec)_[A-Za-z0-9_]{8,}|\b[Bb]earer\s+\S{8,}", re.ASCII)
-_WHOSE = frozenset({"customer", "same_as"})
-"""The roles that say which customer an object belongs to, or is."""
+_WHOSE = frozenset({"customer"})
+"""The roles that say whose a document is."""
 _OURS = frozenset({"setting_invalid"})
 """Codes that speak of our own settings and not of the vendor's value."""
 
@@ -101,7 +101,7 @@ class Stated:
             return None
 
     def point(self, roles: Mapping[str, Pointed]) -> None:
-        """References by role. Raises `Misunderstood` for one that says whose the object is and cannot be read, unless it is none
+        """References by role. Raises `Misunderstood` for one that says whose a document is and cannot be read, unless it is none
         by the forms that the connection declares."""
         found = {role: self._whose(role, read) if role in _WHOSE else self.value(role, read) for role, read in roles.items()}
         self.refs = {**self.refs, **refs(**found)}

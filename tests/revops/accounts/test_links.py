@@ -96,12 +96,21 @@ def test_ids_that_differ_in_case_alone_are_two_accounts() -> None:
     "carried", [LONG[:17], SHORT + "AAB", LONG.replace("A", "А"), SHORT[:14], "0" * 19, "0015e00000AbCd!AAF", " " + SHORT[1:]],
     ids=["17", "wrong checksum", "a Cyrillic letter", "14", "19", "a sign", "a blank"],
 )  # fmt: skip
-def test_w27_what_is_no_id_is_set_aside_and_links_nothing(carried: str) -> None:
+def test_w27_what_is_no_id_is_marked_and_links_nothing(carried: str) -> None:
     crm_says(LONG)
-    found = stripe_says("cus_1", carried)
-    assert (found.state, found.reason_code) == ("quarantined", "reference_invalid")
-    assert not SourceRecord.objects.filter(system="stripe").exists()
+    assert stripe_says("cus_1", carried).state == "applied"
+    kept = SourceRecord.objects.get(system="stripe")
+    assert (kept.unread or {})["same_as"]["code"] == "reference_invalid"
+    assert (kept.account_id, kept.refs) == (None, {})
     assert AccountLink.objects.filter(system="stripe").count() == 0
+
+
+@pytest.mark.parametrize("carried", [LONG.lower(), LONG.upper(), OTHER_CASE.lower()])
+def test_an_id_whose_letters_were_made_small_or_large_is_told_by_its_suffix(carried: str) -> None:
+    crm_says(LONG)
+    crm_says(OTHER_CASE, "Somebody else")
+    stripe_says("cus_1", carried)
+    assert account_of("cus_1") == (OTHER_CASE if carried == OTHER_CASE.lower() else LONG)
 
 
 def test_an_unknown_account_is_waited_for_and_never_guessed() -> None:
