@@ -150,3 +150,22 @@ def closed_otherwise(both: Receivable, ledger: AccountLedger) -> Money | None:
         return None
     currency = closed[0].currency
     return total_of(closed, currency) - paid(payments_of(both.posted, ledger), currency)
+
+
+def misapplied(payment: LedgerRecord, ledger: AccountLedger) -> list[LedgerRecord]:
+    """The ERP's copies of one of billing's payments that are applied to other invoices than those that it paid, as far as these
+    are in the ERP; none for a payment that is applied to nothing yet."""
+    right = {
+        copy.ref
+        for invoice in ledger.pointed_to(payment, "invoice")
+        for copy in ledger.pointing_at(invoice, "copy_of", "invoice")
+    }
+    copies = ledger.pointing_at(payment, "copy_of", "payment")
+    return [copy for copy in copies if right and copy.targets("invoice") and not right & set(copy.targets("invoice"))]
+
+
+def pays_another(payment: LedgerRecord, issued: Iterable[LedgerRecord], ledger: AccountLedger) -> bool:
+    """Whether the ERP's payment is a copy of one that paid none of these invoices of billing."""
+    originals = ledger.pointed_to(payment, "copy_of")
+    paid_for = {target for original in originals for target in original.targets("invoice")}
+    return bool(paid_for) and not paid_for & {invoice.ref for invoice in issued}

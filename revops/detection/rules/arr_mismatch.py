@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from revops.detection.examples import Expected, Stated, at, billing, customer_success, example, fact, usd
+from revops.detection.examples import Expected, Stated, at, billing, crm, customer_success, example, fact, usd
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger
+from revops.matching.contracts import contracts_of
 from revops.policies.policies import Policies
 from revops.sentences import template
 
@@ -27,6 +28,9 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
     if not running or len(amounts) < len(running) or len({amount.currency for amount in amounts}) != 1:
         return  # a price that is not known makes the sum unknown
     billed = sum(amounts[1:], amounts[0])
+    agreed = {text(contract, "currency") for each in running for contract in contracts_of(each, ledger)} - {""}
+    if agreed - {billed.currency}:
+        return  # billed in another currency than was agreed, which is another contradiction
     counted = [(arr, each) for each in ledger.of("customer", "customer_success") if (arr := money(each, "arr")) is not None]
     counting = [(arr, each) for arr, each in counted if arr.amount]  # what counts nothing was merged away, or is a parent
     if counting and all(arr.currency == billed.currency for arr, _ in counting):
@@ -69,7 +73,7 @@ RULE = Rule(
     title="Recurring revenue differs",
     sentence="Customer success counts another recurring revenue than billing bills.",
     tolerance=lambda policies: TOLERANCE(after=policies.rule(CODE).after),
-    reads=frozenset({"customer", "subscription"}),
+    reads=frozenset({"customer", "contract", "subscription"}),
     needs=("customer_success customer.arr", "billing subscription.annual_amount"),
     playbook=Playbook(
         means="Forecasts, health scores and renewal targets are made from a figure that nobody bills.",
@@ -91,6 +95,12 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "billed in another currency than the contract's",
+            _counted("60000.00"),
+            _billed(),
+            crm(fact("contract", "800A", to="subscription: billing subscription sub_1", currency="GBP")),
+        ),
         example("equal", _counted("36000.00"), _billed()),
         example("nothing is counted", _counted("0.00"), _billed()),
         example("less than one in a hundred apart", _counted("36300.00"), _billed()),

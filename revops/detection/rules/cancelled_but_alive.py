@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, crm, erp, example, fact, on, usd
 from revops.detection.rule import Finding, Playbook, Rule, day, money, stands_for, text
 from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.matching.contracts import without_contract
 from revops.money import Money
 from revops.policies.policies import Policies
 from revops.sentences import template
@@ -22,6 +23,8 @@ UNPRICED = template("cancelled_but_alive.unpriced", "Billing ended {subscription
 
 
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
+    if without_contract(ledger):
+        return  # what runs may be what has taken its place, which is another contradiction
     live = [each for each in ledger.of("subscription", "billing") if text(each, "status") not in ENDED]
     for ended in ledger.of("subscription", "billing"):
         if text(ended, "status") not in ENDED:
@@ -115,6 +118,12 @@ RULE = Rule(
         example("the order is closed", _ended(), _order("ended")),
         example("another subscription bills the contract", _ended(), _ended("active", id="sub_2"), _contract()),
         example("still running", _ended("active"), _contract()),
+        example(
+            "another one runs and names no contract",
+            _ended(),
+            _contract(),
+            billing(fact("subscription", "sub_2", status="active")),
+        ),
         example(
             "cancelled yesterday",
             _ended(when="2026-11-19 12:00"),

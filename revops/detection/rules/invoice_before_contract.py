@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from revops.detection.examples import Expected, at, contract, crm, erp, example, invoice
+from revops.detection.examples import Expected, at, billing, contract, crm, elsewhere, erp, example, fact, invoice
 from revops.detection.rule import Difference, Finding, Order, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.policies.policies import Policies
@@ -34,11 +34,17 @@ def _order(policies: Policies) -> Prerequisite:
 def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterable[Finding]:
     for entered in ledger.of("invoice", "erp"):
         named = entered.target("contract")
-        if named is None or text(entered, "status") in DEAD:
+        if named is None or text(entered, "status") in DEAD or _is_another_accounts(entered, ledger):
             continue
         agreed = _live(ledger.find(named))
         if agreed is None or text(agreed, "status") != "activated":
             yield _finding(entered, named, agreed, policies)
+
+
+def _is_another_accounts(entered: LedgerRecord, ledger: AccountLedger) -> bool:
+    """Whether what the invoice is a copy of stands on another account: then it does not belong here, nor does its contract."""
+    originals = ledger.pointed_to(entered, "copy_of")
+    return bool(originals) and all(original in ledger.elsewhere for original in originals)
 
 
 def _live(record: LedgerRecord | None) -> LedgerRecord | None:
@@ -121,6 +127,11 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "what it is a copy of is another account's",
+            elsewhere(billing(fact("invoice", "in_1", status="open")), account=2),
+            erp(fact("invoice", "501", to="copy_of: billing invoice in_1; contract: crm contract C-7", status="open")),
+        ),
         example("contract activated", _INVOICE, crm(contract(number="C-7"))),
         example("contract known only afterwards", crm(contract(number="C-7")), _INVOICE),
         example("one-off invoice", erp(invoice("501", total="7000.00"))),

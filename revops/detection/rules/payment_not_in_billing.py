@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, erp, example, fact, usd
 from revops.detection.rule import Finding, Playbook, Rule, money, stands_for, text
 from revops.ledger.view import AccountLedger, latest
-from revops.matching.receivables import State, net, paid, payments_of, receivables
+from revops.matching.receivables import State, net, paid, payments_of, pays_another, receivables
 from revops.policies.policies import Policies
 from revops.sentences import template
 
@@ -36,7 +36,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
             continue
         credited = sum(nets[: len(both.billed)], left - left) - sum(nets[len(both.billed) :], left - left)
         came = left - sum(rest, left - left) - (credited if credited.amount > 0 else left - left)
-        payments = payments_of(both.posted, ledger)
+        payments = [each for each in payments_of(both.posted, ledger) if not pays_another(each, both.issued, ledger)]
         came = min(came, paid(payments, left.currency))
         if came.amount <= 0 or not policies.beyond_tolerance(came, left - left):
             continue
@@ -49,6 +49,9 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
 
 
 _PAID = erp(fact("payment", "31", at("2026-11-16 12:00"), to="invoice: erp invoice 501", status="paid", amount=usd("90.00")))
+
+
+_PAYS_ANOTHER = billing(fact("payment", "pi_9", to="invoice: billing invoice in_9", status="paid", amount=usd("90.00")))
 
 
 def _billed(left: str = "90.00", status: str = "open") -> Stated:
@@ -87,6 +90,21 @@ RULE = Rule(
         example("paid in part in the ERP", _billed(), _PAID, _entered("60.00", "open"), expect=_found("30.00")),
     ),
     silent_on=(
+        example(
+            "what was received paid another invoice, which is another contradiction",
+            _billed(),
+            _PAYS_ANOTHER,
+            erp(
+                fact(
+                    "payment",
+                    "31",
+                    to="copy_of: billing payment pi_9; invoice: erp invoice 501",
+                    status="paid",
+                    amount=usd("90.00"),
+                )
+            ),
+            _entered(),
+        ),
         example("open in both", _billed(), _PAID, _entered("90.00", "open")),
         example("closed in the ERP, and no payment is known", _billed(), _entered()),
         example("paid in both", _billed("0.00", "paid"), _PAID, _entered()),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, erp, example, fact, usd
 from revops.detection.rule import Finding, Playbook, Rule, money, stands_for
 from revops.ledger.view import AccountLedger, latest
-from revops.matching.receivables import State, net, paid, payments_of, receivables
+from revops.matching.receivables import State, misapplied, net, paid, payments_of, receivables
 from revops.policies.policies import Policies
 from revops.sentences import template
 
@@ -32,6 +32,8 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         known = [amount for amount in nets if amount is not None]
         apart = sum(known[len(here) :], nothing) - sum(known[: len(here)], nothing) if len(known) == len(nets) else nothing
         payments = payments_of(both.issued, ledger)
+        if any(misapplied(payment, ledger) for payment in payments):
+            continue  # it is in the ERP, on another invoice
         missing = min(entered - billed - (apart if apart.amount > 0 else nothing), paid(payments, nothing.currency))
         if missing.amount <= 0 or not policies.beyond_tolerance(missing, nothing):
             continue
@@ -97,6 +99,13 @@ RULE = Rule(
         ),
     ),
     silent_on=(
+        example(
+            "the ERP has applied the payment to another invoice, which is another contradiction",
+            _billed(),
+            _PAID,
+            _entered(),
+            erp(fact("payment", "31", to="copy_of: billing payment pi_1; invoice: erp invoice 777", status="paid")),
+        ),
         example("paid in both", _billed(), _PAID, _entered("0.00", status="paid")),
         example("closed in billing, and no payment is known", _billed(), _entered()),
         example("open in both", _billed("90.00", "open"), _PAID, _entered()),
