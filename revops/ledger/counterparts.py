@@ -1,7 +1,8 @@
 """The same document in two systems whose customers are not, or not yet, the same account.
 
 An ERP books an invoice on a sub-customer, a payer or the wrong customer; the billing system's invoice stands on its own account.
-Each of the two accounts is read with the other's copy beside it, and is looked at again when that copy moves.
+Each of the two accounts is read with the other's copy beside it, and is looked at again when that copy moves. Payments name each
+other by number as well.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Target = tuple[str, str, str]
 
 _ELSEWHERE = """
     WITH mine AS MATERIALIZED (
-        SELECT id, account_id, system_id, object_type, external_id FROM ledger_sourcerecord
+        SELECT id, account_id, system_id, object_type, external_id, fields ->> 'number' AS number FROM ledger_sourcerecord
          WHERE account_id = ANY(%s) AND object_type = ANY(%s))
     SELECT m.account_id, r.id FROM mine m
       JOIN ledger_link l ON l.target_system = m.system_id AND l.target_type = m.object_type AND l.target_id = m.external_id
@@ -45,6 +46,17 @@ _ELSEWHERE = """
       JOIN ledger_link l ON l.record_id = m.id AND l.role = 'copy_of' AND l.by = ''
       JOIN ledger_sourcerecord r ON r.system_id = l.target_system AND r.object_type = l.target_type
                                 AND r.external_id = l.target_id AND r.account_id IS DISTINCT FROM m.account_id
+     UNION
+    SELECT m.account_id, r.id FROM mine m
+      JOIN ledger_link l ON l.target_system = m.system_id AND l.target_type = 'payment' AND l.target_id = m.number
+                        AND l.role = 'copy_of' AND l.by = 'number'
+      JOIN ledger_sourcerecord r ON r.id = l.record_id AND r.account_id IS DISTINCT FROM m.account_id
+     WHERE m.object_type = 'payment'
+     UNION
+    SELECT m.account_id, r.id FROM mine m
+      JOIN ledger_link l ON l.record_id = m.id AND l.role = 'copy_of' AND l.by = 'number' AND l.target_type = 'payment'
+      JOIN ledger_sourcerecord r ON r.system_id = l.target_system AND r.object_type = 'payment'
+                                AND r.fields ->> 'number' = l.target_id AND r.account_id IS DISTINCT FROM m.account_id
      ORDER BY 1, 2
 """
 
@@ -69,6 +81,20 @@ _OTHER_SIDE = """
                                 AND o.external_id = l.target_id
      WHERE l.record_id = ANY(%s) AND l.role = 'copy_of' AND l.by = '' AND o.account_id IS NOT NULL
        AND o.account_id IS DISTINCT FROM m.account_id
+     UNION
+    SELECT o.account_id, o.object_type FROM ledger_sourcerecord m
+      JOIN ledger_link l ON l.target_system = m.system_id AND l.target_type = 'payment'
+                        AND l.target_id = m.fields ->> 'number' AND l.role = 'copy_of' AND l.by = 'number'
+      JOIN ledger_sourcerecord o ON o.id = l.record_id
+     WHERE m.id = ANY(%s) AND m.object_type = 'payment' AND o.account_id IS NOT NULL
+       AND o.account_id IS DISTINCT FROM m.account_id
+     UNION
+    SELECT o.account_id, o.object_type FROM ledger_link l
+      JOIN ledger_sourcerecord m ON m.id = l.record_id
+      JOIN ledger_sourcerecord o ON o.system_id = l.target_system AND o.object_type = 'payment'
+                                AND o.fields ->> 'number' = l.target_id
+     WHERE l.record_id = ANY(%s) AND l.role = 'copy_of' AND l.by = 'number' AND l.target_type = 'payment'
+       AND o.account_id IS NOT NULL AND o.account_id IS DISTINCT FROM m.account_id
 """
 _LET_GO = """
     SELECT o.account_id, o.object_type FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(system, type, id)
@@ -85,7 +111,7 @@ def accounts_across(moved: Iterable[int], let_go: Iterable[Target]) -> dict[int,
     with connection.cursor() as cursor:
         rows: list[tuple[int, str]] = []
         if ids:
-            cursor.execute(_OTHER_SIDE, [ids, ids])
+            cursor.execute(_OTHER_SIDE, [ids] * 4)
             rows += cursor.fetchall()
         if targets:
             cursor.execute(_LET_GO, [list(column) for column in zip(*targets, strict=True)])

@@ -7,6 +7,7 @@ from typing import Literal
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 from revops.accounts.models import Account
@@ -111,6 +112,7 @@ class SourceRecord(models.Model):
             models.Index(
                 fields=["system", "object_type", "id"], name="record_unlinked", condition=models.Q(account__isnull=True)
             ),
+            models.Index(KT("fields__number"), "system", name="payment_number", condition=models.Q(object_type="payment")),
             models.Index(fields=["system", "object_type", "id"], name="record_unread", condition=models.Q(unread__isnull=False)),
         ]
         triggers = [*never_removed(), no_truncate(), says_what_its_entry_says("insert"), says_what_its_entry_says("update")]

@@ -157,7 +157,8 @@ class AccountLedger:
 
     def entity_of(self, record: LedgerRecord) -> Entity | None:
         """The legal entity in whose books a record stands: the one it names, the one its customer names, the account's own, or
-        the only one whose books its system keeps. None when its system keeps none of these."""
+        the only one whose books its system keeps. Where no system names a legal entity, each keeps the books of
+        one without a code. None when its system keeps none of these."""
         kept = [entity for entity in self.entities if entity.books_system == record.system]
         customer = record.target("customer")
         stated = self.find(customer) if customer is not None else None
@@ -167,6 +168,9 @@ class AccountLedger:
             found = next((entity for entity in kept if entity.code == code), None)
             if found is not None:
                 return found
+        nameless = Entity("", "", record.system)
+        if nameless in self._periods:
+            return nameless
         return kept[0] if len(kept) == 1 else None
 
     def periods_of(self, entity: Entity) -> Sequence[LedgerRecord]:
@@ -228,6 +232,8 @@ class AccountLedger:
     @cached_property
     def _periods(self) -> Mapping[Entity, Sequence[LedgerRecord]]:
         found: dict[Entity, list[LedgerRecord]] = {entity: [] for entity in self.entities if entity.books_system}
+        if not found:
+            found = {Entity("", "", each.system): [] for each in self.of("accounting_period")}
         for period in self.of("accounting_period"):
             if not isinstance(period.fields.get("start_on"), dt.date) or not isinstance(period.fields.get("end_on"), dt.date):
                 continue

@@ -44,7 +44,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
                 entered=tuple(record.named for record in both.posted),
                 amount=missing,
             ),
-            due_at=latest([*both.issued, *payments]) + policies.rule(CODE).after,
+            due_at=latest([*both.issued, *both.posted, *payments]) + policies.rule(CODE).after,
             amount=missing,
         )
 
@@ -63,7 +63,9 @@ def _billed(left: str = "0.00", status: str = "paid", when: str = "2026-11-16 12
 
 def _entered(left: str = "90.00", total: str = "90.00", status: str = "open") -> Stated:
     copy = "copy_of: billing invoice in_1"
-    return erp(fact("invoice", "501", to=copy, status=status, total=usd(total), amount_remaining=usd(left)))
+    return erp(
+        fact("invoice", "501", at("2026-11-16 12:00"), to=copy, status=status, total=usd(total), amount_remaining=usd(left))
+    )
 
 
 def _found(amount: str, due: str = "2026-11-17 12:00") -> list[Expected]:

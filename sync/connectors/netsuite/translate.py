@@ -70,15 +70,17 @@ class AccountSettings:
     codes: Mapping[str, str]
 
 
-def stamp(text: str, zone: ZoneInfo, where: str) -> dt.datetime:
-    """`YYYY-MM-DD HH:MM:SS` in the account's zone, as aware UTC."""
+def stamp(text: str, account: AccountSettings, where: str) -> dt.datetime:
+    """`YYYY-MM-DD HH:MM:SS` in the account's zone, as aware UTC. In the hour that comes twice when summer time ends it is the
+    later one, unless the row was read before that."""
     if not _STAMP.fullmatch(text):
         raise Misunderstood(f"{where} is not a date and time.", "time_invalid", raw=text)
     try:
-        value = dt.datetime.fromisoformat(text).replace(tzinfo=zone)
+        local = dt.datetime.fromisoformat(text).replace(tzinfo=account.zone)
     except ValueError:
         raise Misunderstood(f"{where} is not a date and time.", "time_invalid") from None
-    return payload.believable(value.astimezone(dt.UTC), where)
+    first, second = (payload.believable(local.replace(fold=fold).astimezone(dt.UTC), where) for fold in (0, 1))
+    return second if first < second <= account.read_at else first
 
 
 def version(at: dt.datetime) -> str:
@@ -132,9 +134,9 @@ def transaction(body: Mapping[str, object], account: AccountSettings) -> Fact:
     status = said.value("status", lambda: our_word(row.status, STATUS[kind], f"{name}.status"))
     if status is not None:
         said.fields["status"] = status
-    latest = stamp(row.modified, account.zone, f"{name}.modified")
+    latest = stamp(row.modified, account, f"{name}.modified")
     if kind == "CustInvc":
-        latest = max([latest, *(stamp(link.nextmodified, account.zone, NEXT_MODIFIED) for link in links)])
+        latest = max([latest, *(stamp(link.nextmodified, account, NEXT_MODIFIED) for link in links)])
     say = {"CustInvc": _invoice, "CustCred": _credit_memo, "CustPymt": _payment, "SalesOrd": _sales_order}[kind]
     say(Document(row, status or "", links, Payload(name, read.transaction), said), account.config)
     if kind == "SalesOrd":
@@ -328,7 +330,7 @@ def _whole(row: Payload, field: str) -> int:
 def customer(body: Mapping[str, object], account: AccountSettings) -> Fact:
     row, said = understood(Customer, _row(body), "NetSuite customer"), Stated()
     own_fields = Payload("NetSuite customer", _row(body))
-    at = stamp(row.modified, account.zone, "NetSuite customer.modified")
+    at = stamp(row.modified, account, "NetSuite customer.modified")
     said.read({
         "name": lambda: or_none(row.companyname) or or_none(row.entityid),
         "currency": lambda: row.currency or None,
@@ -386,7 +388,7 @@ def _balance(row: Customer) -> Money | Altered | None:
 
 def _listed_at(modified: str | None, account: AccountSettings, where: str) -> dt.datetime:
     """The stamp of a row of a whole list; where the account gives none, when we read it."""
-    return account.read_at if modified is None else stamp(modified, account.zone, where)
+    return account.read_at if modified is None else stamp(modified, account, where)
 
 
 def accounting_period(body: Mapping[str, object], account: AccountSettings) -> Fact:
@@ -435,7 +437,7 @@ def deletion(body: Mapping[str, object], account: AccountSettings) -> Fact:
     object_type = DELETED_TYPES.get(re.sub("[^a-z]", "", row.type.lower()))
     if object_type is None:
         raise Ignored("A record of a type that the ledger does not keep was deleted.", "record_type")
-    at = stamp(row.modified, account.zone, "NetSuite deletedrecord.deleteddate")
+    at = stamp(row.modified, account, "NetSuite deletedrecord.deleteddate")
     return Fact(object_type, row.id, version(at), at, {}, deleted=True)
 
 
