@@ -105,6 +105,15 @@ class Copy:
 
     administrator: psycopg.Connection[Any]
 
+    def read_again_at_once(self, connection: str) -> None:
+        """What waits to be read again at that connection waits no longer: the second of its stamp is over, for it is of another
+        day."""
+        statement = (
+            "UPDATE sync_delivery SET next_attempt_at = clock_timestamp() "
+            "WHERE connection_id = %s AND state = 'pending' AND reason_code = 'reread'"
+        )
+        self.administrator.execute(statement, [connection])
+
     def receive_at(self, moment: dt.datetime) -> None:
         """What is stored from now on came in at that moment, an aware instant: the database dates what comes in."""
         statement = "ALTER TABLE sync_delivery ALTER COLUMN received_at SET DEFAULT {}"

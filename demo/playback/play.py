@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.test import Client as WebClient
 
 from demo.playback.compare import DeadLetter, Kept, OpenCase, Played
@@ -77,7 +76,7 @@ def play(situation: Situation, copy: Copy) -> Played:
                 failures += _push(number, step, given[step.connection].connector, secret_of[step.connection])
                 process_all(_not_ahead(at))
             else:
-                _read(number, step, vendors, at)
+                _read(number, step, vendors, at, copy)
     for slug in given:
         types = {each for stream in connections.connector_of(_row(slug)).streams for each in stream.object_types}
         read_through(slug, types, now)
@@ -224,7 +223,7 @@ def rendered(value: object, indent: int = 0) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
-def _read(number: int, step: Step, vendors: Mapping[str, Vendor], at: dt.datetime) -> None:
+def _read(number: int, step: Step, vendors: Mapping[str, Vendor], at: dt.datetime, copy: Copy) -> None:
     """Store what was read, apply it, and let it answer what waits to be read again."""
     assert not isinstance(step.body, str), "the format refuses it"
     handle = connections.handle_of(_row(step.connection))
@@ -242,7 +241,7 @@ def _read(number: int, step: Step, vendors: Mapping[str, Vendor], at: dt.datetim
         return
     vendor = vendors[step.connection]
     vendor.shows = {(handle.slug, fact.object_type, fact.external_id): item for fact in said.facts}
-    waits.update(next_attempt_at=Now())  # a stamp's second is over: the steps are of another day
+    copy.read_again_at_once(step.connection)
     process_all(_not_ahead(at))
     vendor.shows = {}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from revops.audit import log as audit
 from revops.errors import Conflict, NotAllowed, Rejected
 from revops.installation.kind import mark_database
+from revops.ledger.coverage import Coverage
 from revops.ledger.due import mark_due_everywhere
 from revops.ledger.habits import ORDINARY
 from revops.ledger.models import SourceSystem
@@ -151,6 +152,12 @@ def change_connection(
         after=change.after,
     )
     return row
+
+
+def note_coverage(slug: str, measured: Iterable[Coverage], *, now: dt.datetime) -> None:
+    """How much of it is tied to the others, as it was measured now. Bookkeeping, no action: not audited."""
+    told = [each.as_json() for each in measured]
+    SourceSystem.objects.filter(pk=slug).update(coverage=told, coverage_at=now)
 
 
 def _keep_habits(row: Connection) -> bool:

@@ -9,6 +9,7 @@ from revops.ledger.coverage import Coverage, coverages_of, remembered
 from revops.ledger.due import mark_due_everywhere
 from revops.ledger.unread_values import UnreadField, unread_fields
 from revops.policies.in_force import policies_in_force
+from sync.connections import note_coverage
 from sync.mapping.coverage import coverage
 from sync.models import Connection, Delivery, DeliveryState, Watermark
 
@@ -50,8 +51,7 @@ def measure_coverage(now: dt.datetime) -> None:
         measured_at = row.system.coverage_at
         if measured_at is None or measured_at <= now - (WEAK_MEASURED_EVERY if weak else MEASURED_EVERY):
             after = remembered(before, measured(row))
-            row.system.coverage, row.system.coverage_at = [each.as_json() for each in after], now
-            row.system.save(update_fields=["coverage", "coverage_at"])
+            note_coverage(row.pk, after, now=now)
             if weak != {each.part for each in after if each.is_weak(policy)}:
                 mark_due_everywhere(row.pk, now=now)
             return
