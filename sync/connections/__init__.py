@@ -24,7 +24,7 @@ from sync.connections.switches import pause, read_now, resume, stop_posting
 
 __all__ = [
     "SLUG", "ConnectionHandle", "change_connection", "client_for", "config_of", "confirm_posting", "connect", "connector_of",
-    "end_former_secret", "forget_handles", "handle", "handle_of", "mark_restored", "note_coverage", "note_problem", "pause", "propose_posting",
-    "read_now", "refuse_posting", "reseal_connection", "resume", "seal", "sealed_with_newest_key", "slugs", "stop_if_put_back",
-    "stop_posting", "unseal", "unsettled",
+    "end_former_secret", "forget_handles", "handle", "handle_of", "mark_restored", "note_coverage", "note_problem", "pause",
+    "propose_posting", "read_now", "refuse_posting", "reseal_connection", "resume", "seal", "sealed_with_newest_key", "slugs",
+    "stop_if_put_back", "stop_posting", "unseal", "unsettled",
 ]  # fmt: skip

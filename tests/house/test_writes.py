@@ -68,7 +68,10 @@ WRITERS: dict[str, set[str]] = {
     "Connection": {"sync/connections/actions.py", "sync/connections/rows.py", "sync/connections/restored.py",
                    "sync/connections/handles.py"},
     "PostingProposal": {"sync/connections/proposals.py"},
-    "Delivery": {"sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py"},
+    "Delivery": {
+        "sync/intake/inbox.py", "sync/applying/claims.py", "sync/applying/replay.py",
+        "demo/playback/database.py",  # of a database of its own, as its administrator
+    },
     "DeliveryKey": {"sync/intake/inbox.py"},
     "Replay": {"sync/applying/replay.py"},
     "Watermark": {"sync/connections/actions.py", "sync/connections/switches.py", "sync/pull/poll.py", "sync/pull/streams.py",
