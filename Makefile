@@ -26,7 +26,7 @@ test: ## Every check, as CI runs it
 	@$(MAKE) --no-print-directory -j 2 pytest lint
 
 pytest: install-test
-	$(SCRATCH) $(BIN)/python -m pytest -n 5
+	$(SCRATCH) $(BIN)/python -m pytest -n 4
 
 # Beside the tests, of which the first ones mostly wait.
 lint: install-test

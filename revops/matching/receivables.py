@@ -145,7 +145,9 @@ def closed_otherwise(both: Receivable, ledger: AccountLedger) -> Money | None:
         whole, left = invoice.fields.get("total"), invoice.fields.get("amount_remaining")
         if not isinstance(whole, Money) or not isinstance(left, Money) or whole.currency != left.currency:
             return None
-        closed.append(whole - left - credited_on(invoice, ledger, whole.currency))
+        stated = invoice.fields.get("credited")
+        applied = stated if isinstance(stated, Money) and stated.currency == whole.currency else Money.zero(whole.currency)
+        closed.append(whole - left - max(applied, credited_on(invoice, ledger, whole.currency)))
     if len({amount.currency for amount in closed}) != 1:
         return None
     currency = closed[0].currency

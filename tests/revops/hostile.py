@@ -23,11 +23,11 @@ ALL = os.environ.get("HOSTILE") == "all"
 
 
 def share(turn: int, *, dear: bool = False) -> tuple[str, ...]:
-    """What the parameter whose turn it is gets: each third text, so that three get all of them. `dear`: of those of each
-    kind, each second one. `make hostile` gives every parameter every text."""
+    """What the parameter whose turn it is gets: each fifth text, so that five get all of them. `dear`: of those of each kind,
+    each fourth one. `make hostile` gives every parameter every text."""
     if ALL:
         return HOSTILE
-    return SHARP[turn % 2 :: 2] if dear else HOSTILE[turn % 3 :: 3]
+    return SHARP[turn % 4 :: 4] if dear else HOSTILE[turn % 5 :: 5]
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_every_entry_names_the_delivery_that_brought_it(vendor: Control, transac
 def test_what_is_not_understood_is_a_dead_letter_and_costs_its_neighbours_nothing(
     vendor: Control, transactional_db: None
 ) -> None:
-    vendor.load("customers", {**customer(900), "metadata": {"salesforce_account_id": "no id"}})
+    vendor.load("customers", {**customer(900), "id": "cus_00900" + "x" * 300})
     connected(vendor)
     assert pull().stored == COUNT + 1
     assert states() == {"applied": COUNT, "quarantined": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from revops.errors import Rejected
 from revops.ledger.facts import Value
-from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.ledger.view import AccountLedger, Entity, LedgerRecord
 from revops.money import Money
 from revops.postings.kind import Situation
 from revops.postings.kinds.credit_memo import KIND as CREDIT
@@ -194,7 +194,7 @@ def test_a_day_that_cannot_be_is_told_which_can() -> None:
 
 def test_an_erp_whose_books_no_legal_entity_keeps_has_no_period() -> None:
     here = situation(billed(), entered())
-    nobodys = replace(here, ledger=replace(here.ledger, entities=()))
+    nobodys = replace(here, ledger=replace(here.ledger, entities=(Entity("US", "USD", "another-erp"),)))
     with pytest.raises(Rejected) as refused:
         CREDIT.clean(inputs(), nobodys)
     assert refused.value.code == "period_unknown"

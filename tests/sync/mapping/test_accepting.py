@@ -190,18 +190,18 @@ def test_all_are_accepted_but_the_ambiguous_ones(company: None, monkeypatch: pyt
     assert "crm_id_key = sfid" in mapping(monkeypatch, "stripe", "--accept", "crm_id_key=sfid", *COMMAND)
 
 
-def test_a_dead_letter_counts_as_what_came_in(company: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_could_not_be_read_counts_as_what_came_in(company: None, monkeypatch: pytest.MonkeyPatch) -> None:
     person("ada", "admin")
     connections.change_connection(
         "stripe", values={"crm_connection": "salesforce", "crm_id_key": "plan"}, acting_user=System("tests")
     )
     arrives("stripe", "customer", billing_customer(24, sfid=CRM[24], plan="silver"))
-    assert Delivery.objects.filter(connection="stripe", state=DeliveryState.QUARANTINED).count() == 1
+    assert SourceRecord.objects.filter(system="stripe", unread__has_key="same_as").count() == 1
     assert "crm_id_key = sfid: 23 of 23 values" in mapping(monkeypatch, "stripe")
     mapping(monkeypatch, "stripe", "--accept-all", *COMMAND)
     process_all(dt.datetime.now(dt.UTC))
     assert linked() == 23
-    assert not Delivery.objects.filter(state=DeliveryState.QUARANTINED).exists()
+    assert not SourceRecord.objects.filter(unread__has_key="same_as").exists()
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
