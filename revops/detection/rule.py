@@ -147,6 +147,12 @@ def together(amounts: Iterable[Money]) -> Money | None:
     return total(found, found[0].currency) if len({amount.currency for amount in found}) == 1 else None
 
 
+def a_month(subscription: LedgerRecord) -> Money | None:
+    """A twelfth of what the subscription costs a year; None where that is not known or nothing."""
+    annual = money(subscription, "annual_amount")
+    return Money.half_up(annual.amount / 12, annual.currency) if annual is not None and annual.amount > 0 else None
+
+
 def text(record: LedgerRecord, name: str) -> str:
     """A text field, or the empty string."""
     value = record.fields.get(name)

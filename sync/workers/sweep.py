@@ -18,7 +18,8 @@ from revops.partitions import prepare_months
 from sync.ground import doorbell
 from sync.ground.heartbeat import beat
 from sync.intake.announce import announce_reads
-from sync.workers.connection_health import connection_healths, measure_coverage
+from sync.workers.connection_health import connection_healths
+from sync.workers.coverage import measure_coverage
 from sync.workers.queues import QUEUES
 
 EVERY_SECONDS = 2.0

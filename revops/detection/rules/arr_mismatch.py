@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, crm, customer_success, example, fact, usd
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, text
 from revops.ledger.view import AccountLedger
-from revops.matching.contracts import contracts_of
+from revops.matching.contracts import RUNNING, contracts_of
 from revops.policies.policies import Policies
 from revops.sentences import template
 
 CODE = "arr_mismatch"
 
-RUNNING = frozenset({"active", "past_due", "trialing"})
 FOUND = template("arr_mismatch.found", "{customer} counts {arr} a year; billing bills {billed}: {apart} apart.")
 
 

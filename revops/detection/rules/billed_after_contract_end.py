@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, crm, example, fact, on, usd
 from revops.detection.rule import Finding, Playbook, Rule, day, midnight, money, stands_for, text, together
 from revops.ledger.view import AccountLedger
+from revops.matching.contracts import RUNNING
 from revops.matching.receivables import ISSUED
 from revops.policies.policies import Policies
 from revops.sentences import template
 
 CODE = "billed_after_contract_end"
 
-LIVE = frozenset({"active", "past_due", "trialing"})
 FOUND = template(
     "billed_after_contract_end.found",
     "Contract {contract} ended on {end} and no other follows; billing invoiced {invoices} since, {amount}.",
@@ -26,7 +26,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
     for subscription in ledger.of("subscription", "billing"):
         named = [each for each in ledger.pointed_to(subscription, "contract") if not each.deleted]
         end = day(named[0], "end_on") if len(named) == 1 else None
-        if text(subscription, "status") not in LIVE or end is None or end >= now.date():
+        if text(subscription, "status") not in RUNNING or end is None or end >= now.date():
             continue
         follows = any(
             other.key != named[0].key

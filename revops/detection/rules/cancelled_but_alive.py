@@ -6,10 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.examples import Expected, Stated, at, billing, crm, erp, example, fact, on, usd
-from revops.detection.rule import Finding, Playbook, Rule, day, money, stands_for, text
+from revops.detection.rule import Finding, Playbook, Rule, a_month, day, stands_for, text
 from revops.ledger.view import AccountLedger, LedgerRecord
 from revops.matching.contracts import without_contract
-from revops.money import Money
 from revops.policies.policies import Policies
 from revops.sentences import template
 
@@ -40,8 +39,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         )
         if not alive or replaced or again:
             continue
-        annual = money(ended, "annual_amount")
-        amount = Money.half_up(annual.amount / 12, annual.currency) if annual is not None and annual.amount > 0 else None
+        amount = a_month(ended)
         names = tuple(record.named for record in alive)
         yield Finding(
             subjects=(ended, *alive),

@@ -6,10 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.examples import Expected, Stated, at, billing, crm, example, fact, on, usd
-from revops.detection.rule import Finding, Playbook, Rule, day, money, stands_for, text
+from revops.detection.rule import Finding, Playbook, Rule, a_month, day, stands_for, text
 from revops.ledger.view import AccountLedger
 from revops.matching.contracts import contracts_of, without_contract
-from revops.money import Money
 from revops.policies.policies import Policies
 from revops.sentences import template
 
@@ -31,12 +30,11 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         if len(unnamed) != 1 or not billing_it or any(text(each, "status") not in ENDED for each in billing_it):
             continue
         running, last = unnamed[0], max(billing_it, key=lambda each: (each.effective_at, each.key))
-        annual = money(running, "annual_amount")
         yield Finding(
             subjects=(contract, running),
             sentence=FOUND(contract=contract.named, ended=last.named, running=running.named),
             due_at=max(last.effective_at, running.effective_at) + policies.rule(CODE).after,
-            amount=Money.half_up(annual.amount / 12, annual.currency) if annual is not None and annual.amount > 0 else None,
+            amount=a_month(running),
             context=(last,),
         )
 

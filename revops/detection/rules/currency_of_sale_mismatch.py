@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, crm, example, fact, usd
 from revops.detection.rule import Difference, Finding, Playbook, Rule, money, stands_for, text
 from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.matching.contracts import contracts_of
 from revops.matching.receivables import ISSUED
 from revops.policies.policies import Policies
 from revops.sentences import template
@@ -46,7 +47,7 @@ def _agreed(invoice: LedgerRecord, ledger: AccountLedger) -> LedgerRecord | None
     """The contract that the invoice names, or its subscription; None where there is not exactly one."""
     named = ledger.pointed_to(invoice, "contract")
     for subscription in ledger.pointed_to(invoice, "subscription"):
-        named += [*ledger.pointed_to(subscription, "contract"), *ledger.pointing_at(subscription, "subscription", "contract")]
+        named += contracts_of(subscription, ledger)
     found = {each.key: each for each in named if not each.deleted}
     return next(iter(found.values())) if len(found) == 1 else None
 

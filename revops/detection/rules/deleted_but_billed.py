@@ -6,9 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from revops.detection.examples import Expected, Stated, at, billing, crm, example, fact, usd
-from revops.detection.rule import Finding, Playbook, Rule, money, stands_for, text
+from revops.detection.rule import Finding, Playbook, Rule, a_month, stands_for, text
 from revops.ledger.view import AccountLedger
-from revops.money import Money
 from revops.policies.policies import Policies
 from revops.sentences import Param, template
 
@@ -29,8 +28,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
     for subscription in ledger.of("subscription", "billing"):
         if text(subscription, "status") not in LIVE:
             continue
-        annual = money(subscription, "annual_amount")
-        amount = Money.half_up(annual.amount / 12, annual.currency) if annual is not None and annual.amount > 0 else None
+        amount = a_month(subscription)
         told: dict[str, Param] = {"customer": gone.named, "since": gone.effective_at, "subscription": subscription.named}
         yield Finding(
             subjects=(subscription,),

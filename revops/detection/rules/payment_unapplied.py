@@ -27,7 +27,8 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
         amount = money(payment, "amount")
         if amount is None or amount.amount <= 0 or text(payment, "status") != "paid" or payment.targets("invoice"):
             continue
-        waiting, closed = _waiting(payment, amount, ledger), _closed_without(payment, amount, ledger)
+        waiting = _waiting(payment, amount, ledger)
+        closed = [] if waiting else _closed_without(payment, amount, ledger)
         if any(_is_told_elsewhere(invoice, amount, ledger) for invoice in waiting):
             continue
         if waiting or closed:

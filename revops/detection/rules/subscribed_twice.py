@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from revops.detection.examples import Expected, Stated, at, billing, example, fact, usd
 from revops.detection.rule import Finding, Playbook, Rule, money, stands_for, text, together
 from revops.ledger.view import AccountLedger, LedgerRecord
+from revops.matching.contracts import RUNNING
 from revops.policies.policies import Policies
 from revops.sentences import template
 
 CODE = "subscribed_twice"
 
-LIVE = frozenset({"active", "past_due", "trialing"})
 FOUND = template("subscribed_twice.found", "{first} and {again} bill the same contract {contract} with the same items.")
 
 
@@ -21,7 +21,7 @@ def find(ledger: AccountLedger, policies: Policies, now: dt.datetime) -> Iterabl
     alike: dict[object, list[LedgerRecord]] = {}
     for subscription in ledger.of("subscription", "billing"):
         items, contract = subscription.fields.get("items"), subscription.target("contract")
-        if text(subscription, "status") in LIVE and items and contract is not None:
+        if text(subscription, "status") in RUNNING and items and contract is not None:
             alike.setdefault((subscription.system, contract, items), []).append(subscription)
     for found in alike.values():
         first, *again = sorted(found, key=lambda record: record.key)
